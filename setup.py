@@ -1,0 +1,73 @@
+"""Compiles the engine with mypyc where that works; metadata is in setup.cfg.
+
+Without a C compiler, without mypyc, or with TINYGRAD_LITE_PURE=1, the same files are installed as they are and run
+interpreted: slower, and equal in every result. ``tinygrad-lite doctor`` tells which of the two is installed.
+"""
+
+import os
+import sys
+
+from setuptools import setup
+from setuptools.command.build_ext import build_ext
+
+COMPILED = [
+    f"tinygrad_lite/{name}.py"
+    for name in (
+        "arithmetic",
+        "functions",
+        "methods",
+        "numerics",
+        "operation",
+        "ops",
+        "sequences",
+        "value",
+    )
+]
+
+
+class OptionalBuild(build_ext):
+    """Goes on without the compiled engine when it cannot be built, and says so."""
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:  # whatever a missing or broken compiler raises
+            self.go_on(error)
+
+    def build_extensions(self):
+        try:
+            super().build_extensions()
+        except Exception as error:
+            self.go_on(error)
+
+    def go_on(self, error):
+        if os.environ.get("TINYGRAD_LITE_COMPILED") == "1":
+            raise error
+        print(f"tinygrad_lite: the engine was not compiled ({error}); it will run interpreted.", file=sys.stderr)
+        self.extensions = []
+
+
+def extensions():
+    """The compiled engine; none if it was not asked for or mypyc is not there."""
+    if os.environ.get("TINYGRAD_LITE_PURE") == "1" or sys.implementation.name != "cpython":
+        return []
+    try:
+        from mypyc.build import mypycify
+
+        # -O3; no debug information; one shared library, so that calls between the files are direct.
+        modules = mypycify(COMPILED, opt_level="3", debug_level="0")
+    except (Exception, SystemExit) as error:
+        if os.environ.get("TINYGRAD_LITE_COMPILED") == "1":
+            raise
+        print(f"tinygrad_lite: mypyc is not usable ({error}); the engine will run interpreted.", file=sys.stderr)
+        return []
+    header = os.path.join("tinygrad_lite", "trashcan.h")
+    flag = ["/FI" + os.path.abspath(header)] if sys.platform == "win32" else ["-include", os.path.abspath(header)]
+    for module in modules:
+        module.extra_compile_args += flag
+        module.depends = [*module.depends, header]
+        module.optional = os.environ.get("TINYGRAD_LITE_COMPILED") != "1"
+    return modules
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": OptionalBuild})

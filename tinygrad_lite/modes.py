@@ -1,0 +1,157 @@
+"""Modes: what changes how operations are recorded while a ``with`` block runs.
+
+While no mode is active anywhere, the engine reads one counter and goes on; these functions run only inside. Which modes
+hold is kept in context variables, so each thread and each async task has its own.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from typing import Final
+
+from tinygrad_lite import value
+from tinygrad_lite.errors import AnomalyError
+from tinygrad_lite.value import STATE, Details, Value
+
+_recording: Final[ContextVar[bool]] = ContextVar("recording", default=True)
+_watching: Final[ContextVar[bool]] = ContextVar("watching", default=False)
+
+
+class _Mode(ContextDecorator):
+    """A ``with`` block, or a decorator, in which a context variable has another value."""
+
+    variable: ContextVar[bool]
+    inside: bool
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(self.variable.get())
+        self.variable.set(self.inside)
+        STATE.modes += 1
+
+    def __exit__(self, *exception: object) -> None:
+        STATE.modes -= 1
+        self.variable.set(self._before.pop())
+
+
+class no_grad(_Mode):  # noqa: N801 (PyTorch's name)
+    """Inside, operations compute their numbers and record nothing: every result is a leaf.
+
+    Also a decorator.
+
+    >>> import tinygrad_lite as tg
+    >>> x = tg.Value(2.0)
+    >>> with tg.no_grad():
+    ...     y = x * x
+    >>> y.data, y.parents
+    (4.0, ())
+    """
+
+    variable = _recording
+    inside = False
+
+
+class detect_anomaly(_Mode):  # noqa: N801 (PyTorch's name)
+    """Inside, the first operation or backward step that makes a NaN or an infinity out of finite numbers raises.
+
+    The message names the node, its operands and the line of yours that recorded it. Also a decorator. It costs a look
+    at the call stack for each node: for finding an error, not for training.
+
+    Raises:
+        AnomalyError: At that operation, or at that step of ``backward()``; gradients are then as before it.
+
+    >>> import tinygrad_lite as tg
+    >>> x = tg.Value(0.0, label="x")
+    >>> with tg.detect_anomaly():
+    ...     tg.sqrt(x).backward()
+    Traceback (most recent call last):
+    ...
+    tinygrad_lite.errors.AnomalyError: ...
+    """
+
+    variable = _watching
+    inside = True
+
+
+def is_recording() -> bool:
+    """Whether operations are recorded here: False inside ``no_grad()``.
+
+    >>> is_recording()
+    True
+    """
+    return STATE.modes == 0 or _recording.get()
+
+
+def watching() -> bool:
+    """Whether ``detect_anomaly()`` is active here."""
+    return _watching.get()
+
+
+def record(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
+    """What the engine's ``record`` does while a mode is active."""
+    if not _recording.get():
+        return Value(data)
+    if not _watching.get():
+        return _node(code, data, a, b, details)
+    details = details if details is not None else Details()
+    details.line = _users_line()
+    node = _node(code, data, a, b, details)
+    if not math.isfinite(data) and all(math.isfinite(parent.data) for parent in node.parents):
+        raise AnomalyError(
+            f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {details.line}. "
+            "Keep the operands within the range of the operation (clamp, maximum), or compute in logarithms."
+        )
+    return node
+
+
+def _node(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
+    node = Value(None, None, code, a, b, details)
+    node._data = data
+    return node
+
+
+def sweep_watched(order: list[Value]) -> None:
+    """The backward sweep, node by node with a look at what each passes on."""
+    leaves = [parent for node in order for parent in node.parents if parent.is_leaf]
+    before = [leaf.grad for leaf in leaves]
+    for node in order:
+        known = [math.isfinite(parent.grad) for parent in node.parents]
+        value.sweep([node])
+        for parent, was_finite in zip(node.parents, known, strict=True):
+            if was_finite and not math.isfinite(parent.grad) and math.isfinite(node.grad):
+                message = (
+                    f"the backward step of {node.op} made the gradient {parent.grad} of {parent!r} out of finite "
+                    f"numbers: local derivatives {node.partials}, gradient of its result {node.grad}, operands "
+                    f"{_operands(node)}, recorded at {_line(node)}. "
+                    "Keep the operand away from the edge of the operation's domain, or clip before it."
+                )
+                for leaf, grad in zip(leaves, before, strict=True):
+                    leaf.grad = grad
+                raise AnomalyError(message)
+
+
+def _operands(node: Value) -> str:
+    parents = node.parents
+    return ", ".join(repr(parent) for parent in parents[:4]) + (", ..." if len(parents) > 4 else "")
+
+
+def _line(node: Value) -> str:
+    line = node.details().line
+    return line or "a line before detect_anomaly() (record the graph inside it to have the line)"
+
+
+def _users_line() -> str:
+    """File, line and text of the innermost frame outside this package."""
+    import linecache
+
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "tinygrad_lite":
+        frame = frame.f_back
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(path, number).strip()
+    return f"{path}:{number}" + (f": {text}" if text else "")

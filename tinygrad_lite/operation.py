@@ -1,0 +1,118 @@
+"""What a record of the operation table says: :class:`Op`, and the :class:`Interval` of an operand.
+
+A record's **derivative rule** is written once, in generic arithmetic. It is called as ``rule(m, *operands, z)``, where
+``z`` is the operation's own result and ``m`` is the arithmetic to compute in: plain floats, Values (so that
+derivatives have derivatives) or arrays. Operators act on the operands themselves; every other operation of the table is
+``m.name``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, final
+
+Rule = Callable[..., Any]
+
+
+@final
+class Interval:
+    """Where one operand may lie. Infinite ends are open; finite ones are closed unless ``open`` says otherwise."""
+
+    def __init__(
+        self, low: float = -math.inf, high: float = math.inf, *, open: str = "", whole: bool = False
+    ) -> None:
+        self.low: Final = low
+        self.high: Final = high
+        #: the finite ends that do not belong to it: "", "low", "high" or "both"
+        self.open: Final = open
+        #: only whole numbers
+        self.whole: Final = whole
+
+    def __repr__(self) -> str:
+        left = "(" if self.open in ("low", "both") or self.low == -math.inf else "["
+        right = ")" if self.open in ("high", "both") or self.high == math.inf else "]"
+        return f"{left}{self.low:g}, {self.high:g}{right}" + (" whole" if self.whole else "")
+
+
+REALS: Final = Interval()
+POSITIVE: Final = Interval(0.0, open="low")
+UNIT: Final = Interval(-1.0, 1.0)
+CONDITION: Final = Interval(0.0, 1.0, whole=True)
+
+#: The arity of an operation that takes any number of operands.
+NARY: Final = -1
+
+
+@final
+class Op:
+    """One operation: its value, its derivative, its domain, its kinks and how it is written.
+
+    Attributes:
+        name: The name of the function, of the method and of the record.
+        symbol: How it is drawn: ``+``, ``tanh`` ...
+        arity: The number of operands, or :data:`NARY`.
+        forward: On floats: ``forward(x, y)``; for n-ary operations ``forward(operands)``, on a sequence.
+        partials: The derivative rule, one function an operand: ``rule(m, *operands, z)``. For n-ary operations a
+            single function of ``(m, operands, z)`` that returns the list of all.
+        definition: The textbook formula, ``definition(m, *operands)``, in the arithmetic ``m`` of mpmath or arrays: the
+            truth that tests compare with. ``None``: m's own function of that name.
+        operands: Names of the operands. For n-ary operations those of the function's sequences and scalars.
+        defaults: Values of the last operands, if left out.
+        domain: An :class:`Interval` for each operand; for n-ary operations one, for all.
+        kink: ``kink(*operands)`` is true where the derivative jumps.
+        convention: What the derivative is taken to be at a kink, in words.
+        latex: Its value; ``$x``, ``$y`` stand for the operands.
+        latex_partials: Its derivatives; ``$z`` stands for the value.
+        numpy: NumPy's name for it, if NumPy has it.
+        bound: The greatest error of a partial, in ulp.
+        bound_reason: Why the bound is more than 4, where it is.
+        doc: One sentence about it.
+        public: Whether it is exported as a function and a method.
+        code: Its place in the table: the number that a graph's nodes carry.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        symbol: str,
+        arity: int,
+        forward: Rule,
+        partials: tuple[Rule, ...],
+        *,
+        doc: str,
+        latex: str,
+        latex_partials: tuple[str, ...],
+        definition: Rule | None = None,
+        operands: tuple[str, ...] = ("x", "y"),
+        defaults: tuple[float, ...] = (),
+        domain: tuple[Interval, ...] = (),
+        kink: Rule | None = None,
+        convention: str = "",
+        numpy: str = "",
+        bound: float = 4.0,
+        bound_reason: str = "",
+        public: bool = True,
+    ) -> None:
+        self.name: Final = name
+        self.symbol: Final = symbol
+        self.arity: Final = arity
+        self.forward: Final = forward
+        self.partials: Final = partials
+        self.definition: Final = definition
+        self.operands: Final = operands[:arity] if arity != NARY else operands
+        self.defaults: Final = defaults
+        self.domain: Final = domain or (REALS,) * max(arity, 1)
+        self.kink: Final = kink
+        self.convention: Final = convention
+        self.latex: Final = latex
+        self.latex_partials: Final = latex_partials
+        self.numpy: Final = numpy
+        self.bound: Final = bound
+        self.bound_reason: Final = bound_reason
+        self.doc: Final = doc
+        self.public: Final = public
+        self.code = -1
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"

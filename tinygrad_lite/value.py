@@ -1,0 +1,777 @@
+"""A number that remembers how it was computed, and can therefore differentiate itself.
+
+Reverse mode in four steps, in the order in which they stand below:
+
+1. An operation on Values computes its float and **records** a node: the operation and its operands (``record``).
+2. ``backward`` sorts the graph below a node **topologically**: a node comes before its operands
+   (``topological_order``). A node that is used twice has two contributions to its gradient, and both must have
+   arrived before it can pass its own gradient on.
+3. It **sweeps** over that order and applies the chain rule at each node: every operand's gradient grows by the node's
+   gradient times the local derivative (``sweep``).
+4. ``forward`` evaluates the recorded graph again, after leaves were given new data.
+
+What an operation computes, and its derivative, stands in the operation table (:mod:`tinygrad_lite.ops`). Only the rules
+that take most of the time, of + - * / neg and dot, are written out here too; a test holds them equal to the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn, SupportsFloat, cast, final
+
+from mypy_extensions import i16, i32, i64, mypyc_attr
+
+from tinygrad_lite.errors import GraphError, StaleGraphError
+from tinygrad_lite.methods import Methods
+from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
+
+# Codes of the operations that are named below, as literals so that the compiler sees numbers. (Checked at the end.)
+LEAF: Final[i16] = 0
+CONSTANT: Final[i16] = 1
+ADD: Final[i16] = 2
+SUB: Final[i16] = 3
+MUL: Final[i16] = 4
+TRUEDIV: Final[i16] = 5
+NEG: Final[i16] = 6
+POS: Final[i16] = 7
+POW: Final[i16] = 8
+FLOORDIV: Final[i16] = 9
+MOD: Final[i16] = 10
+ABS: Final[i16] = 11
+DOT: Final[i16] = 12
+
+#: The float function of each code.
+FORWARD: Final[list[Callable[..., Any]]] = [_op.forward if _op is not None else float for _op in BY_CODE]
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Details:
+    """What few nodes have: a label, more than two operands, the line that recorded it."""
+
+    __slots__ = ("first", "label", "line", "second")
+
+    def __init__(
+        self, label: str = "", first: tuple[Value, ...] = (), second: tuple[Value, ...] = (), line: str = ""
+    ) -> None:
+        self.label: str = label
+        self.first: tuple[Value, ...] = first
+        self.second: tuple[Value, ...] = second
+        self.line: str = line
+
+
+@final
+class State:
+    """The engine's only global state."""
+
+    __slots__ = ("clock", "modes")
+
+    def __init__(self) -> None:
+        #: Ticks when a leaf's data changes. Each node keeps the time at which it was evaluated.
+        self.clock: i64 = 0
+        #: How many modes (``no_grad``, ``detect_anomaly``) are active in any thread; see ``tinygrad_lite.modes``.
+        self.modes: i64 = 0
+
+
+STATE: Final = State()
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Value(Methods):
+    """A float, and how it was computed.
+
+    Args:
+        data: The number.
+        label: A name, for pictures and messages.
+
+    Raises:
+        TypeError: ``data`` is not a number.
+
+    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    >>> c = a * b + a
+    >>> c.backward()
+    >>> c.data, a.grad, b.grad
+    (-4.0, -2.0, 2.0)
+    """
+
+    __slots__ = ("_a", "_b", "_code", "_data", "_details", "_grad", "_pending", "_stamp")
+
+    def __init__(
+        self,
+        data: object,
+        label: str | None = None,
+        _code: i16 = LEAF,
+        _a: Value | None = None,
+        _b: Value | None = None,
+        _details: Details | None = None,
+    ) -> None:
+        self._data: float = 0.0 if data is None and _code != LEAF else to_float(data)
+        self._grad: float = 0.0
+        self._stamp: i64 = STATE.clock
+        self._pending: i32 = 0
+        self._code: i16 = _code
+        self._a: Value | None = _a
+        self._b: Value | None = _b
+        self._details: Details | None = _details
+        if label is not None:
+            self.label = label
+
+    # ------------------------------------------------------------------------------------- what it holds
+
+    @property
+    def data(self) -> float:
+        """The number. Setting a leaf's makes the graphs above it stale until ``forward()`` is called on them.
+
+        Raises:
+            GraphError: On setting an interior node's: it is computed from its operands.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, data: object) -> None:
+        if self._code > CONSTANT:
+            raise GraphError(
+                f"cannot set data of {self!r}: it is computed by {self.op!r} from its operands. "
+                "Set the data of leaves and call forward(), or take v.detach(), which is a leaf."
+            )
+        self._data = to_float(data)
+        STATE.clock += 1
+        self._stamp = STATE.clock
+
+    @property
+    def grad(self) -> float:
+        """∂root/∂self, as the last ``backward()`` left it; a leaf's adds up over calls."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: object) -> None:
+        self._grad = to_float(grad)
+
+    @property
+    def label(self) -> str:
+        """A name, for pictures and messages; ``""`` if it has none."""
+        return "" if self._details is None else self._details.label
+
+    @label.setter
+    def label(self, label: str) -> None:
+        if not isinstance(label, str):
+            raise TypeError(f"a label is a str, not {type(label).__name__}: write Value(data, label='name')")
+        self.details().label = label
+
+    @property
+    def op(self) -> str:
+        """The name of the operation that made it; ``""`` for a leaf."""
+        record = BY_CODE[self._code]
+        return "" if record is None else record.name
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The operands, in their order; ``()`` for a leaf."""
+        if self._a is None and self._details is None:
+            return ()
+        found: tuple[Value, ...] = ()
+        if self._details is not None:
+            found = self._details.first + self._details.second
+        if self._a is not None:
+            found = (*found, self._a)
+        if self._b is not None:
+            found = (*found, self._b)
+        return found
+
+    @property
+    def partials(self) -> tuple[float, ...]:
+        """The local derivatives ∂self/∂operand, in the order of ``parents``.
+
+        >>> (Value(2.0) * Value(5.0)).partials
+        (5.0, 2.0)
+        """
+        return tuple([float(p) for p in _partials(self)]) if self._code > CONSTANT else ()
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was given rather than computed."""
+        return self._code <= CONSTANT
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is a plain number that met a Value, as the 2 in ``2 * v``: it gets no gradient."""
+        return self._code == CONSTANT
+
+    # micrograd's names for the same, which drawing code of its lecture reads.
+
+    @property
+    def _op(self) -> str:
+        record = BY_CODE[self._code]
+        return "" if record is None else record.symbol
+
+    @property
+    def _prev(self) -> set[Value]:
+        return set(self.parents)
+
+    def item(self) -> float:
+        """The number, as in PyTorch."""
+        return self._data
+
+    def detach(self) -> Value:
+        """A new leaf with the same data and label, outside the graph."""
+        return Value(self._data, self.label)
+
+    def details(self) -> Details:
+        """The record of what few nodes have, made if it is not there."""
+        if self._details is None:
+            self._details = Details()
+        return self._details
+
+    # ---------------------------------------------------------------------------- 1. operations record nodes
+
+    def __add__(self, other: object) -> Value:
+        b = other if isinstance(other, Value) else constant(other)
+        if b is None:
+            return NotImplemented
+        return record(ADD, self._data + b._data, self, b)
+
+    def __radd__(self, other: object) -> Value:
+        a = constant(other)
+        if a is None:
+            return NotImplemented
+        return record(ADD, a._data + self._data, a, self)
+
+    def __sub__(self, other: object) -> Value:
+        b = other if isinstance(other, Value) else constant(other)
+        if b is None:
+            return NotImplemented
+        return record(SUB, self._data - b._data, self, b)
+
+    def __rsub__(self, other: object) -> Value:
+        a = constant(other)
+        if a is None:
+            return NotImplemented
+        return record(SUB, a._data - self._data, a, self)
+
+    def __mul__(self, other: object) -> Value:
+        b = other if isinstance(other, Value) else constant(other)
+        if b is None:
+            return NotImplemented
+        return record(MUL, self._data * b._data, self, b)
+
+    def __rmul__(self, other: object) -> Value:
+        a = constant(other)
+        if a is None:
+            return NotImplemented
+        return record(MUL, a._data * self._data, a, self)
+
+    def __truediv__(self, other: object) -> Value:
+        b = other if isinstance(other, Value) else constant(other)
+        if b is None:
+            return NotImplemented
+        if b._data == 0.0:
+            return binary(TRUEDIV, self, b)  # where the error is made
+        return record(TRUEDIV, self._data / b._data, self, b)
+
+    def __rtruediv__(self, other: object) -> Value:
+        a = constant(other)
+        return NotImplemented if a is None else a / self
+
+    def __floordiv__(self, other: object) -> Value:
+        b = other if isinstance(other, Value) else constant(other)
+        return NotImplemented if b is None else binary(FLOORDIV, self, b)
+
+    def __rfloordiv__(self, other: object) -> Value:
+        a = constant(other)
+        return NotImplemented if a is None else binary(FLOORDIV, a, self)
+
+    def __mod__(self, other: object) -> Value:
+        b = other if isinstance(other, Value) else constant(other)
+        return NotImplemented if b is None else binary(MOD, self, b)
+
+    def __rmod__(self, other: object) -> Value:
+        a = constant(other)
+        return NotImplemented if a is None else binary(MOD, a, self)
+
+    def __divmod__(self, other: object) -> tuple[Value, Value]:
+        b = other if isinstance(other, Value) else constant(other)
+        return NotImplemented if b is None else (binary(FLOORDIV, self, b), binary(MOD, self, b))
+
+    def __rdivmod__(self, other: object) -> tuple[Value, Value]:
+        a = constant(other)
+        return NotImplemented if a is None else (binary(FLOORDIV, a, self), binary(MOD, a, self))
+
+    def __pow__(self, other: object) -> Value:
+        b = other if isinstance(other, Value) else constant(other)
+        return NotImplemented if b is None else binary(POW, self, b)
+
+    def __rpow__(self, other: object) -> Value:
+        a = constant(other)
+        return NotImplemented if a is None else binary(POW, a, self)
+
+    def __neg__(self) -> Value:
+        return record(NEG, -self._data, self, None)
+
+    def __pos__(self) -> Value:
+        return record(POS, self._data, self, None)
+
+    def __abs__(self) -> Value:
+        return record(ABS, abs(self._data), self, None)
+
+    def __floor__(self) -> Value:
+        return self.floor()
+
+    def __ceil__(self) -> Value:
+        return self.ceil()
+
+    # ---------------------------------------------------------------- reading the number, not part of the graph
+
+    def __lt__(self, other: object) -> bool:
+        number = compared(other)
+        return NotImplemented if number is None else bool(self._data < number)
+
+    def __le__(self, other: object) -> bool:
+        number = compared(other)
+        return NotImplemented if number is None else bool(self._data <= number)
+
+    def __gt__(self, other: object) -> bool:
+        number = compared(other)
+        return NotImplemented if number is None else bool(self._data > number)
+
+    def __ge__(self, other: object) -> bool:
+        number = compared(other)
+        return NotImplemented if number is None else bool(self._data >= number)
+
+    def __bool__(self) -> bool:
+        return self._data != 0.0
+
+    def __float__(self) -> float:
+        raise TypeError(
+            "a Value does not become a float by itself, for that would leave the graph silently. For its number "
+            "write v.data; instead of math.exp(v) write tinygrad_lite.exp(v) or v.exp(), and likewise for the rest of "
+            "math; an array of Values has dtype=object."
+        )
+
+    def __int__(self) -> int:
+        raise TypeError("a Value does not become an int by itself: write int(v.data)")
+
+    def __round__(self, digits: object = None) -> float:
+        raise TypeError("round(v) would leave the graph silently: write round(v.data, digits), or v.floor()")
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Value(data={self._data!r}, grad={self._grad!r}{label})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    # ------------------------------------------------------------------------------- 3. and 4. the two sweeps
+
+    def backward(self, seed: float = 1.0) -> None:
+        """Adds ∂self/∂leaf, times ``seed``, to the ``grad`` of every leaf below; sets that of every interior node.
+
+        Args:
+            seed: ∂L/∂self, where self is one step on the way to an L that is not in the graph.
+
+        Raises:
+            StaleGraphError: A leaf was changed since the graph was evaluated. Nothing is changed.
+
+        >>> x = Value(3.0)
+        >>> y = x * x
+        >>> y.backward()
+        >>> y.backward()
+        >>> x.grad  # twice 2x
+        12.0
+        """
+        adjoint = to_float(seed)
+        if self._code <= CONSTANT:
+            self._grad += adjoint
+            return
+        order = topological_order(self)
+        if self._stamp != STATE.clock:
+            _check_fresh(order)
+        for node in order:
+            node._grad = 0.0
+        self._grad = adjoint
+        if STATE.modes != 0:
+            from tinygrad_lite import modes
+
+            if modes.watching():
+                modes.sweep_watched(order)
+                return
+        sweep(order)
+
+    def forward(self) -> Value:
+        """Evaluates the graph below self again, as far as changed leaves reach, and returns self.
+
+        Raises:
+            ArithmeticError, ValueError: As the operation raises that cannot be evaluated; the nodes before it are
+                new, it and those after it stale.
+
+        >>> a = Value(2.0)
+        >>> b = a * a
+        >>> a.data = 5.0
+        >>> b.forward().data
+        25.0
+        """
+        order = topological_order(self)
+        order.reverse()
+        for node in order:
+            parents = node.parents
+            for parent in parents:
+                if parent._stamp > node._stamp:
+                    node._data = evaluate(node._code, parents)
+                    node._stamp = STATE.clock
+                    break
+        return self
+
+    def zero_grad(self) -> None:
+        """Sets ``grad`` to 0 for self and everything below it."""
+        for node in topological_order(self, True):
+            node._grad = 0.0
+
+    # --------------------------------------------------------------------------------------- copy and pickle
+
+    def __copy__(self) -> Value:
+        twin = Value(None if self._code > CONSTANT else self._data, None, self._code, self._a, self._b)
+        twin._data = self._data
+        twin._grad = self._grad
+        twin._stamp = self._stamp
+        d = self._details
+        if d is not None:
+            twin._details = Details(d.label, d.first, d.second, d.line)
+        return twin
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        from tinygrad_lite import serialization
+
+        return serialization.reduce(self)
+
+
+# ------------------------------------------------------------------------------------------------- operands
+
+
+def to_float(number: object) -> float:
+    """The float of an int, a float, a bool or a NumPy scalar."""
+    if isinstance(number, float):
+        return number
+    if isinstance(number, int):
+        return float(number)
+    if is_numpy_scalar(number):
+        return float(cast(SupportsFloat, number))
+    if isinstance(number, Value):
+        raise TypeError("a Value cannot hold a Value: write v itself, v.detach() for a new leaf, or v.data")
+    raise TypeError(
+        f"a Value holds one real number, not {type(number).__name__} {number!r}: "
+        "give an int or a float; for a sequence make a list of Values"
+    )
+
+
+def is_numpy_scalar(number: object) -> bool:
+    """Whether it is a real NumPy scalar (without importing NumPy: if it is one, NumPy is there)."""
+    kind = type(number)
+    if kind.__module__ != "numpy":
+        return False
+    import numpy
+
+    return isinstance(number, (numpy.floating, numpy.integer, numpy.bool_))
+
+
+def constant(number: object) -> Value | None:
+    """A leaf for a plain number that meets a Value; None if it is something else."""
+    if isinstance(number, (float, int)) or is_numpy_scalar(number):
+        return Value(number, None, CONSTANT)
+    return None
+
+
+def operand(number: object) -> Value:
+    """The Value itself, or a constant leaf for a plain number."""
+    found = number if isinstance(number, Value) else constant(number)
+    if found is None:
+        raise TypeError(f"expected a Value or a number, not {type(number).__name__} {number!r}")
+    return found
+
+
+def compared(other: object) -> Any:
+    """What a comparison compares with; None if Python should ask the other side."""
+    if isinstance(other, Value):
+        return other._data
+    return other if isinstance(other, (float, int)) or is_numpy_scalar(other) else None
+
+
+# ------------------------------------------------------------------------------------------- 1. recording
+
+
+def record(code: i16, data: float, a: Value, b: Value | None) -> Value:
+    """A new node: the operation's code, its result, its operands."""
+    if STATE.modes != 0:
+        from tinygrad_lite import modes
+
+        return modes.record(code, data, a, b, None)
+    node = Value(None, None, code, a, b)
+    node._data = data
+    return node
+
+
+def record_nary(code: i16, data: float, last: Value | None, details: Details) -> Value:
+    """A new node whose operands are those in ``details``, then ``last``."""
+    if STATE.modes != 0:
+        from tinygrad_lite import modes
+
+        return modes.record(code, data, last, None, details)
+    node = Value(None, None, code, last, None, details)
+    node._data = data
+    return node
+
+
+def unary(code: i16, x: Value) -> Value:
+    """Records an operation on one operand."""
+    try:
+        data: float = FORWARD[code](x._data)
+    except (ArithmeticError, ValueError) as error:
+        data = failed(code, (x,), error)
+    return record(code, data, x, None)
+
+
+def binary(code: i16, x: Value, y: Value) -> Value:
+    """Records an operation on two operands."""
+    try:
+        data: float = FORWARD[code](x._data, y._data)
+    except (ArithmeticError, ValueError) as error:
+        data = failed(code, (x, y), error)
+    return record(code, data, x, y)
+
+
+def nary(code: i16, first: tuple[Value, ...], last: Value | None = None) -> Value:
+    """Records an operation on any number of operands: those of ``first``, then ``last``."""
+    details = Details("", first)
+    operands = first if last is None else (*first, last)
+    return record_nary(code, evaluate(code, operands), last, details)
+
+
+def dot_node(ws: tuple[Value, ...], xs: tuple[Value, ...], bias: Value) -> Value:
+    """Records bias + w₁x₁ + … + wₙxₙ, added from the left."""
+    total = bias._data
+    i: i64 = 0
+    n: i64 = len(ws)
+    while i < n:
+        total += ws[i]._data * xs[i]._data
+        i += 1
+    return record_nary(DOT, total, bias, Details("", ws, xs))
+
+
+def evaluate(code: i16, operands: tuple[Value, ...]) -> float:
+    """The operation's float result on the operands' data."""
+    op = BY_CODE[code]
+    assert op is not None
+    numbers = [x._data for x in operands]
+    try:
+        if op.arity < 0:
+            return cast(float, op.forward(numbers))
+        return cast(float, op.forward(*numbers))
+    except (ArithmeticError, ValueError, TypeError, IndexError) as error:
+        return failed(code, operands, error)
+
+
+def failed(code: i16, operands: tuple[Value, ...], error: Exception) -> float:
+    """Raises the float operation's error with what a float cannot say; inside a rule, gives the IEEE limit."""
+    from tinygrad_lite import arithmetic
+
+    return arithmetic.failed(code, operands, error)
+
+
+# ---------------------------------------------------------------------------------------- 2. topological order
+
+
+def topological_order(root: Value, leaves: bool = False) -> list[Value]:
+    """Every interior node below root (itself included), each before all of its operands (Kahn 1962).
+
+    The first pass counts for each node the edges that lead to it. The second removes nodes that no edge leads to any
+    more, beginning with the root, and with each the edges that leave it. Both go over the nodes in an order that the
+    graph alone decides, and leave every count at 0.
+
+    Args:
+        root: Where to start.
+        leaves: Whether leaves are to be part of it; all of them come last.
+
+    >>> a = Value(1.0)
+    >>> b = a + a
+    >>> c = b * a
+    >>> [node.op for node in topological_order(c)]
+    ['mul', 'add']
+    """
+    if root._code <= CONSTANT:
+        return [root] if leaves else []
+    counted: i16 = -1 if leaves else CONSTANT  # nodes with a code above this are counted
+    reached = [root]
+    try:
+        _count_edges(reached, counted)
+    except BaseException:  # KeyboardInterrupt, between two lines of the interpreted build
+        for node in reached:
+            node._pending = 0
+        raise
+    order = [root]
+    below: list[Value] = []
+    i: i64 = 0
+    while i < len(order):
+        node = order[i]
+        i += 1
+        a = node._a
+        if a is not None:
+            if a._code > counted:
+                a._pending -= 1
+                if a._pending == 0:
+                    (order if a._code > CONSTANT else below).append(a)
+            b = node._b
+            if b is not None and b._code > counted:
+                b._pending -= 1
+                if b._pending == 0:
+                    (order if b._code > CONSTANT else below).append(b)
+        d = node._details
+        if d is not None and d.first:
+            for parent in d.first + d.second:
+                if parent._code > counted:
+                    parent._pending -= 1
+                    if parent._pending == 0:
+                        (order if parent._code > CONSTANT else below).append(parent)
+    order.extend(below)
+    return order
+
+
+def _count_edges(reached: list[Value], counted: i16) -> None:
+    """Appends to ``reached`` what is below its one node, and sets each one's count of edges from above."""
+    i: i64 = 0
+    while i < len(reached):
+        node = reached[i]
+        i += 1
+        a = node._a
+        if a is not None:
+            if a._code > counted:
+                if a._pending == 0:
+                    reached.append(a)
+                a._pending += 1
+            b = node._b
+            if b is not None and b._code > counted:
+                if b._pending == 0:
+                    reached.append(b)
+                b._pending += 1
+        d = node._details
+        if d is not None and d.first:
+            for parent in d.first + d.second:
+                if parent._code > counted:
+                    if parent._pending == 0:
+                        reached.append(parent)
+                    parent._pending += 1
+
+
+# ------------------------------------------------------------------------------------- 3. the backward sweep
+
+
+def sweep(order: list[Value]) -> None:
+    """Passes each node's gradient on to its operands: the chain rule, node by node.
+
+    A gradient of exactly 0 passes nothing on, not even 0·inf: what ``where`` did not choose stays without influence.
+    """
+    for node in order:
+        g = node._grad
+        if g == 0.0:
+            continue
+        code = node._code
+        a = node._a
+        b = node._b
+        if b is not None:
+            assert a is not None
+            if code == MUL:
+                if a._code != CONSTANT:
+                    a._grad += g * b._data
+                if b._code != CONSTANT:
+                    b._grad += g * a._data
+            elif code == ADD:
+                if a._code != CONSTANT:
+                    a._grad += g
+                if b._code != CONSTANT:
+                    b._grad += g
+            elif code == SUB:
+                if a._code != CONSTANT:
+                    a._grad += g
+                if b._code != CONSTANT:
+                    b._grad -= g
+            elif code == TRUEDIV and b._data != 0.0:
+                if a._code != CONSTANT:
+                    a._grad += g * (1.0 / b._data)
+                if b._code != CONSTANT:
+                    b._grad += g * (-(a._data / b._data) / b._data)
+            else:
+                pass_on(node, g)
+        elif code == DOT:
+            _pass_on_dot(node, g)
+        elif code == NEG:
+            assert a is not None
+            if a._code != CONSTANT:
+                a._grad -= g
+        else:
+            pass_on(node, g)
+
+
+def _pass_on_dot(node: Value, g: float) -> None:
+    """The sweep's step at a dot node."""
+    bias = node._a
+    details = node._details
+    assert bias is not None and details is not None
+    if bias._code != CONSTANT:
+        bias._grad += g
+    ws = details.first
+    xs = details.second
+    i: i64 = 0
+    n: i64 = len(ws)
+    while i < n:
+        w = ws[i]
+        x = xs[i]
+        i += 1
+        if w._code != CONSTANT:
+            w._grad += g * x._data
+        if x._code != CONSTANT:
+            x._grad += g * w._data
+
+
+def pass_on(node: Value, g: float) -> None:
+    """The sweep's step at any node, by the rule of its record."""
+    parents = node.parents
+    partials = _partials(node)
+    for i in range(len(parents)):
+        parent = parents[i]
+        partial: float = partials[i]
+        if partial != 0.0 and parent._code != CONSTANT:
+            parent._grad += g * partial
+
+
+def _partials(node: Value) -> Sequence[Any]:
+    """The local derivatives of a node, each a float; 0 for a constant operand."""
+    from tinygrad_lite import arithmetic
+
+    return arithmetic.partials(node)
+
+
+def _check_fresh(order: list[Value]) -> None:
+    """Raises if an operand is newer than the node above it."""
+    for node in order:
+        for parent in node.parents:
+            if parent._stamp > node._stamp:
+                _refuse_stale(order[0], node, parent)
+
+
+def _refuse_stale(root: Value, node: Value, parent: Value) -> NoReturn:
+    changed = parent
+    if parent._code > CONSTANT:  # evaluated again from another root: name the leaf that began it
+        for below in topological_order(parent, True):
+            if below._code <= CONSTANT and below._stamp > node._stamp:
+                changed = below
+    raise StaleGraphError(
+        f"the graph below {root!r} is stale: {changed!r} was changed after {node.op!r} had used it, so its gradients "
+        "would mix old numbers and new. Call forward() on the root to evaluate the recorded graph with the new data, "
+        "or run your code again to record a new one."
+    )
+
+
+for _name, _code in (
+    ("add", ADD), ("sub", SUB), ("mul", MUL), ("truediv", TRUEDIV), ("neg", NEG), ("pos", POS), ("pow", POW),
+    ("floordiv", FLOORDIV), ("mod", MOD), ("abs", ABS), ("dot", DOT),
+):  # fmt: skip
+    if TABLE[_name].code != _code or LEAF != LEAF_CODE or CONSTANT != CONSTANT_CODE:
+        raise RuntimeError(f"value.py and the operation table disagree on the code of {_name!r}")

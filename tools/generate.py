@@ -1,0 +1,173 @@
+"""Writes the functions and methods of the operation table: ``make generate``.
+
+``tinygrad_lite/functions.py`` and ``tinygrad_lite/methods.py`` are made from the records of ``tinygrad_lite/ops.py``, so
+that editors, type checkers and the compiler see them; a test fails when they are not what this program writes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The table without the package's __init__, which imports what is to be written here.
+package = types.ModuleType("tinygrad_lite")
+package.__path__ = [str(ROOT / "tinygrad_lite")]
+sys.modules["tinygrad_lite"] = package
+
+from tinygrad_lite.operation import NARY, Op  # noqa: E402 (see above)
+from tinygrad_lite.ops import TABLE  # noqa: E402
+
+NOTICE = "Made from the operation table by tools/generate.py (``make generate``): change the record, not this file."
+NUMBER = "Value | float"
+PUBLIC = [op for op in TABLE.values() if op.public]
+FIXED = [op for op in PUBLIC if op.arity != NARY]
+
+
+def constant_name(op: Op) -> str:
+    return f"_{op.name.upper()}"
+
+
+def parameters(op: Op, annotation: str, *, method: bool = False) -> str:
+    names = op.operands[1:] if method else op.operands
+    plain = len(op.operands) - len(op.defaults)
+    shown = []
+    for name in names:
+        k = op.operands.index(name) - plain
+        default = f" = {op.defaults[k]!r}" if k >= 0 else ""
+        shown.append(f"{name}: {annotation}{default}")
+    return ", ".join(["self", *shown] if method else shown)
+
+
+def example(op: Op) -> list[str]:
+    """A call that runs as a doctest, on Values at a point inside the domain."""
+    points = {"acosh": "2.0", "log1p": "0.5", "atanh": "0.5", "asin": "0.5", "acos": "0.5", "where": "1.0"}
+    first = points.get(op.name, "0.5")
+    rest = ["2.0", "3.0"][: len(op.operands) - 1 - len(op.defaults)]
+    if op.name == "clamp":
+        rest = ["-1.0", "1.0"]
+    return [f">>> x = Value({first})", f">>> y = {op.name}({', '.join(['x', *rest])})"]
+
+
+def docstring(op: Op, indent: str) -> str:
+    lines = [op.doc, "", "Args:"]
+    for name, domain in zip(op.operands, op.domain, strict=False):
+        lines.append(f"    {name}: A Value, a number or an array of them, in {domain!r}.")
+    lines += ["", "Returns:", "    A Value if an operand is one (or an array of them); else a float (or an array)."]
+    if any(interval.low != float("-inf") or interval.open for interval in op.domain):
+        lines += ["", "Raises:", "    ValueError, ZeroDivisionError, OverflowError: As the float function raises."]
+    if op.convention:
+        lines += ["", f"At a kink: {op.convention}."]
+    lines.append("")
+    return "\n".join((indent + line).rstrip() for line in lines)
+
+
+def overloads(op: Op) -> str:
+    """One for floats alone, and one for each operand that may be the first Value."""
+    n = len(op.operands)
+    plain = n - len(op.defaults)
+    text = ""
+    for first in [None, *range(n)]:
+        kinds = ["float"] * n if first is None else ["float"] * first + ["Value"] + ["Value | float"] * (n - first - 1)
+        shown = []
+        required_after = any(k >= plain and first == k for k in range(n))
+        for k, (name, kind) in enumerate(zip(op.operands, kinds, strict=True)):
+            optional = k >= plain and not (required_after and first is not None and k <= first)
+            shown.append(f"{name}: {kind}{' = ...' if optional else ''}")
+        returns = "float" if first is None else "Value"
+        text += f"@overload\ndef {op.name}({', '.join(shown)}) -> {returns}: ...\n"
+    return text
+
+
+def function(op: Op) -> str:
+    code = constant_name(op)
+    names = ", ".join(op.operands)
+    text = overloads(op)
+    text += f"def {op.name}({parameters(op, 'Any')}) -> Any:\n"
+    lines = docstring(op, "    ")
+    shown = "\n".join("    " + line for line in example(op))
+    text += f'    """{lines.lstrip()}\n{shown}\n    >>> y.backward()\n    """\n'
+    if op.arity == 1:
+        text += f"    if isinstance(x, Value):\n        return unary({code}, x)\n"
+    elif op.arity == 2:
+        x, y = op.operands
+        text += f"    if isinstance({x}, Value) and isinstance({y}, Value):\n        return binary({code}, {x}, {y})\n"
+    text += f"    return apply(BY_CODE[{code}], ({names}{',' if op.arity == 1 else ''}))\n"
+    return text
+
+
+def method(op: Op) -> str:
+    code = constant_name(op)
+    others = op.operands[1:]
+    text = f"    def {op.name}({parameters(op, NUMBER, method=True)}) -> Value:\n"
+    text += f'        """{op.doc} As the function :func:`tinygrad_lite.{op.name}`."""\n'
+    if op.arity == 1:
+        text += f'        return value.unary({code}, cast("Value", self))\n'
+    elif op.arity == 2:
+        text += f'        return value.binary({code}, cast("Value", self), value.operand({others[0]}))\n'
+    else:
+        rest = ", ".join(f"value.operand({name})" for name in others)
+        text += f'        return value.nary({code}, (cast("Value", self), {rest}))\n'
+    if op.numpy.startswith("arc"):
+        call = ", ".join(others)
+        text += f"\n    def {op.numpy}({parameters(op, NUMBER, method=True)}) -> Value:\n"
+        text += f'        """NumPy\'s name for ``{op.name}``, which its functions look for on arrays of Values."""\n'
+        text += f"        return self.{op.name}({call})\n"
+    return text
+
+
+def functions_module() -> str:
+    parts = [
+        f'"""The operations as functions: on Values and floats alike, named as in ``math``.\n\n{NOTICE}\n"""\n',
+        "from __future__ import annotations\n",
+        "from typing import Any, Final, overload\n",
+        "from mypy_extensions import i16\n",
+        "from tinygrad_lite.arithmetic import apply_any as apply",
+        "from tinygrad_lite.ops import BY_CODE, TABLE",
+        "from tinygrad_lite.sequences import dot, logsumexp, lookup, mean, prod, softmax, sum",
+        "from tinygrad_lite.value import Value, binary, unary\n",
+        "",
+    ]
+    parts += [f'{constant_name(op)}: Final[i16] = TABLE["{op.name}"].code' for op in FIXED]
+    names = sorted([op.name for op in PUBLIC])
+    parts.append("\n__all__ = [\n" + "".join(f'    "{name}",\n' for name in names) + "]\n")
+    parts += itertools.chain.from_iterable(("\n", function(op)) for op in FIXED)
+    return "\n".join(parts)
+
+
+def methods_module() -> str:
+    parts = [
+        f'"""The operations as methods of a Value.\n\n{NOTICE}\n"""\n',
+        "from __future__ import annotations\n",
+        "from typing import TYPE_CHECKING, Final, cast\n",
+        "from mypy_extensions import i16, mypyc_attr\n",
+        "from tinygrad_lite import value",
+        "from tinygrad_lite.ops import TABLE\n",
+        "if TYPE_CHECKING:\n    from tinygrad_lite.value import Value\n",
+    ]
+    parts += [f'{constant_name(op)}: Final[i16] = TABLE["{op.name}"].code' for op in FIXED]
+    parts.append('\n\n@mypyc_attr(acyclic=True)\nclass Methods:\n    """What :class:`tinygrad_lite.Value` inherits."""\n')
+    parts.append("    __slots__ = ()\n")
+    parts += [method(op) for op in FIXED]
+    return "\n".join(parts)
+
+
+def generated() -> dict[Path, str]:
+    """Each file and its text, formatted."""
+    texts = {"functions.py": functions_module(), "methods.py": methods_module()}
+    result = {}
+    for name, text in texts.items():
+        command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", name, "-"]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT)
+        result[ROOT / "tinygrad_lite" / name] = done.stdout
+    return result
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
