@@ -13,7 +13,9 @@ from setuptools.command.build_ext import build_ext
 COMPILED = [
     f"tinygrad_lite/{name}.py"
     for name in (
+        "adjoints",
         "arithmetic",
+        "dispatch",
         "functions",
         "methods",
         "numerics",

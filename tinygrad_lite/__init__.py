@@ -1,0 +1,60 @@
+"""tinygrad_lite: a scalar reverse-mode autograd engine.
+
+Write mathematics one scalar at a time. See every gradient. Trust every derivative.
+
+>>> from tinygrad_lite import Value, tanh
+>>> a, b = Value(0.5, label="a"), Value(-2.0, label="b")
+>>> y = tanh(a * b + 1)
+>>> y.backward()
+>>> y.data, a.grad, b.grad
+(0.0, -2.0, 0.5)
+
+The submodules ``nn`` and ``viz`` are loaded when they are first used.
+"""
+
+from typing import Any
+
+from tinygrad_lite import errors, functions, ops
+from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError
+from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
+from tinygrad_lite.modes import detect_anomaly, is_recording, no_grad
+from tinygrad_lite.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
+from tinygrad_lite.value import Value, topological_order
+
+__version__ = "0.1.0"
+
+__all__ = [  # noqa: PLE0604 (and the functions)
+    "AnomalyError",
+    "GraphError",
+    "StaleGraphError",
+    "Value",
+    "__version__",
+    "detect_anomaly",
+    "errors",
+    "grad",
+    "gradient",
+    "hessian",
+    "hvp",
+    "is_recording",
+    "jacobian",
+    "jvp",
+    "no_grad",
+    "ops",
+    "topological_order",
+    "value_and_grad",
+    *functions.__all__,
+]
+
+_SUBMODULES = ("nn", "viz")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        import importlib
+
+        return importlib.import_module(f"tinygrad_lite.{name}")
+    raise AttributeError(f"module 'tinygrad_lite' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBMODULES])

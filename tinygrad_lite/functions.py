@@ -9,7 +9,7 @@ from typing import Any, Final, overload
 
 from mypy_extensions import i16
 
-from tinygrad_lite.arithmetic import apply_any as apply
+from tinygrad_lite.dispatch import apply_any as apply
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.sequences import dot, logsumexp, lookup, mean, prod, softmax, sum
 from tinygrad_lite.value import Value, binary, unary
@@ -25,6 +25,7 @@ _POW: Final[i16] = TABLE["pow"].code
 _FLOORDIV: Final[i16] = TABLE["floordiv"].code
 _MOD: Final[i16] = TABLE["mod"].code
 _ABS: Final[i16] = TABLE["abs"].code
+_RELU: Final[i16] = TABLE["relu"].code
 _EXP: Final[i16] = TABLE["exp"].code
 _EXPM1: Final[i16] = TABLE["expm1"].code
 _LOG: Final[i16] = TABLE["log"].code
@@ -52,7 +53,6 @@ _ERFC: Final[i16] = TABLE["erfc"].code
 _SIGMOID: Final[i16] = TABLE["sigmoid"].code
 _LOGSIGMOID: Final[i16] = TABLE["logsigmoid"].code
 _SOFTPLUS: Final[i16] = TABLE["softplus"].code
-_RELU: Final[i16] = TABLE["relu"].code
 _LEAKY_RELU: Final[i16] = TABLE["leaky_relu"].code
 _ELU: Final[i16] = TABLE["elu"].code
 _SELU: Final[i16] = TABLE["selu"].code
@@ -399,6 +399,30 @@ def abs(x: Any) -> Any:
     if isinstance(x, Value):
         return unary(_ABS, x)
     return apply(BY_CODE[_ABS], (x,))
+
+
+@overload
+def relu(x: float) -> float: ...
+@overload
+def relu(x: Value) -> Value: ...
+def relu(x: Any) -> Any:
+    """max(x, 0).
+
+    Args:
+        x: A Value, a number or an array of them, in (-inf, inf).
+
+    Returns:
+        A Value if an operand is one (or an array of them); else a float (or an array).
+
+    At a kink: relu'(0) = 0.
+
+    >>> x = Value(0.5)
+    >>> y = relu(x)
+    >>> y.backward()
+    """
+    if isinstance(x, Value):
+        return unary(_RELU, x)
+    return apply(BY_CODE[_RELU], (x,))
 
 
 @overload
@@ -1030,30 +1054,6 @@ def softplus(x: Any) -> Any:
     if isinstance(x, Value):
         return unary(_SOFTPLUS, x)
     return apply(BY_CODE[_SOFTPLUS], (x,))
-
-
-@overload
-def relu(x: float) -> float: ...
-@overload
-def relu(x: Value) -> Value: ...
-def relu(x: Any) -> Any:
-    """max(x, 0).
-
-    Args:
-        x: A Value, a number or an array of them, in (-inf, inf).
-
-    Returns:
-        A Value if an operand is one (or an array of them); else a float (or an array).
-
-    At a kink: relu'(0) = 0.
-
-    >>> x = Value(0.5)
-    >>> y = relu(x)
-    >>> y.backward()
-    """
-    if isinstance(x, Value):
-        return unary(_RELU, x)
-    return apply(BY_CODE[_RELU], (x,))
 
 
 @overload

@@ -25,6 +25,7 @@ _POW: Final[i16] = TABLE["pow"].code
 _FLOORDIV: Final[i16] = TABLE["floordiv"].code
 _MOD: Final[i16] = TABLE["mod"].code
 _ABS: Final[i16] = TABLE["abs"].code
+_RELU: Final[i16] = TABLE["relu"].code
 _EXP: Final[i16] = TABLE["exp"].code
 _EXPM1: Final[i16] = TABLE["expm1"].code
 _LOG: Final[i16] = TABLE["log"].code
@@ -52,7 +53,6 @@ _ERFC: Final[i16] = TABLE["erfc"].code
 _SIGMOID: Final[i16] = TABLE["sigmoid"].code
 _LOGSIGMOID: Final[i16] = TABLE["logsigmoid"].code
 _SOFTPLUS: Final[i16] = TABLE["softplus"].code
-_RELU: Final[i16] = TABLE["relu"].code
 _LEAKY_RELU: Final[i16] = TABLE["leaky_relu"].code
 _ELU: Final[i16] = TABLE["elu"].code
 _SELU: Final[i16] = TABLE["selu"].code
@@ -120,6 +120,10 @@ class Methods:
     def abs(self) -> Value:
         """Absolute value. As the function :func:`tinygrad_lite.abs`."""
         return value.unary(_ABS, cast("Value", self))
+
+    def relu(self) -> Value:
+        """max(x, 0). As the function :func:`tinygrad_lite.relu`."""
+        return value.unary(_RELU, cast("Value", self))
 
     def exp(self) -> Value:
         """e to the power x. As the function :func:`tinygrad_lite.exp`."""
@@ -256,10 +260,6 @@ class Methods:
     def softplus(self) -> Value:
         """log(1 + exp(x)), a smooth relu. As the function :func:`tinygrad_lite.softplus`."""
         return value.unary(_SOFTPLUS, cast("Value", self))
-
-    def relu(self) -> Value:
-        """max(x, 0). As the function :func:`tinygrad_lite.relu`."""
-        return value.unary(_RELU, cast("Value", self))
 
     def leaky_relu(self, slope: Value | float = 0.01) -> Value:
         """x where x > 0, slope * x elsewhere (Maas et al. 2013). As the function :func:`tinygrad_lite.leaky_relu`."""

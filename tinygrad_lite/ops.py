@@ -106,7 +106,7 @@ def _lookup_partials(m: Any, operands: Sequence[Any], z: Any) -> list[Any]:
 # A record is read as a paragraph: name, symbol, arity, value and rule first, then what it says of itself.
 # fmt: off
 _RECORDS: Final = (
-    # ------------------------------------------------------------------------------------------ arithmetic
+    # -------------------------------------------------------------- arithmetic, and what else value.py names
     Op("add", "+", 2, operator.add, (_one, _one), definition=lambda m, x, y: x + y, numpy="add",
        doc="Sum of two numbers.", latex="$x + $y", latex_partials=("1", "1")),
     Op("sub", "-", 2, operator.sub, (_one, _minus_one), definition=lambda m, x, y: x - y, numpy="subtract",
@@ -145,6 +145,9 @@ _RECORDS: Final = (
        definition=lambda m, v: sum((v[i] * v[i + len(v) // 2] for i in range(len(v) // 2)), v[-1]),
        doc="bias + w1*x1 + ... + wn*xn, in one node: what a neuron computes before its activation.",
        latex=r"b + \sum_i w_i x_i", latex_partials=("x_i", "w_i", "1")),
+    Op("relu", "ReLU", 1, numerics.relu, (lambda m, x, z: m.greater(x, 0.0),),
+       definition=lambda m, x: m.where(m.greater(x, 0), x, 0), kink=lambda x: x == 0.0, convention="relu'(0) = 0",
+       doc="max(x, 0).", latex=r"\max($x, 0)", latex_partials=("[$x > 0]",)),
     # ---------------------------------------------------------------------------- exponentials and logarithms
     Op("exp", "exp", 1, math.exp, (lambda m, x, z: z,), numpy="exp",
        doc="e to the power x.", latex="e^{$x}", latex_partials=("$z",)),
@@ -228,9 +231,6 @@ _RECORDS: Final = (
     Op("softplus", "softplus", 1, numerics.softplus, (lambda m, x, z: m.sigmoid(x),),
        definition=lambda m, x: m.log1p(m.exp(x)),
        doc="log(1 + exp(x)), a smooth relu.", latex=r"\ln(1 + e^{$x})", latex_partials=(r"\sigma($x)",)),
-    Op("relu", "ReLU", 1, numerics.relu, (lambda m, x, z: m.greater(x, 0.0),),
-       definition=lambda m, x: m.where(m.greater(x, 0), x, 0), kink=lambda x: x == 0.0, convention="relu'(0) = 0",
-       doc="max(x, 0).", latex=r"\max($x, 0)", latex_partials=("[$x > 0]",)),
     Op("leaky_relu", "leaky_relu", 2, numerics.leaky_relu,
        (lambda m, x, slope, z: m.where(m.greater(x, 0.0), 1.0, slope),
         lambda m, x, slope, z: m.where(m.greater(x, 0.0), 0.0, x)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, overload
 
-from tinygrad_lite.arithmetic import VALUE, apply
+from tinygrad_lite.dispatch import VALUE, apply
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import Value, dot_node, operand
 

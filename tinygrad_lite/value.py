@@ -17,10 +17,11 @@ that take most of the time, of + - * / neg and dot, are written out here too; a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn, SupportsFloat, cast, final
+from typing import Any, Final, NoReturn, SupportsFloat, Union, cast, final
 
 from mypy_extensions import i16, i32, i64, mypyc_attr
 
+from tinygrad_lite.arithmetic import evaluate_rule, failed
 from tinygrad_lite.errors import GraphError, StaleGraphError
 from tinygrad_lite.methods import Methods
 from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
@@ -40,8 +41,17 @@ MOD: Final[i16] = 10
 ABS: Final[i16] = 11
 DOT: Final[i16] = 12
 
+RELU: Final[i16] = 13
+
+#: What an operator gives: NotImplemented too, where Python should ask the other operand (an array, say).
+Result = Union["Value", Any]
+
 #: The float function of each code.
-FORWARD: Final[list[Callable[..., Any]]] = [_op.forward if _op is not None else float for _op in BY_CODE]
+FORWARD: Final[list[Callable[..., Any]]] = [float if _op is None else _op.forward for _op in BY_CODE]
+#: The derivative rule of each code with one operand.
+UNARY_RULE: Final[list[Callable[..., Any] | None]] = [
+    _op.partials[0] if _op is not None and _op.arity == 1 else None for _op in BY_CODE
+]
 
 
 @final
@@ -186,7 +196,7 @@ class Value(Methods):
         >>> (Value(2.0) * Value(5.0)).partials
         (5.0, 2.0)
         """
-        return tuple([float(p) for p in _partials(self)]) if self._code > CONSTANT else ()
+        return tuple([float(p) for p in local_derivatives(self)]) if self._code > CONSTANT else ()
 
     @property
     def is_leaf(self) -> bool:
@@ -225,85 +235,107 @@ class Value(Methods):
 
     # ---------------------------------------------------------------------------- 1. operations record nodes
 
-    def __add__(self, other: object) -> Value:
-        b = other if isinstance(other, Value) else constant(other)
+    def __add__(self, other: object) -> Result:
+        if isinstance(other, Value):
+            return record(ADD, self._data + other._data, self, other)
+        b = constant(other)
         if b is None:
             return NotImplemented
         return record(ADD, self._data + b._data, self, b)
 
-    def __radd__(self, other: object) -> Value:
+    def __radd__(self, other: object) -> Result:
         a = constant(other)
         if a is None:
             return NotImplemented
         return record(ADD, a._data + self._data, a, self)
 
-    def __sub__(self, other: object) -> Value:
-        b = other if isinstance(other, Value) else constant(other)
+    def __sub__(self, other: object) -> Result:
+        if isinstance(other, Value):
+            return record(SUB, self._data - other._data, self, other)
+        b = constant(other)
         if b is None:
             return NotImplemented
         return record(SUB, self._data - b._data, self, b)
 
-    def __rsub__(self, other: object) -> Value:
+    def __rsub__(self, other: object) -> Result:
         a = constant(other)
         if a is None:
             return NotImplemented
         return record(SUB, a._data - self._data, a, self)
 
-    def __mul__(self, other: object) -> Value:
-        b = other if isinstance(other, Value) else constant(other)
+    def __mul__(self, other: object) -> Result:
+        if isinstance(other, Value):
+            return record(MUL, self._data * other._data, self, other)
+        b = constant(other)
         if b is None:
             return NotImplemented
         return record(MUL, self._data * b._data, self, b)
 
-    def __rmul__(self, other: object) -> Value:
+    def __rmul__(self, other: object) -> Result:
         a = constant(other)
         if a is None:
             return NotImplemented
         return record(MUL, a._data * self._data, a, self)
 
-    def __truediv__(self, other: object) -> Value:
+    def __truediv__(self, other: object) -> Result:
         b = other if isinstance(other, Value) else constant(other)
         if b is None:
             return NotImplemented
-        if b._data == 0.0:
-            return binary(TRUEDIV, self, b)  # where the error is made
-        return record(TRUEDIV, self._data / b._data, self, b)
+        return binary(TRUEDIV, self, b)
 
-    def __rtruediv__(self, other: object) -> Value:
+    def __rtruediv__(self, other: object) -> Result:
         a = constant(other)
-        return NotImplemented if a is None else a / self
+        if a is None:
+            return NotImplemented
+        return binary(TRUEDIV, a, self)
 
-    def __floordiv__(self, other: object) -> Value:
+    def __floordiv__(self, other: object) -> Result:
         b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else binary(FLOORDIV, self, b)
+        if b is None:
+            return NotImplemented
+        return binary(FLOORDIV, self, b)
 
-    def __rfloordiv__(self, other: object) -> Value:
+    def __rfloordiv__(self, other: object) -> Result:
         a = constant(other)
-        return NotImplemented if a is None else binary(FLOORDIV, a, self)
+        if a is None:
+            return NotImplemented
+        return binary(FLOORDIV, a, self)
 
-    def __mod__(self, other: object) -> Value:
+    def __mod__(self, other: object) -> Result:
         b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else binary(MOD, self, b)
+        if b is None:
+            return NotImplemented
+        return binary(MOD, self, b)
 
-    def __rmod__(self, other: object) -> Value:
+    def __rmod__(self, other: object) -> Result:
         a = constant(other)
-        return NotImplemented if a is None else binary(MOD, a, self)
+        if a is None:
+            return NotImplemented
+        return binary(MOD, a, self)
 
-    def __divmod__(self, other: object) -> tuple[Value, Value]:
+    def __divmod__(self, other: object) -> tuple[Value, Value] | Any:
         b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else (binary(FLOORDIV, self, b), binary(MOD, self, b))
+        if b is None:
+            return NotImplemented
+        return (binary(FLOORDIV, self, b), binary(MOD, self, b))
 
-    def __rdivmod__(self, other: object) -> tuple[Value, Value]:
+    def __rdivmod__(self, other: object) -> tuple[Value, Value] | Any:
         a = constant(other)
-        return NotImplemented if a is None else (binary(FLOORDIV, a, self), binary(MOD, a, self))
+        if a is None:
+            return NotImplemented
+        return (binary(FLOORDIV, a, self), binary(MOD, a, self))
 
-    def __pow__(self, other: object) -> Value:
+    def __pow__(self, other: object) -> Result:
         b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else binary(POW, self, b)
+        if b is None:
+            return NotImplemented
+        return binary(POW, self, b)
 
-    def __rpow__(self, other: object) -> Value:
+    def __rpow__(self, other: object) -> Result:
         a = constant(other)
-        return NotImplemented if a is None else binary(POW, a, self)
+        if a is None:
+            return NotImplemented
+        return binary(POW, a, self)
 
     def __neg__(self) -> Value:
         return record(NEG, -self._data, self, None)
@@ -322,21 +354,29 @@ class Value(Methods):
 
     # ---------------------------------------------------------------- reading the number, not part of the graph
 
-    def __lt__(self, other: object) -> bool:
+    def __lt__(self, other: object) -> bool | Any:
         number = compared(other)
-        return NotImplemented if number is None else bool(self._data < number)
+        if number is None:
+            return NotImplemented
+        return bool(self._data < number)
 
-    def __le__(self, other: object) -> bool:
+    def __le__(self, other: object) -> bool | Any:
         number = compared(other)
-        return NotImplemented if number is None else bool(self._data <= number)
+        if number is None:
+            return NotImplemented
+        return bool(self._data <= number)
 
-    def __gt__(self, other: object) -> bool:
+    def __gt__(self, other: object) -> bool | Any:
         number = compared(other)
-        return NotImplemented if number is None else bool(self._data > number)
+        if number is None:
+            return NotImplemented
+        return bool(self._data > number)
 
-    def __ge__(self, other: object) -> bool:
+    def __ge__(self, other: object) -> bool | Any:
         number = compared(other)
-        return NotImplemented if number is None else bool(self._data >= number)
+        if number is None:
+            return NotImplemented
+        return bool(self._data >= number)
 
     def __bool__(self) -> bool:
         return self._data != 0.0
@@ -385,7 +425,7 @@ class Value(Methods):
             return
         order = topological_order(self)
         if self._stamp != STATE.clock:
-            _check_fresh(order)
+            check_fresh(order)
         for node in order:
             node._grad = 0.0
         self._grad = adjoint
@@ -522,6 +562,8 @@ def record_nary(code: i16, data: float, last: Value | None, details: Details) ->
 
 def unary(code: i16, x: Value) -> Value:
     """Records an operation on one operand."""
+    if code == RELU:
+        return record(RELU, 0.0 if x._data <= 0.0 else x._data, x, None)
     try:
         data: float = FORWARD[code](x._data)
     except (ArithmeticError, ValueError) as error:
@@ -531,6 +573,8 @@ def unary(code: i16, x: Value) -> Value:
 
 def binary(code: i16, x: Value, y: Value) -> Value:
     """Records an operation on two operands."""
+    if code == TRUEDIV and y._data != 0.0:
+        return record(TRUEDIV, x._data / y._data, x, y)
     try:
         data: float = FORWARD[code](x._data, y._data)
     except (ArithmeticError, ValueError) as error:
@@ -569,13 +613,6 @@ def evaluate(code: i16, operands: tuple[Value, ...]) -> float:
         return failed(code, operands, error)
 
 
-def failed(code: i16, operands: tuple[Value, ...], error: Exception) -> float:
-    """Raises the float operation's error with what a float cannot say; inside a rule, gives the IEEE limit."""
-    from tinygrad_lite import arithmetic
-
-    return arithmetic.failed(code, operands, error)
-
-
 # ---------------------------------------------------------------------------------------- 2. topological order
 
 
@@ -598,66 +635,94 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
     """
     if root._code <= CONSTANT:
         return [root] if leaves else []
-    counted: i16 = -1 if leaves else CONSTANT  # nodes with a code above this are counted
-    reached = [root]
+    counted: i16 = -1 if leaves else CONSTANT  # edges to nodes with a code above this are counted
     try:
-        _count_edges(reached, counted)
+        _count_edges(root, counted)
     except BaseException:  # KeyboardInterrupt, between two lines of the interpreted build
-        for node in reached:
-            node._pending = 0
+        _forget_counts(root)
         raise
-    order = [root]
+    order: list[Value] = []
     below: list[Value] = []
-    i: i64 = 0
-    while i < len(order):
-        node = order[i]
-        i += 1
-        a = node._a
-        if a is not None:
-            if a._code > counted:
-                a._pending -= 1
-                if a._pending == 0:
-                    (order if a._code > CONSTANT else below).append(a)
-            b = node._b
-            if b is not None and b._code > counted:
-                b._pending -= 1
-                if b._pending == 0:
-                    (order if b._code > CONSTANT else below).append(b)
+    stack: list[Value] = []
+    ready: Value | None = root
+    while True:
+        if ready is not None:
+            node = ready
+            ready = None
+        elif stack:
+            node = stack.pop()
+        else:
+            break
+        if node._code <= CONSTANT:
+            below.append(node)
+            continue
+        order.append(node)
         d = node._details
         if d is not None and d.first:
             for parent in d.first + d.second:
                 if parent._code > counted:
                     parent._pending -= 1
                     if parent._pending == 0:
-                        (order if parent._code > CONSTANT else below).append(parent)
+                        stack.append(parent)
+        a = node._a
+        if a is not None:
+            b = node._b
+            if a._code > counted:
+                a._pending -= 1
+                if a._pending == 0:
+                    ready = a
+            if b is not None and b._code > counted:
+                b._pending -= 1
+                if b._pending == 0:
+                    if ready is not None:
+                        stack.append(ready)
+                    ready = b
     order.extend(below)
     return order
 
 
-def _count_edges(reached: list[Value], counted: i16) -> None:
-    """Appends to ``reached`` what is below its one node, and sets each one's count of edges from above."""
-    i: i64 = 0
-    while i < len(reached):
-        node = reached[i]
-        i += 1
-        a = node._a
-        if a is not None:
-            if a._code > counted:
-                if a._pending == 0:
-                    reached.append(a)
-                a._pending += 1
-            b = node._b
-            if b is not None and b._code > counted:
-                if b._pending == 0:
-                    reached.append(b)
-                b._pending += 1
+def _count_edges(root: Value, counted: i16) -> None:
+    """Sets the count of edges from above of everything below root."""
+    stack: list[Value] = []
+    reached: Value | None = root
+    while True:
+        if reached is not None:
+            node = reached
+            reached = None
+        elif stack:
+            node = stack.pop()
+        else:
+            return
         d = node._details
         if d is not None and d.first:
             for parent in d.first + d.second:
                 if parent._code > counted:
                     if parent._pending == 0:
-                        reached.append(parent)
+                        stack.append(parent)
                     parent._pending += 1
+        a = node._a
+        if a is not None:
+            b = node._b
+            if a._code > counted:
+                if a._pending == 0:
+                    reached = a
+                a._pending += 1
+            if b is not None and b._code > counted:
+                if b._pending == 0:
+                    if reached is not None:
+                        stack.append(reached)
+                    reached = b
+                b._pending += 1
+
+
+def _forget_counts(root: Value) -> None:
+    """Sets every count below root back to 0, after the counting was broken off."""
+    stack = [root]
+    while stack:
+        for parent in stack.pop().parents:
+            if parent._pending != 0:
+                parent._pending = 0
+                stack.append(parent)
 
 
 # ------------------------------------------------------------------------------------- 3. the backward sweep
@@ -701,10 +766,19 @@ def sweep(order: list[Value]) -> None:
                 pass_on(node, g)
         elif code == DOT:
             _pass_on_dot(node, g)
-        elif code == NEG:
-            assert a is not None
-            if a._code != CONSTANT:
+        elif a is not None and a._code != CONSTANT:
+            rule = UNARY_RULE[code]
+            if code == NEG:
                 a._grad -= g
+            elif code == RELU:
+                if a._data > 0.0:
+                    a._grad += g
+            elif rule is None:
+                pass_on(node, g)
+            else:
+                partial: float = evaluate_rule(rule, (a._data, node._data))
+                if partial != 0.0:
+                    a._grad += g * partial
         else:
             pass_on(node, g)
 
@@ -733,7 +807,7 @@ def _pass_on_dot(node: Value, g: float) -> None:
 def pass_on(node: Value, g: float) -> None:
     """The sweep's step at any node, by the rule of its record."""
     parents = node.parents
-    partials = _partials(node)
+    partials = local_derivatives(node)
     for i in range(len(parents)):
         parent = parents[i]
         partial: float = partials[i]
@@ -741,14 +815,21 @@ def pass_on(node: Value, g: float) -> None:
             parent._grad += g * partial
 
 
-def _partials(node: Value) -> Sequence[Any]:
-    """The local derivatives of a node, each a float; 0 for a constant operand."""
-    from tinygrad_lite import arithmetic
+def local_derivatives(node: Value) -> Sequence[Any]:
+    """∂node/∂operand for each operand, as floats, by the rule of its record; 0 for a constant operand."""
+    op = BY_CODE[node._code]
+    assert op is not None
+    parents = node.parents
+    numbers = [parent._data for parent in parents]
+    if op.arity < 0:
+        return evaluate_rule(op.partials[0], (numbers, node._data))
+    return [
+        0.0 if parents[k]._code == CONSTANT else evaluate_rule(op.partials[k], (*numbers, node._data))
+        for k in range(len(parents))
+    ]
 
-    return arithmetic.partials(node)
 
-
-def _check_fresh(order: list[Value]) -> None:
+def check_fresh(order: list[Value]) -> None:
     """Raises if an operand is newer than the node above it."""
     for node in order:
         for parent in node.parents:
@@ -771,7 +852,7 @@ def _refuse_stale(root: Value, node: Value, parent: Value) -> NoReturn:
 
 for _name, _code in (
     ("add", ADD), ("sub", SUB), ("mul", MUL), ("truediv", TRUEDIV), ("neg", NEG), ("pos", POS), ("pow", POW),
-    ("floordiv", FLOORDIV), ("mod", MOD), ("abs", ABS), ("dot", DOT),
+    ("floordiv", FLOORDIV), ("mod", MOD), ("abs", ABS), ("dot", DOT), ("relu", RELU),
 ):  # fmt: skip
     if TABLE[_name].code != _code or LEAF != LEAF_CODE or CONSTANT != CONSTANT_CODE:
         raise RuntimeError(f"value.py and the operation table disagree on the code of {_name!r}")

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 package = types.ModuleType("tinygrad_lite")
 package.__path__ = [str(ROOT / "tinygrad_lite")]
 sys.modules["tinygrad_lite"] = package
+sys.path.insert(0, str(ROOT))
 
 from tinygrad_lite.operation import NARY, Op  # noqa: E402 (see above)
 from tinygrad_lite.ops import TABLE  # noqa: E402
@@ -126,7 +127,7 @@ def functions_module() -> str:
         "from __future__ import annotations\n",
         "from typing import Any, Final, overload\n",
         "from mypy_extensions import i16\n",
-        "from tinygrad_lite.arithmetic import apply_any as apply",
+        "from tinygrad_lite.dispatch import apply_any as apply",
         "from tinygrad_lite.ops import BY_CODE, TABLE",
         "from tinygrad_lite.sequences import dot, logsumexp, lookup, mean, prod, softmax, sum",
         "from tinygrad_lite.value import Value, binary, unary\n",

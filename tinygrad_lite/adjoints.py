@@ -1,0 +1,138 @@
+"""The sweeps behind the transforms: from an output to its inputs, and from the inputs to the outputs.
+
+Both work on a recorded graph and leave every ``grad`` as it was. On floats they run the engine's own sweep; on Values
+they record each rule in the arithmetic :data:`~tinygrad_lite.dispatch.VALUE`, so that what they give is a graph again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_lite.arithmetic import ieee
+from tinygrad_lite.dispatch import VALUE
+from tinygrad_lite.ops import BY_CODE, TABLE
+from tinygrad_lite.value import (
+    CONSTANT,
+    STATE,
+    Value,
+    check_fresh,
+    local_derivatives,
+    nary,
+    operand,
+    sweep,
+    topological_order,
+)
+
+
+def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
+    """∂output/∂input for each input."""
+    order = _fresh_order(output)
+    nodes = [*topological_order(output, leaves=True), *inputs]
+    before = [node._grad for node in nodes]
+    try:
+        for node in nodes:
+            node._grad = 0.0
+        output._grad = 1.0
+        sweep(order)
+        return [x._grad for x in inputs]
+    finally:
+        for i in range(len(nodes) - 1, -1, -1):  # backwards, as an input stands twice
+            nodes[i]._grad = before[i]
+
+
+def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:
+    """∂output/∂input for each input: a Value, or a float where it is a constant."""
+    order = _fresh_order(output)
+    active = {id(x) for x in inputs}
+    for node in reversed(order):
+        if id(node) not in active:
+            for parent in node.parents:
+                if id(parent) in active:
+                    active.add(id(node))
+                    break
+    adjoints: dict[int, Any] = {id(output): 1.0}
+    with ieee():
+        for node in order:
+            adjoint = adjoints.get(id(node))
+            if adjoint is None or id(node) not in active:
+                continue
+            parents = node.parents
+            wanted = [id(parent) in active for parent in parents]
+            partials = recorded_partials(node, wanted)
+            for k in range(len(parents)):
+                if wanted[k]:
+                    key = id(parents[k])
+                    adjoints[key] = plus(adjoints.get(key), times(adjoint, partials[k]))
+    found = [adjoints.get(id(x)) for x in inputs]
+    return [0.0 if x is None else x for x in found]
+
+
+def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Sequence[Any], higher: bool) -> list[Any]:
+    """The derivative of each output where the inputs move in ``directions``; Values if ``higher``."""
+    tangents: dict[int, Any] = {}
+    for x, direction in zip(inputs, directions, strict=True):
+        tangents[id(x)] = direction
+    roots = tuple([operand(y) for y in outputs])
+    above = nary(TABLE["sum"].code, roots)
+    order = _fresh_order(above)
+    with ieee():
+        for node in reversed(order):
+            if id(node) in tangents:
+                continue
+            parents = node.parents
+            wanted = [id(parent) in tangents for parent in parents]
+            if True not in wanted:
+                continue
+            partials = recorded_partials(node, wanted) if higher else local_derivatives(node)
+            tangent: Any = None
+            for k in range(len(parents)):
+                if wanted[k]:
+                    tangent = plus(tangent, times(tangents[id(parents[k])], partials[k]))
+            if tangent is not None:
+                tangents[id(node)] = tangent
+    found = [tangents.get(id(root)) for root in roots]
+    return [0.0 if x is None else x for x in found]
+
+
+def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
+    """The local derivatives of a node as Values; None where not wanted.
+
+    A constant operand enters the rule as a plain number, so that what depends on it alone is computed now.
+    """
+    op = BY_CODE[node._code]
+    assert op is not None
+    operands = [parent._data if parent._code == CONSTANT else parent for parent in node.parents]
+    if op.arity < 0:
+        return list(op.partials[0](VALUE, operands, node))
+    return [op.partials[k](VALUE, *operands, node) if wanted[k] else None for k in range(len(operands))]
+
+
+def times(x: Any, y: Any) -> Any:
+    """x·y without a node where one of them is 0, 1 or -1; None for 0."""
+    if isinstance(y, float):
+        x, y = y, x
+    if isinstance(x, float):
+        if x == 0.0:
+            return None
+        if x == 1.0:
+            return y
+        if x == -1.0:
+            return -y
+    if isinstance(y, float) and y == 0.0:
+        return None
+    return x * y
+
+
+def plus(x: Any, y: Any) -> Any:
+    """x + y, where None stands for nothing to add."""
+    if x is None:
+        return y
+    return x if y is None else x + y
+
+
+def _fresh_order(output: Value) -> list[Value]:
+    order = topological_order(output)
+    if output._stamp != STATE.clock:
+        check_fresh(order)
+    return order
