@@ -23,7 +23,7 @@ from tinygrad_lite.value import Value, topological_order
 
 __version__ = "0.1.0"
 
-__all__ = [  # noqa: PLE0604 (and the functions)
+__all__ = [
     "AnomalyError",
     "GraphError",
     "StaleGraphError",

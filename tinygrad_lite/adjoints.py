@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_lite.arithmetic import ieee
+from tinygrad_lite.arithmetic import IEEELimits
 from tinygrad_lite.dispatch import VALUE
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
@@ -52,7 +52,7 @@ def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:
                     active.add(id(node))
                     break
     adjoints: dict[int, Any] = {id(output): 1.0}
-    with ieee():
+    with IEEELimits():
         for node in order:
             adjoint = adjoints.get(id(node))
             if adjoint is None or id(node) not in active:
@@ -76,7 +76,7 @@ def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Seq
     roots = tuple([operand(y) for y in outputs])
     above = nary(TABLE["sum"].code, roots)
     order = _fresh_order(above)
-    with ieee():
+    with IEEELimits():
         for node in reversed(order):
             if id(node) in tangents:
                 continue

@@ -1,8 +1,8 @@
 """The arithmetics that a derivative rule runs in: floats and arrays here, Values in :mod:`tinygrad_lite.dispatch`.
 
 Each is a namespace with one function for every operation of the table; a rule written as ``m.exp(x) * y`` runs in all
-three. :data:`FLOAT` is what ``backward()`` uses, :func:`array` gives NumPy's, with IEEE 754 limits where Python's floats
-raise, and ``VALUE`` makes derivatives that can be differentiated again.
+three. :data:`FLOAT` is what ``backward()`` uses, :func:`array` gives NumPy's, with IEEE 754 limits where Python's
+floats raise, and ``VALUE`` makes derivatives that can be differentiated again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _array_softmaxes(xs: Sequence[Any]) -> list[Any]:
 _limits = [0]
 
 
-class ieee:
+class IEEELimits:
     """While active, operations on Values that would raise give the IEEE limit: 1/0 is inf, 0/0 is nan."""
 
     def __enter__(self) -> None:
@@ -78,7 +78,7 @@ class ieee:
 
 
 def failed(code: int, operands: Sequence[Any], error: Exception) -> float:
-    """Raises ``error`` again with the operation, its operands and the way on; under :class:`ieee` gives the limit."""
+    """Raises ``error`` again with the operation, its operands and the way on; in :class:`IEEELimits`, the limit."""
     op = BY_CODE[code]
     assert op is not None
     numbers = [x.data for x in operands]

@@ -82,5 +82,3 @@ def _function(op: Op) -> Callable[..., Any]:
 VALUE: Final = SimpleNamespace(
     **{op.name: _function(op) for op in TABLE.values() if op.name != "where"}, softmaxes=_softmaxes, where=_choose
 )
-
-

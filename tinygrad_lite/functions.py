@@ -14,7 +14,6 @@ from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.sequences import dot, logsumexp, lookup, mean, prod, softmax, sum
 from tinygrad_lite.value import Value, binary, unary
 
-
 _ADD: Final[i16] = TABLE["add"].code
 _SUB: Final[i16] = TABLE["sub"].code
 _MUL: Final[i16] = TABLE["mul"].code

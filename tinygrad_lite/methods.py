@@ -82,95 +82,164 @@ class Methods:
     __slots__ = ()
 
     def add(self, y: Value | float) -> Value:
-        """Sum of two numbers. As the function :func:`tinygrad_lite.add`."""
+        """Sum of two numbers.
+
+        As the function :func:`tinygrad_lite.add`.
+        """
         return value.binary(_ADD, cast("Value", self), value.operand(y))
 
     def sub(self, y: Value | float) -> Value:
-        """Difference of two numbers. As the function :func:`tinygrad_lite.sub`."""
+        """Difference of two numbers.
+
+        As the function :func:`tinygrad_lite.sub`.
+        """
         return value.binary(_SUB, cast("Value", self), value.operand(y))
 
     def mul(self, y: Value | float) -> Value:
-        """Product of two numbers. As the function :func:`tinygrad_lite.mul`."""
+        """Product of two numbers.
+
+        As the function :func:`tinygrad_lite.mul`.
+        """
         return value.binary(_MUL, cast("Value", self), value.operand(y))
 
     def truediv(self, y: Value | float) -> Value:
-        """Quotient of two numbers. As the function :func:`tinygrad_lite.truediv`."""
+        """Quotient of two numbers.
+
+        As the function :func:`tinygrad_lite.truediv`.
+        """
         return value.binary(_TRUEDIV, cast("Value", self), value.operand(y))
 
     def neg(self) -> Value:
-        """The negative of a number. As the function :func:`tinygrad_lite.neg`."""
+        """The negative of a number.
+
+        As the function :func:`tinygrad_lite.neg`.
+        """
         return value.unary(_NEG, cast("Value", self))
 
     def pos(self) -> Value:
-        """The number itself, as a node of its own. As the function :func:`tinygrad_lite.pos`."""
+        """The number itself, as a node of its own.
+
+        As the function :func:`tinygrad_lite.pos`.
+        """
         return value.unary(_POS, cast("Value", self))
 
     def pow(self, y: Value | float) -> Value:
-        """x to the power y; a fractional power of a negative x is a ValueError. As the function :func:`tinygrad_lite.pow`."""
+        """x to the power y; a fractional power of a negative x is a ValueError.
+
+        As the function :func:`tinygrad_lite.pow`.
+        """
         return value.binary(_POW, cast("Value", self), value.operand(y))
 
     def floordiv(self, y: Value | float) -> Value:
-        """Quotient, rounded down. As the function :func:`tinygrad_lite.floordiv`."""
+        """Quotient, rounded down.
+
+        As the function :func:`tinygrad_lite.floordiv`.
+        """
         return value.binary(_FLOORDIV, cast("Value", self), value.operand(y))
 
     def mod(self, y: Value | float) -> Value:
-        """Remainder of the division rounded down; it has the sign of y. As the function :func:`tinygrad_lite.mod`."""
+        """Remainder of the division rounded down; it has the sign of y.
+
+        As the function :func:`tinygrad_lite.mod`.
+        """
         return value.binary(_MOD, cast("Value", self), value.operand(y))
 
     def abs(self) -> Value:
-        """Absolute value. As the function :func:`tinygrad_lite.abs`."""
+        """Absolute value.
+
+        As the function :func:`tinygrad_lite.abs`.
+        """
         return value.unary(_ABS, cast("Value", self))
 
     def relu(self) -> Value:
-        """max(x, 0). As the function :func:`tinygrad_lite.relu`."""
+        """max(x, 0).
+
+        As the function :func:`tinygrad_lite.relu`.
+        """
         return value.unary(_RELU, cast("Value", self))
 
     def exp(self) -> Value:
-        """e to the power x. As the function :func:`tinygrad_lite.exp`."""
+        """e to the power x.
+
+        As the function :func:`tinygrad_lite.exp`.
+        """
         return value.unary(_EXP, cast("Value", self))
 
     def expm1(self) -> Value:
-        """exp(x) - 1, accurate near 0. As the function :func:`tinygrad_lite.expm1`."""
+        """exp(x) - 1, accurate near 0.
+
+        As the function :func:`tinygrad_lite.expm1`.
+        """
         return value.unary(_EXPM1, cast("Value", self))
 
     def log(self) -> Value:
-        """Natural logarithm. As the function :func:`tinygrad_lite.log`."""
+        """Natural logarithm.
+
+        As the function :func:`tinygrad_lite.log`.
+        """
         return value.unary(_LOG, cast("Value", self))
 
     def log1p(self) -> Value:
-        """log(1 + x), accurate near 0. As the function :func:`tinygrad_lite.log1p`."""
+        """log(1 + x), accurate near 0.
+
+        As the function :func:`tinygrad_lite.log1p`.
+        """
         return value.unary(_LOG1P, cast("Value", self))
 
     def log2(self) -> Value:
-        """Logarithm to base 2. As the function :func:`tinygrad_lite.log2`."""
+        """Logarithm to base 2.
+
+        As the function :func:`tinygrad_lite.log2`.
+        """
         return value.unary(_LOG2, cast("Value", self))
 
     def log10(self) -> Value:
-        """Logarithm to base 10. As the function :func:`tinygrad_lite.log10`."""
+        """Logarithm to base 10.
+
+        As the function :func:`tinygrad_lite.log10`.
+        """
         return value.unary(_LOG10, cast("Value", self))
 
     def sqrt(self) -> Value:
-        """Square root; its derivative at 0 is inf. As the function :func:`tinygrad_lite.sqrt`."""
+        """Square root; its derivative at 0 is inf.
+
+        As the function :func:`tinygrad_lite.sqrt`.
+        """
         return value.unary(_SQRT, cast("Value", self))
 
     def cbrt(self) -> Value:
-        """Real cube root; its derivative at 0 is inf. As the function :func:`tinygrad_lite.cbrt`."""
+        """Real cube root; its derivative at 0 is inf.
+
+        As the function :func:`tinygrad_lite.cbrt`.
+        """
         return value.unary(_CBRT, cast("Value", self))
 
     def sin(self) -> Value:
-        """Sine of x radians. As the function :func:`tinygrad_lite.sin`."""
+        """Sine of x radians.
+
+        As the function :func:`tinygrad_lite.sin`.
+        """
         return value.unary(_SIN, cast("Value", self))
 
     def cos(self) -> Value:
-        """Cosine of x radians. As the function :func:`tinygrad_lite.cos`."""
+        """Cosine of x radians.
+
+        As the function :func:`tinygrad_lite.cos`.
+        """
         return value.unary(_COS, cast("Value", self))
 
     def tan(self) -> Value:
-        """Tangent of x radians. As the function :func:`tinygrad_lite.tan`."""
+        """Tangent of x radians.
+
+        As the function :func:`tinygrad_lite.tan`.
+        """
         return value.unary(_TAN, cast("Value", self))
 
     def asin(self) -> Value:
-        """Angle in radians whose sine is x. As the function :func:`tinygrad_lite.asin`."""
+        """Angle in radians whose sine is x.
+
+        As the function :func:`tinygrad_lite.asin`.
+        """
         return value.unary(_ASIN, cast("Value", self))
 
     def arcsin(self) -> Value:
@@ -178,7 +247,10 @@ class Methods:
         return self.asin()
 
     def acos(self) -> Value:
-        """Angle in radians whose cosine is x. As the function :func:`tinygrad_lite.acos`."""
+        """Angle in radians whose cosine is x.
+
+        As the function :func:`tinygrad_lite.acos`.
+        """
         return value.unary(_ACOS, cast("Value", self))
 
     def arccos(self) -> Value:
@@ -186,7 +258,10 @@ class Methods:
         return self.acos()
 
     def atan(self) -> Value:
-        """Angle in radians whose tangent is x. As the function :func:`tinygrad_lite.atan`."""
+        """Angle in radians whose tangent is x.
+
+        As the function :func:`tinygrad_lite.atan`.
+        """
         return value.unary(_ATAN, cast("Value", self))
 
     def arctan(self) -> Value:
@@ -194,7 +269,10 @@ class Methods:
         return self.atan()
 
     def atan2(self, x: Value | float) -> Value:
-        """Angle in radians of the point (x, y). As the function :func:`tinygrad_lite.atan2`."""
+        """Angle in radians of the point (x, y).
+
+        As the function :func:`tinygrad_lite.atan2`.
+        """
         return value.binary(_ATAN2, cast("Value", self), value.operand(x))
 
     def arctan2(self, x: Value | float) -> Value:
@@ -202,23 +280,38 @@ class Methods:
         return self.atan2(x)
 
     def hypot(self, y: Value | float) -> Value:
-        """Length of the vector (x, y). As the function :func:`tinygrad_lite.hypot`."""
+        """Length of the vector (x, y).
+
+        As the function :func:`tinygrad_lite.hypot`.
+        """
         return value.binary(_HYPOT, cast("Value", self), value.operand(y))
 
     def sinh(self) -> Value:
-        """Hyperbolic sine. As the function :func:`tinygrad_lite.sinh`."""
+        """Hyperbolic sine.
+
+        As the function :func:`tinygrad_lite.sinh`.
+        """
         return value.unary(_SINH, cast("Value", self))
 
     def cosh(self) -> Value:
-        """Hyperbolic cosine. As the function :func:`tinygrad_lite.cosh`."""
+        """Hyperbolic cosine.
+
+        As the function :func:`tinygrad_lite.cosh`.
+        """
         return value.unary(_COSH, cast("Value", self))
 
     def tanh(self) -> Value:
-        """Hyperbolic tangent. As the function :func:`tinygrad_lite.tanh`."""
+        """Hyperbolic tangent.
+
+        As the function :func:`tinygrad_lite.tanh`.
+        """
         return value.unary(_TANH, cast("Value", self))
 
     def asinh(self) -> Value:
-        """Inverse hyperbolic sine. As the function :func:`tinygrad_lite.asinh`."""
+        """Inverse hyperbolic sine.
+
+        As the function :func:`tinygrad_lite.asinh`.
+        """
         return value.unary(_ASINH, cast("Value", self))
 
     def arcsinh(self) -> Value:
@@ -226,7 +319,10 @@ class Methods:
         return self.asinh()
 
     def acosh(self) -> Value:
-        """Inverse hyperbolic cosine. As the function :func:`tinygrad_lite.acosh`."""
+        """Inverse hyperbolic cosine.
+
+        As the function :func:`tinygrad_lite.acosh`.
+        """
         return value.unary(_ACOSH, cast("Value", self))
 
     def arccosh(self) -> Value:
@@ -234,7 +330,10 @@ class Methods:
         return self.acosh()
 
     def atanh(self) -> Value:
-        """Inverse hyperbolic tangent. As the function :func:`tinygrad_lite.atanh`."""
+        """Inverse hyperbolic tangent.
+
+        As the function :func:`tinygrad_lite.atanh`.
+        """
         return value.unary(_ATANH, cast("Value", self))
 
     def arctanh(self) -> Value:
@@ -242,101 +341,176 @@ class Methods:
         return self.atanh()
 
     def erf(self) -> Value:
-        """Error function. As the function :func:`tinygrad_lite.erf`."""
+        """Error function.
+
+        As the function :func:`tinygrad_lite.erf`.
+        """
         return value.unary(_ERF, cast("Value", self))
 
     def erfc(self) -> Value:
-        """1 - erf(x), accurate for large x. As the function :func:`tinygrad_lite.erfc`."""
+        """1 - erf(x), accurate for large x.
+
+        As the function :func:`tinygrad_lite.erfc`.
+        """
         return value.unary(_ERFC, cast("Value", self))
 
     def sigmoid(self) -> Value:
-        """Logistic function 1/(1 + exp(-x)). As the function :func:`tinygrad_lite.sigmoid`."""
+        """Logistic function 1/(1 + exp(-x)).
+
+        As the function :func:`tinygrad_lite.sigmoid`.
+        """
         return value.unary(_SIGMOID, cast("Value", self))
 
     def logsigmoid(self) -> Value:
-        """Logarithm of the logistic function. As the function :func:`tinygrad_lite.logsigmoid`."""
+        """Logarithm of the logistic function.
+
+        As the function :func:`tinygrad_lite.logsigmoid`.
+        """
         return value.unary(_LOGSIGMOID, cast("Value", self))
 
     def softplus(self) -> Value:
-        """log(1 + exp(x)), a smooth relu. As the function :func:`tinygrad_lite.softplus`."""
+        """log(1 + exp(x)), a smooth relu.
+
+        As the function :func:`tinygrad_lite.softplus`.
+        """
         return value.unary(_SOFTPLUS, cast("Value", self))
 
     def leaky_relu(self, slope: Value | float = 0.01) -> Value:
-        """x where x > 0, slope * x elsewhere (Maas et al. 2013). As the function :func:`tinygrad_lite.leaky_relu`."""
+        """x where x > 0, slope * x elsewhere (Maas et al. 2013).
+
+        As the function :func:`tinygrad_lite.leaky_relu`.
+        """
         return value.binary(_LEAKY_RELU, cast("Value", self), value.operand(slope))
 
     def elu(self, alpha: Value | float = 1.0) -> Value:
-        """x where x > 0, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016). As the function :func:`tinygrad_lite.elu`."""
+        """x where x > 0, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016).
+
+        As the function :func:`tinygrad_lite.elu`.
+        """
         return value.binary(_ELU, cast("Value", self), value.operand(alpha))
 
     def selu(self) -> Value:
-        """Self-normalising ELU (Klambauer et al. 2017). As the function :func:`tinygrad_lite.selu`."""
+        """Self-normalising ELU (Klambauer et al. 2017).
+
+        As the function :func:`tinygrad_lite.selu`.
+        """
         return value.unary(_SELU, cast("Value", self))
 
     def gelu(self) -> Value:
-        """x times the normal distribution function (Hendrycks & Gimpel 2016), exact form. As the function :func:`tinygrad_lite.gelu`."""
+        """x times the normal distribution function (Hendrycks & Gimpel 2016), exact form.
+
+        As the function :func:`tinygrad_lite.gelu`.
+        """
         return value.unary(_GELU, cast("Value", self))
 
     def silu(self) -> Value:
-        """x * sigmoid(x), also called swish (Ramachandran et al. 2017). As the function :func:`tinygrad_lite.silu`."""
+        """x * sigmoid(x), also called swish (Ramachandran et al. 2017).
+
+        As the function :func:`tinygrad_lite.silu`.
+        """
         return value.unary(_SILU, cast("Value", self))
 
     def softsign(self) -> Value:
-        """x/(1 + |x|). As the function :func:`tinygrad_lite.softsign`."""
+        """x/(1 + |x|).
+
+        As the function :func:`tinygrad_lite.softsign`.
+        """
         return value.unary(_SOFTSIGN, cast("Value", self))
 
     def hardtanh(self, low: Value | float = -1.0, high: Value | float = 1.0) -> Value:
-        """x, cut off below at low and above at high; saturated at its ends. As the function :func:`tinygrad_lite.hardtanh`."""
+        """x, cut off below at low and above at high; saturated at its ends.
+
+        As the function :func:`tinygrad_lite.hardtanh`.
+        """
         return value.nary(_HARDTANH, (cast("Value", self), value.operand(low), value.operand(high)))
 
     def maximum(self, y: Value | float) -> Value:
-        """The larger of two numbers. As the function :func:`tinygrad_lite.maximum`."""
+        """The larger of two numbers.
+
+        As the function :func:`tinygrad_lite.maximum`.
+        """
         return value.binary(_MAXIMUM, cast("Value", self), value.operand(y))
 
     def minimum(self, y: Value | float) -> Value:
-        """The smaller of two numbers. As the function :func:`tinygrad_lite.minimum`."""
+        """The smaller of two numbers.
+
+        As the function :func:`tinygrad_lite.minimum`.
+        """
         return value.binary(_MINIMUM, cast("Value", self), value.operand(y))
 
     def clamp(self, low: Value | float, high: Value | float) -> Value:
-        """x, cut off below at low and above at high. As the function :func:`tinygrad_lite.clamp`."""
+        """x, cut off below at low and above at high.
+
+        As the function :func:`tinygrad_lite.clamp`.
+        """
         return value.nary(_CLAMP, (cast("Value", self), value.operand(low), value.operand(high)))
 
     def where(self, x: Value | float, y: Value | float) -> Value:
-        """x where the condition is true (not zero), y elsewhere; both are evaluated. As the function :func:`tinygrad_lite.where`."""
+        """x where the condition is true (not zero), y elsewhere; both are evaluated.
+
+        As the function :func:`tinygrad_lite.where`.
+        """
         return value.nary(_WHERE, (cast("Value", self), value.operand(x), value.operand(y)))
 
     def floor(self) -> Value:
-        """The greatest whole number not above x. As the function :func:`tinygrad_lite.floor`."""
+        """The greatest whole number not above x.
+
+        As the function :func:`tinygrad_lite.floor`.
+        """
         return value.unary(_FLOOR, cast("Value", self))
 
     def ceil(self) -> Value:
-        """The least whole number not below x. As the function :func:`tinygrad_lite.ceil`."""
+        """The least whole number not below x.
+
+        As the function :func:`tinygrad_lite.ceil`.
+        """
         return value.unary(_CEIL, cast("Value", self))
 
     def sign(self) -> Value:
-        """-1, 0 or 1. As the function :func:`tinygrad_lite.sign`."""
+        """-1, 0 or 1.
+
+        As the function :func:`tinygrad_lite.sign`.
+        """
         return value.unary(_SIGN, cast("Value", self))
 
     def greater(self, y: Value | float) -> Value:
-        """1 where x > y, else 0; unlike ``x > y`` it stays in the graph. As the function :func:`tinygrad_lite.greater`."""
+        """1 where x > y, else 0; unlike ``x > y`` it stays in the graph.
+
+        As the function :func:`tinygrad_lite.greater`.
+        """
         return value.binary(_GREATER, cast("Value", self), value.operand(y))
 
     def greater_equal(self, y: Value | float) -> Value:
-        """1 where x >= y, else 0. As the function :func:`tinygrad_lite.greater_equal`."""
+        """1 where x >= y, else 0.
+
+        As the function :func:`tinygrad_lite.greater_equal`.
+        """
         return value.binary(_GREATER_EQUAL, cast("Value", self), value.operand(y))
 
     def less(self, y: Value | float) -> Value:
-        """1 where x < y, else 0; unlike ``x < y`` it stays in the graph. As the function :func:`tinygrad_lite.less`."""
+        """1 where x < y, else 0; unlike ``x < y`` it stays in the graph.
+
+        As the function :func:`tinygrad_lite.less`.
+        """
         return value.binary(_LESS, cast("Value", self), value.operand(y))
 
     def less_equal(self, y: Value | float) -> Value:
-        """1 where x <= y, else 0. As the function :func:`tinygrad_lite.less_equal`."""
+        """1 where x <= y, else 0.
+
+        As the function :func:`tinygrad_lite.less_equal`.
+        """
         return value.binary(_LESS_EQUAL, cast("Value", self), value.operand(y))
 
     def equal(self, y: Value | float) -> Value:
-        """1 where x equals y, else 0; ``x == y`` compares identity. As the function :func:`tinygrad_lite.equal`."""
+        """1 where x equals y, else 0; ``x == y`` compares identity.
+
+        As the function :func:`tinygrad_lite.equal`.
+        """
         return value.binary(_EQUAL, cast("Value", self), value.operand(y))
 
     def not_equal(self, y: Value | float) -> Value:
-        """1 where x differs from y, else 0; ``x != y`` compares identity. As the function :func:`tinygrad_lite.not_equal`."""
+        """1 where x differs from y, else 0; ``x != y`` compares identity.
+
+        As the function :func:`tinygrad_lite.not_equal`.
+        """
         return value.binary(_NOT_EQUAL, cast("Value", self), value.operand(y))

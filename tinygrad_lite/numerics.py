@@ -245,7 +245,7 @@ class _Expansion:
                 at_centre = at_centre * centre + coefficient
             self.coefficients.append(scale * at_centre)
             derivative = [i * polynomial[i] for i in range(1, len(polynomial))] + [0.0, 0.0]
-            shifted = [0.0] + polynomial
+            shifted = [0.0, *polynomial]
             polynomial = [derivative[i] - shifted[i] for i in range(len(shifted))]
 
     def __call__(self, x: float) -> float:

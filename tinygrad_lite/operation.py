@@ -19,9 +19,7 @@ Rule = Callable[..., Any]
 class Interval:
     """Where one operand may lie. Infinite ends are open; finite ones are closed unless ``open`` says otherwise."""
 
-    def __init__(
-        self, low: float = -math.inf, high: float = math.inf, *, open: str = "", whole: bool = False
-    ) -> None:
+    def __init__(self, low: float = -math.inf, high: float = math.inf, *, open: str = "", whole: bool = False) -> None:
         self.low: Final = low
         self.high: Final = high
         #: the finite ends that do not belong to it: "", "low", "high" or "both"

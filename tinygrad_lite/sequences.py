@@ -183,14 +183,14 @@ def _some(xs: Any, name: str) -> list[Any]:
 
 
 def _all_values(xs: tuple[Any, ...]) -> bool:
-    for x in xs:
+    for x in xs:  # noqa: SIM110 (a generator would cost the compiled loop its speed)
         if not isinstance(x, Value):
             return False
     return True
 
 
 def _any_values(xs: tuple[Any, ...]) -> bool:
-    for x in xs:
+    for x in xs:  # noqa: SIM110 (as above)
         if isinstance(x, Value):
             return True
     return False

@@ -86,5 +86,3 @@ def _node(
 
 def _last(nodes: list[Value]) -> Value:
     return nodes[-1]
-
-

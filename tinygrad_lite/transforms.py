@@ -283,7 +283,7 @@ class _Trace:
         return results[0] if self.single else tuple(results)
 
     def array_shapes(self) -> list[tuple[int, int, tuple[int, ...]]] | None:
-        """Start, stop and shape of each argument's numbers among the inputs; None if one is not an array or a scalar."""
+        """Start, stop and shape of each argument's numbers among the inputs; None if one is a list or the like."""
         shapes = []
         start = 0
         for argument, (count, _) in zip(self._arguments, self._rebuilds, strict=True):
@@ -298,8 +298,8 @@ def _constant_output(output: Any, f: Callable[..., Any]) -> Value:
     """A plain number that f gave, as a leaf that depends on nothing; a clear error for anything else."""
     if isinstance(output, (list, tuple, dict)) or is_array(output):
         raise TypeError(
-            f"{_name(f)} gave a {type(output).__name__}, and a gradient is of one number. Sum it up to a scalar, or use "
-            "jacobian for the derivatives of every output."
+            f"{_name(f)} gave a {type(output).__name__}, and a gradient is of one number. Sum it up to a scalar, or "
+            "use jacobian for the derivatives of every output."
         )
     if output is None:
         raise TypeError(f"{_name(f)} gave None: return the Value to differentiate")

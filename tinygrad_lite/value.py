@@ -116,7 +116,7 @@ class Value(Methods):
         _b: Value | None = None,
         _details: Details | None = None,
     ) -> None:
-        self._data: float = 0.0 if data is None and _code != LEAF else to_float(data)
+        self._data: float = 0.0 if _code > CONSTANT else to_float(data)  # record() sets an interior node's
         self._grad: float = 0.0
         self._stamp: i64 = STATE.clock
         self._pending: i32 = 0
@@ -398,6 +398,12 @@ class Value(Methods):
         label = f", label={self.label!r}" if self.label else ""
         return f"Value(data={self._data!r}, grad={self._grad!r}{label})"
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """How notebooks show it: the picture of its graph, where that is small enough and can be drawn."""
+        from importlib import import_module
+
+        return cast("dict[str, str]", import_module("tinygrad_lite.viz").mimebundle(self))
+
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)
 
@@ -540,7 +546,7 @@ def compared(other: object) -> Any:
 
 def record(code: i16, data: float, a: Value, b: Value | None) -> Value:
     """A new node: the operation's code, its result, its operands."""
-    if STATE.modes != 0:
+    if STATE.modes:
         from tinygrad_lite import modes
 
         return modes.record(code, data, a, b, None)
@@ -657,26 +663,24 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
             below.append(node)
             continue
         order.append(node)
-        d = node._details
-        if d is not None and d.first:
-            for parent in d.first + d.second:
+        a = node._a
+        b = node._b
+        if b is None and node._details is not None:
+            for parent in node._details.first + node._details.second:
                 if parent._code > counted:
                     parent._pending -= 1
                     if parent._pending == 0:
                         stack.append(parent)
-        a = node._a
-        if a is not None:
-            b = node._b
-            if a._code > counted:
-                a._pending -= 1
-                if a._pending == 0:
-                    ready = a
-            if b is not None and b._code > counted:
-                b._pending -= 1
-                if b._pending == 0:
-                    if ready is not None:
-                        stack.append(ready)
-                    ready = b
+        if a is not None and a._code > counted:
+            a._pending -= 1
+            if a._pending == 0:
+                ready = a
+        if b is not None and b._code > counted:
+            b._pending -= 1
+            if b._pending == 0:
+                if ready is not None:
+                    stack.append(ready)
+                ready = b
     order.extend(below)
     return order
 
@@ -693,26 +697,24 @@ def _count_edges(root: Value, counted: i16) -> None:
             node = stack.pop()
         else:
             return
-        d = node._details
-        if d is not None and d.first:
-            for parent in d.first + d.second:
+        a = node._a
+        b = node._b
+        if b is None and node._details is not None:
+            for parent in node._details.first + node._details.second:
                 if parent._code > counted:
                     if parent._pending == 0:
                         stack.append(parent)
                     parent._pending += 1
-        a = node._a
-        if a is not None:
-            b = node._b
-            if a._code > counted:
-                if a._pending == 0:
-                    reached = a
-                a._pending += 1
-            if b is not None and b._code > counted:
-                if b._pending == 0:
-                    if reached is not None:
-                        stack.append(reached)
-                    reached = b
-                b._pending += 1
+        if a is not None and a._code > counted:
+            if a._pending == 0:
+                reached = a
+            a._pending += 1
+        if b is not None and b._code > counted:
+            if b._pending == 0:
+                if reached is not None:
+                    stack.append(reached)
+                reached = b
+            b._pending += 1
 
 
 def _forget_counts(root: Value) -> None:
@@ -787,7 +789,8 @@ def _pass_on_dot(node: Value, g: float) -> None:
     """The sweep's step at a dot node."""
     bias = node._a
     details = node._details
-    assert bias is not None and details is not None
+    assert bias is not None
+    assert details is not None
     if bias._code != CONSTANT:
         bias._grad += g
     ws = details.first
@@ -822,7 +825,7 @@ def local_derivatives(node: Value) -> Sequence[Any]:
     parents = node.parents
     numbers = [parent._data for parent in parents]
     if op.arity < 0:
-        return evaluate_rule(op.partials[0], (numbers, node._data))
+        return cast("Sequence[Any]", evaluate_rule(op.partials[0], (numbers, node._data)))
     return [
         0.0 if parents[k]._code == CONSTANT else evaluate_rule(op.partials[k], (*numbers, node._data))
         for k in range(len(parents))

@@ -1,7 +1,7 @@
 """Writes the functions and methods of the operation table: ``make generate``.
 
-``tinygrad_lite/functions.py`` and ``tinygrad_lite/methods.py`` are made from the records of ``tinygrad_lite/ops.py``, so
-that editors, type checkers and the compiler see them; a test fails when they are not what this program writes.
+``tinygrad_lite/functions.py`` and ``tinygrad_lite/methods.py`` are made from the records of ``tinygrad_lite/ops.py``,
+so that editors, type checkers and the compiler see them; a test fails when they are not what this program writes.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def method(op: Op) -> str:
     code = constant_name(op)
     others = op.operands[1:]
     text = f"    def {op.name}({parameters(op, NUMBER, method=True)}) -> Value:\n"
-    text += f'        """{op.doc} As the function :func:`tinygrad_lite.{op.name}`."""\n'
+    text += f'        """{op.doc}\n\n        As the function :func:`tinygrad_lite.{op.name}`.\n        """\n'
     if op.arity == 1:
         text += f'        return value.unary({code}, cast("Value", self))\n'
     elif op.arity == 2:
@@ -151,7 +151,8 @@ def methods_module() -> str:
         "if TYPE_CHECKING:\n    from tinygrad_lite.value import Value\n",
     ]
     parts += [f'{constant_name(op)}: Final[i16] = TABLE["{op.name}"].code' for op in FIXED]
-    parts.append('\n\n@mypyc_attr(acyclic=True)\nclass Methods:\n    """What :class:`tinygrad_lite.Value` inherits."""\n')
+    parts.append("\n\n@mypyc_attr(acyclic=True)\nclass Methods:")
+    parts.append('    """What :class:`tinygrad_lite.Value` inherits."""\n')
     parts.append("    __slots__ = ()\n")
     parts += [method(op) for op in FIXED]
     return "\n".join(parts)
@@ -162,13 +163,25 @@ def generated() -> dict[Path, str]:
     texts = {"functions.py": functions_module(), "methods.py": methods_module()}
     result = {}
     for name, text in texts.items():
-        command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", name, "-"]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT)
-        result[ROOT / "tinygrad_lite" / name] = done.stdout
+        for command in (["check", "--select", "I", "--fix"], ["format"]):
+            whole = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", name, "-"]
+            text = subprocess.run(whole, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        result[ROOT / "tinygrad_lite" / name] = text
     return result
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Writes the files; with ``--check`` only says which are not up to date, and returns 1 if any is."""
+    outdated = [path for path, text in generated().items() if path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        for path in outdated:
+            print(f"{path.relative_to(ROOT)} is not what the operation table says: run make generate")
+        return 1 if outdated else 0
     for path, text in generated().items():
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

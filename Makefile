@@ -1,0 +1,57 @@
+# Each target sets up what it needs in .venv: Python >= 3.10, make and the package registry are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := setup.cfg setup.py pyproject.toml $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
+OUT ?= out
+
+.PHONY: demo test lint bench generate pure-test clean
+
+demo: $(VENV)/.package ## train XOR and draw its gradient graph
+	$(BIN)/tinygrad-lite xor --out $(OUT)
+
+test: $(VENV)/.test ## the whole test suite
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev $(VENV)-pure/.package ## style, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd $(VENV)-pure && bin/mypy --config-file ../setup.cfg -p tinygrad_lite
+
+bench: $(VENV)/.test ## every figure of the README
+	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/accuracy.py
+
+generate: $(VENV)/.dev ## functions and methods, from the operation table
+	$(BIN)/python tools/generate.py
+
+pure-test: $(VENV)-pure/.package ## the test suite on the interpreted build
+	$(VENV)-pure/bin/pytest
+
+clean:
+	rm -rf $(VENV) $(VENV)-pure build dist *.egg-info *.so tinygrad_lite/*.so $(OUT)
+
+$(BIN)/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'tinygrad_lite needs Python 3.10 or newer')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# One install a target: the engine is compiled once.
+$(VENV)/.package: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --editable ".[viz]"
+	touch $@
+
+$(VENV)/.test: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --editable ".[viz,test]"
+	touch $@ $(VENV)/.package
+
+$(VENV)/.dev: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --editable ".[viz,dev]"
+	touch $@ $(VENV)/.package $(VENV)/.test
+
+# The same files, not compiled and not editable: what a machine without a compiler has, and what mypy can read.
+$(VENV)-pure/.package: $(SOURCES) $(wildcard nn/*.py viz/*.py)
+	$(PYTHON) -m venv $(VENV)-pure
+	$(VENV)-pure/bin/python -m pip install --quiet --upgrade pip
+	TINYGRAD_LITE_PURE=1 $(VENV)-pure/bin/python -m pip install --quiet ".[viz,dev]"
+	touch $@

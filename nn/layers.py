@@ -1,0 +1,277 @@
+"""Neurons, layers of them, and the multilayer perceptron: micrograd's constructors."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_lite import functions
+from tinygrad_lite.nn.module import Module
+from tinygrad_lite.operation import NARY
+from tinygrad_lite.ops import TABLE
+from tinygrad_lite.sequences import dot
+from tinygrad_lite.value import Value, operand
+
+#: The name of an operation of the table that works on one number, a function from Value to Value, or None for none.
+#: ``True`` and ``False`` are micrograd's ``nonlin``: relu or none.
+Activation = str | Callable[[Value], Value] | bool | None
+
+
+class Neuron(Module):
+    """activation(w₁x₁ + … + wₙxₙ + b), recorded as one ``dot`` node and one node of the activation.
+
+    The weights begin uniform in ±g·√(3/n), of variance g²/n, and the bias at 0. The gain g makes up for the
+    activation: 1/g² is the mean of activation(z)² over standard normal z. That is the scheme of LeCun et al. (1998,
+    "Efficient BackProp", section 4.6) with g = 1 for no activation, and of He et al. (2015, "Delving deep into
+    rectifiers", section 2.2) with g = √2 for relu; for tanh it gives 1.59, where PyTorch's ``calculate_gain`` has 5/3.
+
+    Args:
+        nin: The number n of inputs.
+        activation: The name of any operation of the table that works on one number, such as ``"tanh"``; a function
+            from Value to Value; or None.
+        rng: What the weights are drawn from; None: a new ``random.Random()``, different at each run.
+        nonlin: micrograd's name for the choice between relu (True) and None (False).
+
+    Attributes:
+        w: The weights, a tuple of n Values. (It is shared with the graph's nodes, hence no list. ``neuron.w[0].data``
+            may be set, and ``neuron.w`` replaced.)
+        b: The bias, a Value.
+        activation: The function, or None.
+
+    Raises:
+        ValueError: There is no such activation, or ``nin`` is not positive.
+
+    >>> import random
+    >>> neuron = Neuron(2, "tanh", rng=random.Random(0))
+    >>> neuron
+    Neuron(2, activation='tanh'): 3 parameters
+    >>> -1 < neuron([1.0, -2.0]).data < 1
+    True
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        activation: Activation = "relu",
+        rng: random.Random | None = None,
+        *,
+        nonlin: bool | None = None,
+    ) -> None:
+        _check_size("nin", nin)
+        self.activation = find_activation(activation if nonlin is None else nonlin)
+        bound = _gain(self.activation) * math.sqrt(3.0 / nin)
+        rng = rng or random.Random()
+        self.w: Sequence[Value] = tuple([Value(rng.uniform(-bound, bound)) for _ in range(nin)])
+        self.b = Value(0.0)
+
+    def forward(self, x: Sequence[Value | float]) -> Value:
+        """The neuron's output.
+
+        Args:
+            x: n Values and numbers.
+
+        Raises:
+            ValueError: There are not n of them.
+        """
+        try:
+            z = dot(self.w, x, self.b)
+        except ValueError:
+            _check_inputs(self, len(self.w), len(x))
+            raise
+        return z if self.activation is None else self.activation(z)
+
+    def extra_repr(self) -> str:
+        """Its number of inputs and its activation."""
+        return f"{len(self.w)}, activation={_name(self.activation)}"
+
+
+class Layer(Module):
+    """Neurons side by side, all with the same inputs.
+
+    Args:
+        nin: The number of inputs.
+        nout: The number of neurons.
+        activation: Of each of them, as in :class:`Neuron`.
+        rng: What the weights are drawn from, as in :class:`Neuron`.
+        nonlin: micrograd's name for the choice between relu (True) and None (False).
+
+    Attributes:
+        neurons: A list of ``nout`` neurons.
+
+    Raises:
+        ValueError: There is no such activation, or a size is not positive.
+
+    >>> layer = Layer(2, 3, "tanh")
+    >>> len(layer([1.0, -2.0]))
+    3
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nout: int,
+        activation: Activation = "relu",
+        rng: random.Random | None = None,
+        *,
+        nonlin: bool | None = None,
+    ) -> None:
+        _check_size("nout", nout)
+        rng = rng or random.Random()
+        self.neurons = [Neuron(nin, activation, rng, nonlin=nonlin) for _ in range(nout)]
+
+    def forward(self, x: Sequence[Value | float] | Value | float) -> Any:
+        """The outputs of all neurons.
+
+        Args:
+            x: nin Values and numbers; where nin is 1, that number will do.
+
+        Returns:
+            A list of nout Values; where nout is 1, that Value itself, as in micrograd.
+
+        Raises:
+            ValueError: There are not nin of them.
+            TypeError: One of them is no number.
+        """
+        xs = _values(x)
+        nin = len(self.neurons[0].w)
+        if len(xs) != nin:
+            _check_inputs(self, nin, len(xs))
+        out = [neuron.forward(xs) for neuron in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def extra_repr(self) -> str:
+        """Its sizes and its activation."""
+        first = self.neurons[0]
+        return f"{len(first.w)}, {len(self.neurons)}, activation={_name(first.activation)}"
+
+
+class MLP(Module):
+    """Multilayer perceptron: layers one after the other, the last one without activation.
+
+    Args:
+        nin: The number of inputs.
+        nouts: The number of neurons of each layer, ``[16, 16, 1]``.
+        activation: Of all layers but the last, as in :class:`Neuron`.
+        seed: What the weights depend on, and nothing else: two models made with the same arguments are equal.
+        rng: Draw the weights from this instead.
+
+    Attributes:
+        layers: A list of the layers.
+
+    Raises:
+        ValueError: There is no such activation, no layer, or a size is not positive.
+
+    >>> model = MLP(2, [16, 16, 1])
+    >>> model
+    MLP(2, [16, 16, 1], activation='relu'): 337 parameters
+    >>> score = model([1.0, -2.0])
+    >>> score.backward()
+    >>> for p in model.parameters():
+    ...     p.data -= 0.01 * p.grad
+    >>> model.zero_grad()
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: Activation = "relu",
+        seed: int = 0,
+        rng: random.Random | None = None,
+    ) -> None:
+        sizes = [nin, *nouts]
+        if len(sizes) == 1:
+            raise ValueError("an MLP has at least one layer: MLP(2, [16, 16, 1]) has three")
+        rng = rng or random.Random(seed)
+        last = len(sizes) - 2
+        self.layers = [Layer(sizes[i], sizes[i + 1], activation if i < last else None, rng) for i in range(last + 1)]
+
+    def forward(self, x: Sequence[Value | float] | Value | float) -> Any:
+        """The outputs of the last layer.
+
+        Args:
+            x: nin Values and numbers; where nin is 1, that number will do.
+
+        Returns:
+            A list of as many Values as the last layer has neurons; where it has one, that Value itself.
+
+        Raises:
+            ValueError: There are not nin of them.
+            TypeError: One of them is no number.
+        """
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def extra_repr(self) -> str:
+        """Its sizes and its activation."""
+        first = self.layers[0].neurons[0]
+        sizes = [len(layer.neurons) for layer in self.layers]
+        return f"{len(first.w)}, {sizes}, activation={_name(first.activation)}"
+
+
+def find_activation(activation: Activation) -> Callable[[Value], Value] | None:
+    """The function that an activation's name stands for.
+
+    Raises:
+        ValueError: No operation of the table has this name and works on one number.
+
+    >>> find_activation("tanh")(0.0)
+    0.0
+    """
+    if isinstance(activation, bool):
+        return functions.relu if activation else None
+    if activation is None or callable(activation):
+        return activation
+    op = TABLE.get(activation)
+    if op is None or not op.public or op.arity == NARY or op.arity - len(op.defaults) != 1:
+        names = [name for name, op in TABLE.items() if op.public and op.arity - len(op.defaults) == 1]
+        near = difflib.get_close_matches(str(activation), names, n=3)
+        raise ValueError(
+            f"no operation on one number is named {activation!r}; "
+            + (f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}")
+        )
+    function: Callable[[Value], Value] = getattr(functions, activation)
+    return function
+
+
+def _values(x: Any) -> tuple[Value, ...]:
+    """Inputs as a tuple of Values: made once a layer, and shared by the nodes of all its neurons."""
+    xs = (x,) if isinstance(x, (Value, float, int)) else tuple(x)
+    for item in xs:
+        if type(item) is not Value:
+            return tuple([operand(item) for item in xs])
+    return xs
+
+
+def _gain(activation: Callable[[Value], Value] | None) -> float:
+    """1/√(mean of activation(z)² over standard normal z), by the trapezoidal rule; 1 where that does not exist."""
+    if activation is None:
+        return 1.0
+    total = 0.0
+    try:
+        for i in range(-64, 65):
+            z = i / 8
+            total += activation(Value(z)).data ** 2 * math.exp(-0.5 * z * z)
+    except (ArithmeticError, ValueError):
+        return 1.0
+    mean = total / (8 * math.sqrt(2 * math.pi))
+    return 1.0 / math.sqrt(mean) if 0.0 < mean < math.inf else 1.0
+
+
+def _check_size(name: str, size: int) -> None:
+    if size < 1:
+        raise ValueError(f"{name} is a positive number, not {size!r}")
+
+
+def _check_inputs(module: Module, expected: int, given: int) -> None:
+    if expected != given:
+        noun = "input" if expected == 1 else "inputs"
+        raise ValueError(f"{type(module).__name__}({module.extra_repr()}) takes {expected} {noun}, and was given {given}")
+
+
+def _name(activation: Callable[[Value], Value] | None) -> str:
+    return "None" if activation is None else repr(getattr(activation, "__name__", type(activation).__name__))
