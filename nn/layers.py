@@ -52,6 +52,8 @@ class Neuron(Module):
     True
     """
 
+    __slots__ = ("w", "b", "activation")  # noqa: RUF023 (the order of the parameters: w, then b)
+
     def __init__(
         self,
         nin: int,
@@ -77,11 +79,11 @@ class Neuron(Module):
             ValueError: There are not n of them.
         """
         try:
-            z = dot(self.w, x, self.b)
+            f = self.activation
+            return dot(self.w, x, self.b) if f is None else f(dot(self.w, x, self.b))
         except ValueError:
             _check_inputs(self, len(self.w), len(x))
             raise
-        return z if self.activation is None else self.activation(z)
 
     def extra_repr(self) -> str:
         """Its number of inputs and its activation."""
@@ -135,12 +137,29 @@ class Layer(Module):
             ValueError: There are not nin of them.
             TypeError: One of them is no number.
         """
-        xs = _values(x)
-        nin = len(self.neurons[0].w)
-        if len(xs) != nin:
-            _check_inputs(self, nin, len(xs))
-        out = [neuron.forward(xs) for neuron in self.neurons]
-        return out[0] if len(out) == 1 else out
+        out = self.outputs(_values(x))
+        return out[0] if len(out) == 1 else list(out)
+
+    def outputs(self, xs: tuple[Value, ...]) -> tuple[Value, ...]:
+        """``forward`` for those who have a tuple of Values and want one, as the next layer does.
+
+        Args:
+            xs: nin Values.
+
+        Returns:
+            nout Values.
+
+        Raises:
+            ValueError: There are not nin of them.
+        """
+        out = []
+        try:
+            for neuron in self.neurons:
+                out.append(neuron.forward(xs))
+        except ValueError:
+            _check_inputs(self, len(self.neurons[0].w), len(xs))
+            raise
+        return tuple(out)
 
     def extra_repr(self) -> str:
         """Its sizes and its activation."""
@@ -202,9 +221,13 @@ class MLP(Module):
             ValueError: There are not nin of them.
             TypeError: One of them is no number.
         """
+        xs = _values(x)
         for layer in self.layers:
-            x = layer(x)
-        return x
+            if type(layer) is Layer:
+                xs = layer.outputs(xs)
+            else:
+                xs = _values(layer(xs))
+        return xs[0] if len(xs) == 1 else list(xs)
 
     def extra_repr(self) -> str:
         """Its sizes and its activation."""
@@ -270,7 +293,7 @@ def _check_size(name: str, size: int) -> None:
 def _check_inputs(module: Module, expected: int, given: int) -> None:
     if expected != given:
         noun = "input" if expected == 1 else "inputs"
-        raise ValueError(f"{type(module).__name__}({module.extra_repr()}) takes {expected} {noun}, and was given {given}")
+        raise ValueError(f"{type(module).__name__}({module.extra_repr()}) takes {expected} {noun}, and was given {given}") from None
 
 
 def _name(activation: Callable[[Value], Value] | None) -> str:

@@ -79,7 +79,7 @@ class Module:
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of the ``repr``: the modules in its attributes, unless overridden."""
-        return ", ".join(f"{name}={_head(part)}" for name, part in vars(self).items() if isinstance(part, Module))
+        return ", ".join(f"{name}={_head(part)}" for name, part in _attributes(self) if isinstance(part, Module))
 
     def __repr__(self) -> str:
         count = len(self.parameters())
@@ -106,6 +106,16 @@ def _head(module: Module) -> str:
     return f"{type(module).__name__}({module.extra_repr()})"
 
 
+def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
+    """Every attribute with its name: those in ``__slots__``, then the others."""
+    for kind in reversed(type(module).__mro__):
+        slots = kind.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if not name.startswith("__") and hasattr(module, name):
+                yield name, getattr(module, name)
+    yield from list(vars(module).items())
+
+
 def _leaves(path: str, tree: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
     """The parameters in ``tree``. ``seen`` holds the ids of what was visited, all of it kept alive by the model."""
     if isinstance(tree, Value):
@@ -119,7 +129,7 @@ def _leaves(path: str, tree: Any, seen: set[int]) -> Iterator[tuple[str, Value]]
             return
         parts = ((".".join(map(str, index)), tree[index]) for index in product(*map(range, tree.shape)))
     elif isinstance(tree, Module):
-        parts = iter(list(vars(tree).items()))
+        parts = _attributes(tree)
     elif isinstance(tree, dict):
         parts = iter(tree.items())
     elif isinstance(tree, (list, tuple)):

@@ -219,7 +219,10 @@ def converged(evaluate: Callable[[], Any], operands: Sequence[float]) -> Any:
             result = evaluate()
             if not mp.isfinite(result):
                 raise ValueError(f"no derivative: {result}")
-            if abs(result - before) <= abs(result) * mpf("1e-30") or max(abs(result), abs(before)) < mpf("1e-400"):
+            agree = abs(result - before) <= abs(result) * mpf("1e-30")
+            tiny = abs(result) < mpf("1e-400")
+            # Terms that cancel to exactly 0 at two precisions do not at 400 digits, unless the float is 0 as well.
+            if digits >= 800 if tiny else agree:
                 return result
         before = result
     raise ValueError("the definition cancels beyond 20,000 digits")

@@ -14,6 +14,7 @@ from tinygrad_lite.dispatch import VALUE
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     CONSTANT,
+    LOCK,
     STATE,
     Value,
     check_fresh,
@@ -27,18 +28,19 @@ from tinygrad_lite.value import (
 
 def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
     """∂output/∂input for each input."""
-    order = _fresh_order(output)
-    nodes = [*topological_order(output, leaves=True), *inputs]
-    before = [node._grad for node in nodes]
-    try:
-        for node in nodes:
-            node._grad = 0.0
-        output._grad = 1.0
-        sweep(order)
-        return [x._grad for x in inputs]
-    finally:
-        for i in range(len(nodes) - 1, -1, -1):  # backwards, as an input stands twice
-            nodes[i]._grad = before[i]
+    with LOCK:
+        order = _fresh_order(output)
+        nodes = [*topological_order(output, leaves=True), *inputs]
+        before = [node._grad for node in nodes]
+        try:
+            for node in nodes:
+                node._grad = 0.0
+            output._grad = 1.0
+            sweep(order)
+            return [x._grad for x in inputs]
+        finally:
+            for i in range(len(nodes) - 1, -1, -1):  # backwards, as an input stands twice
+                nodes[i]._grad = before[i]
 
 
 def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:

@@ -16,6 +16,7 @@ that take most of the time, of + - * / neg and dot, are written out here too; a 
 
 from __future__ import annotations
 
+from _thread import RLock
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, SupportsFloat, Union, cast, final
 
@@ -84,6 +85,9 @@ class State:
 
 
 STATE: Final = State()
+
+#: Held while a graph is sorted and swept: both write into nodes that other threads' graphs may share.
+LOCK: Final = RLock()
 
 
 @final
@@ -429,19 +433,20 @@ class Value(Methods):
         if self._code <= CONSTANT:
             self._grad += adjoint
             return
-        order = topological_order(self)
-        if self._stamp != STATE.clock:
-            check_fresh(order)
-        for node in order:
-            node._grad = 0.0
-        self._grad = adjoint
-        if STATE.modes != 0:
-            from tinygrad_lite import modes
+        with LOCK:
+            order = topological_order(self)
+            if self._stamp != STATE.clock:
+                check_fresh(order)
+            for node in order:
+                node._grad = 0.0
+            self._grad = adjoint
+            if STATE.modes != 0:
+                from tinygrad_lite import modes
 
-            if modes.watching():
-                modes.sweep_watched(order)
-                return
-        sweep(order)
+                if modes.watching():
+                    modes.sweep_watched(order)
+                    return
+            sweep(order)
 
     def forward(self) -> Value:
         """Evaluates the graph below self again, as far as changed leaves reach, and returns self.
@@ -642,11 +647,49 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
     if root._code <= CONSTANT:
         return [root] if leaves else []
     counted: i16 = -1 if leaves else CONSTANT  # edges to nodes with a code above this are counted
-    try:
-        _count_edges(root, counted)
-    except BaseException:  # KeyboardInterrupt, between two lines of the interpreted build
-        _forget_counts(root)
-        raise
+    with LOCK:
+        try:
+            _count_edges(root, counted)
+            return _remove_edges(root, counted)
+        except BaseException:  # KeyboardInterrupt, between two lines of the interpreted build
+            _forget_counts(root)
+            raise
+
+
+def _count_edges(root: Value, counted: i16) -> None:
+    """Sets the count of edges from above of everything below root."""
+    stack: list[Value] = []
+    reached: Value | None = root
+    while True:
+        if reached is not None:
+            node = reached
+            reached = None
+        elif stack:
+            node = stack.pop()
+        else:
+            return
+        a = node._a
+        b = node._b
+        if b is None and node._details is not None:
+            for parent in node._details.first + node._details.second:
+                if parent._code > counted:
+                    if parent._pending == 0:
+                        stack.append(parent)
+                    parent._pending += 1
+        if a is not None and a._code > counted:
+            if a._pending == 0:
+                reached = a
+            a._pending += 1
+        if b is not None and b._code > counted:
+            if b._pending == 0:
+                if reached is not None:
+                    stack.append(reached)
+                reached = b
+            b._pending += 1
+
+
+def _remove_edges(root: Value, counted: i16) -> list[Value]:
+    """The order, after the edges were counted; leaves every count at 0."""
     order: list[Value] = []
     below: list[Value] = []
     stack: list[Value] = []
@@ -683,38 +726,6 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
                 ready = b
     order.extend(below)
     return order
-
-
-def _count_edges(root: Value, counted: i16) -> None:
-    """Sets the count of edges from above of everything below root."""
-    stack: list[Value] = []
-    reached: Value | None = root
-    while True:
-        if reached is not None:
-            node = reached
-            reached = None
-        elif stack:
-            node = stack.pop()
-        else:
-            return
-        a = node._a
-        b = node._b
-        if b is None and node._details is not None:
-            for parent in node._details.first + node._details.second:
-                if parent._code > counted:
-                    if parent._pending == 0:
-                        stack.append(parent)
-                    parent._pending += 1
-        if a is not None and a._code > counted:
-            if a._pending == 0:
-                reached = a
-            a._pending += 1
-        if b is not None and b._code > counted:
-            if b._pending == 0:
-                if reached is not None:
-                    stack.append(reached)
-                reached = b
-            b._pending += 1
 
 
 def _forget_counts(root: Value) -> None:

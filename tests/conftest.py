@@ -1,0 +1,16 @@
+"""Settings of all tests: property tests draw the same cases in every run, so that CI is reproducible.
+
+``HYPOTHESIS_PROFILE=explore`` draws new cases, ten times as many.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -1,0 +1,83 @@
+"""Every example in a docstring, and in the README and the docs, runs and gives what it says."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = {
+    **{f"tinygrad_lite.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite").glob("*.py"))},
+    **{f"tinygrad_lite.nn.{path.stem}": path for path in sorted((ROOT / "nn").glob("*.py"))},
+    **{f"tinygrad_lite.viz.{path.stem}": path for path in sorted((ROOT / "viz").glob("*.py"))},
+}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+
+
+def docstrings() -> Iterator[tuple[str, str, str, int]]:
+    """Module, qualified name, text and line of each docstring with an example, read from the source.
+
+    From the source, because a compiled function does not tell where it came from.
+    """
+    for module, path in SOURCES.items():
+        stack: list[tuple[str, ast.AST]] = [("", ast.parse(path.read_text(encoding="utf-8")))]
+        while stack:
+            name, node = stack.pop()
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
+                    stack.append((f"{name}.{child.name}".lstrip("."), child))
+            if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)):
+                text = ast.get_docstring(node)
+                if text and ">>>" in text:
+                    yield module.removesuffix(".__init__"), name, text, getattr(node, "lineno", 1)
+
+
+EXAMPLES = sorted(set(docstrings()))
+
+
+def run(text: str, namespace: dict[str, object], name: str, line: int) -> None:
+    test = doctest.DocTestParser().get_doctest(text, namespace, name, name, line)
+    report: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False, optionflags=OPTIONS)
+    failed, _ = runner.run(test, out=report.append)
+    assert not failed, "".join(report)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "text", "line"), EXAMPLES, ids=[f"{module}:{name}" for module, name, _, _ in EXAMPLES]
+)
+def test_example_in_docstring(
+    module: str, name: str, text: str, line: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(text, dict(vars(importlib.import_module(module))), f"{module}.{name}", line)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.exists()], ids=lambda page: page.name)
+def test_examples_on_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(page.read_text(encoding="utf-8").replace("\n```", "\n\n```"), {}, page.name, 1)
+
+
+def test_every_public_function_has_an_example() -> None:
+    import tinygrad_lite
+
+    with_example = {name.split(".")[0] for _, name, _, _ in EXAMPLES}
+    public = {name for name in tinygrad_lite.__all__ if callable(getattr(tinygrad_lite, name))}
+    exceptions = {name for name in public if name.endswith("Error")}
+    assert public - with_example - exceptions == set()
+
+
+def test_sources_name_no_machine() -> None:
+    for path in [*SOURCES.values(), *PAGES]:
+        if path.exists():
+            text = path.read_text(encoding="utf-8")
+            assert os.path.expanduser("~/") not in text
+            assert str(ROOT) + os.sep not in text

@@ -1,0 +1,8 @@
+"""``python -m tinygrad_lite`` is the command ``tinygrad-lite``."""
+
+import sys
+
+from tinygrad_lite.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

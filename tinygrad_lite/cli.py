@@ -1,0 +1,196 @@
+"""The command ``tinygrad-lite``: train XOR and draw its gradients, draw a formula, look at the installation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from tinygrad_lite.value import Value
+
+USER_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class UserError(Exception):
+    """What the user can put right; its message is the one line that is shown."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: The arguments after the command's name; None: those of the process.
+
+    Returns:
+        The exit status: 0; 2 after an error of the user, which one line on stderr explains; 130 after Ctrl-C.
+
+    >>> main(["draw", "a*b", "a=2", "b=x"])
+    2
+    """
+    for stream in (sys.stdout, sys.stderr):  # a name such as α must not fail on a terminal that cannot show it
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        arguments = _parse(argv)
+        command: Callable[[argparse.Namespace], None] = arguments.command
+        command(arguments)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse: after --help, --version
+        return stop.code if isinstance(stop.code, int) else 0
+    except UserError as error:
+        print(f"tinygrad-lite: {error}", file=sys.stderr)
+        return USER_ERROR
+    except BrokenPipeError:
+        # The reader, head say, has seen enough. Python would complain when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("tinygrad-lite: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    from tinygrad_lite import __version__
+
+    parser = _Parser(prog="tinygrad-lite", description="A scalar autograd engine: every gradient visible.")
+    parser.add_argument("--version", action="version", version=f"tinygrad-lite {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    xor = commands.add_parser("xor", help="train a small network on exclusive or, and draw its gradients")
+    xor.add_argument("--seed", type=int, default=0, help="what the first weights depend on (default: 0)")
+    xor.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write xor.svg and xor.png")
+    xor.set_defaults(command=_xor)
+
+    draw = commands.add_parser(
+        "draw",
+        help="draw the graph of a formula, with its gradients",
+        epilog='example: tinygrad-lite draw "tanh(a*b + c)" a=2 b=-3 c=10 -o graph.svg. '
+        "Before a formula that begins with a minus sign write --, after the options.",
+    )
+    draw.add_argument("formula", help='such as "tanh(a*b + c)"')
+    draw.add_argument("variables", nargs="*", metavar="NAME=NUMBER", help="a value for each name in the formula")
+    draw.add_argument("-o", "--output", type=Path, default=Path("graph.svg"), metavar="FILE", help="default: graph.svg")
+    draw.set_defaults(command=_draw)
+
+    doctor = commands.add_parser("doctor", help="say what is installed, and what is missing")
+    doctor.set_defaults(command=_doctor)
+
+    arguments, rest = parser.parse_known_args(argv)
+    # argparse does not take up a list of arguments again after an option: draw a*b -o graph.svg a=2 b=3
+    if rest and arguments.command is _draw and not any(text.startswith("-") for text in rest):
+        arguments.variables += rest
+    elif rest:
+        parser.error(f"unknown: {' '.join(rest)}")
+    return arguments
+
+
+# ---------------------------------------------------------------------------------------------- the commands
+
+
+def _xor(arguments: argparse.Namespace) -> None:
+    _make_directory(arguments.out)
+    from tinygrad_lite.nn import train_xor, xor
+
+    run = train_xor(seed=arguments.seed)
+    print("x1  x2  target  prediction")
+    for (x1, x2), target, prediction in zip(*xor(), run.predictions, strict=True):
+        print(f"{x1:2}  {x2:2}  {target:6}  {prediction:10.4f}")
+    right = round(run.accuracy * len(run.predictions))
+    print(f"loss      {run.losses[0]:.4f} -> {run.losses[-1]:.4f} in {len(run.losses) - 1} epochs")
+    print(f"accuracy  {right} of {len(run.predictions)}")
+    for name in ("xor.svg", "xor.png"):
+        _save(run.loss, arguments.out / name)
+
+
+def _draw(arguments: argparse.Namespace) -> None:
+    from tinygrad_lite.expressions import ExpressionError, parse
+
+    numbers = _numbers(arguments.variables)
+    try:
+        expression = parse(arguments.formula)
+        root = expression.evaluate(numbers)
+    except ExpressionError as error:
+        raise UserError(_one_line(error)) from error
+    except (ArithmeticError, ValueError) as error:
+        raise UserError(f"{arguments.formula} cannot be evaluated: {_one_line(error)}") from error
+    root.backward()
+    _print_gradients(arguments.formula, root)
+    _save(root, arguments.output)
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    from tinygrad_lite.doctor import report
+
+    print(report())
+
+
+# ------------------------------------------------------------------------------------------------ their steps
+
+
+def _numbers(variables: list[str]) -> dict[str, float]:
+    """The number of each name, from arguments such as ``a=2``."""
+    numbers: dict[str, float] = {}
+    for text in variables:
+        name, equals, number = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UserError(f"{text!r} gives no variable a value: write NAME=NUMBER, such as a=2")
+        if name in numbers:
+            raise UserError(f"{name} is given two values")
+        try:
+            numbers[name] = float(number)
+        except ValueError:
+            raise UserError(f"{text!r}: {number!r} is no number; write {name}=2 or {name}=-0.5") from None
+    return numbers
+
+
+def _print_gradients(formula: str, root: Value) -> None:
+    from tinygrad_lite.value import topological_order
+
+    rows = [("", "value", "gradient"), (formula, _short(root.data), _short(root.grad))]
+    for leaf in topological_order(root, leaves=True):
+        if leaf.is_leaf and leaf is not root and leaf.label:
+            rows.append((leaf.label, _short(leaf.data), _short(leaf.grad)))
+    rows[2:] = sorted(rows[2:])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, value, gradient in rows:
+        print(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {gradient:>{widths[2]}}")
+
+
+def _short(number: float) -> str:
+    return f"{number:.6g}"
+
+
+def _save(root: Value, path: Path) -> None:
+    from tinygrad_lite import viz
+
+    try:
+        written = viz.save(root, path)
+    except (OSError, ValueError, viz.RenderError) as error:
+        raise UserError(f"cannot write {path}: {_one_line(error)}") from error
+    print(f"wrote     {written}")
+
+
+def _make_directory(directory: Path) -> None:
+    """Makes it if it is missing. Before the work, so that nobody waits for an error."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the directory {directory}: {error.strerror or error}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())

@@ -1,0 +1,80 @@
+r"""Text that strangers wrote, made safe for a picture: drawn as it stands, and never read as markup or as DOT.
+
+A label passes three readers on its way to an SVG file, and each gives some characters a meaning: DOT (``"``), the
+XML of HTML-like labels (``< > & "``), and Graphviz's escapes (``\N`` becomes the node's name). Entities hide text from the
+first two. Escapes are undone by doubling the backslash as often as Graphviz substitutes: once in an HTML-like label,
+twice in a tooltip (so it is in every release from 2.43 to 14.1).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+#: What XML forbids, or what would break a line that is one line.
+_UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_LINE_BREAKS = "\x85\u2028\u2029"
+
+#: How many characters of a label are drawn; the tooltip has the rest.
+WIDTH = 40
+
+
+def visible(text: str) -> str:
+    r"""The text in one line, with pictures in the place of characters that cannot be drawn.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        As many characters, none of which XML forbids.
+
+    >>> visible("a\tb\x00")
+    'a␉b␀'
+    """
+    return _UNDRAWABLE.sub(lambda match: _picture(match.group()), text)
+
+
+def shortened(text: str, width: int = WIDTH) -> str:
+    """The text, cut to a number of characters, of which the last is then an ellipsis.
+
+    Args:
+        text: Any text.
+        width: How many characters it may have.
+
+    >>> shortened("gradient", 5)
+    'grad…'
+    """
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def in_label(text: str) -> str:
+    r"""The text for the inside of an HTML-like label.
+
+    Args:
+        text: Any text.
+
+    >>> print(in_label(r"<b>\N"))
+    &lt;b&gt;\\N
+    """
+    return html.escape(visible(text)).replace("\\", "\\" * 2)
+
+
+def in_tooltip(*lines: str) -> str:
+    r"""The lines for the value of a ``tooltip`` attribute.
+
+    Args:
+        lines: Any text, one a line.
+
+    >>> print(in_tooltip("a & b", "c"))
+    a &amp; b&#10;c
+    """
+    return "&#10;".join(html.escape(visible(line)).replace("\\", "\\" * 4) for line in lines)
+
+
+def _picture(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return "␤" if character in _LINE_BREAKS else "\ufffd"

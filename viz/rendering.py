@@ -1,0 +1,111 @@
+"""From DOT to SVG, PNG and PDF: by the program ``dot``, or inside this process by pygraphviz, which brings Graphviz along."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_lite.value import Value
+from tinygrad_lite.viz.graph import draw
+
+if TYPE_CHECKING:
+    from graphviz import Digraph
+
+FORMATS = ("svg", "png", "pdf", "dot")
+
+_DEFAULT_DPI = 144
+
+
+class RenderError(RuntimeError):
+    """No renderer is installed, or none of those that are could make the picture; the message says why."""
+
+
+class _NotInstalled(Exception):
+    """A renderer that is not there."""
+
+
+def render(picture: Value | Digraph, format: str = "svg", *, dpi: int | None = None, **options: Any) -> bytes:  # noqa: A002 (graphviz's own name for it)
+    """The picture as the contents of a file.
+
+    Args:
+        picture: The Value at the end of the graph, or what :func:`draw` gave.
+        format: ``"svg"``, ``"png"``, ``"pdf"`` or ``"dot"``.
+        dpi: Dots an inch of a PNG; 144 if not given.
+        options: Those of :func:`draw`, for a Value.
+
+    Raises:
+        RenderError: Neither ``dot`` nor pygraphviz is installed, or they failed. (``"dot"`` needs neither.)
+        ValueError: The format is unknown, ``dpi`` is given for another format than PNG, or as :func:`draw`.
+        TypeError: Options are given for a picture that is already drawn, or as :func:`draw`.
+
+    >>> render(Value(2.0, label="a"), "dot").decode().splitlines()[0]
+    'digraph {'
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
+    if dpi is not None and (format != "png" or not 0 < dpi <= 2400):
+        raise ValueError(f"dpi is for PNG, up to 2400: dots an inch; not {dpi!r} for {format}")
+    figure = _figure(picture, options)
+    if format == "dot":
+        return str(figure.source).encode()
+    if format == "png":
+        figure = figure.copy()
+        figure.graph_attr["dpi"] = str(dpi or _DEFAULT_DPI)
+    failures = []
+    for name, renderer in _RENDERERS.items():
+        try:
+            return renderer(figure, format)
+        except _NotInstalled:
+            continue
+        except Exception as error:  # whatever it is, the other renderer may do better
+            failures.append(f"{name}: {error}")
+    if failures:
+        raise RenderError(f"Graphviz could not make the {format}. " + "; ".join(failures))
+    raise RenderError(
+        f"to make {format} pictures, install Graphviz: with 'pip install tinygrad-lite[viz]' (pygraphviz, which brings "
+        "Graphviz along), or as the system's package 'graphviz', so that the program 'dot' is on PATH "
+        "(https://graphviz.org/download). DOT files need neither: save(root, 'graph.dot')."
+    )
+
+
+def _figure(picture: Value | Digraph, options: dict[str, Any]) -> Digraph:
+    if not hasattr(picture, "pipe"):
+        return draw(picture, **options)
+    if options:
+        raise TypeError(f"the picture is drawn already: pass {', '.join(options)} to draw()")
+    return picture
+
+
+def _by_program(figure: Digraph, file_format: str) -> bytes:
+    if shutil.which("dot") is None:
+        raise _NotInstalled
+    import subprocess
+
+    try:
+        contents: bytes = figure.pipe(format=file_format, engine="dot", quiet=True)
+    except subprocess.CalledProcessError as error:
+        raise RenderError(bytes(error.stderr).decode(errors="replace").strip() or str(error)) from error
+    return contents
+
+
+#: Graphviz's libraries keep global state.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _in_process(figure: Digraph, file_format: str) -> bytes:
+    try:
+        import pygraphviz
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "pygraphviz":
+            raise _NotInstalled from None
+        raise
+    with _ONE_AT_A_TIME:
+        contents: bytes | None = pygraphviz.AGraph(string=figure.source).draw(format=file_format, prog="dot")
+    if not contents:
+        raise RenderError(f"it gave an empty {file_format}")
+    return contents
+
+
+_RENDERERS: dict[str, Callable[[Digraph, str], bytes]] = {"dot": _by_program, "pygraphviz": _in_process}
