@@ -66,7 +66,7 @@ def extensions():
     header = os.path.join("tinygrad_lite", "trashcan.h")
     flag = ["/FI" + os.path.abspath(header)] if sys.platform == "win32" else ["-include", os.path.abspath(header)]
     for module in modules:
-        module.extra_compile_args += flag
+        module.extra_compile_args = [*module.extra_compile_args, *flag]
         module.depends = [*module.depends, header]
         module.optional = os.environ.get("TINYGRAD_LITE_COMPILED") != "1"
     return modules

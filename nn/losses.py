@@ -12,7 +12,7 @@ from tinygrad_lite.value import Value, is_numpy_scalar, operand
 _REDUCTIONS: Final = ("mean", "sum", "none")
 
 
-def binary_cross_entropy_with_logits(input: Any, target: Any, *, reduction: str = "mean") -> Any:  # noqa: A002 (PyTorch's)
+def binary_cross_entropy_with_logits(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     """−y log σ(z) − (1−y) log(1−σ(z)), where the model gives the logit z, as softplus(z) − y·z.
 
     The two are equal, for log σ(z) = z − softplus(z) and log(1−σ(z)) = −softplus(z); the second is finite and accurate
@@ -67,7 +67,7 @@ class BCEWithLogitsLoss(Module):
         _check_reduction(reduction)
         self.reduction = reduction
 
-    def forward(self, input: Any, target: Any) -> Any:  # noqa: A002 (PyTorch's)
+    def forward(self, input: Any, target: Any) -> Any:
         """The loss of logits ``input`` where the labels are ``target``."""
         return binary_cross_entropy_with_logits(input, target, reduction=self.reduction)
 

@@ -22,7 +22,9 @@ class Module:
     ...     def __init__(self):
     ...         self.slope, self.intercept = Value(2.0), Value(1.0)
     ...
-    ...     def forward(self, x):
+    ...     __slots__ = ()
+
+    def forward(self, x):
     ...         return self.slope * x + self.intercept
     >>> line = Line()
     >>> line(3.0).data
@@ -113,7 +115,7 @@ def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
         for name in (slots,) if isinstance(slots, str) else slots:
             if not name.startswith("__") and hasattr(module, name):
                 yield name, getattr(module, name)
-    yield from list(vars(module).items())
+    yield from list(getattr(module, "__dict__", {}).items())
 
 
 def _leaves(path: str, tree: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
@@ -141,7 +143,3 @@ def _leaves(path: str, tree: Any, seen: set[int]) -> Iterator[tuple[str, Value]]
     seen.add(id(tree))
     for key, part in parts:
         yield from _leaves(f"{path}.{key}" if path else str(key), part, seen)
-
-
-
-

@@ -77,7 +77,9 @@ def _checked(parameters: Iterable[Value]) -> list[Value]:
             raise TypeError(f"parameter {i} is a {type(parameter).__name__}, {parameter!r}, and no Value")
         if not parameter.is_leaf or parameter.is_constant:
             made = "a constant of a graph" if parameter.is_constant else f"computed by {parameter.op!r}"
-            raise TypeError(f"parameter {i}, {parameter!r}, is {made}; only leaves can be trained: v.detach() makes one")
+            raise TypeError(
+                f"parameter {i}, {parameter!r}, is {made}; only leaves can be trained: v.detach() makes one"
+            )
     if len({id(parameter) for parameter in found}) < len(found):
         raise ValueError("a parameter is there twice, and would move twice at each step: leave one of them out")
     return found

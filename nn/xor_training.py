@@ -70,6 +70,8 @@ def train_xor(seed: int = 0, epochs: int = 500, lr: float = 0.2, progress: bool 
     name_parameters(model)
     logits = [model(x) for x in inputs]
     loss = binary_cross_entropy_with_logits(logits, targets)
+    for (x1, x2), logit in zip(inputs, logits, strict=True):
+        logit.label = f"z({x1}, {x2})"
     loss.label = "loss"
     losses.append(loss.data)
     optimizer.zero_grad()

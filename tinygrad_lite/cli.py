@@ -114,9 +114,9 @@ def _xor(arguments: argparse.Namespace) -> None:
 
 
 def _draw(arguments: argparse.Namespace) -> None:
+    numbers = _numbers(arguments.variables)
     from tinygrad_lite.expressions import ExpressionError, parse
 
-    numbers = _numbers(arguments.variables)
     try:
         expression = parse(arguments.formula)
         root = expression.evaluate(numbers)
@@ -158,18 +158,12 @@ def _numbers(variables: list[str]) -> dict[str, float]:
 def _print_gradients(formula: str, root: Value) -> None:
     from tinygrad_lite.value import topological_order
 
-    rows = [("", "value", "gradient"), (formula, _short(root.data), _short(root.grad))]
-    for leaf in topological_order(root, leaves=True):
-        if leaf.is_leaf and leaf is not root and leaf.label:
-            rows.append((leaf.label, _short(leaf.data), _short(leaf.grad)))
-    rows[2:] = sorted(rows[2:])
+    leaves = {node.label: node for node in topological_order(root, leaves=True) if node.is_leaf and node.label}
+    named = [(formula, root), *((name, leaf) for name, leaf in sorted(leaves.items()) if leaf is not root)]
+    rows = [("", "value", "gradient"), *((name, f"{node.data:.6g}", f"{node.grad:.6g}") for name, node in named)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, value, gradient in rows:
         print(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {gradient:>{widths[2]}}")
-
-
-def _short(number: float) -> str:
-    return f"{number:.6g}"
 
 
 def _save(root: Value, path: Path) -> None:

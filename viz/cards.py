@@ -97,13 +97,14 @@ def _symbol(node: Value) -> str:
 
 
 def _title(node: Value) -> str:
-    symbol = in_label(_symbol(node))
-    if len(_symbol(node)) == 1:  # · and * are hard to see among words
-        symbol = f'<FONT POINT-SIZE="16">{symbol}</FONT>'
+    symbol = _symbol(node)
+    drawn = in_label(symbol)
+    if symbol and len(symbol) <= 2:  # · and ** are hard to see among words
+        drawn = f'<FONT POINT-SIZE="16">{drawn}</FONT>'
     if not node.label:
-        return f"<B>{symbol}</B>"
+        return f"<B>{drawn}</B>"
     label = f"<B>{in_label(shortened(node.label))}</B>"
-    return f'{label}  <FONT COLOR="{palette.MUTED}">{symbol}</FONT>' if symbol else label
+    return f'{label}  <FONT COLOR="{palette.MUTED}">{drawn}</FONT>' if symbol else label
 
 
 def _row(name: str, text: str, colour: str) -> str:

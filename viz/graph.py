@@ -12,7 +12,7 @@ from tinygrad_lite.viz.cards import called, card, details, edge_label
 from tinygrad_lite.viz.labels import in_tooltip
 
 if TYPE_CHECKING:
-    from graphviz import Digraph
+    from graphviz import Digraph  # type: ignore[import-untyped]  # it has no types
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 _FONT = "Helvetica,Arial,sans-serif"
@@ -31,10 +31,10 @@ class _Edge(NamedTuple):
 def draw(root: Value, *, direction: str = "LR", precision: int = 4, max_nodes: int = 500) -> Digraph:
     """The graph below a node as a picture, to be shown in a notebook or written with :func:`save`.
 
-    Each node shows its label or operation, its data and its grad, as ``backward()`` left them; the output stands out, and
-    constants recede. Each edge shows the local derivative of its node by its operand. Its colour is the sign of the
-    share of the gradient that flows along it (blue up, orange down, grey none, purple and dashed: not finite); its
-    width is that share's size.
+    Each node shows its label or operation, its data and its grad, as ``backward()`` left them; the output stands out,
+    and constants recede. Each edge shows the local derivative of its node by its operand. Its colour is the sign of the
+    share of the gradient that flows along it (blue: positive; orange: negative; grey: none; purple and dashed: not
+    finite), its width the size of that share.
 
     Args:
         root: The node at the end of the graph.
@@ -62,9 +62,9 @@ def draw(root: Value, *, direction: str = "LR", precision: int = 4, max_nodes: i
     order = topological_order(root, leaves=True)
     if len(order) > max_nodes:
         raise ValueError(
-            f"the graph has {len(order):,} nodes, more than max_nodes={max_nodes:,}: laying it out may take very long, "
-            f"and nobody could read it. Draw a part of it, from a node nearer to the leaves, or use n-ary operations (dot, "
-            f"sum), one node each; to draw it all the same, pass max_nodes={len(order)}."
+            f"the graph has {len(order):,} nodes, more than max_nodes={max_nodes:,}: its layout may take very long, "
+            "and nobody could read it. Draw a part of it, from a node nearer to the leaves, or record fewer nodes, "
+            f"with dot and sum for many products and sums; to draw it all the same, pass max_nodes={len(order)}."
         )
     check_fresh(order)
     names = {id(node): f"n{i}" for i, node in enumerate(order)}

@@ -1,9 +1,9 @@
 r"""Text that strangers wrote, made safe for a picture: drawn as it stands, and never read as markup or as DOT.
 
 A label passes three readers on its way to an SVG file, and each gives some characters a meaning: DOT (``"``), the
-XML of HTML-like labels (``< > & "``), and Graphviz's escapes (``\N`` becomes the node's name). Entities hide text from the
-first two. Escapes are undone by doubling the backslash as often as Graphviz substitutes: once in an HTML-like label,
-twice in a tooltip (so it is in every release from 2.43 to 14.1).
+XML of HTML-like labels (``< > & "``), and Graphviz's escapes (``\N`` becomes the node's name). Entities hide text from
+the first two. The third is undone by doubling the backslash as often as Graphviz substitutes: once in an HTML-like
+label, twice in a tooltip (so do 2.43 and 14.1, the oldest and the newest that were tried).
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ def mimebundle(
         exclude: The MIME types that are not.
 
     Returns:
-        The forms by MIME type. No picture if there are more than 100 nodes or if it cannot be made, whatever the reason:
-        showing a Value never fails.
+        The forms by MIME type. No picture if there are more than 100 nodes or if it cannot be made, whatever the
+        reason: showing a Value never fails.
 
     >>> mimebundle(Value(2.0), include={"text/plain"})
     {'text/plain': 'Value(data=2.0, grad=0.0)'}

@@ -1,7 +1,8 @@
-"""From DOT to SVG, PNG and PDF: by the program ``dot``, or inside this process by pygraphviz, which brings Graphviz along."""
+"""From DOT to SVG, PNG and PDF: by the program ``dot``, or else in this process by pygraphviz, which holds Graphviz."""
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from tinygrad_lite.value import Value
 from tinygrad_lite.viz.graph import draw
 
 if TYPE_CHECKING:
-    from graphviz import Digraph
+    from graphviz import Digraph  # type: ignore[import-untyped]  # it has no types
 
 FORMATS = ("svg", "png", "pdf", "dot")
 
@@ -22,11 +23,7 @@ class RenderError(RuntimeError):
     """No renderer is installed, or none of those that are could make the picture; the message says why."""
 
 
-class _NotInstalled(Exception):
-    """A renderer that is not there."""
-
-
-def render(picture: Value | Digraph, format: str = "svg", *, dpi: int | None = None, **options: Any) -> bytes:  # noqa: A002 (graphviz's own name for it)
+def render(picture: Value | Digraph, format: str = "svg", *, dpi: int | None = None, **options: Any) -> bytes:
     """The picture as the contents of a file.
 
     Args:
@@ -53,21 +50,26 @@ def render(picture: Value | Digraph, format: str = "svg", *, dpi: int | None = N
     if format == "png":
         figure = figure.copy()
         figure.graph_attr["dpi"] = str(dpi or _DEFAULT_DPI)
+    renderers = installed()
+    if not renderers:
+        raise RenderError(
+            f"to make {format} pictures, install Graphviz: with 'pip install tinygrad-lite[viz]' (pygraphviz, which "
+            "brings Graphviz along), or as the system's package 'graphviz', so that the program 'dot' is on PATH "
+            "(https://graphviz.org/download). DOT files need neither: save(root, 'graph.dot')."
+        )
     failures = []
-    for name, renderer in _RENDERERS.items():
+    for name in renderers:
         try:
-            return renderer(figure, format)
-        except _NotInstalled:
-            continue
-        except Exception as error:  # whatever it is, the other renderer may do better
+            return _RENDERERS[name](figure, format)
+        except Exception as error:  # noqa: PERF203 (two rounds at most) -- whatever it is, the other may do better
             failures.append(f"{name}: {error}")
-    if failures:
-        raise RenderError(f"Graphviz could not make the {format}. " + "; ".join(failures))
-    raise RenderError(
-        f"to make {format} pictures, install Graphviz: with 'pip install tinygrad-lite[viz]' (pygraphviz, which brings "
-        "Graphviz along), or as the system's package 'graphviz', so that the program 'dot' is on PATH "
-        "(https://graphviz.org/download). DOT files need neither: save(root, 'graph.dot')."
-    )
+    raise RenderError(f"Graphviz could not make the {format}. " + "; ".join(failures))
+
+
+def installed() -> list[str]:
+    """The renderers that are there, in the order in which they are tried: ``dot``, ``pygraphviz``."""
+    there = {"dot": shutil.which("dot") is not None, "pygraphviz": importlib.util.find_spec("pygraphviz") is not None}
+    return [name for name in _RENDERERS if there[name]]
 
 
 def _figure(picture: Value | Digraph, options: dict[str, Any]) -> Digraph:
@@ -79,8 +81,6 @@ def _figure(picture: Value | Digraph, options: dict[str, Any]) -> Digraph:
 
 
 def _by_program(figure: Digraph, file_format: str) -> bytes:
-    if shutil.which("dot") is None:
-        raise _NotInstalled
     import subprocess
 
     try:
@@ -95,12 +95,8 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def _in_process(figure: Digraph, file_format: str) -> bytes:
-    try:
-        import pygraphviz
-    except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == "pygraphviz":
-            raise _NotInstalled from None
-        raise
+    import pygraphviz  # type: ignore[import-untyped]  # it has no types
+
     with _ONE_AT_A_TIME:
         contents: bytes | None = pygraphviz.AGraph(string=figure.source).draw(format=file_format, prog="dot")
     if not contents:
