@@ -2,8 +2,8 @@
 
 >>> from tinygrad_lite.nn import MLP, SGD, binary_cross_entropy_with_logits, xor
 >>> inputs, targets = xor()
->>> model = MLP(2, [2, 1], activation="sin")
->>> optimizer = SGD(model.parameters(), lr=0.2, momentum=0.9)
+>>> model = MLP(2, [4, 1], activation="tanh")
+>>> optimizer = SGD(model.parameters(), lr=0.5, momentum=0.9)
 >>> for _ in range(200):
 ...     loss = binary_cross_entropy_with_logits([model(x) for x in inputs], targets)
 ...     optimizer.zero_grad()

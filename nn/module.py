@@ -22,9 +22,7 @@ class Module:
     ...     def __init__(self):
     ...         self.slope, self.intercept = Value(2.0), Value(1.0)
     ...
-    ...     __slots__ = ()
-
-    def forward(self, x):
+    ...     def forward(self, x):
     ...         return self.slope * x + self.intercept
     >>> line = Line()
     >>> line(3.0).data
@@ -115,7 +113,7 @@ def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
         for name in (slots,) if isinstance(slots, str) else slots:
             if not name.startswith("__") and hasattr(module, name):
                 yield name, getattr(module, name)
-    yield from list(getattr(module, "__dict__", {}).items())
+    yield from list(vars(module).items())
 
 
 def _leaves(path: str, tree: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:

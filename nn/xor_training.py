@@ -30,13 +30,12 @@ class XorRun(NamedTuple):
     loss: Value
 
 
-def train_xor(seed: int = 0, epochs: int = 500, lr: float = 0.2, progress: bool = True) -> XorRun:
-    """Trains a network of two hidden neurons on exclusive or, by gradient descent on all four points.
+def train_xor(seed: int = 0, epochs: int = 500, lr: float = 0.5, progress: bool = True) -> XorRun:
+    """Trains a network of four hidden tanh neurons on exclusive or, by gradient descent on all four points.
 
-    The hidden activation is the sine (Sitzmann et al. 2020, "Implicit neural representations with periodic activation
-    functions"). It makes the smallest network a dependable one: from seeds 0 to 99 all 100 end below a loss of 0.001
-    (``pytest tests/nn/test_xor.py`` repeats it). With tanh, two hidden neurons stay in a local minimum for about half
-    of these seeds, and four still for 5.
+    From seeds 0 to 99, 96 end with all four right and a loss below 0.01 (``pytest tests/nn/test_xor.py`` counts them);
+    the others stay in a local minimum where two of the four share a prediction. Two hidden neurons reach it from half
+    of these seeds, six from all.
 
     Args:
         seed: What the first weights depend on.
@@ -57,7 +56,7 @@ def train_xor(seed: int = 0, epochs: int = 500, lr: float = 0.2, progress: bool 
     if epochs < 0:
         raise ValueError(f"epochs is at least 0, not {epochs}")
     inputs, targets = xor()
-    model = MLP(2, [2, 1], activation="sin", seed=seed)
+    model = MLP(2, [4, 1], activation="tanh", seed=seed)
     optimizer = SGD(model.parameters(), lr, momentum=0.9)
     losses: list[float] = []
     for _ in _epochs(epochs, losses, progress):

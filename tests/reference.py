@@ -168,6 +168,20 @@ def _comparison(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], int]:
     return lambda x, y: int(holds(primal(x), primal(y)))
 
 
+def _total(xs: Sequence[Any]) -> Any:
+    total: Any = mpf(0)
+    for x in xs:
+        total = total + x
+    return total
+
+
+def _product(xs: Sequence[Any]) -> Any:
+    product: Any = mpf(1)
+    for x in xs:
+        product = product * x
+    return product
+
+
 #: The arithmetic in which a record's ``definition`` is evaluated.
 ARITHMETIC = SimpleNamespace(
     **FUNCTIONS,
@@ -182,6 +196,8 @@ ARITHMETIC = SimpleNamespace(
     less_equal=_comparison(lambda x, y: x <= y),
     equal=_comparison(lambda x, y: x == y),
     not_equal=_comparison(lambda x, y: x != y),
+    sum=_total,
+    prod=_product,
     # mpmath's pi, at the precision of the moment
     pi=mp.pi,
 )

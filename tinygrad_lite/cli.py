@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -91,7 +91,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if rest and arguments.command is _draw and not any(text.startswith("-") for text in rest):
         arguments.variables += rest
     elif rest:
-        parser.error(f"unknown: {' '.join(rest)}")
+        hint = "; before a formula that begins with a minus sign write --" if arguments.command is _draw else ""
+        parser.error(f"unknown: {' '.join(rest)}{hint}")
     return arguments
 
 
@@ -120,12 +121,10 @@ def _draw(arguments: argparse.Namespace) -> None:
     try:
         expression = parse(arguments.formula)
         root = expression.evaluate(numbers)
-    except ExpressionError as error:
-        raise UserError(_one_line(error)) from error
-    except (ArithmeticError, ValueError) as error:
-        raise UserError(f"{arguments.formula} cannot be evaluated: {_one_line(error)}") from error
-    root.backward()
-    _print_gradients(arguments.formula, root)
+        root.backward()
+    except (ExpressionError, ArithmeticError, ValueError) as error:
+        raise UserError(_first_line(error, arguments.formula)) from error
+    _print_gradients(arguments.formula, root, expression.names)
     _save(root, arguments.output)
 
 
@@ -155,11 +154,11 @@ def _numbers(variables: list[str]) -> dict[str, float]:
     return numbers
 
 
-def _print_gradients(formula: str, root: Value) -> None:
+def _print_gradients(formula: str, root: Value, names: Iterable[str]) -> None:
     from tinygrad_lite.value import topological_order
 
-    leaves = {node.label: node for node in topological_order(root, leaves=True) if node.is_leaf and node.label}
-    named = [(formula, root), *((name, leaf) for name, leaf in sorted(leaves.items()) if leaf is not root)]
+    leaves = {node.label: node for node in topological_order(root, leaves=True) if node.is_leaf}
+    named = [(formula, root), *((name, leaves[name]) for name in names if name in leaves)]
     rows = [("", "value", "gradient"), *((name, f"{node.data:.6g}", f"{node.grad:.6g}") for name, node in named)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, value, gradient in rows:
@@ -188,3 +187,9 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split())
+
+
+def _first_line(error: BaseException, formula: str) -> str:
+    """What is wrong, and the formula where the message shows it in further lines only."""
+    first, *others = str(error).splitlines() or [type(error).__name__]
+    return f"{first} (in {' '.join(formula.split())})" if others else first

@@ -89,7 +89,7 @@ def _renderers() -> Iterator[str]:
     if bundled is not None:
         yield f"in process, by pygraphviz {bundled}"
     if program is None and bundled is None:
-        yield "not installed, so no pictures: run pip install 'pygraphviz>=2', or install Graphviz from graphviz.org"
+        yield "not installed, so no pictures: run pip install 'tinygrad-lite[viz]', or see graphviz.org/download"
 
 
 def _dot_version(program: str) -> str:

@@ -117,11 +117,12 @@ class Expression:
             except (ArithmeticError, ValueError, TypeError, IndexError) as error:
                 raise _error_at(self.text, step.start, step.stop, str(error)) from error
         (result,) = stack
-        if not isinstance(result, Value):
+        if isinstance(result, list):
             raise _error_at(self.text, 0, len(self.text), "an expression is one number, not a list: pick one with [0]")
-        if not result.is_leaf:
-            result.label = self.text if len(self.text) <= _SHOWN else self.text[: _SHOWN - 1] + "…"
-        return result
+        root = operand(result)  # sum() is a float
+        if not root.is_leaf and not any(root is leaf for leaf in leaves.values()):
+            root.label = self.text if len(self.text) <= _SHOWN else self.text[: _SHOWN - 1] + "…"
+        return root
 
     def _check_names(self, variables: Mapping[str, object]) -> None:
         missing = [name for name in self.names if name not in variables]

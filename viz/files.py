@@ -11,7 +11,7 @@ from tinygrad_lite.value import Value
 from tinygrad_lite.viz.rendering import FORMATS, render
 
 if TYPE_CHECKING:
-    from graphviz import Digraph  # type: ignore[import-untyped]  # it has no types
+    from graphviz import Digraph
 
 
 def save(picture: Value | Digraph, path: str | os.PathLike[str], *, dpi: int | None = None, **options: Any) -> Path:

@@ -12,7 +12,7 @@ from tinygrad_lite.viz.cards import called, card, details, edge_label
 from tinygrad_lite.viz.labels import in_tooltip
 
 if TYPE_CHECKING:
-    from graphviz import Digraph  # type: ignore[import-untyped]  # it has no types
+    from graphviz import Digraph
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 _FONT = "Helvetica,Arial,sans-serif"

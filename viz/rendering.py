@@ -12,7 +12,7 @@ from tinygrad_lite.value import Value
 from tinygrad_lite.viz.graph import draw
 
 if TYPE_CHECKING:
-    from graphviz import Digraph  # type: ignore[import-untyped]  # it has no types
+    from graphviz import Digraph
 
 FORMATS = ("svg", "png", "pdf", "dot")
 
@@ -83,10 +83,17 @@ def _figure(picture: Value | Digraph, options: dict[str, Any]) -> Digraph:
 def _by_program(figure: Digraph, file_format: str) -> bytes:
     import subprocess
 
-    try:
-        contents: bytes = figure.pipe(format=file_format, engine="dot", quiet=True)
-    except subprocess.CalledProcessError as error:
-        raise RenderError(bytes(error.stderr).decode(errors="replace").strip() or str(error)) from error
+    # Not figure.pipe(): where dot stops before it has read everything, that is a BrokenPipeError without dot's message.
+    done = subprocess.run(
+        [shutil.which("dot") or "dot", f"-T{file_format}"],
+        input=figure.source.encode(),
+        capture_output=True,
+        check=False,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    if done.returncode or not done.stdout:
+        raise RenderError(done.stderr.decode(errors="replace").strip() or f"it stopped with code {done.returncode}")
+    contents: bytes = done.stdout
     return contents
 
 
@@ -95,7 +102,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def _in_process(figure: Digraph, file_format: str) -> bytes:
-    import pygraphviz  # type: ignore[import-untyped]  # it has no types
+    import pygraphviz
 
     with _ONE_AT_A_TIME:
         contents: bytes | None = pygraphviz.AGraph(string=figure.source).draw(format=file_format, prog="dot")

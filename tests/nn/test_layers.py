@@ -87,7 +87,7 @@ def test_other_names_are_no_activation(name: str) -> None:
 
 
 def test_a_misspelt_activation_is_answered_with_the_right_one() -> None:
-    with pytest.raises(ValueError, match="did you mean .*tanh"):
+    with pytest.raises(ValueError, match=r"did you mean .*tanh"):
         MLP(1, [2, 1], "tahn")
 
 

@@ -1,0 +1,244 @@
+"""The command: what it prints and writes, and how it fails."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import tinygrad_lite
+from tinygrad_lite import doctor, nn, viz
+from tinygrad_lite.cli import main
+
+needs_renderer = pytest.mark.skipif(
+    shutil.which("dot") is None and find_spec("pygraphviz") is None, reason="neither dot nor pygraphviz is installed"
+)
+
+
+def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tinygrad_lite", *arguments], capture_output=True, text=True, cwd=cwd, timeout=60
+    )
+
+
+def test_version_is_quick_to_say() -> None:
+    done = command("--version")
+    assert (done.returncode, done.stdout) == (0, f"tinygrad-lite {tinygrad_lite.__version__}\n")
+
+
+def test_nothing_heavy_is_imported_for_the_version() -> None:
+    code = (
+        "import sys; from tinygrad_lite.cli import main; main(['--version']);"
+        "print([m for m in ('numpy', 'tqdm', 'graphviz', 'tinygrad_lite.nn', 'tinygrad_lite.viz') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_installed_script_and_the_module_have_one_name() -> None:
+    assert command("--help").stdout.startswith("usage: tinygrad-lite ")
+
+
+# ------------------------------------------------------------------------------------------------------ xor
+
+
+@needs_renderer
+def test_xor_learns_and_draws(tmp_path: Path) -> None:
+    done = command("xor", "--out", str(tmp_path / "new" / "folder"))
+    assert done.returncode == 0
+    table = re.findall(r"^ (\d)   (\d) +(\d) +([\d.]+)$", done.stdout, re.MULTILINE)
+    assert [(a, b, y) for a, b, y, _ in table] == [("0", "0", "0"), ("0", "1", "1"), ("1", "0", "1"), ("1", "1", "0")]
+    assert all(abs(float(p) - int(y)) < 0.01 for _, _, y, p in table)
+    before, after = re.search(r"loss +([\d.]+) -> ([\d.]+)", done.stdout).groups()  # type: ignore[union-attr]  # it is there
+    assert float(after) < 0.01 < float(before)
+    assert "accuracy  4 of 4" in done.stdout
+    svg, png = tmp_path / "new" / "folder" / "xor.svg", tmp_path / "new" / "folder" / "xor.png"
+    assert f"wrote     {svg}\nwrote     {png}\n" in done.stdout
+    assert "layers.0.neurons.1.w.0" in svg.read_text(encoding="utf-8")
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+@needs_renderer
+def test_xor_writes_into_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["xor", "--seed", "7"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["xor.png", "xor.svg"]
+
+
+def test_the_seed_decides_the_weights(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(viz, "save", lambda root, path: path)
+    outputs = []
+    for seed in ("1", "1", "2"):
+        assert main(["xor", "--seed", seed]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] != outputs[2]
+
+
+def test_a_directory_that_cannot_be_made_is_told_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(nn, "train_xor", lambda **arguments: pytest.fail("trained"))
+    file = tmp_path / "file"
+    file.write_text("")
+    assert main(["xor", "--out", str(file)]) == 2
+    assert_one_line(capsys, f"cannot make the directory {file}")
+
+
+def test_a_missing_renderer_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def save(root: object, path: Path) -> Path:
+        raise viz.RenderError("install\nGraphviz")
+
+    monkeypatch.setattr(viz, "save", save)
+    assert main(["xor", "--out", str(tmp_path)]) == 2
+    assert_one_line(capsys, f"cannot write {tmp_path / 'xor.svg'}: install Graphviz")
+
+
+def test_ctrl_c_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def interrupted(**arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nn, "train_xor", interrupted)
+    assert main(["xor", "--out", str(tmp_path)]) == 130
+    assert_one_line(capsys, "interrupted")
+
+
+# ----------------------------------------------------------------------------------------------------- draw
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tanh(a*b + c)", "a=2", "b=-3", "c=6.5", "-o", "graph.dot"],
+        ["-o", "graph.dot", "tanh(a*b + c)", "a=2", "b=-3", "c=6.5"],
+        ["tanh(a*b + c)", "-o", "graph.dot", "a=2", "b=-3", "c=6.5"],
+        ["tanh(a*b + c)", "a=2", "b=-3", "-o", "graph.dot", "c=6.5"],
+    ],
+)
+def test_draw_prints_gradients_and_writes_the_graph(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", *arguments]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    a, b, c = 2.0, -3.0, 6.5
+    y = tinygrad_lite.tanh(a * b + c)
+    slope = 1 - y * y
+    assert lines[0] == ["value", "gradient"]
+    assert lines[1][-2:] == [f"{y:.6g}", "1"]
+    expected = {"a": (a, slope * b), "b": (b, slope * a), "c": (c, slope)}
+    assert [line[0] for line in lines[2:5]] == list(expected)
+    for name, value, gradient in lines[2:5]:
+        assert float(value) == expected[name][0]
+        assert float(gradient) == pytest.approx(expected[name][1], rel=1e-5)
+    assert lines[5] == ["wrote", "graph.dot"]
+    assert (tmp_path / "graph.dot").read_text(encoding="utf-8").startswith("digraph")
+
+
+@needs_renderer
+def test_draw_makes_graph_svg_unless_told_otherwise(tmp_path: Path) -> None:
+    done = command("draw", "a*a", "a=3", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "<svg" in (tmp_path / "graph.svg").read_text(encoding="utf-8")
+
+
+def test_a_formula_that_begins_with_minus_follows_two_dashes(tmp_path: Path) -> None:
+    assert main(["draw", "-o", str(tmp_path / "g.dot"), "--", "-a", "a=1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a", "a=x"], "'a=x': 'x' is no number"),
+        (["a", "a"], "'a' gives no variable a value"),
+        (["a", "=1"], "'=1' gives no variable a value"),
+        (["a", "a=1", "a=2"], "a is given two values"),
+        (["a*b", "a=1"], "b"),
+        (["a", "a=1", "c=2"], "not c"),
+        (["foo(a)", "a=1"], "foo"),
+        (["a +", "a=1"], "cannot be read"),
+        (["log(a)", "a=-1"], "math domain error"),
+        (["1/a", "a=0"], "zero"),
+        (["-a", "a=1"], "write --"),
+        (["a", "a=1", "-o", "graph.xyz"], "cannot write graph.xyz"),
+        (["a", "a=1", "-o", "no/such/folder/graph.dot"], "cannot write"),
+    ],
+)
+def test_errors_of_the_user_are_one_line_and_status_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", *arguments]) == 2
+    assert_one_line(capsys, message)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["xor", "--seed", "x"], ["xor", "--speed"], ["doctor", "me"]])
+def test_unknown_arguments_are_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert_one_line(capsys, "--help)")
+
+
+def test_no_traceback_reaches_the_user() -> None:
+    done = command("draw", "a", "a=x")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["tinygrad-lite: 'a=x': 'x' is no number; write a=2 or a=-0.5"]
+
+
+# --------------------------------------------------------------------------------------------------- doctor
+
+
+def test_doctor_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    names = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert names >= {
+        *("tinygrad_lite", "engine", "Python", "platform", "Graphviz"),
+        *("numpy", "numba", "jax", "torch", "mpmath", "hypothesis", "matplotlib"),
+    }
+
+
+def test_doctor_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from tinygrad_lite.doctor import report; report();"
+        "print([m for m in ('numpy', 'numba', 'jax', 'torch', 'matplotlib', 'pygraphviz') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("suffix", "said"), [(".so", "compiled"), (".pyd", "compiled"), (".py", "C compiler")])
+def test_doctor_knows_the_compiled_engine_by_its_file(suffix: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinygrad_lite import value
+
+    monkeypatch.setattr(doctor, "EXTENSION_SUFFIXES", [".so", ".pyd"])
+    monkeypatch.setattr("platform.python_implementation", lambda: "CPython")
+    monkeypatch.setattr(value, "__file__", f"value{suffix}")
+    assert said in doctor.report()
+
+
+def test_doctor_tells_how_to_get_a_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(doctor, "version_of", lambda package: None)
+    assert "pip install" in next(line for line in doctor.report().splitlines() if line.startswith("Graphviz"))
+
+
+def test_doctor_survives_a_dot_that_does_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / "dot"))
+    assert "does not run" in doctor.report()
+
+
+def assert_one_line(capsys: pytest.CaptureFixture[str], message: str) -> None:
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("tinygrad-lite: ")
+    assert message in lines[0]

@@ -1,0 +1,147 @@
+"""no_grad and detect_anomaly: what they change, for whom, and that they put it back."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import threading
+from typing import Any
+
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite import AnomalyError, Value, detect_anomaly, is_recording, no_grad
+
+
+def every_kind_of_node(x: Value) -> list[Any]:
+    return [x + x, 2.0 * x, x / 2, x**2, -x, tg.exp(x), tg.relu(x), tg.dot([x], [x], x), tg.sum([x, 1.0]), tg.clamp(x, 0.0, 1.0),
+            *tg.softmax([x, x]), abs(x), x // 1]  # fmt: skip
+
+
+def test_no_grad_records_nothing_and_computes_the_same() -> None:
+    x = Value(2.0)
+    expected = [node.data for node in every_kind_of_node(x)]
+    with no_grad():
+        assert not is_recording()
+        nodes = every_kind_of_node(x)
+    assert [node.data for node in nodes] == expected
+    assert all(node.is_leaf and node.parents == () for node in nodes)
+    assert is_recording()
+    assert (x * x).parents != ()
+
+
+def test_no_grad_is_a_decorator_and_nests() -> None:
+    @no_grad()
+    def predict(x: Value) -> Value:
+        with no_grad():
+            x * x
+        assert not is_recording()
+        return x * x
+
+    for _ in range(2):
+        assert predict(Value(3.0)).is_leaf
+    assert predict(Value(3.0)).data == 9.0
+    assert is_recording()
+
+
+@pytest.mark.parametrize("mode", [no_grad, detect_anomaly])
+def test_modes_end_when_an_exception_leaves_them(mode: Any) -> None:
+    with pytest.raises(KeyError), mode():
+        raise KeyError
+    assert is_recording()
+    assert not tg.modes.watching()
+    assert tg.value.STATE.modes == 0
+
+
+def test_a_mode_object_can_be_entered_again() -> None:
+    mode = no_grad()
+    with mode, mode:
+        assert not is_recording()
+    assert is_recording()
+
+
+def test_modes_hold_in_their_own_thread_only() -> None:
+    inside, done = threading.Event(), threading.Event()
+    seen = []
+
+    def other() -> None:
+        inside.wait()
+        seen.append((is_recording(), (Value(1.0) + 1.0).is_leaf))
+        done.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with no_grad():
+        inside.set()
+        done.wait()
+        assert not is_recording()
+    thread.join()
+    assert seen == [(True, False)]
+
+
+def test_an_anomaly_forward_names_node_operands_and_line() -> None:
+    x = Value(1e200, label="big")
+    with pytest.raises(AnomalyError) as raised, detect_anomaly():
+        line = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]  # CPython has frames
+        x * x
+    message = str(raised.value)
+    for part in ("mul made inf", "label='big'", f"test_modes.py:{line}", "x * x", "clamp"):
+        assert part in message
+
+
+def test_an_anomaly_backward_names_the_step_and_leaves_gradients_as_before() -> None:
+    x = Value(0.0, label="edge")
+    (x * 3.0).backward()
+    with pytest.raises(AnomalyError) as raised, detect_anomaly():
+        line = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]  # CPython has frames
+        y = tg.sqrt(x) * 2.0 + x
+        y.backward()
+    message = str(raised.value)
+    for part in ("backward step of sqrt", "label='edge'", f"test_modes.py:{line}", "clip"):
+        assert part in message
+    assert x.grad == 3.0
+
+
+def test_an_anomaly_in_a_method_of_this_package_is_blamed_on_the_users_line() -> None:
+    with pytest.raises(AnomalyError, match=r"test_modes\.py:\d+: tg\.softmax"), detect_anomaly():
+        tg.softmax([Value(1e308), tg.mul(Value(1e300), 1e300)])
+
+
+def test_a_graph_recorded_before_is_watched_too() -> None:
+    y = tg.sqrt(Value(0.0))
+    with pytest.raises(AnomalyError, match="record the graph inside"), detect_anomaly():
+        y.backward()
+
+
+def test_without_an_anomaly_gradients_have_the_same_bits() -> None:
+    def f() -> list[str]:
+        a, b = Value(0.3), Value(-1.2)
+        y = tg.dot([a, b], [b, a], a) * tg.tanh(a / b) + tg.sum([a, a, b]) ** 2
+        y.backward()
+        return [a.grad.hex(), b.grad.hex()]
+
+    expected = f()
+    with detect_anomaly():
+        assert f() == expected
+    with detect_anomaly(), detect_anomaly():
+        assert f() == expected
+
+
+def test_infinities_that_were_given_are_no_anomaly() -> None:
+    with detect_anomaly():
+        x = Value(math.inf)
+        assert (x + 1.0).data == math.inf
+        assert math.isnan((x - x).data)
+
+
+def test_modes_nest_in_each_other() -> None:
+    with detect_anomaly(), no_grad():
+        assert (Value(1.0) * 2.0).is_leaf
+    with no_grad(), detect_anomaly():
+        assert (Value(1.0) * 2.0).is_leaf
+
+
+@pytest.mark.parametrize("call", [lambda x: tg.grad(lambda v: v * v)(x), lambda x: tg.value_and_grad(lambda v: v * v)(x)[1]])
+def test_transforms_differentiate_in_detect_anomaly(call: Any) -> None:
+    with detect_anomaly():
+        assert call(3.0) == 6.0

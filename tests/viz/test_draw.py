@@ -1,0 +1,179 @@
+"""The picture has the graph's structure, says every number, and is the same in every run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_lite import StaleGraphError, Value, dot, sqrt, sum, tanh, topological_order
+from tinygrad_lite.viz import draw, palette
+
+EDGE = re.compile(r"^\t(n\d+) -> (n\d+) \[(.*)\]$", re.MULTILINE)
+NODE = re.compile(r"^\t(n\d+) \[(.*)\]$", re.MULTILINE)
+
+
+def neuron() -> tuple[Value, list[Value]]:
+    a, b, c = Value(2.0, "a"), Value(-3.0, "b"), Value(6.5, "c")
+    output = tanh(a * b + c)
+    output.label = "out"
+    output.backward()
+    return output, [a, b, c]
+
+
+@st.composite
+def graphs(draw_case: st.DrawFn) -> Value:
+    """Sums, products and dots of any earlier nodes: nodes are shared, and used twice by one node."""
+    nodes = [Value(x, f"x{i}") for i, x in enumerate(draw_case(st.lists(st.floats(-2, 2), min_size=1, max_size=3)))]
+    for kind in draw_case(st.lists(st.sampled_from(["+", "*", "dot", "2*"]), max_size=6)):
+        one, other = (draw_case(st.sampled_from(nodes)) for _ in range(2))
+        if kind == "dot":
+            nodes.append(dot(nodes, nodes, one))
+        else:
+            nodes.append(one + other if kind == "+" else one * other if kind == "*" else 2 * one)
+    nodes[-1].backward()
+    return nodes[-1]
+
+
+@given(root=graphs())
+def test_a_card_for_each_node_and_an_edge_for_each_use(root: Value) -> None:
+    order = topological_order(root, leaves=True)
+    names = {id(node): f"n{i}" for i, node in enumerate(order)}
+    source = draw(root).source
+    assert sorted(name for name, _ in NODE.findall(source)) == sorted(names.values())
+    drawn = sorted((tail, head) for tail, head, _ in EDGE.findall(source))
+    assert drawn == sorted((names[id(x)], names[id(node)]) for node in order for x in node.parents)
+
+
+@given(root=graphs())
+def test_edges_carry_the_local_derivatives_and_the_sign_of_the_share(root: Value) -> None:
+    order = topological_order(root, leaves=True)
+    expected = [
+        (x.is_constant, partial, node.grad * partial)
+        for node in order
+        for x, partial in zip(node.parents, node.partials, strict=True)
+    ]
+    drawn = [attributes for _, _, attributes in EDGE.findall(draw(root, precision=17).source)]
+    for (is_constant, partial, share), attributes in zip(expected, drawn, strict=True):
+        if is_constant:
+            assert "<TD>" not in attributes
+            assert palette.FAINT in attributes
+        else:
+            assert f"<TD>{partial:.17g}</TD>" in attributes
+            colour = palette.FAINT if share == 0.0 else palette.POSITIVE if share > 0.0 else palette.NEGATIVE
+            assert colour in attributes
+
+
+def test_cards_say_label_operation_data_and_grad() -> None:
+    output, _ = neuron()
+    cards = dict(NODE.findall(draw(output).source))
+    assert all(text in cards["n0"] for text in ("<B>out</B>", "tanh", ">0.4621<", ">1<", palette.OUTPUT))
+    assert ">+<" in cards["n1"]
+    leaf = next(card for card in cards.values() if "<B>b</B>" in card)
+    assert ">-3<" in leaf
+    assert f">{output.partials[0] * 2.0:.4g}<" in leaf
+
+
+def test_constants_recede_and_have_no_grad() -> None:
+    x = Value(3.0, "x")
+    cards = dict(NODE.findall(draw(x * 7.0).source))
+    constant = next(card for card in cards.values() if ">7<" in card)
+    assert "grad" not in constant
+    assert palette.MUTED in constant
+
+
+def test_thicker_where_more_flows() -> None:
+    a, b = Value(1.0), Value(1.0)
+    y = 100.0 * a + 2.0 * b
+    y.backward()
+    widths = [float(w) for _, _, rest in EDGE.findall(draw(y).source) for w in re.findall(r"penwidth=([\d.]+)", rest)]
+    assert max(widths) > 2.0 > min(widths) > 0.0
+
+
+def test_not_finite_gradients_are_drawn() -> None:
+    x = Value(0.0, "x")
+    y = sqrt(x)
+    y.backward()
+    source = draw(y).source
+    assert "<TD>inf</TD>" in source
+    assert palette.NOT_FINITE in source
+
+
+def test_a_gradient_of_zero_passes_on_nothing_even_at_a_pole() -> None:
+    x = Value(0.0, "x")
+    source = draw(sqrt(x)).source  # no backward(): every grad is 0, and the local derivative inf
+    assert palette.NOT_FINITE not in EDGE.findall(source)[0][2]
+    assert "nan" not in source
+
+
+@pytest.mark.parametrize("direction", ["LR", "RL", "TB", "BT"])
+def test_direction(direction: str) -> None:
+    assert f"rankdir={direction}" in draw(Value(1.0), direction=direction).source
+
+
+def test_background_is_explicit() -> None:
+    assert f'bgcolor="{palette.PAGE}"' in draw(Value(1.0)).source
+
+
+def test_a_leaf_alone_is_drawn() -> None:
+    assert len(NODE.findall(draw(Value(1.0)).source)) == 1
+
+
+def test_same_graph_same_text_whatever_the_hash_seed() -> None:
+    program = """
+from tinygrad_lite import Value, dot, tanh
+from tinygrad_lite.viz import draw
+ws, xs = [Value(0.1 * i, f"w{i}") for i in range(8)], [Value(1.0 - 0.3 * i, f"x{i}") for i in range(8)]
+hidden = [tanh(dot(ws, xs, w) * 2 + x) for w, x in zip(ws, xs)]
+root = dot(hidden, hidden, ws[0])
+root.backward()
+print(draw(root).source)
+"""
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+        ).stdout
+        for seed in ("0", "1", "4242")
+    }
+    assert len(texts) == 1
+
+
+def test_too_many_nodes_are_refused_with_their_number_and_ways_on() -> None:
+    total = sum([Value(1.0) for _ in range(600)])
+    with pytest.raises(ValueError, match=r"601 nodes.*max_nodes=500.*max_nodes=601"):
+        draw(total)
+    assert len(NODE.findall(draw(total, max_nodes=601).source)) == 601
+
+
+def test_a_stale_graph_is_refused() -> None:
+    output, (a, _, _) = neuron()
+    a.data = 5.0
+    with pytest.raises(StaleGraphError, match="forward"):
+        draw(output)
+
+
+@pytest.mark.parametrize("options", [{"direction": "left"}, {"precision": 0}, {"precision": 2.5}])
+def test_options_out_of_range_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        draw(Value(1.0), **options)  # type: ignore[arg-type]  # the point of the test
+
+
+def test_what_is_not_a_value_is_refused() -> None:
+    with pytest.raises(TypeError, match="not list"):
+        draw([Value(1.0)])  # type: ignore[arg-type]  # the point of the test
+
+
+def test_drawing_changes_nothing() -> None:
+    output, leaves = neuron()
+    before = [(x.data, x.grad, x.label) for x in [output, *leaves]]
+    draw(output)
+    assert before == [(x.data, x.grad, x.label) for x in [output, *leaves]]

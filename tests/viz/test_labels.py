@@ -1,0 +1,117 @@
+"""Labels are drawn as the text that they are, whatever they say, and are never read as markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import xml.etree.ElementTree as ET
+from collections import Counter
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tinygrad_lite import Value
+from tinygrad_lite.viz import draw, rendering
+from tinygrad_lite.viz.labels import WIDTH, in_label, shortened, visible
+
+SVG = "{http://www.w3.org/2000/svg}"
+TITLE = "{http://www.w3.org/1999/xlink}title"
+
+HOSTILE = [
+    'say "hi"',
+    "<b>bold</b>",
+    "</TD></TR></TABLE>>",
+    "<script>alert(1)</script>",
+    "<![CDATA[x]]>",
+    "&lt;b&gt; &amp;amp; &#65;",
+    r"\N \G \E \T \H \L \l \r \n \\ " + "\\",
+    "\\" * 7 + '"',
+    "{a|<port> b}",
+    '"]; n0 -> n0 [label="',
+    "a\nb\tc\r\x00\x1b[31m",
+    "\ud800 half a pair \uffff",
+    "\u2028\x85",
+    "😀 👩\u200d👩\u200d👧 e\u0301",
+    "\u202eשלום עולם",
+    "x" * 10_000,
+    " ",
+    "  two  spaces  ",
+    "-->",
+    "%s %n {0}",
+    "digraph",
+    "charset=",
+]
+
+texts = st.text(st.characters(), min_size=1, max_size=60) | st.text('<>&"\\{}|;lNGELr#n 1', min_size=1, max_size=60)
+
+needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+
+
+def drawn(label: str, renderer: str) -> ET.Element:
+    a = Value(2.0, label)
+    y = a * a
+    y.label = label
+    y.backward()
+    return ET.fromstring(rendering._RENDERERS[renderer](draw(y), "svg"))
+
+
+def plain(text: str) -> str:
+    """Graphviz writes every second space in a row as one that does not break."""
+    return text.replace("\xa0", " ")
+
+
+@needs_renderer
+@pytest.mark.parametrize("renderer", rendering.installed())
+@given(label=texts)
+def test_any_text_is_drawn_as_it_stands(renderer: str, label: str) -> None:
+    check(label, renderer)
+
+
+@needs_renderer
+@pytest.mark.parametrize("renderer", rendering.installed())
+@pytest.mark.parametrize("label", HOSTILE, ids=ascii)
+def test_hostile_text_is_drawn_as_it_stands(renderer: str, label: str) -> None:
+    check(label, renderer)
+
+
+def check(label: str, renderer: str) -> None:
+    root, reference = drawn(label, renderer), drawn("REFERENCE", renderer)
+    assert Counter(element.tag for element in root.iter()) == Counter(element.tag for element in reference.iter())
+    found, expected = ([plain(text.text or "") for text in tree.iter(f"{SVG}text")] for tree in (root, reference))
+    assert found == [plain(visible(shortened(label))) if text == "REFERENCE" else text for text in expected]
+    titles = [link.get(TITLE, "") for link in root.iter(f"{SVG}a")]
+    whole = [title for title in titles if plain(title).startswith(plain(visible(label)) + "\n")]
+    assert len(whole) == 2, titles
+
+
+@given(label=texts)
+@example("charset=")
+@example("]]>")
+def test_labels_add_no_statement_to_the_dot_source(label: str) -> None:
+    y = Value(1.0, label) * Value(2.0, label)
+    source = draw(y).source
+    assert source.count("\n") == draw(Value(1.0, "a") * Value(2.0, "b")).source.count("\n")
+    assert "charset=" in source.splitlines()[1]  # before any label: pygraphviz believes the first it meets
+
+
+@given(label=texts)
+def test_text_in_a_label_is_well_formed_xml_with_no_escape_in_it(label: str) -> None:
+    inside = in_label(label)
+    assert ET.fromstring(f"<td>{inside}</td>").text == visible(label).replace("\\", "\\\\")
+    assert re.fullmatch(r"(?:[^\\]|\\\\)*", inside)
+
+
+@given(label=texts)
+@example("\x80")
+def test_visible_keeps_every_character_that_can_be_drawn(label: str) -> None:
+    shown = visible(label)
+    assert len(shown) == len(label)
+    assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cs", "Zl", "Zp"}
+    assert all(new == old or ord(new) >= 0x2400 for new, old in zip(shown, label, strict=True))
+    ET.fromstring(f"<t>{shown.replace('&', '').replace('<', '')}</t>".encode())
+
+
+def test_long_text_is_shortened_with_an_ellipsis() -> None:
+    assert shortened("x" * WIDTH) == "x" * WIDTH
+    assert shortened("x" * (WIDTH + 1)) == "x" * (WIDTH - 1) + "…"
