@@ -49,9 +49,9 @@ class OperatorMLP:
 
     def __call__(self, x: Numbers) -> Any:
         for layer in self.layers[:-1]:
-            x = [self.relu(sum((wi * xi for wi, xi in zip(ws, x, strict=False)), b)) for ws, b in layer]
+            x = [self.relu(sum((wi * xi for wi, xi in zip(ws, x)), b)) for ws, b in layer]
         ((ws, b),) = self.layers[-1]
-        return sum((wi * xi for wi, xi in zip(ws, x, strict=False)), b)
+        return sum((wi * xi for wi, xi in zip(ws, x)), b)
 
 
 def hinge_loss(
@@ -144,7 +144,7 @@ class OperatorFunctions:
 
     @staticmethod
     def dot(ws: Numbers, xs: Numbers) -> Any:
-        return sum(w * x for w, x in zip(ws, xs, strict=True))
+        return sum(w * x for w, x in zip(ws, xs))
 
     @staticmethod
     def mean(xs: Numbers) -> Any:
