@@ -15,7 +15,6 @@ from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     CONSTANT,
     LOCK,
-    STATE,
     Value,
     check_fresh,
     local_derivatives,
@@ -135,6 +134,5 @@ def plus(x: Any, y: Any) -> Any:
 
 def _fresh_order(output: Value) -> list[Value]:
     order = topological_order(output)
-    if output._stamp != STATE.clock:
-        check_fresh(order)
+    check_fresh(order)
     return order

@@ -28,6 +28,16 @@ def power(x: float, y: float) -> float:
     raise ValueError("a negative number to a fractional power is complex")
 
 
+def _power_or_inf(x: float, y: float) -> float:
+    """``x ** y``, infinite where that overflows: a derivative has a limit where its operation raises."""
+    try:
+        return power(x, y)
+    except OverflowError:
+        return -math.inf if x < 0.0 and y % 2.0 == 1.0 else math.inf
+    except ZeroDivisionError:
+        return math.inf
+
+
 def power_by_base(x: float, y: float) -> float:
     """∂(x**y)/∂x = y·x^(y−1).
 
@@ -38,11 +48,17 @@ def power_by_base(x: float, y: float) -> float:
         return 0.0
     if x == 0.0 and y < 1.0:
         return y * math.inf
-    slope = power(x, y - 1.0) if y >= 0.5 else power(x, y) / x
-    if -1e-290 < slope < 1e-290 and x != 0.0:
-        half = power(abs(x), 0.5 * (y - 1.0))
-        return math.copysign(half, slope) * y * half
-    return y * slope
+    if y >= 0.5:
+        slope = _power_or_inf(x, y - 1.0)
+        if abs(slope) < 1e-290 and x != 0.0:
+            half = _power_or_inf(abs(x), 0.5 * (y - 1.0))
+            return math.copysign(half, slope) * y * half
+        return y * slope
+    result = _power_or_inf(x, y)
+    if abs(result / x) < 1e-290:
+        half = _power_or_inf(abs(x), 0.5 * y)
+        return (y * math.copysign(half, result)) * (half / x)
+    return y * result / x
 
 
 def power_by_exponent(x: float, y: float) -> float:
@@ -53,9 +69,9 @@ def power_by_exponent(x: float, y: float) -> float:
         return -math.inf if y == 0.0 else math.nan
     if x < 0.0:
         return math.nan
-    result = power(x, y)
+    result = _power_or_inf(x, y)
     if result < 1e-290:
-        half = power(x, 0.5 * y)
+        half = _power_or_inf(x, 0.5 * y)
         return (half * math.log(x)) * half
     return result * math.log(x)
 
@@ -125,8 +141,8 @@ _SILU_ROOT_EXP: Final = 0.2784645427610738
 def silu(x: float) -> float:
     """x·σ(x); the half powers keep x·exp(x) whole where exp(x) alone is subnormal."""
     if x < -600.0:
-        half = math.exp(0.5 * x)
-        return x * half * half
+        half = math.exp(0.5 * max(x, -1e4))
+        return max(x, -1e4) * half * half
     return x * sigmoid(x)
 
 
@@ -136,6 +152,7 @@ def silu_derivative(x: float) -> float:
     Left of 0 the bracket is (1+x+eˣ)/(1+eˣ), which vanishes at x₀ = −1.278…: with d = x − x₀ its numerator is
     d + e^{x₀}·expm1(d), two terms of one sign.
     """
+    x = max(min(x, 1e4), -1e4) if x == x else x  # beyond, it is constant, and its factors are 0 and inf
     if x >= 0.0:
         e = math.exp(-x)
         s = 1.0 + e

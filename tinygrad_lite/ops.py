@@ -22,6 +22,8 @@ from tinygrad_lite.operation import CONDITION, NARY, POSITIVE, UNIT, Interval, O
 _LOG2E: Final = 1.4426950408889634
 _LOG10E: Final = 0.4342944819032518
 _TWO_OVER_SQRT_PI: Final = 1.1283791670955126
+_SQRT2: Final = 1.4142135623730951
+_SQRT2_TAIL: Final = -9.667293313452913e-17
 
 
 def _zero(m: Any, *operands: Any) -> float:
@@ -53,6 +55,40 @@ def _atan2_partial(m: Any, x: Any, y: Any) -> Any:
 def _pow_by_both(m: Any, x: Any, y: Any, z: Any) -> Any:
     """∂²(x^y)/∂x∂y = x^(y−1)(1 + y ln x)."""
     return m.pow(x, y - 1.0) + y * m.pow_by_exponent(x, y - 1.0)
+
+
+def _scaled_exp(m: Any, scale: Any, x: Any) -> Any:
+    """scale·eˣ by two halves: eˣ alone may be subnormal, or infinite where x is not chosen."""
+    half = m.exp(0.5 * m.minimum(x, 0.0))
+    return (scale * half) * half
+
+
+def _gelu_second(m: Any, x: Any) -> Any:
+    """φ(x)(2 − x²), the bracket as (√2 − x)(√2 + x), which does not cancel; φ first, as x² may overflow."""
+    return (m.normal_pdf(x) * ((_SQRT2 - x) + _SQRT2_TAIL)) * ((_SQRT2 + x) + _SQRT2_TAIL)
+
+
+def _sum_of_products(v: Sequence[Any]) -> Any:
+    """The definition of dot; a loop, as the compiler takes the built-in sum for one of ints."""
+    n = len(v) // 2
+    total = v[-1]
+    for i in range(n):
+        total = total + v[i] * v[n + i]
+    return total
+
+
+def _total(xs: Sequence[Any]) -> Any:
+    total: Any = 0
+    for x in xs:
+        total = total + x
+    return total
+
+
+def _product(xs: Sequence[Any]) -> Any:
+    product: Any = 1
+    for x in xs:
+        product = product * x
+    return product
 
 
 def _sum_partials(m: Any, operands: Sequence[Any], z: Any) -> list[Any]:
@@ -142,7 +178,7 @@ _RECORDS: Final = (
        definition=lambda m, x: abs(x), kink=lambda x: x == 0.0, convention="abs'(0) = 0",
        doc="Absolute value.", latex=r"\left| $x \right|", latex_partials=(r"\operatorname{sign} $x",)),
     Op("dot", "·", NARY, numerics.dot, (_dot_partials,), operands=("ws", "xs", "bias"), defaults=(0.0,),
-       definition=lambda m, v: sum((v[i] * v[i + len(v) // 2] for i in range(len(v) // 2)), v[-1]),
+       definition=lambda m, v: _sum_of_products(v),
        doc="bias + w1*x1 + ... + wn*xn, in one node: what a neuron computes before its activation.",
        latex=r"b + \sum_i w_i x_i", latex_partials=("x_i", "w_i", "1")),
     Op("relu", "ReLU", 1, numerics.relu, (lambda m, x, z: m.greater(x, 0.0),),
@@ -239,7 +275,7 @@ _RECORDS: Final = (
        doc="x where x > 0, slope * x elsewhere (Maas et al. 2013).", latex=r"\max($x, 0) + $y \min($x, 0)",
        latex_partials=(r"[$x > 0] + $y\,[$x \le 0]", r"\min($x, 0)")),
     Op("elu", "ELU", 2, numerics.elu,
-       (lambda m, x, alpha, z: m.where(m.greater(x, 0.0), 1.0, alpha * m.exp(m.minimum(x, 0.0))),
+       (lambda m, x, alpha, z: m.where(m.greater(x, 0.0), 1.0, _scaled_exp(m, alpha, x)),
         lambda m, x, alpha, z: m.expm1(m.minimum(x, 0.0))),
        operands=("x", "alpha"), defaults=(1.0,), kink=lambda x, alpha: x == 0.0, convention="elu'(0) = alpha",
        definition=lambda m, x, alpha: m.where(m.greater(x, 0), x, alpha * m.expm1(x)),
@@ -247,8 +283,7 @@ _RECORDS: Final = (
        latex=r"\operatorname{ELU}_{$y}($x)",
        latex_partials=(r"[$x > 0] + $y e^{$x} [$x \le 0]", r"(e^{$x} - 1)\,[$x \le 0]")),
     Op("selu", "SELU", 1, numerics.selu,
-       (lambda m, x, z: m.where(m.greater(x, 0.0), numerics.SELU_SCALE,
-                                numerics.SELU_SLOPE * m.exp(m.minimum(x, 0.0))),),
+       (lambda m, x, z: m.where(m.greater(x, 0.0), numerics.SELU_SCALE, _scaled_exp(m, numerics.SELU_SLOPE, x)),),
        kink=lambda x: x == 0.0, convention="selu'(0) = scale * alpha = 1.758...",
        definition=lambda m, x: m.where(m.greater(x, 0), numerics.SELU_SCALE * x, numerics.SELU_SLOPE * m.expm1(x)),
        doc="Self-normalising ELU (Klambauer et al. 2017).", latex=r"\operatorname{SELU}($x)",
@@ -334,20 +369,20 @@ _RECORDS: Final = (
        latex=r"[$x \ne $y]", latex_partials=("0", "0")),
     # -------------------------------------------------------------------------------- any number of operands
     Op("sum", "Σ", NARY, numerics.total, (_sum_partials,), operands=("xs",),
-       definition=lambda m, xs: sum(xs), doc="Sum of any number of operands, in one node.",
+       definition=lambda m, xs: _total(xs), doc="Sum of any number of operands, in one node.",
        latex=r"\sum_i x_i", latex_partials=("1",)),
     Op("mean", "mean", NARY, numerics.mean, (_mean_partials,), operands=("xs",),
-       definition=lambda m, xs: sum(xs) / len(xs), doc="Arithmetic mean of at least one operand, in one node.",
+       definition=lambda m, xs: _total(xs) / len(xs), doc="Arithmetic mean of at least one operand, in one node.",
        latex=r"\tfrac1n \sum_i x_i", latex_partials=(r"\tfrac1n",)),
     Op("prod", "Π", NARY, numerics.product, (_prod_partials,), operands=("xs",), domain=(Interval(-1e3, 1e3),),
-       definition=lambda m, xs: math.prod(xs), doc="Product of any number of operands, in one node.",
+       definition=lambda m, xs: _product(xs), doc="Product of any number of operands, in one node.",
        latex=r"\prod_i x_i", latex_partials=(r"\prod_{k \ne i} x_k",)),
     Op("logsumexp", "logsumexp", NARY, numerics.logsumexp, (_logsumexp_partials,), operands=("xs",),
-       definition=lambda m, xs: m.log(sum(m.exp(x) for x in xs)), domain=(Interval(-1e3, 1e3),),
+       definition=lambda m, xs: m.log(_total([m.exp(x) for x in xs])), domain=(Interval(-1e3, 1e3),),
        doc="log of the sum of exp(x), without overflow.", latex=r"\ln \sum_i e^{x_i}",
        latex_partials=(r"\frac{e^{x_i}}{\sum_k e^{x_k}}",)),
     Op("softmax", "softmax", NARY, numerics.softmax, (_softmax_partials,), operands=("xs", "index"),
-       definition=lambda m, v: m.exp(v[int(v[-1])]) / sum(m.exp(x) for x in v[:-1]), domain=(Interval(-1e3, 1e3),),
+       definition=lambda m, v: m.exp(v[int(v[-1])]) / _total([m.exp(x) for x in v[:-1]]), domain=(Interval(-1e3, 1e3),),
        doc="exp(x_i) over the sum of exp(x_k): the i-th of n positive numbers that add up to 1.",
        latex=r"\frac{e^{x_i}}{\sum_k e^{x_k}}", latex_partials=(r"$z\,(\delta_{ij} - \operatorname{softmax}_j)",)),
     Op("lookup", "lookup", NARY, numerics.lookup, (_lookup_partials,), operands=("table", "index"),
@@ -356,12 +391,14 @@ _RECORDS: Final = (
        latex=r"x_{$y}", latex_partials=(r"[i = $y]",)),
     # --------------------------------------------------- derivatives that are functions in their own right
     Op("pow_by_base", "∂pow/∂x", 2, numerics.power_by_base,
-       (lambda m, x, y, z: y * m.pow_by_base(x, y - 1.0), _pow_by_both), public=False,
+       (lambda m, x, y, z: y * m.pow_by_base(x, y - 1.0), _pow_by_both), public=False, bound=math.inf,
+       bound_reason="a second derivative: y - 2 is rounded, and 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: y * x ** (y - 1), domain=(POSITIVE, Interval()),
        doc="y * x**(y - 1).", latex="$y {$x}^{$y - 1}", latex_partials=("$y ($y - 1) {$x}^{$y - 2}",
        r"{$x}^{$y - 1} (1 + $y \ln $x)")),
     Op("pow_by_exponent", "∂pow/∂y", 2, numerics.power_by_exponent,
-       (_pow_by_both, lambda m, x, y, z: z * m.log(x)), public=False,
+       (_pow_by_both, lambda m, x, y, z: z * m.log(x)), public=False, bound=math.inf,
+       bound_reason="a second derivative: 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: x**y * m.log(x), domain=(POSITIVE, Interval()),
        doc="x**y * log(x).", latex=r"{$x}^{$y} \ln $x",
        latex_partials=(r"{$x}^{$y - 1} (1 + $y \ln $x)", r"{$x}^{$y} \ln^2 $x")),
@@ -376,21 +413,25 @@ _RECORDS: Final = (
        definition=lambda m, x: 1 / (1 + m.exp(-x)) / (1 + m.exp(x)),
        doc="sigmoid(x) * sigmoid(-x).", latex=r"\sigma($x)\,\sigma(-$x)", latex_partials=(r"-$z \tanh \tfrac{$x}{2}",)),
     Op("silu_derivative", "SiLU'", 1, numerics.silu_derivative,
-       (lambda m, x, z: m.sigmoid_derivative(x) * (2.0 - x * m.tanh(0.5 * x)),), public=False,
+       (lambda m, x, z: m.sigmoid_derivative(x) * (2.0 - x * m.tanh(0.5 * x)),), public=False, bound=math.inf,
+       bound_reason="a second derivative: the bracket cancels where it crosses 0, at |x| = 2.399",
        definition=lambda m, x: (1 + x / (1 + m.exp(x))) / (1 + m.exp(-x)),
        doc="sigmoid(x) * (1 + x * sigmoid(-x)).", latex=r"\sigma($x)\,(1 + $x\,\sigma(-$x))",
        latex_partials=(r"\sigma'($x)\,(2 - $x \tanh \tfrac{$x}{2})",)),
-    Op("gaussian", "gaussian", 1, numerics.gaussian, (lambda m, x, z: -2.0 * x * z,), public=False,
+    Op("gaussian", "gaussian", 1, numerics.gaussian, (lambda m, x, z: -2.0 * x * z,), public=False, bound=64.0,
+       bound_reason="a second derivative: where exp(-x**2) is subnormal, 2|x| < 55 times its rounding error; else 4",
        definition=lambda m, x: m.exp(-x * x),
        doc="exp(-x**2).", latex="e^{-{$x}^2}", latex_partials=("-2 $x $z",)),
-    Op("normal_pdf", "φ", 1, numerics.normal_pdf, (lambda m, x, z: -x * z,), public=False,
+    Op("normal_pdf", "φ", 1, numerics.normal_pdf, (lambda m, x, z: -x * z,), public=False, bound=64.0,
+       bound_reason="a second derivative: where the density is subnormal, |x| < 39 times its rounding error; else 4",
        definition=lambda m, x: m.exp(-x * x / 2) / m.sqrt(2 * m.pi),
        doc="Density of the standard normal distribution.", latex=r"\varphi($x)", latex_partials=("-$x $z",)),
     Op("normal_cdf", "Φ", 1, numerics.normal_cdf, (lambda m, x, z: m.normal_pdf(x),), public=False,
        definition=lambda m, x: m.erfc(-x / m.sqrt(2)) / 2,
        doc="Standard normal distribution function.", latex=r"\Phi($x)", latex_partials=(r"\varphi($x)",)),
     Op("gelu_derivative", "GELU'", 1, numerics.gelu_derivative,
-       (lambda m, x, z: m.normal_pdf(x) * (2.0 - x * x),), public=False,
+       (lambda m, x, z: _gelu_second(m, x),), public=False, bound=2048.0,
+       bound_reason="a second derivative: where the density is subnormal, x**2 < 1600 times its rounding error; else 5",
        definition=lambda m, x: m.erfc(-x / m.sqrt(2)) / 2 + x * m.exp(-x * x / 2) / m.sqrt(2 * m.pi),
        doc="normal_cdf(x) + x * normal_pdf(x).", latex=r"\Phi($x) + $x\,\varphi($x)",
        latex_partials=(r"\varphi($x)\,(2 - {$x}^2)",)),

@@ -3,17 +3,19 @@
 Each takes a function and gives a function; arguments are floats, nested lists, tuples and dicts of floats, and NumPy
 arrays, and results have the arguments' structure. On Values they give Values, so they compose, and on themselves:
 ``grad(grad(f))``. All stand on two sweeps over one recorded graph, one from the output (:func:`gradient`) and one from
-the inputs (:func:`jvp`). No ``grad`` of a Value of yours is touched.
+the inputs (:func:`jvp`). No ``grad`` of a Value of yours is touched. Values that the function closes over are constants
+to it, except inside another transform that differentiates by them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from contextvars import ContextVar
+from typing import Any, Final, overload
 
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, tangents_of
 from tinygrad_lite.trees import Rebuild, as_array, flatten, is_array
-from tinygrad_lite.value import Value
+from tinygrad_lite.value import Value, topological_order
 
 Argnums = int | Sequence[int]
 
@@ -265,7 +267,22 @@ class _Trace:
             self.inputs += nodes
             self._rebuilds.append((len(nodes), rebuild))
             traced[position] = rebuild(iter(nodes))
-        self.output = f(*traced, **kwargs)
+        enclosing = _active.get()
+        token = _active.set((*enclosing, self))
+        try:
+            self.output = f(*traced, **kwargs)
+        finally:
+            _active.reset(token)
+        self.higher = self.higher or (bool(enclosing) and self._depends_on(enclosing))
+
+    def _depends_on(self, enclosing: tuple[_Trace, ...]) -> bool:
+        """Whether f closed over what an enclosing transform differentiates by: then the results are Values too."""
+        outer = {id(x) for trace in enclosing for x in trace.inputs}
+        for output in _values_in(self.output):
+            for node in topological_order(output, leaves=True):
+                if id(node) in outer:
+                    return True
+        return False
 
     def gradients(self, output: Value) -> list[Any]:
         """∂output/∂input for each input, as Values if the arguments were."""
@@ -292,6 +309,20 @@ class _Trace:
             shapes.append((start, start + count, argument.shape if is_array(argument) else ()))
             start += count
         return shapes
+
+
+#: The transforms whose function is being called, outermost first.
+_active: Final[ContextVar[tuple[_Trace, ...]]] = ContextVar("active", default=())
+
+
+def _values_in(output: Any) -> list[Value]:
+    if isinstance(output, dict):
+        return [x for item in output.values() for x in _values_in(item)]
+    if isinstance(output, (list, tuple)):
+        return [x for item in output for x in _values_in(item)]
+    if is_array(output):
+        return [x for x in output.flat if isinstance(x, Value)]
+    return [output] if isinstance(output, Value) else []
 
 
 def _constant_output(output: Any, f: Callable[..., Any]) -> Value:

@@ -382,6 +382,10 @@ class Value(Methods):
             return NotImplemented
         return bool(self._data >= number)
 
+    def __hash__(self) -> int:
+        """By identity, as ``==`` is: a Value is a node."""
+        return object.__hash__(self)
+
     def __bool__(self) -> bool:
         return self._data != 0.0
 
@@ -435,8 +439,7 @@ class Value(Methods):
             return
         with LOCK:
             order = topological_order(self)
-            if self._stamp != STATE.clock:
-                check_fresh(order)
+            check_fresh(order)
             for node in order:
                 node._grad = 0.0
             self._grad = adjoint
@@ -463,6 +466,7 @@ class Value(Methods):
         """
         order = topological_order(self)
         order.reverse()
+        STATE.clock += 1  # what is evaluated now is newer than all that used it, even if that is new itself
         for node in order:
             parents = node.parents
             for parent in parents:
@@ -543,7 +547,9 @@ def compared(other: object) -> Any:
     """What a comparison compares with; None if Python should ask the other side."""
     if isinstance(other, Value):
         return other._data
-    return other if isinstance(other, (float, int)) or is_numpy_scalar(other) else None
+    if isinstance(other, (float, int)):
+        return other
+    return cast(Any, other).item() if is_numpy_scalar(other) else None
 
 
 # ------------------------------------------------------------------------------------------- 1. recording
@@ -844,7 +850,12 @@ def local_derivatives(node: Value) -> Sequence[Any]:
 
 
 def check_fresh(order: list[Value]) -> None:
-    """Raises if an operand is newer than the node above it."""
+    """Raises if an operand is newer than the node above it; quick where no leaf was changed since all were recorded."""
+    for node in order:
+        if node._stamp != STATE.clock:
+            break
+    else:
+        return
     for node in order:
         for parent in node.parents:
             if parent._stamp > node._stamp:
