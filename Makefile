@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := setup.cfg setup.py pyproject.toml $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
 OUT ?= out
 
-.PHONY: demo test lint bench generate pure-test clean
+.PHONY: demo test lint bench generate picture pure-test clean
 
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
 	$(BIN)/tinygrad-lite xor --out $(OUT)
@@ -24,6 +24,9 @@ bench: $(VENV)/.test ## every figure of the README
 
 generate: $(VENV)/.dev ## functions and methods, from the operation table
 	$(BIN)/python tools/generate.py
+
+picture: $(VENV)/.package ## the picture of the README
+	$(BIN)/python tools/picture.py
 
 pure-test: $(VENV)-pure/.package ## the test suite on the interpreted build
 	$(VENV)-pure/bin/pytest

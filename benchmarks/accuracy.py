@@ -29,11 +29,7 @@ from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import Value
 
-#: Where a peer has an operation under another name than ours or NumPy's.
-NAMES = {
-    "torch": {"pow": "pow", "asin": "asin", "log": "log"},
-    "jax": {"where": "where"},
-}
+#: Where a peer's functions are looked for, and names that are neither ours nor NumPy's.
 LIBRARIES = {
     "torch": ("torch", "torch.nn.functional", "torch.special"),
     "jax": ("jax.nn", "jax.scipy.special", "jax.numpy"),
@@ -131,7 +127,7 @@ def peer_partials(peer: str, op: Op, points: list[list[float]]) -> list[list[flo
         at = [i for i, point in enumerate(points) if len(point) == n]
         try:
             columns = _peer_columns(peer, op, function, np.array([points[i] for i in at]).T)
-        except (TypeError, ValueError, RuntimeError, IndexError):
+        except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):  # not what ours is
             return None
         for row, i in enumerate(at):
             results[i] = [float(column[row]) for column in columns]

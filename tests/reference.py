@@ -238,7 +238,7 @@ def converged(evaluate: Callable[[], Any], operands: Sequence[float]) -> Any:
             agree = abs(result - before) <= abs(result) * mpf("1e-30")
             tiny = abs(result) < mpf("1e-400")
             # Terms that cancel to exactly 0 at two precisions do not at 400 digits, unless the float is 0 as well.
-            if digits >= 800 if tiny else agree:
+            if (agree and result != 0) or (tiny and digits >= 800):
                 return result
         before = result
     raise ValueError("the definition cancels beyond 20,000 digits")
@@ -248,7 +248,7 @@ _TOP = 2.0**1023
 
 
 def ulps(got: float, truth: Any) -> float:
-    """|got − truth| in units in the last place of the truth. An overflow counts as 2^1024, the float that would follow."""
+    """|got − truth| in units in the last place of the truth; an overflow counts as 2^1024, which would follow."""
     with mp.workdps(400):
         if math.isnan(got):
             return math.inf

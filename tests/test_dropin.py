@@ -174,9 +174,6 @@ def test_the_lectures_neuron_has_its_gradients_and_operations() -> None:
     assert [scope[name]._op for name in ("x1", "x1w1", "n", "e", "o")] == ["", "*", "+", "exp", "/"]
 
 
-@pytest.mark.xfail(
-    not (tinygrad_lite.value.__file__ or "").endswith(".py"), strict=True, reason="compiled Values are unhashable"
-)
 def test_the_lectures_drawing_code_draws() -> None:
     graphviz = pytest.importorskip("graphviz", reason="graphviz is not installed")
     scope = run(LECTURE, tinygrad_lite, Digraph=graphviz.Digraph)

@@ -20,8 +20,8 @@ from tinygrad_lite.value import Value
 
 #: Without jumps, and without poles on the line: one step of a program is one of these, or an n-ary one.
 UNARY = [
-    "neg", "pos", "abs", "exp", "expm1", "sin", "cos", "atan", "sinh", "cosh", "tanh", "asinh", "erf", "erfc", "sigmoid",
-    "logsigmoid", "softplus", "relu", "selu", "gelu", "silu", "softsign",
+    "neg", "pos", "abs", "exp", "expm1", "sin", "cos", "atan", "sinh", "cosh", "tanh", "asinh", "erf", "erfc",
+    "sigmoid", "logsigmoid", "softplus", "relu", "selu", "gelu", "silu", "softsign",
 ]  # fmt: skip
 BINARY = ["add", "sub", "mul", "truediv", "atan2", "hypot", "maximum", "minimum", "leaky_relu", "elu"]
 SEQUENCES = ["sum", "mean", "prod", "logsumexp", "softmax", "dot", "lookup"]
@@ -80,13 +80,17 @@ def away_from_kinks(program: list[Step], xs: list[float]) -> bool:
     def apply(name: str, operands: list[Any]) -> Any:
         op = TABLE[name]
         data = [float(x) for x in operands]
-        if name in ("abs", "relu", "selu", "leaky_relu", "elu", "softsign", "truediv") and abs(data[op.arity - 1]) < 1e-3:
+        if (
+            name in ("abs", "relu", "selu", "leaky_relu", "elu", "softsign", "truediv")
+            and abs(data[op.arity - 1]) < 1e-3
+        ):
             raise ArithmeticError
         if name in ("leaky_relu", "elu") and abs(data[0]) < 1e-3:
             raise ArithmeticError
-        if name in ("maximum", "minimum", "atan2", "hypot") and abs(abs(data[0]) - abs(data[1])) + (
-            0 if name in ("maximum", "minimum") else abs(data[0])
-        ) < 1e-3:
+        if (
+            name in ("maximum", "minimum", "atan2", "hypot")
+            and abs(abs(data[0]) - abs(data[1])) + (0 if name in ("maximum", "minimum") else abs(data[0])) < 1e-3
+        ):
             raise ArithmeticError
         if name in ("maximum", "minimum") and abs(data[0] - data[1]) < 1e-3:
             raise ArithmeticError
@@ -142,7 +146,7 @@ def test_gradients_are_the_oracles(program: list[Step], xs: list[float]) -> None
     leaves = [Value(x) for x in xs]
     y = run(program, leaves, on_values)
     y.backward()
-    # What rounding of intermediate results does to a gradient is bounded by first and second derivatives: 1e-10 of them.
+    # What rounding of intermediate results does to a gradient is bounded by first and second derivatives.
     tolerance = 1e-10 * scale(y) ** 2
     assume(tolerance < 1e-4)
     for leaf, truth in zip(leaves, true_gradient(program, xs), strict=True):

@@ -13,7 +13,15 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 
-SCALARS = [np.float64(2.0), np.float32(2.0), np.float16(2.0), np.int64(2), np.uint8(2), np.bool_(True), np.longdouble(2.0)]
+SCALARS = [
+    np.float64(2.0),
+    np.float32(2.0),
+    np.float16(2.0),
+    np.int64(2),
+    np.uint8(2),
+    np.bool_(True),
+    np.longdouble(2.0),
+]
 OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow]
 
 

@@ -128,5 +128,7 @@ def test_second_derivatives_are_those_of_the_unfolded_formula(name: str) -> None
         "dot": lambda v: tg.dot([v[0], v[1]], [v[1], v[2]], v[2]),
     }.get(name, getattr(tg, name))
     point = [0.3, -0.8, 1.1]
-    for row, expected in zip(tg.hessian(lambda v: folded(v) ** 2)(point), tg.hessian(lambda v: unfolded(v) ** 2)(point), strict=True):
+    for row, expected in zip(
+        tg.hessian(lambda v: folded(v) ** 2)(point), tg.hessian(lambda v: unfolded(v) ** 2)(point), strict=True
+    ):
         assert row == pytest.approx(expected, rel=1e-12, abs=1e-14)

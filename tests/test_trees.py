@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tinygrad_lite.trees import flatten
 from tinygrad_lite.value import Value
 
-Pair = namedtuple("Pair", "first second")  # noqa: PYI024 (as users have it)
+Pair = namedtuple("Pair", "first second")
 
 trees = st.recursive(
     st.floats(allow_nan=False),

@@ -177,7 +177,7 @@ _RECORDS: Final = (
     Op("abs", "abs", 1, operator.abs, (lambda m, x, z: m.sign(x),), numpy="absolute",
        definition=lambda m, x: abs(x), kink=lambda x: x == 0.0, convention="abs'(0) = 0",
        doc="Absolute value.", latex=r"\left| $x \right|", latex_partials=(r"\operatorname{sign} $x",)),
-    Op("dot", "·", NARY, numerics.dot, (_dot_partials,), operands=("ws", "xs", "bias"), defaults=(0.0,),
+    Op("dot", "dot", NARY, numerics.dot, (_dot_partials,), operands=("ws", "xs", "bias"), defaults=(0.0,),
        definition=lambda m, v: _sum_of_products(v),
        doc="bias + w1*x1 + ... + wn*xn, in one node: what a neuron computes before its activation.",
        latex=r"b + \sum_i w_i x_i", latex_partials=("x_i", "w_i", "1")),
