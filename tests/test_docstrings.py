@@ -30,9 +30,11 @@ def docstrings() -> Iterator[tuple[str, str, str, int]]:
         stack: list[tuple[str, ast.AST]] = [("", ast.parse(path.read_text(encoding="utf-8")))]
         while stack:
             name, node = stack.pop()
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
-                    stack.append((f"{name}.{child.name}".lstrip("."), child))
+            stack += [
+                (f"{name}.{child.name}".lstrip("."), child)
+                for child in ast.iter_child_nodes(node)
+                if isinstance(child, (ast.FunctionDef, ast.ClassDef))
+            ]
             if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)):
                 text = ast.get_docstring(node)
                 if text and ">>>" in text:

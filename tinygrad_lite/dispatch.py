@@ -12,7 +12,7 @@ from typing import Any, Final
 from tinygrad_lite import numerics
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import TABLE
-from tinygrad_lite.value import Value, binary, nary, operand, unary
+from tinygrad_lite.value import DOT, Value, binary, dot_node, nary, operand, unary
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -21,7 +21,10 @@ def apply(op: Op, operands: Iterable[Any]) -> Any:
     if any(isinstance(x, Value) for x in xs):
         return record_operation(op, xs)
     if all(isinstance(x, (float, int)) for x in xs):
-        numbers = [float(x) for x in xs]
+        try:
+            numbers = [float(x) for x in xs]
+        except OverflowError:  # math.log takes an int of any size
+            numbers = xs
         return op.forward(numbers) if op.arity == NARY else op.forward(*numbers)
     if all(hasattr(x, "__float__") for x in xs) and not any(getattr(x, "ndim", 0) for x in xs):
         return apply(op, [x if isinstance(x, (float, int)) else operand(x).data for x in xs])
@@ -31,6 +34,9 @@ def apply(op: Op, operands: Iterable[Any]) -> Any:
 def record_operation(op: Op, operands: Sequence[Any]) -> Value:
     """Records the operation on Values and numbers."""
     xs = [operand(x) for x in operands]
+    if op.code == DOT:
+        n = len(xs) // 2
+        return dot_node(tuple(xs[:n]), tuple(xs[n : 2 * n]), xs[2 * n])
     if op.arity == 1:
         return unary(op.code, xs[0])
     if op.arity == 2:

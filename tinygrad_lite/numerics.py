@@ -199,7 +199,7 @@ def _times_pdf(factor: float, x: float) -> float:
         return factor * 0.0
     square = x * x
     tail = _square_tail(x, square)
-    if square > 1300.0:
+    if square > 1400.0:
         e = math.exp(-0.25 * square)
         return (factor * _INV_SQRT_2PI * (e - 0.5 * e * tail)) * e
     e = math.exp(-0.5 * square)

@@ -505,7 +505,7 @@ class Value(Methods):
 def to_float(number: object) -> float:
     """The float of an int, a float, a bool or a NumPy scalar."""
     if isinstance(number, float):
-        return number
+        return float(number)  # a NumPy float64 is one too, and follows other rules
     if isinstance(number, int):
         return float(number)
     if is_numpy_scalar(number):
