@@ -11,7 +11,7 @@ Reverse mode in four steps, in the order in which they stand below:
 4. ``forward`` evaluates the recorded graph again, after leaves were given new data.
 
 What an operation computes, and its derivative, stands in the operation table (:mod:`tinygrad_lite.ops`). Only the rules
-that take most of the time, of + - * / neg and dot, are written out here too; a test holds them equal to the table.
+that take most of the time, of + - * / neg, relu and dot, are written out here too; a test holds them equal to the table.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ FLOORDIV: Final[i16] = 9
 MOD: Final[i16] = 10
 ABS: Final[i16] = 11
 DOT: Final[i16] = 12
-
 RELU: Final[i16] = 13
 
 #: What an operator gives: NotImplemented too, where Python should ask the other operand (an array, say).
