@@ -46,6 +46,10 @@ class OptionalBuild(build_ext):
         if os.environ.get("TINYGRAD_LITE_COMPILED") == "1":
             raise error
         print(f"tinygrad_lite: the engine was not compiled ({error}); it will run interpreted.", file=sys.stderr)
+        for extension in self.extensions:  # some may be there already, and all need each other
+            for path in (self.get_ext_fullpath(extension.name), self.get_ext_filename(extension.name)):
+                if os.path.exists(path):
+                    os.remove(path)
         self.extensions = []
 
 
@@ -68,7 +72,6 @@ def extensions():
     for module in modules:
         module.extra_compile_args = [*module.extra_compile_args, *flag]
         module.depends = [*module.depends, header]
-        module.optional = os.environ.get("TINYGRAD_LITE_COMPILED") != "1"
     return modules
 
 

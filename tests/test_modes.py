@@ -151,3 +151,65 @@ def test_modes_nest_in_each_other() -> None:
 def test_transforms_differentiate_in_detect_anomaly(call: Any) -> None:
     with detect_anomaly():
         assert call(3.0) == 6.0
+
+
+def test_anomalies_are_found_in_transforms_and_in_forward() -> None:
+    x = Value(2.0, label="x")
+    y = tg.exp(x * 400.0 - 500.0)
+    with detect_anomaly():
+        with pytest.raises(AnomalyError, match="sqrt"):
+            tg.grad(tg.sqrt)(0.0)
+        z = x * 1e300
+        x.data = 1e10
+        with pytest.raises(AnomalyError, match="mul"):
+            z.forward()
+    assert math.isfinite(y.data)
+
+
+def test_a_decorated_function_may_run_in_several_threads_at_once() -> None:
+    inside, leave = threading.Barrier(2), threading.Barrier(2)
+    states: list[bool] = []
+
+    @no_grad()
+    def work() -> None:
+        inside.wait(10)
+        states.append(is_recording())
+        leave.wait(10)
+
+    def run() -> None:
+        work()
+        states.append(is_recording())
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(states) == [False, False, True, True]
+
+
+def test_a_generator_is_not_decorated() -> None:
+    with pytest.raises(TypeError, match="inside it"):
+
+        @no_grad()
+        def numbers() -> Any:
+            yield 1
+
+
+def test_limits_inside_a_rule_do_not_reach_other_threads() -> None:
+    from tinygrad_lite.arithmetic import IEEELimits
+
+    errors: list[type[BaseException]] = []
+
+    def divide() -> None:
+        try:
+            Value(1.0) / Value(0.0)
+        except ZeroDivisionError as error:
+            errors.append(type(error))
+
+    with IEEELimits():
+        assert (Value(1.0) / Value(0.0)).data == math.inf
+        thread = threading.Thread(target=divide)
+        thread.start()
+        thread.join()
+    assert errors == [ZeroDivisionError]

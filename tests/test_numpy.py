@@ -142,3 +142,17 @@ def test_an_array_of_floats_from_values_is_refused_with_the_way_on(dtype: Any) -
         np.array([Value(1.0)], dtype=dtype)
     with pytest.raises(TypeError, match=r"v\.data"):
         np.zeros(2)[0:1] = [Value(1.0)]
+
+
+def test_variance_of_an_array_of_values() -> None:
+    a = np.array([Value(1.0), Value(3.0)])
+    y = np.var(a)
+    y.backward()
+    assert y.data == 1.0
+    assert [x.grad for x in a] == [-1.0, 1.0]
+
+
+def test_a_zero_dimensional_array_is_a_number() -> None:
+    assert Value(np.array(2.0)).data == 2.0
+    assert (Value(3.0) * np.array(2.0)).data == 6.0
+    assert tg.exp(np.array(0.0)) == 1.0

@@ -183,3 +183,34 @@ def test_a_copy_that_was_broken_off_does_not_disturb_the_next() -> None:
     assert described(pickle.loads(pickle.dumps(y))) == described(y)
     inner = y.parents[0]
     assert described(copy.deepcopy(inner)) == described(inner)
+
+
+def test_a_node_without_operand_pairs_comes_back_whole() -> None:
+    bias = Value(1.0, label="bias")
+    y = pickle.loads(pickle.dumps(tg.dot([], [], bias)))
+    y.backward()
+    assert y.parents[0].grad == 1.0
+
+
+def test_a_pickle_that_was_broken_off_does_not_harm_the_next() -> None:
+    class Full(io.RawIOBase):
+        def __init__(self) -> None:
+            self.room = 100_000
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            self.room -= len(data)
+            if self.room < 0:
+                raise OSError("no space left")
+            return len(data)
+
+    y = Value(1.0)
+    nodes = []
+    for _ in range(20_000):
+        y = y + 1.0
+        nodes.append(y)
+    with pytest.raises(OSError, match="no space"):
+        pickle.dump(y, Full())
+    assert pickle.loads(pickle.dumps(nodes[-5_000])).data == nodes[-5_000].data

@@ -205,7 +205,7 @@ def test_gradient_is_by_interior_nodes_too_and_by_the_output_itself() -> None:
         (lambda: grad(lambda x: "a")(1.0), TypeError, "gave a str"),
         (lambda: grad(lambda x: x)("a"), TypeError, "argument 0 of .*argnums"),
         (lambda: grad(lambda p: p["w"])({"w": "a"}), TypeError, r"argument 0 of .*\['w'\]"),
-        (lambda: jvp(lambda v: v[0], ([1.0, 2.0],), ([1.0],)), ValueError, "tangent for each number"),
+        (lambda: jvp(lambda v: v[0], ([1.0, 2.0],), ([1.0],)), ValueError, "another structure than the primals"),
         (lambda: gradient(1.0, [Value(1.0)]), TypeError, r"grad\(f\)"),
         (lambda: gradient(Value(1.0), [1.0]), TypeError, r"grad\(f\)"),
         (lambda: hvp(lambda x: x, (0, 1)), TypeError, "argnums is an int"),
@@ -260,3 +260,72 @@ def test_scipy_minimises_with_our_derivatives() -> None:
     ):
         found = optimize.minimize(value_and_grad(rosenbrock), start, jac=True, **options)
         np.testing.assert_allclose(found.x, np.ones(3), atol=1e-4)
+
+
+def test_transforms_record_inside_no_grad() -> None:
+    with tg.no_grad():
+        assert grad(lambda x: x * x)(3.0) == 6.0
+        assert hessian(lambda x: x**3)(2.0) == 12.0
+        assert jvp(lambda x: x * x, (3.0,), (1.0,)) == (9.0, 6.0)
+        assert tg.is_recording() is False
+
+
+def test_no_grad_inside_the_function_still_holds() -> None:
+    def f(x: Value) -> Value:
+        with tg.no_grad():
+            constant = x * x
+        return x * constant
+
+    assert grad(f)(3.0) == 9.0
+
+
+def test_on_values_every_derivative_is_a_value() -> None:
+    for derivative in (grad(lambda x: 2 * x)(Value(1.0)), gradient(2 * Value(1.0), Value(1.0), create_graph=True)):
+        assert isinstance(derivative, Value)
+    assert all(isinstance(x, Value) for row in jacobian(lambda v: [2 * v[0], v[1]])([Value(1.0), 3.0]) for x in row)
+    assert isinstance(jvp(lambda x: 2 * x, (Value(1.0),), (1.0,))[1], Value)
+
+
+def test_blocks_of_a_hessian_over_several_arrays() -> None:
+    blocks = hessian(lambda a, b: (a * a * b).sum(), (0, 1))(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    expected = [[np.diag([6.0, 8.0]), np.diag([2.0, 4.0])], [np.diag([2.0, 4.0]), np.zeros((2, 2))]]
+    for i in range(2):
+        for j in range(2):
+            assert blocks[i][j].dtype == float
+            np.testing.assert_array_equal(blocks[i][j], expected[i][j])
+
+
+def test_an_array_by_a_list_is_a_list_of_arrays() -> None:
+    found = jacobian(lambda x: np.array([x[0] * x[1], x[1]]))([2.0, 5.0])
+    assert isinstance(found, list)
+    np.testing.assert_array_equal(found, [[5.0, 0.0], [2.0, 1.0]])
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
+def test_powers_have_all_their_derivatives_at_zero(n: int) -> None:
+    derivative: Any = lambda x: x**n  # noqa: E731
+    for order in range(1, 6):
+        derivative = grad(derivative)
+        expected = float(math.factorial(n)) if order == n else 0.0
+        assert derivative(0.0) == expected, (n, order)
+
+
+def test_the_gradient_of_a_product_does_not_leave_the_range_of_floats() -> None:
+    found = grad(tg.prod)([1e-200, 1e-200, 1e200, 1e200, 1e-100])
+    assert found == pytest.approx([1e100, 1e100, 1e-300, 1e-300, 1.0], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "remedy"),
+    [
+        (lambda: grad(lambda x, y: x * y, (0, 0))(3.0, 4.0), ValueError, "twice"),
+        (lambda: grad(lambda x, y: x * y, (1, -1))(3.0, 4.0), ValueError, "twice"),
+        (lambda: grad(lambda x: x, "a")(3.0), TypeError, "an index or a sequence"),
+        (lambda: hvp(lambda x: (x * x).sum())(np.ones((2, 2)), np.ones(4)), ValueError, "another structure"),
+        (lambda: hvp(lambda x: x * x)(1.0), TypeError, "then the vector"),
+        (lambda: jvp(lambda x: x, 1.0, 1.0), TypeError, "write"),  # type: ignore[arg-type]  # the point of the test
+    ],
+)
+def test_misuse_is_named(call: Any, error: type[Exception], remedy: str) -> None:
+    with pytest.raises(error, match=remedy):
+        call()

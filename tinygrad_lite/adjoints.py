@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tinygrad_lite import modes
 from tinygrad_lite.arithmetic import IEEELimits
 from tinygrad_lite.dispatch import VALUE
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     CONSTANT,
     LOCK,
+    STATE,
     Value,
     check_fresh,
     local_derivatives,
@@ -35,7 +37,10 @@ def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
             for node in nodes:
                 node._grad = 0.0
             output._grad = 1.0
-            sweep(order)
+            if STATE.modes != 0 and modes.watching():
+                modes.sweep_watched(order)
+            else:
+                sweep(order)
             return [x._grad for x in inputs]
         finally:
             for i in range(len(nodes) - 1, -1, -1):  # backwards, as an input stands twice
@@ -94,6 +99,11 @@ def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Seq
                 tangents[id(node)] = tangent
     found = [tangents.get(id(root)) for root in roots]
     return [0.0 if x is None else x for x in found]
+
+
+def as_values(derivatives: Sequence[Any]) -> list[Any]:
+    """Each as a Value: a plain number is one that depends on nothing."""
+    return [x if isinstance(x, Value) else Value(x) for x in derivatives]
 
 
 def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:

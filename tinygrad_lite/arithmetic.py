@@ -7,7 +7,9 @@ floats raise, and ``VALUE`` makes derivatives that can be differentiated again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -15,7 +17,11 @@ from tinygrad_lite import numerics
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import BY_CODE, TABLE
 
-FLOAT: Final = SimpleNamespace(**{op.name: op.forward for op in TABLE.values()}, softmaxes=numerics.softmaxes)
+FLOAT: Final = SimpleNamespace(
+    **{op.name: op.forward for op in TABLE.values()},
+    softmaxes=numerics.softmaxes,
+    products_without_each=numerics.products_without_each,
+)
 
 
 def evaluate_rule(rule: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -49,8 +55,19 @@ def array() -> SimpleNamespace:
         names["sum"] = sum
         names["prod"] = lambda xs: numpy.prod(numpy.stack(xs), axis=0)
         names["softmaxes"] = _array_softmaxes
+        names["products_without_each"] = products_without_each
         _ARRAY.append(SimpleNamespace(**names))
     return _ARRAY[0]
+
+
+def products_without_each(xs: Sequence[Any]) -> list[Any]:
+    """For each x, the product of all others, with nothing but ``*``: on arrays and on Values."""
+    heads: list[Any] = [1.0]
+    tails: list[Any] = [1.0]
+    for i in range(len(xs) - 1):
+        heads.append(heads[i] * xs[i])
+        tails.append(tails[i] * xs[len(xs) - 1 - i])
+    return [heads[i] * tails[len(xs) - 1 - i] for i in range(len(xs))]
 
 
 def _array_softmaxes(xs: Sequence[Any]) -> list[Any]:
@@ -63,18 +80,18 @@ def _array_softmaxes(xs: Sequence[Any]) -> list[Any]:
 
 # ------------------------------------------------------------------------------------- where floats raise
 
-#: How deep in rules that are being recorded: there, an operation that raises gives its IEEE limit instead.
-_limits = [0]
+#: Whether a rule is being recorded: there, an operation that raises gives its IEEE limit instead.
+_limits: Final[ContextVar[bool]] = ContextVar("limits", default=False)
 
 
 class IEEELimits:
     """While active, operations on Values that would raise give the IEEE limit: 1/0 is inf, 0/0 is nan."""
 
     def __enter__(self) -> None:
-        _limits[0] += 1
+        self._token = _limits.set(True)
 
     def __exit__(self, *exception: object) -> None:
-        _limits[0] -= 1
+        _limits.reset(self._token)
 
 
 def failed(code: int, operands: Sequence[Any], error: Exception) -> float:
@@ -82,7 +99,7 @@ def failed(code: int, operands: Sequence[Any], error: Exception) -> float:
     op = BY_CODE[code]
     assert op is not None
     numbers = [x.data for x in operands]
-    if _limits[0] and op.numpy:
+    if _limits.get() and op.numpy:
         import numpy
 
         with numpy.errstate(all="ignore"):
@@ -101,5 +118,7 @@ def _remedy(op: Op, error: Exception) -> str:
         return "Give a whole number within the table."
     if op.name == "pow":
         return "Take abs(x) first, cbrt for a cube root, or a whole-number power."
+    if all(domain.low == -math.inf and domain.high == math.inf for domain in op.domain):
+        return "It is defined for finite numbers: find out where the infinity came from, with detect_anomaly()."
     domains = " and ".join(f"{name} in {domain!r}" for name, domain in zip(op.operands, op.domain, strict=False))
     return f"It is defined for {domains}: clamp or maximum keep an operand there."

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from tinygrad_lite import numerics
+from tinygrad_lite.arithmetic import products_without_each
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import DOT, Value, binary, dot_node, nary, operand, unary
@@ -86,5 +87,8 @@ def _function(op: Op) -> Callable[..., Any]:
 
 
 VALUE: Final = SimpleNamespace(
-    **{op.name: _function(op) for op in TABLE.values() if op.name != "where"}, softmaxes=_softmaxes, where=_choose
+    **{op.name: _function(op) for op in TABLE.values() if op.name != "where"},
+    softmaxes=_softmaxes,
+    products_without_each=products_without_each,
+    where=_choose,
 )

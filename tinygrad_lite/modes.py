@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from tinygrad_lite import value
 from tinygrad_lite.errors import AnomalyError
 from tinygrad_lite.value import STATE, Details, Value
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _recording: Final[ContextVar[bool]] = ContextVar("recording", default=True)
 _watching: Final[ContextVar[bool]] = ContextVar("watching", default=False)
@@ -28,6 +31,19 @@ class _Mode(ContextDecorator):
 
     def __init__(self) -> None:
         self._before: list[bool] = []
+
+    def _recreate_cm(self) -> _Mode:
+        return type(self)()  # as a decorator: one for each call, as calls of several threads overlap
+
+    def __call__(self, function: _F) -> _F:
+        import inspect
+
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            raise TypeError(
+                f"{type(self).__name__}() decorates a plain function; {function.__name__} runs in pieces, and would "
+                f"leave the block before its first one. Write `with {type(self).__name__}():` inside it."
+            )
+        return super().__call__(function)
 
     def __enter__(self) -> None:
         self._before.append(self.variable.get())
@@ -54,6 +70,13 @@ class no_grad(_Mode):  # noqa: N801 (PyTorch's name)
 
     variable = _recording
     inside = False
+
+
+class recording(_Mode):  # noqa: N801 (as the other two)
+    """Inside, operations are recorded, whatever is around: a transform is asked for a derivative, not for a graph."""
+
+    variable = _recording
+    inside = True
 
 
 class detect_anomaly(_Mode):  # noqa: N801 (PyTorch's name)
@@ -101,16 +124,24 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
     details = details if details is not None else Details()
     details.line = _users_line()
     node = _node(code, data, a, b, details)
-    if not math.isfinite(data) and all(math.isfinite(parent.data) for parent in node.parents):
-        raise AnomalyError(
-            f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {details.line}. "
-            "Keep the operands within the range of the operation (clamp, maximum), or compute in logarithms."
-        )
+    look_at(node)
     return node
 
 
+def look_at(node: Value) -> None:
+    """Raises, under ``detect_anomaly()``, if the node's number is a NaN or an infinity out of finite numbers."""
+    if not _watching.get():
+        return
+    data = node.data
+    if not math.isfinite(data) and all(math.isfinite(parent.data) for parent in node.parents):
+        raise AnomalyError(
+            f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {_line(node)}. "
+            "Keep the operands within the range of the operation (clamp, maximum), or compute in logarithms."
+        )
+
+
 def _node(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
-    node = Value(None, None, code, a, b, details)
+    node = Value(None, _code=code, _a=a, _b=b, _details=details)
     node._data = data
     return node
 

@@ -419,6 +419,34 @@ def product(xs: Sequence[float]) -> float:
     return float(math.prod(xs))
 
 
+def products_without_each(xs: Sequence[float]) -> list[float]:
+    """For each x, the product of all others: products of heads and of tails, as a quotient would fail at 0.
+
+    Mantissas and exponents are multiplied apart, so that a part may leave the range of floats and the whole return.
+    """
+    n = len(xs)
+    heads = [(1.0, 0)]
+    tails = [(1.0, 0)]
+    for i in range(n - 1):
+        heads.append(_times_parts(heads[i], xs[i]))
+        tails.append(_times_parts(tails[i], xs[n - 1 - i]))
+    result = []
+    for i in range(n):
+        mantissa = heads[i][0] * tails[n - 1 - i][0]
+        exponent = heads[i][1] + tails[n - 1 - i][1]
+        try:
+            result.append(math.ldexp(mantissa, exponent))
+        except OverflowError:
+            result.append(math.copysign(math.inf, mantissa))
+    return result
+
+
+def _times_parts(parts: tuple[float, int], x: float) -> tuple[float, int]:
+    mantissa, exponent = math.frexp(x)
+    mantissa, more = math.frexp(parts[0] * mantissa)
+    return mantissa, parts[1] + exponent + more
+
+
 def dot(operands: Sequence[float]) -> float:
     """bias + w₁x₁ + … + wₙxₙ, added from the left; operands are w₁…wₙ, x₁…xₙ, bias."""
     n = (len(operands) - 1) // 2

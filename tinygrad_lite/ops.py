@@ -100,14 +100,7 @@ def _mean_partials(m: Any, operands: Sequence[Any], z: Any) -> list[Any]:
 
 
 def _prod_partials(m: Any, operands: Sequence[Any], z: Any) -> list[Any]:
-    """Products of all but one, from products of heads and of tails: a quotient z/x would fail at x = 0."""
-    heads: list[Any] = [1.0]
-    tails: list[Any] = [1.0]
-    for x in operands[:-1]:
-        heads.append(heads[-1] * x)
-    for x in reversed(operands[1:]):
-        tails.append(tails[-1] * x)
-    return [head * tail for head, tail in zip(heads, reversed(tails), strict=True)]
+    return list(m.products_without_each(operands))
 
 
 def _dot_partials(m: Any, operands: Sequence[Any], z: Any) -> list[Any]:
@@ -375,8 +368,6 @@ _RECORDS: Final = (
        definition=lambda m, xs: _total(xs) / len(xs), doc="Arithmetic mean of at least one operand, in one node.",
        latex=r"\tfrac1n \sum_i x_i", latex_partials=(r"\tfrac1n",)),
     Op("prod", "Π", NARY, numerics.product, (_prod_partials,), operands=("xs",), domain=(Interval(-1e3, 1e3),),
-       bound=math.inf, bound_reason="half an ulp an operand; unbounded where the product of some operands underflows "
-       "or overflows and that of all does not",
        definition=lambda m, xs: _product(xs), doc="Product of any number of operands, in one node.",
        latex=r"\prod_i x_i", latex_partials=(r"\prod_{k \ne i} x_k",)),
     Op("logsumexp", "logsumexp", NARY, numerics.logsumexp, (_logsumexp_partials,), operands=("xs",),
@@ -395,7 +386,7 @@ _RECORDS: Final = (
        latex=r"x_{$y}", latex_partials=(r"[i = $y]",)),
     # --------------------------------------------------- derivatives that are functions in their own right
     Op("pow_by_base", "∂pow/∂x", 2, numerics.power_by_base,
-       (lambda m, x, y, z: y * m.pow_by_base(x, y - 1.0), _pow_by_both), public=False, bound=math.inf,
+       (lambda m, x, y, z: y * m.pow_by_base(x, m.where(y, y - 1.0, 1.0)), _pow_by_both), public=False, bound=math.inf,
        bound_reason="a second derivative: y - 2 is rounded, and 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: y * x ** (y - 1), domain=(POSITIVE, Interval()),
        doc="y * x**(y - 1).", latex="$y {$x}^{$y - 1}", latex_partials=("$y ($y - 1) {$x}^{$y - 2}",

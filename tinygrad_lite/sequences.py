@@ -27,7 +27,9 @@ def sum(xs: Iterable[float]) -> float: ...  # type: ignore[overload-overlap]  # 
 @overload
 def sum(xs: Iterable[Number]) -> Value: ...
 def sum(xs: Any) -> Any:
-    """Sum of any number of operands, in one node, added from the left as Python's ``sum`` adds floats.
+    """Sum of any number of operands, in one node: what Python's ``sum`` makes of the floats.
+
+    (From Python 3.12 on, that is more exact than adding one by one.)
 
     Args:
         xs: Values and numbers; may be empty.

@@ -40,7 +40,14 @@ class _Nodes:
         _expected.root = id(root)
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[list[Value]], tuple[()], None, Iterator[Value]]:
-        return list, (), None, iter(self.order)
+        return list, (), None, self._walk()
+
+    def _walk(self) -> Iterator[Value]:
+        try:
+            yield from self.order
+        except GeneratorExit:  # the pickle was broken off
+            _expected.nodes = frozenset()
+            raise
 
 
 def reduce(node: Value) -> _Reduced:
@@ -59,7 +66,7 @@ def reduce(node: Value) -> _Reduced:
 
 
 def _leaf(data: float, grad: float, label: str, constant: bool) -> Value:
-    leaf = Value(data, label or None, CONSTANT if constant else 0)
+    leaf = Value(data, label or None, _code=CONSTANT if constant else 0)
     leaf.grad = grad
     return leaf
 
@@ -74,9 +81,10 @@ def _node(
     rest: tuple[Value, ...],
     stale: bool,
 ) -> Value:
-    details = Details(label, first, second) if label or first else None
+    record = find(op)
+    details = Details(label, first, second) if label or first or record.arity not in (1, 2) else None
     a, b = (*rest, None, None)[:2]
-    node = Value(None, None, find(op).code, a, b, details)
+    node = Value(None, _code=record.code, _a=a, _b=b, _details=details)
     node._data = data
     node._grad = grad
     if stale:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, overload
 
-from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, tangents_of
-from tinygrad_lite.trees import Rebuild, as_array, flatten, is_array
+from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
+from tinygrad_lite.modes import recording
+from tinygrad_lite.trees import Rebuild, as_array, flatten, flatten_units, is_array, structure
 from tinygrad_lite.value import Value, topological_order
 
 Argnums = int | Sequence[int]
@@ -58,7 +59,8 @@ def gradient(output: Value, inputs: Any, create_graph: bool = False) -> Any:
             )
     if not create_graph:
         return adjoints_as_floats(output, nodes)
-    return [x if isinstance(x, Value) else Value(x) for x in adjoints_as_values(output, nodes)]
+    with recording():
+        return list(as_values(adjoints_as_values(output, nodes)))
 
 
 def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -127,8 +129,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
         argnums: Which positional arguments to differentiate by.
 
     Returns:
-        A function that gives the outputs' structure, with the argument's structure in the place of each output. For
-        arrays: an array of shape ``output.shape + argument.shape``.
+        A function that gives the outputs' structure, with the argument's structure in the place of each output; a
+        number or array of the output by a number or array of the argument is an array of shape ``output.shape +
+        argument.shape``.
 
     Raises:
         TypeError: When called: an argument or the output is not made of numbers.
@@ -139,17 +142,10 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         trace = _Trace(f, args, kwargs, argnums)
-        outputs, rebuild = flatten(trace.output, f"the output of {_name(f)}")
-        rows = [trace.gradients(y if isinstance(y, Value) else Value(y)) for y in outputs]
-        shapes = trace.array_shapes()
-        if is_array(trace.output) and shapes is not None:
-            blocks = [[row[start:stop] for row in rows] for start, stop, _ in shapes]
-            arrays = [
-                as_array([x for row in block for x in row], trace.output.shape + shape)
-                for block, (_, _, shape) in zip(blocks, shapes, strict=True)
-            ]
-            return arrays[0] if trace.single else tuple(arrays)
-        return rebuild(iter([trace.in_argument_structure(row) for row in rows]))
+        outputs, _ = flatten(trace.output, f"the output of {_name(f)}")
+        rows = iter([trace.gradients(y if isinstance(y, Value) else Value(y)) for y in outputs])
+        units, rebuild = flatten_units(trace.output, f"the output of {_name(f)}")
+        return rebuild(iter([trace.block([next(rows) for _ in range(size)], shape) for size, shape in units]))
 
     return _named(jacobian_of, "jacobian", f)
 
@@ -196,6 +192,8 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         raise TypeError(f"hvp differentiates by one argument: argnums is an int, not {argnums!r}")
 
     def hessian_times(*args: Any, **kwargs: Any) -> Any:
+        if len(args) < 2:
+            raise TypeError(f"hvp({_name(f)}) takes the arguments of {_name(f)}, and then the vector to multiply by")
         *primals, vector = args
 
         def gradient_at(x: Any) -> Any:
@@ -226,16 +224,22 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
     (6.0, 23.0)
     """
-    trace = _Trace(f, tuple(primals), {}, tuple(range(len(primals))))
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, (list, tuple)):
+            raise TypeError(f"jvp takes the {name} of all arguments in a tuple: for one argument, write (x,), (v,)")
     directions, _ = flatten(tuple(tangents), "the tangents")
-    if len(directions) != len(trace.inputs):
+    if structure(tuple(tangents)) != structure(tuple(primals)):
         raise ValueError(
-            f"jvp takes a tangent for each number in the primals: {len(trace.inputs)}, not {len(directions)}"
+            f"the tangents have another structure than the primals: {structure(tuple(tangents))}, not "
+            f"{structure(tuple(primals))}; give one number for each"
         )
+    trace = _Trace(f, tuple(primals), {}, tuple(range(len(primals))))
     outputs, rebuild = flatten(trace.output, f"the output of {_name(f)}")
-    as_values = trace.higher or any(isinstance(x, Value) for x in directions)
-    derivatives = tangents_of(outputs, trace.inputs, directions, as_values)
-    trace.higher = as_values
+    trace.higher = trace.higher or any(isinstance(x, Value) for x in directions)
+    with recording():
+        derivatives = tangents_of(outputs, trace.inputs, directions, trace.higher)
+    if trace.higher:
+        derivatives = as_values(derivatives)
     values = [trace.outward(y) for y in outputs]
     return rebuild(iter(values)), rebuild(iter(derivatives))
 
@@ -247,11 +251,16 @@ class _Trace:
         self.single = isinstance(argnums, int)
         positions = [argnums] if isinstance(argnums, int) else list(argnums)
         for position in positions:
+            if not isinstance(position, int):
+                raise TypeError(f"argnums is an index or a sequence of indices, not {argnums!r}")
             if not -len(args) <= position < len(args):
                 raise TypeError(
                     f"argnums={argnums!r} asks for argument {position} of {_name(f)}, which was called with "
                     f"{len(args)} positional arguments"
                 )
+        positions = [position % len(args) for position in positions]
+        if len(set(positions)) < len(positions):
+            raise ValueError(f"argnums={argnums!r} names an argument twice")
         traced = list(args)
         #: the node of each number in the arguments
         self.inputs: list[Value] = []
@@ -262,7 +271,8 @@ class _Trace:
         for position in positions:
             leaves, rebuild = flatten(args[position], f"argument {position} of {_name(f)}")
             # A Value becomes a node of its own, or what f holds of the same Value would be differentiated as well.
-            nodes = [+leaf if isinstance(leaf, Value) else Value(leaf) for leaf in leaves]
+            with recording():
+                nodes = [+leaf if isinstance(leaf, Value) else Value(leaf) for leaf in leaves]
             self.higher = self.higher or any(isinstance(leaf, Value) for leaf in leaves)
             self.inputs += nodes
             self._rebuilds.append((len(nodes), rebuild))
@@ -270,7 +280,8 @@ class _Trace:
         enclosing = _active.get()
         token = _active.set((*enclosing, self))
         try:
-            self.output = f(*traced, **kwargs)
+            with recording():
+                self.output = f(*traced, **kwargs)
         finally:
             _active.reset(token)
         self.higher = self.higher or (bool(enclosing) and self._depends_on(enclosing))
@@ -287,7 +298,8 @@ class _Trace:
     def gradients(self, output: Value) -> list[Any]:
         """∂output/∂input for each input, as Values if the arguments were."""
         if self.higher:
-            return adjoints_as_values(output, self.inputs)
+            with recording():
+                return as_values(adjoints_as_values(output, self.inputs))
         return list(adjoints_as_floats(output, self.inputs))
 
     def outward(self, value: Any) -> Any:
@@ -299,16 +311,26 @@ class _Trace:
         results = [rebuild(remaining) for _, rebuild in self._rebuilds]
         return results[0] if self.single else tuple(results)
 
-    def array_shapes(self) -> list[tuple[int, int, tuple[int, ...]]] | None:
-        """Start, stop and shape of each argument's numbers among the inputs; None if one is a list or the like."""
-        shapes = []
+    def block(self, rows: list[list[Any]], shape: tuple[int, ...] | None) -> Any:
+        """The derivatives of one number or array of the output, in the structure of the arguments.
+
+        Args:
+            rows: For each number of the output, its derivative by each input.
+            shape: Of the output, if it is an array.
+        """
+        results = []
         start = 0
-        for argument, (count, _) in zip(self._arguments, self._rebuilds, strict=True):
-            if not is_array(argument) and not isinstance(argument, (Value, float, int)):
-                return None
-            shapes.append((start, start + count, argument.shape if is_array(argument) else ()))
-            start += count
-        return shapes
+        for argument in self._arguments:
+            units, rebuild = flatten_units(argument, "the argument")
+            parts = []
+            for size, unit_shape in units:
+                numbers = [x for row in rows for x in row[start : start + size]]
+                start += size
+                whole = (shape or ()) + (unit_shape or ())
+                scalar = shape is None and unit_shape is None
+                parts.append(numbers[0] if scalar else as_array(numbers, whole))
+            results.append(rebuild(iter(parts)))
+        return results[0] if self.single else tuple(results)
 
 
 #: The transforms whose function is being called, outermost first.

@@ -30,7 +30,7 @@ def flatten(tree: Any, what: str, path: str = "") -> tuple[list[Any], Rebuild]:
     """
     if isinstance(tree, Value):
         return [tree], next
-    if isinstance(tree, (float, int)) or is_numpy_scalar(tree):
+    if isinstance(tree, (float, int)) or (is_numpy_scalar(tree) and not is_array(tree)):
         return [float(tree)], next
     if isinstance(tree, dict):
         parts = [flatten(item, what, f"{path}[{key!r}]") for key, item in tree.items()]
@@ -55,6 +55,56 @@ def flatten(tree: Any, what: str, path: str = "") -> tuple[list[Any], Rebuild]:
         f"{what}{path} is a {type(tree).__name__}, {tree!r}; expected a number, a Value, or a list, tuple, dict or "
         "NumPy array of those. Mark other arguments as not differentiated, with argnums."
     )
+
+
+def flatten_units(tree: Any, what: str) -> tuple[list[tuple[int, tuple[int, ...] | None]], Rebuild]:
+    """The arrays and numbers of a structure, each one unit, and the function that puts others in their places.
+
+    Args:
+        tree: As for :func:`flatten`.
+        what: As for :func:`flatten`.
+
+    Returns:
+        For each unit how many numbers it holds, and its shape if it is an array; and the function.
+
+    >>> units, rebuild = flatten_units([1.0, (2.0, 3.0)], "the argument")
+    >>> units
+    [(1, None), (1, None), (1, None)]
+    >>> rebuild(iter("abc"))
+    ['a', ('b', 'c')]
+    """
+    if is_array(tree):
+        return [(int(tree.size), tree.shape)], next
+    if isinstance(tree, (dict, list, tuple)):
+        items = list(tree.values()) if isinstance(tree, dict) else list(tree)
+        parts = [flatten_units(item, what) for item in items]
+        keys = list(tree) if isinstance(tree, dict) else None
+        kind = type(tree)
+
+        def container(units: Iterator[Any]) -> Any:
+            found = [rebuild(units) for _, rebuild in parts]
+            if keys is not None:
+                return dict(zip(keys, found, strict=True))
+            return kind(*found) if hasattr(kind, "_fields") else kind(found)
+
+        return [unit for units, _ in parts for unit in units], container
+    flatten(tree, what)
+    return [(1, None)], next
+
+
+def structure(tree: Any) -> Any:
+    """What two structures must have in common to be added number by number.
+
+    >>> structure([1.0, (2.0, 3.0)]) == structure([0, (0, 0)])
+    True
+    """
+    if is_array(tree) and tree.ndim:
+        return tree.shape
+    if isinstance(tree, dict):
+        return {key: structure(item) for key, item in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [structure(item) for item in tree]
+    return "number"
 
 
 def is_array(tree: Any) -> bool:

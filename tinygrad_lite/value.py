@@ -10,8 +10,14 @@ Reverse mode in four steps, in the order in which they stand below:
    gradient times the local derivative (``sweep``).
 4. ``forward`` evaluates the recorded graph again, after leaves were given new data.
 
+The whole of it, without speed, NumPy and error messages, is this::
+
+    for node in order:                      # each before its operands
+        for parent, partial in zip(node.parents, node.partials):
+            parent.grad += node.grad * partial
+
 What an operation computes, and its derivative, stands in the operation table (:mod:`tinygrad_lite.ops`). Only the rules
-that take most of the time, of + - * / neg, relu and dot, are written out here too; a test holds them equal to the table.
+that take most of the time, of + - * / neg, relu and dot, are written out here too; a test holds them equal to it.
 """
 
 from __future__ import annotations
@@ -113,7 +119,8 @@ class Value(Methods):
     def __init__(
         self,
         data: object,
-        label: str | None = None,
+        label: object = None,
+        *,
         _code: i16 = LEAF,
         _a: Value | None = None,
         _b: Value | None = None,
@@ -128,7 +135,7 @@ class Value(Methods):
         self._b: Value | None = _b
         self._details: Details | None = _details
         if label is not None:
-            self.label = label
+            self.set_label(label)
 
     # ------------------------------------------------------------------------------------- what it holds
 
@@ -159,6 +166,8 @@ class Value(Methods):
 
     @grad.setter
     def grad(self, grad: object) -> None:
+        if grad is None:
+            raise TypeError("the grad of a Value is a number: to clear it write v.grad = 0.0, or zero_grad()")
         self._grad = to_float(grad)
 
     @property
@@ -167,7 +176,11 @@ class Value(Methods):
         return "" if self._details is None else self._details.label
 
     @label.setter
-    def label(self, label: str) -> None:
+    def label(self, label: object) -> None:
+        self.set_label(label)
+
+    def set_label(self, label: object) -> None:
+        """What setting ``label`` does."""
         if not isinstance(label, str):
             raise TypeError(f"a label is a str, not {type(label).__name__}: write Value(data, label='name')")
         self.details().label = label
@@ -401,6 +414,10 @@ class Value(Methods):
     def __round__(self, digits: object = None) -> float:
         raise TypeError("round(v) would leave the graph silently: write round(v.data, digits), or v.floor()")
 
+    def conjugate(self) -> Value:
+        """The number itself, which is real: NumPy's ``var`` and ``std`` ask for it."""
+        return self
+
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         return f"Value(data={self._data!r}, grad={self._grad!r}{label})"
@@ -416,11 +433,11 @@ class Value(Methods):
 
     # ------------------------------------------------------------------------------- 3. and 4. the two sweeps
 
-    def backward(self, seed: float = 1.0) -> None:
+    def backward(self, seed: object = 1.0) -> None:
         """Adds ∂self/∂leaf, times ``seed``, to the ``grad`` of every leaf below; sets that of every interior node.
 
         Args:
-            seed: ∂L/∂self, where self is one step on the way to an L that is not in the graph.
+            seed: ∂L/∂self, where self is one step on the way to an L that is not in the graph; None is 1.
 
         Raises:
             StaleGraphError: A leaf was changed since the graph was evaluated. Nothing is changed.
@@ -432,7 +449,7 @@ class Value(Methods):
         >>> x.grad  # twice 2x
         12.0
         """
-        adjoint = to_float(seed)
+        adjoint = 1.0 if seed is None else to_float(seed)
         if self._code <= CONSTANT:
             self._grad += adjoint
             return
@@ -455,7 +472,7 @@ class Value(Methods):
 
         Raises:
             ArithmeticError, ValueError: As the operation raises that cannot be evaluated; the nodes before it are
-                new, it and those after it stale.
+                new, it and those after it stale. (In a graph of derivatives too, where recording gave a limit: 1/0.)
 
         >>> a = Value(2.0)
         >>> b = a * a
@@ -472,6 +489,10 @@ class Value(Methods):
                 if parent._stamp > node._stamp:
                     node._data = evaluate(node._code, parents)
                     node._stamp = STATE.clock
+                    if STATE.modes != 0:
+                        from tinygrad_lite import modes
+
+                        modes.look_at(node)
                     break
         return self
 
@@ -483,7 +504,7 @@ class Value(Methods):
     # --------------------------------------------------------------------------------------- copy and pickle
 
     def __copy__(self) -> Value:
-        twin = Value(None if self._code > CONSTANT else self._data, None, self._code, self._a, self._b)
+        twin = Value(None if self._code > CONSTANT else self._data, _code=self._code, _a=self._a, _b=self._b)
         twin._data = self._data
         twin._grad = self._grad
         twin._stamp = self._stamp
@@ -518,19 +539,21 @@ def to_float(number: object) -> float:
 
 
 def is_numpy_scalar(number: object) -> bool:
-    """Whether it is a real NumPy scalar (without importing NumPy: if it is one, NumPy is there)."""
+    """Whether it is a real NumPy scalar or 0-d array (without importing NumPy: if it is one, NumPy is there)."""
     kind = type(number)
     if kind.__module__ != "numpy":
         return False
     import numpy
 
+    if isinstance(number, numpy.ndarray):
+        return number.ndim == 0 and number.dtype.kind in "fiub"
     return isinstance(number, (numpy.floating, numpy.integer, numpy.bool_))
 
 
 def constant(number: object) -> Value | None:
     """A leaf for a plain number that meets a Value; None if it is something else."""
     if isinstance(number, (float, int)) or is_numpy_scalar(number):
-        return Value(number, None, CONSTANT)
+        return Value(number, _code=CONSTANT)
     return None
 
 
@@ -560,7 +583,7 @@ def record(code: i16, data: float, a: Value, b: Value | None) -> Value:
         from tinygrad_lite import modes
 
         return modes.record(code, data, a, b, None)
-    node = Value(None, None, code, a, b)
+    node = Value(None, _code=code, _a=a, _b=b)
     node._data = data
     return node
 
@@ -571,7 +594,7 @@ def record_nary(code: i16, data: float, last: Value | None, details: Details) ->
         from tinygrad_lite import modes
 
         return modes.record(code, data, last, None, details)
-    node = Value(None, None, code, last, None, details)
+    node = Value(None, _code=code, _a=last, _details=details)
     node._data = data
     return node
 
@@ -734,12 +757,14 @@ def _remove_edges(root: Value, counted: i16) -> list[Value]:
 
 
 def _forget_counts(root: Value) -> None:
-    """Sets every count below root back to 0, after the counting was broken off."""
+    """Sets every count below root back to 0, after the counting was broken off anywhere."""
     stack = [root]
+    seen = {id(root)}
     while stack:
         for parent in stack.pop().parents:
-            if parent._pending != 0:
-                parent._pending = 0
+            parent._pending = 0
+            if id(parent) not in seen:
+                seen.add(id(parent))
                 stack.append(parent)
 
 
@@ -880,3 +905,10 @@ for _name, _code in (
 ):  # fmt: skip
     if TABLE[_name].code != _code or LEAF != LEAF_CODE or CONSTANT != CONSTANT_CODE:
         raise RuntimeError(f"value.py and the operation table disagree on the code of {_name!r}")
+
+for _name in ("data", "grad", "label"):
+    # A compiled setter is called for `del v.data` too, with no value at all, and crashes (mypyc 2.4); a property
+    # refuses.
+    _descriptor: Any = vars(Value)[_name]
+    if not isinstance(_descriptor, property):
+        setattr(Value, _name, property(_descriptor.__get__, _descriptor.__set__, None, f"The {_name} of a Value."))
