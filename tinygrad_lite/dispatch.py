@@ -13,7 +13,7 @@ from tinygrad_lite import numerics
 from tinygrad_lite.arithmetic import products_without_each
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import TABLE
-from tinygrad_lite.value import DOT, Value, binary, dot_node, nary, operand, unary
+from tinygrad_lite.value import DOT, Value, binary, dot_node, nary, operand, to_float, unary
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -59,7 +59,10 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
         if not isinstance(x, (numpy.ndarray, Value, float, int, numpy.generic)):
             raise TypeError(f"{op.name} takes Values, numbers and arrays of them, not {type(x).__name__} {x!r}")
     if op.arity == NARY:
-        raise TypeError(f"{op.name} takes a sequence of Values or numbers: write {op.name}(list(array.flat))")
+        raise TypeError(
+            f"{op.name} takes sequences of Values and numbers, of one dimension. For a matrix times a vector write W @ x; "
+            f"for all items of an array, {op.name}(array.ravel())"
+        )
     result = numpy.frompyfunc(lambda *xs: apply(op, xs), op.arity, 1)(*operands)
     whole = numpy.asarray(result)
     return result if any(isinstance(x, Value) for x in whole.flat) else whole.astype(float)
@@ -67,7 +70,7 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
 
 def _softmaxes(xs: Sequence[Any]) -> list[Any]:
     if not any(isinstance(x, Value) for x in xs):
-        return numerics.softmaxes([float(x) for x in xs])
+        return numerics.softmaxes([to_float(x) for x in xs])
     values = tuple([operand(x) for x in xs])
     code = TABLE["softmax"].code
     return [nary(code, values, operand(float(i))) for i in range(len(values))]
