@@ -121,7 +121,7 @@ def test_our_functions_take_arrays() -> None:
     assert [y.data for y in mixed.flat] == [0.5, 0.25, 2.0, 0.25]
     assert tg.where(numbers > 0.0, values, -values).shape == (2, 2)
     assert tg.hypot(numbers, np.array([1.0, 2.0])).shape == (2, 2)
-    with pytest.raises(TypeError, match=r"list\(array\.flat\)"):
+    with pytest.raises(TypeError, match=r"array\.ravel"):
         tg.logsumexp([np.array([1.0, 2.0])])
 
 

@@ -60,8 +60,8 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
             raise TypeError(f"{op.name} takes Values, numbers and arrays of them, not {type(x).__name__} {x!r}")
     if op.arity == NARY:
         raise TypeError(
-            f"{op.name} takes sequences of Values and numbers, of one dimension. For a matrix times a vector write W @ x; "
-            f"for all items of an array, {op.name}(array.ravel())"
+            f"{op.name} takes sequences of Values and numbers, of one dimension. For a matrix times a vector write "
+            f"W @ x; for all items of an array, {op.name}(array.ravel())"
         )
     result = numpy.frompyfunc(lambda *xs: apply(op, xs), op.arity, 1)(*operands)
     whole = numpy.asarray(result)
