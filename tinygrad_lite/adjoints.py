@@ -43,7 +43,7 @@ def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
                 sweep(order)
             return [x._grad for x in inputs]
         finally:
-            for i in range(len(nodes) - 1, -1, -1):  # backwards, as an input stands twice
+            for i in range(len(nodes)):
                 nodes[i]._grad = before[i]
 
 
