@@ -120,13 +120,18 @@ class Value(Methods):
         self,
         data: object,
         label: object = None,
-        *,
         _code: i16 = LEAF,
         _a: Value | None = None,
         _b: Value | None = None,
         _details: Details | None = None,
+        _result: float = 0.0,
     ) -> None:
-        self._data: float = 0.0 if _code > CONSTANT else to_float(data)  # record() sets an interior node's
+        if data is None and _code > CONSTANT:
+            self._data: float = _result
+        elif _code <= CONSTANT:
+            self._data = to_float(data)
+        else:
+            raise TypeError("Value(data, label) makes a leaf; an interior node is made by an operation")
         self._grad: float = 0.0
         self._stamp: i64 = STATE.clock
         self._pending: i32 = 0
@@ -583,9 +588,7 @@ def record(code: i16, data: float, a: Value, b: Value | None) -> Value:
         from tinygrad_lite import modes
 
         return modes.record(code, data, a, b, None)
-    node = Value(None, _code=code, _a=a, _b=b)
-    node._data = data
-    return node
+    return Value(None, None, code, a, b, None, data)
 
 
 def record_nary(code: i16, data: float, last: Value | None, details: Details) -> Value:
@@ -594,9 +597,7 @@ def record_nary(code: i16, data: float, last: Value | None, details: Details) ->
         from tinygrad_lite import modes
 
         return modes.record(code, data, last, None, details)
-    node = Value(None, _code=code, _a=last, _details=details)
-    node._data = data
-    return node
+    return Value(None, None, code, last, None, details, data)
 
 
 def unary(code: i16, x: Value) -> Value:
@@ -875,8 +876,9 @@ def local_derivatives(node: Value) -> Sequence[Any]:
 
 def check_fresh(order: list[Value]) -> None:
     """Raises if an operand is newer than the node above it; quick where no leaf was changed since all were recorded."""
+    now = STATE.clock
     for node in order:
-        if node._stamp != STATE.clock:
+        if node._stamp != now:
             break
     else:
         return
