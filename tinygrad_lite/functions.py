@@ -1309,7 +1309,7 @@ def clamp(x: Any, low: Any, high: Any) -> Any:
     At a kink: 1 at both ends (PyTorch's choice).
 
     >>> x = Value(0.5)
-    >>> y = clamp(x, -1.0, 1.0)
+    >>> y = clamp(x, -1.0, 3.0)
     >>> y.backward()
     """
     return apply(BY_CODE[_CLAMP], (x, low, high))

@@ -318,8 +318,7 @@ def elu(x: float, alpha: float) -> float:
 
 
 SELU_SCALE: Final = 1.0507009873554804934193349852946
-SELU_ALPHA: Final = 1.6732632423543772848170429916717
-SELU_SLOPE: Final = 1.7580993408473768599402175208123  # scale · alpha, rounded once
+SELU_SLOPE: Final = 1.7580993408473768599402175208123  # scale · alpha (1.6732…), rounded once
 
 
 def selu(x: float) -> float:

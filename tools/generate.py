@@ -20,7 +20,7 @@ package.__path__ = [str(ROOT / "tinygrad_lite")]
 sys.modules["tinygrad_lite"] = package
 sys.path.insert(0, str(ROOT))
 
-from tinygrad_lite.operation import NARY, Op  # noqa: E402 (see above)
+from tinygrad_lite.operation import NARY, Interval, Op  # noqa: E402 (see above)
 from tinygrad_lite.ops import TABLE  # noqa: E402
 
 NOTICE = "Made from the operation table by tools/generate.py (``make generate``): change the record, not this file."
@@ -46,12 +46,18 @@ def parameters(op: Op, annotation: str, *, method: bool = False) -> str:
 
 def example(op: Op) -> list[str]:
     """A call that runs as a doctest, on Values at a point inside the domain."""
-    points = {"acosh": "2.0", "log1p": "0.5", "atanh": "0.5", "asin": "0.5", "acos": "0.5", "where": "1.0"}
-    first = points.get(op.name, "0.5")
-    rest = ["2.0", "3.0"][: len(op.operands) - 1 - len(op.defaults)]
-    if op.name == "clamp":
-        rest = ["-1.0", "1.0"]
+    required = len(op.operands) - len(op.defaults)
+    first, *rest = [
+        repr(point_in(domain, wanted)) for domain, wanted in zip(op.domain[:required], (0.5, 2.0, 3.0), strict=False)
+    ]
     return [f">>> x = Value({first})", f">>> y = {op.name}({', '.join(['x', *rest])})"]
+
+
+def point_in(domain: Interval, wanted: float) -> float:
+    """The wanted number, or one within the domain if it is not."""
+    if domain.whole:
+        return 1.0
+    return domain.low + 1.0 if wanted < domain.low else min(wanted, domain.high)
 
 
 def docstring(op: Op, indent: str) -> str:
