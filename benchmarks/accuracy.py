@@ -21,12 +21,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np
-import reference
-import sampling
 
 from tinygrad_lite.dispatch import record_operation
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import TABLE
+from tinygrad_lite.testing import exact as reference
+from tinygrad_lite.testing import sampling
 from tinygrad_lite.value import Value
 
 #: Where a peer's functions are looked for, and names that are neither ours nor NumPy's.

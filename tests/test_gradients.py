@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import reference
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from reference import Dual, mp, mpf
 
 import tinygrad_lite as tg
 from tinygrad_lite.dispatch import record_operation
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import TABLE
+from tinygrad_lite.testing import exact as reference
+from tinygrad_lite.testing.exact import Dual, mp, mpf
 from tinygrad_lite.value import Value
 
 #: Without jumps, and without poles on the line: one step of a program is one of these, or an n-ary one.

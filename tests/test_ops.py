@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-import sampling
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +19,8 @@ from tinygrad_lite.arithmetic import FLOAT, array, evaluate_rule
 from tinygrad_lite.dispatch import VALUE, record_operation
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import BY_CODE, TABLE, find
+from tinygrad_lite.testing import exact as reference
+from tinygrad_lite.testing import sampling
 from tinygrad_lite.value import Value
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,0 +1,219 @@
+"""What a check says: a verdict on each derivative, and a report on all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Verdict(str, Enum):
+    """What is found out about one derivative, or about a whole function (the gravest of its derivatives').
+
+    A correct rule is never WRONG. Where a function is not differentiable, the verdict says so, and the derivative is
+    held against the one-sided ones.
+    """
+
+    #: differentiable here, and equal to what an independent oracle says
+    CORRECT = "smooth and correct"
+    #: the slope jumps here; the derivative lies between the one-sided ones, as a convention may choose
+    KINK = "kink"
+    #: the function is defined on one side only, or its derivative is not finite there
+    DOMAIN_EDGE = "domain edge"
+    #: the value, the derivative or a step on the way is too large for a float, or no number
+    NON_FINITE = "non-finite"
+    #: the oracles cannot tell; the reason says why
+    UNDECIDED = "undecided"
+    #: an oracle disagrees by more than rounding explains
+    WRONG = "wrong"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+#: From harmless to grave: a report has the gravest verdict of its findings.
+GRAVITY = tuple(Verdict)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one oracle says about a derivative at a point.
+
+    Attributes:
+        value: The derivative; nan if there is none.
+        error: A bound on its error; inf if the oracle does not know.
+        oracle: The oracle's name.
+        left: The derivative from below, where it was looked at.
+        right: The derivative from above.
+        kind: CORRECT where the function is smooth there; KINK, DOMAIN_EDGE, NON_FINITE or UNDECIDED where it is not.
+        note: What else there is to say: why undecided, at which steps.
+    """
+
+    value: float
+    error: float
+    oracle: str
+    left: float = math.nan
+    right: float = math.nan
+    kind: Verdict = Verdict.CORRECT
+    note: str = ""
+
+    def __str__(self) -> str:
+        if self.kind is Verdict.KINK:
+            return f"{self.left:.17g} from below, {self.right:.17g} from above"
+        if self.kind is not Verdict.CORRECT:
+            return f"{self.kind}{': ' + self.note if self.note else ''}"
+        bound = f" ± {self.error:.1e}" if self.error > 0.0 else ""
+        return f"{self.value:.17g}{bound}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One derivative, held against what it should be.
+
+    Attributes:
+        argument: By what it is taken: ``x``, ``args[0][2]``; for higher orders all, ``x, y``.
+        output: Of what: ``""`` for the only output, else ``[3]``.
+        order: 1 for the gradient, 2 for the Hessian, ...
+        got: The derivative under test.
+        low: The least that is right.
+        high: The greatest that is right; the same as ``low`` where the function is smooth.
+        tolerance: By how much rounding may have moved ``got``.
+        oracle: Who says so.
+        verdict: The verdict.
+        reason: Why, where that is not plain.
+        others: What further oracles say, by name.
+    """
+
+    argument: str
+    output: str
+    order: int
+    got: float
+    low: float
+    high: float
+    tolerance: float
+    oracle: str
+    verdict: Verdict
+    reason: str = ""
+    others: Sequence[Estimate] = ()
+
+    @property
+    def expected(self) -> float:
+        """What is right and nearest to what was got."""
+        return min(max(self.got, self.low), self.high) if math.isfinite(self.got) else self.low
+
+    @property
+    def difference(self) -> float:
+        """|got - expected|."""
+        return abs(self.got - self.expected)
+
+    @property
+    def relative(self) -> float:
+        """The difference in units of what is expected; inf if that is 0."""
+        if self.difference == 0.0:
+            return 0.0
+        return self.difference / abs(self.expected) if self.expected else math.inf
+
+    @property
+    def ulps(self) -> float:
+        """The difference in units in the last place of what is expected."""
+        if not math.isfinite(self.difference) or not math.isfinite(self.expected):
+            return math.inf
+        return self.difference / math.ulp(self.expected)
+
+    @property
+    def name(self) -> str:
+        """Such as ``∂²f[0]/∂x∂y``."""
+        power = "" if self.order == 1 else "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(self.order))
+        below = "".join(f"∂{x}" for x in self.argument.split(", "))
+        return f"∂{power}f{self.output}/{below}"
+
+
+@dataclass
+class Report:
+    """What a check found: its ``verdict`` is the gravest of its ``findings``.
+
+    Attributes:
+        function: The name of the function.
+        point: The arguments, as code.
+        given: The arguments that the caller gave, as code, where a smaller failing input was found.
+        findings: One for each derivative looked at.
+        code: The function's expression at that point as code, where it was recorded.
+        call: The call that shows the same again.
+        seed: What was drawn depends on it alone.
+        culprit: The operation whose own derivative is off, where one was found.
+        skipped: How many of the points drawn lay outside the function's domain.
+    """
+
+    function: str
+    point: str
+    findings: list[Finding] = field(default_factory=list)
+    given: str = ""
+    code: str = ""
+    call: str = ""
+    seed: int = 0
+    culprit: str = ""
+    skipped: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest of the findings'."""
+        return max((finding.verdict for finding in self.findings), key=GRAVITY.index, default=Verdict.UNDECIDED)
+
+    @property
+    def worst(self) -> Finding | None:
+        """The finding that the verdict rests on: of several, the one that is off by most."""
+        found = [finding for finding in self.findings if finding.verdict is self.verdict]
+        return max(found, key=lambda finding: _size(finding), default=None)
+
+    @property
+    def reason(self) -> str:
+        """Why it has that verdict."""
+        return self.worst.reason if self.worst else "nothing was checked"
+
+    def __str__(self) -> str:
+        worst = self.worst
+        if worst is None:
+            return f"{self.function} at {self.point}: {self.verdict} ({self.reason})"
+        lines = [f"{self.verdict}: {worst.name} of {self.function} at {self.point}"]
+        lines += [f"  {name:<12}{text}" for name, text in _rows(self, worst) if text]
+        return "\n".join(lines)
+
+
+def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
+    same = worst.low == worst.high
+    expected = f"{worst.expected!r}" if same else f"between {worst.low!r} and {worst.high!r}"
+    off = worst.verdict is Verdict.WRONG
+    size = f"{worst.difference:.3g}, {_percent(worst.relative)}, {worst.ulps:.3g} ulp"
+    return [
+        ("you gave", report.given),
+        ("argument", worst.argument),
+        ("output", worst.output),
+        ("order", str(worst.order)),
+        ("got", repr(worst.got)),
+        ("expected", f"{expected} ({worst.oracle})" if worst.oracle else ""),
+        ("difference", f"{size}; rounding explains {worst.tolerance:.1g}" if off else ""),
+        ("reason", worst.reason),
+        ("culprit", report.culprit),
+        *((estimate.oracle, str(estimate)) for estimate in worst.others),
+        ("code", report.code.replace("\n", "\n" + " " * 14)),
+        ("reproduce", report.call),
+        ("seed", str(report.seed)),
+    ]
+
+
+def _percent(relative: float) -> str:
+    return f"{100 * relative:.3g} %" if math.isfinite(relative) else "infinitely many %"
+
+
+def _size(finding: Finding) -> float:
+    size = finding.relative
+    return size if not math.isnan(size) else math.inf
+
+
+class DerivativeError(AssertionError):
+    """A derivative is wrong. The message is the report; ``report`` holds its parts."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"\n{report}")
+        self.report = report
