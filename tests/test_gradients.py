@@ -15,7 +15,7 @@ from tinygrad_lite.dispatch import record_operation
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.testing import exact as reference
-from tinygrad_lite.testing.exact import Dual, mp, mpf
+from tinygrad_lite.testing.dual import Dual, mp, mpf
 from tinygrad_lite.value import Value
 
 #: Without jumps, and without poles on the line: one step of a program is one of these, or an n-ary one.
@@ -67,9 +67,9 @@ def on_duals(name: str, operands: list[Any]) -> Any:
     if name == "prod":
         return operands[0] * operands[1] * operands[2]
     if name == "logsumexp":
-        return reference.F["log"](sum((reference.F["exp"](x) for x in operands), mpf(0)))
+        return reference.ARITHMETIC.log(sum((reference.ARITHMETIC.exp(x) for x in operands), mpf(0)))
     if name == "softmax":
-        exponentials = [reference.F["exp"](x) for x in operands[:-1]]
+        exponentials = [reference.ARITHMETIC.exp(x) for x in operands[:-1]]
         return exponentials[int(operands[-1])] / sum(exponentials, mpf(0))
     return reference.value(TABLE[name], operands)
 

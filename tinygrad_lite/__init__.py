@@ -9,12 +9,13 @@ Write mathematics one scalar at a time. See every gradient. Trust every derivati
 >>> y.data, a.grad, b.grad
 (0.0, -2.0, 0.5)
 
-The submodules ``nn`` and ``viz`` are loaded when they are first used.
+The submodules ``nn``, ``testing`` and ``viz`` are loaded when they are first used.
 """
 
 from typing import Any
 
 from tinygrad_lite import errors, functions, ops
+from tinygrad_lite.dispatch import define
 from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
 from tinygrad_lite.modes import detect_anomaly, is_recording, no_grad
@@ -29,6 +30,7 @@ __all__ = [
     "StaleGraphError",
     "Value",
     "__version__",
+    "define",
     "detect_anomaly",
     "errors",
     "grad",
@@ -45,7 +47,7 @@ __all__ = [
     *functions.__all__,
 ]
 
-_SUBMODULES = ("nn", "viz")
+_SUBMODULES = ("nn", "testing", "viz")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tinygrad_lite import numerics
 from tinygrad_lite.arithmetic import products_without_each
-from tinygrad_lite.operation import NARY, Op
-from tinygrad_lite.ops import TABLE
-from tinygrad_lite.value import DOT, Value, binary, dot_node, nary, operand, to_float, unary
+from tinygrad_lite.operation import NARY, Interval, Op
+from tinygrad_lite.ops import BY_CODE, DEFINED, TABLE
+from tinygrad_lite.value import DOT, FORWARD, UNARY_RULE, Value, binary, dot_node, nary, operand, to_float, unary
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -43,6 +43,111 @@ def record_operation(op: Op, operands: Sequence[Any]) -> Value:
     if op.arity == 2:
         return binary(op.code, xs[0], xs[1])
     return nary(op.code, tuple(xs))
+
+
+def define(
+    name: str,
+    forward: Callable[..., float],
+    partials: Callable[..., Any] | Sequence[Callable[..., Any]],
+    *,
+    arity: int | None = None,
+    definition: Callable[..., Any] | None = None,
+    domain: Sequence[Interval] = (),
+    kink: Callable[..., bool] | None = None,
+    convention: str = "",
+    symbol: str = "",
+    latex: str = "",
+    latex_partials: Sequence[str] = (),
+    doc: str = "",
+) -> Callable[..., Any]:
+    """An operation of your own, with your derivative rule: a function on Values, numbers and arrays.
+
+    The rule is written once, as those of the operation table are: operators on the operands, and ``m.exp(x)`` for every
+    function of the table, so that derivatives have derivatives. Is it right? ``testing.check_gradients`` tells.
+
+    Args:
+        name: How nodes, messages and pictures name it. A later definition of the same name replaces an earlier one.
+        forward: On floats: ``forward(x, y)``; with ``arity=NARY`` ``forward(operands)``.
+        partials: ``rule(m, *operands, z)``, where z is the result: one, or one for each operand. With ``arity=NARY``
+            one that gives a list: ``rule(m, operands, z)``.
+        arity: The number of operands; as many as there are rules, if left out; :data:`~tinygrad_lite.operation.NARY`
+            for any number.
+        definition: The textbook formula ``definition(m, *operands)``, which 60-digit arithmetic can evaluate. Not
+            needed if ``forward`` is made of operators alone.
+        domain: An :class:`~tinygrad_lite.operation.Interval` for each operand.
+        kink: Of the operands: whether the derivative jumps there.
+        convention: What the derivative is at a kink, in words.
+        symbol: How it is drawn; the name, if left out.
+        latex: Its value, with ``$x``, ``$y`` for the operands.
+        latex_partials: Its derivatives.
+        doc: One sentence about it.
+
+    Raises:
+        TypeError: ``forward`` or a rule is not callable, or there are not as many rules as operands.
+        ValueError: The operation table has an operation of that name.
+
+    >>> cube = define("cube", lambda x: x**3, lambda m, x, z: 3.0 * x**2)
+    >>> x = Value(2.0)
+    >>> y = cube(x) + 1.0
+    >>> y.backward()
+    >>> y.data, x.grad
+    (9.0, 12.0)
+    """
+    rules = tuple([partials]) if callable(partials) else tuple(partials)
+    count = len(rules) if arity is None else arity
+    if not callable(forward) or not all([callable(rule) for rule in rules]):
+        raise TypeError(f"define({name!r}, forward, partials) takes a function, and a rule for each of its operands")
+    if count not in (NARY, 1, 2, 3) or len(rules) != (1 if count == NARY else count):
+        raise TypeError(
+            f"{name} has {len(rules)} rules for {'any number of' if count == NARY else count} operands: an operation "
+            "has 1 to 3 operands and a rule for each, or arity=NARY and one rule that gives a list"
+        )
+    if name in TABLE:
+        raise ValueError(f"the operation table has {name!r} already: choose another name for yours")
+    op = Op(
+        name,
+        symbol or name,
+        count,
+        forward,
+        rules,
+        doc=doc or f"{name}, defined by the user.",
+        latex=latex or _latex_call(name, count),
+        latex_partials=tuple(latex_partials) or (rf"\partial \mathrm{{{name}}}",) * len(rules),
+        definition=definition,
+        operands=("xs",) if count == NARY else ("x", "y", "z"),
+        domain=tuple(domain),
+        kink=kink,
+        convention=convention or ("between the one-sided derivatives" if kink is not None else ""),
+        public=False,
+    )
+    op.code = len(BY_CODE)
+    BY_CODE.append(op)
+    FORWARD.append(forward)
+    UNARY_RULE.append(rules[0] if count == 1 else None)
+    DEFINED[name] = op
+    return _defined(op)
+
+
+def _latex_call(name: str, arity: int) -> str:
+    operands = "x_1, \\ldots, x_n" if arity == NARY else ", ".join(["$x", "$y", "$w"][:arity])
+    return rf"\operatorname{{{name}}}({operands})"
+
+
+def _defined(op: Op) -> Callable[..., Any]:
+    """The function of an operation of the user's."""
+
+    def of_sequence(xs: Iterable[Any]) -> Any:
+        return apply(op, xs)
+
+    def of_operands(*operands: Any) -> Any:
+        if len(operands) != op.arity:
+            raise TypeError(f"{op.name} takes {op.arity} operands, not {len(operands)}")
+        return apply(op, operands)
+
+    function: Any = of_sequence if op.arity == NARY else of_operands
+    function.__name__ = op.name
+    function.__doc__ = op.doc
+    return cast("Callable[..., Any]", function)
 
 
 def apply_any(op: Op | None, operands: Sequence[Any]) -> Any:

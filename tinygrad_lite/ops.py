@@ -168,7 +168,7 @@ _RECORDS: Final = (
        doc="Remainder of the division rounded down; it has the sign of y.", latex=r"$x \bmod $y",
        latex_partials=("1", r"-\left\lfloor \frac{$x}{$y} \right\rfloor")),
     Op("abs", "abs", 1, operator.abs, (lambda m, x, z: m.sign(x),), numpy="absolute",
-       definition=lambda m, x: abs(x), kink=lambda x: x == 0.0, convention="abs'(0) = 0",
+       definition=lambda m, x: m.abs(x), kink=lambda x: x == 0.0, convention="abs'(0) = 0",
        doc="Absolute value.", latex=r"\left| $x \right|", latex_partials=(r"\operatorname{sign} $x",)),
     Op("dot", "dot", NARY, numerics.dot, (_dot_partials,), operands=("ws", "xs", "bias"), defaults=(0.0,),
        definition=lambda m, v: _sum_of_products(v),
@@ -197,7 +197,7 @@ _RECORDS: Final = (
        doc="Square root; its derivative at 0 is inf.", latex=r"\sqrt{$x}",
        latex_partials=(r"\frac{1}{2 \sqrt{$x}}",)),
     Op("cbrt", "cbrt", 1, numerics.cbrt, (lambda m, x, z: m.cbrt_derivative(x),), numpy="cbrt",
-       definition=lambda m, x: m.copysign(m.cbrt(abs(x)), x),
+       definition=lambda m, x: m.copysign(m.cbrt(m.abs(x)), x),
        doc="Real cube root; its derivative at 0 is inf.", latex=r"\sqrt[3]{$x}",
        latex_partials=(r"\frac{1}{3 \sqrt[3]{$x}^2}",)),
     # ---------------------------------------------------------------------------------------- trigonometry
@@ -290,7 +290,7 @@ _RECORDS: Final = (
        doc="x * sigmoid(x), also called swish (Ramachandran et al. 2017).", latex=r"$x\,\sigma($x)",
        latex_partials=(r"\sigma($x)\,(1 + $x\,\sigma(-$x))",)),
     Op("softsign", "softsign", 1, numerics.softsign, (lambda m, x, z: _inverse_square(1.0 + abs(x)),),
-       definition=lambda m, x: x / (1 + abs(x)),
+       definition=lambda m, x: x / (1 + m.abs(x)),
        doc="x/(1 + |x|).", latex=r"\frac{$x}{1 + |$x|}", latex_partials=(r"\frac{1}{(1 + |$x|)^2}",)),
     Op("hardtanh", "hardtanh", 3, numerics.clamp,
        (lambda m, x, low, high, z: m.greater(x, low) * m.less(x, high),
@@ -398,7 +398,7 @@ _RECORDS: Final = (
        doc="x**y * log(x).", latex=r"{$x}^{$y} \ln $x",
        latex_partials=(r"{$x}^{$y - 1} (1 + $y \ln $x)", r"{$x}^{$y} \ln^2 $x")),
     Op("cbrt_derivative", "cbrt'", 1, numerics.cbrt_derivative, (lambda m, x, z: -2.0 / 3.0 * z / x,), public=False,
-       definition=lambda m, x: 1 / (3 * m.cbrt(abs(x)) ** 2),
+       definition=lambda m, x: 1 / (3 * m.cbrt(m.abs(x)) ** 2),
        doc="1/(3 cbrt(x)**2).", latex=r"\frac{1}{3 \sqrt[3]{$x}^2}", latex_partials=(r"-\frac{2}{9 \sqrt[3]{$x}^5}",)),
     Op("tanh_derivative", "tanh'", 1, numerics.tanh_derivative, (lambda m, x, z: -2.0 * m.tanh(x) * z,), public=False,
        definition=lambda m, x: 1 / m.cosh(x) ** 2,
@@ -439,6 +439,8 @@ CONSTANT_CODE: Final = 1
 
 #: Every operation by name, in the order of their codes.
 TABLE: Final[dict[str, Op]] = {}
+#: Operations that users defined (:func:`tinygrad_lite.define`), by name.
+DEFINED: Final[dict[str, Op]] = {}
 #: The record of each code; None for the two codes of nodes without an operation.
 BY_CODE: Final[list[Op | None]] = [None, None]
 
@@ -460,7 +462,7 @@ def find(name: str) -> Op:
     >>> find("tanh").latex
     '\\\\tanh $x'
     """
-    op = TABLE.get(name)
+    op = TABLE.get(name) or DEFINED.get(name)
     if op is None:
         import difflib
 
