@@ -93,9 +93,9 @@ def define(
     >>> y.data, x.grad
     (9.0, 12.0)
     """
-    rules = tuple([partials]) if callable(partials) else tuple(partials)
+    rules = (partials,) if callable(partials) else tuple(partials)
     count = len(rules) if arity is None else arity
-    if not callable(forward) or not all([callable(rule) for rule in rules]):
+    if not callable(forward) or not all(callable(rule) for rule in rules):
         raise TypeError(f"define({name!r}, forward, partials) takes a function, and a rule for each of its operands")
     if count not in (NARY, 1, 2, 3) or len(rules) != (1 if count == NARY else count):
         raise TypeError(

@@ -22,6 +22,7 @@ from tinygrad_lite.operation import CONDITION, NARY, POSITIVE, UNIT, Interval, O
 _LOG2E: Final = 1.4426950408889634
 _LOG10E: Final = 0.4342944819032518
 _TWO_OVER_SQRT_PI: Final = 1.1283791670955126
+_GREATEST: Final = 1.7976931348623157e308
 _SQRT2: Final = 1.4142135623730951
 _SQRT2_TAIL: Final = -9.667293313452913e-17
 
@@ -55,6 +56,12 @@ def _atan2_partial(m: Any, x: Any, y: Any) -> Any:
 def _pow_by_both(m: Any, x: Any, y: Any, z: Any) -> Any:
     """∂²(x^y)/∂x∂y = x^(y−1)(1 + y ln x)."""
     return m.pow(x, y - 1.0) + y * m.pow_by_exponent(x, y - 1.0)
+
+
+def _pow_by_base_twice(m: Any, x: Any, y: Any) -> Any:
+    """y(y − 1)x^(y−2); at y = 0 that is 0 even where the power is infinite, and its slope in y the power's."""
+    power = m.pow_by_base(x, y - 1.0)
+    return y * m.where(y, power, m.clamp(power, -_GREATEST, _GREATEST))
 
 
 def _scaled_exp(m: Any, scale: Any, x: Any) -> Any:
@@ -386,7 +393,7 @@ _RECORDS: Final = (
        latex=r"x_{$y}", latex_partials=(r"[i = $y]",)),
     # --------------------------------------------------- derivatives that are functions in their own right
     Op("pow_by_base", "∂pow/∂x", 2, numerics.power_by_base,
-       (lambda m, x, y, z: y * m.pow_by_base(x, m.where(y, y - 1.0, 1.0)), _pow_by_both), public=False, bound=math.inf,
+       (lambda m, x, y, z: _pow_by_base_twice(m, x, y), _pow_by_both), public=False, bound=math.inf,
        bound_reason="a second derivative: y - 2 is rounded, and 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: y * x ** (y - 1), domain=(POSITIVE, Interval()),
        doc="y * x**(y - 1).", latex="$y {$x}^{$y - 1}", latex_partials=("$y ($y - 1) {$x}^{$y - 2}",

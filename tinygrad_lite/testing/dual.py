@@ -1,7 +1,7 @@
 """Dual numbers, and the arithmetics in which a textbook formula is evaluated to differentiate it.
 
-A dual number carries a value and a slope (Clifford 1873); arithmetic on it is forward-mode differentiation. Dual numbers
-nest, so that formulas give derivatives of any order. Nothing here comes from the engine: the derivatives of the twenty
+A dual number carries a value and a slope (Clifford 1873); arithmetic on it is forward-mode differentiation. Dual
+numbers nest, so that formulas give derivatives of any order. Nothing here comes from the engine: the derivatives of the twenty
 elementary functions stand in this file, apart from the operation table's rules, which they are there to judge.
 
 An :class:`Arithmetic` is a base of numbers (mpmath's, floats or complex numbers) with the table's functions on it. It
@@ -322,6 +322,8 @@ class Arithmetic:
         self.source = source
         #: every decision since it was last cleared: -1, 0 or 1 for a comparison, a whole number for a rounding
         self.decisions: list[int] = []
+        #: which of them are ties: equal numbers, or a whole number to be rounded
+        self.tied: list[bool] = []
         #: what to decide instead, by the number of the decision: 1 for "slightly above", -1 for "slightly below"
         self.forced: Mapping[int, int] = {}
         for name, derivative in DERIVATIVES.items():
@@ -344,23 +346,32 @@ class Arithmetic:
 
     # ------------------------------------------------------------------------------------- decisions
 
-    def _decide(self, decision: int, forced: Callable[[int], int]) -> int:
+    def begin(self, forced: Mapping[int, int] | None = None) -> None:
+        """Forgets the decisions of the operation before; sets those to take otherwise in the next."""
+        self.decisions.clear()
+        self.tied.clear()
+        self.forced = forced or {}
+
+    def _decide(self, decision: int, tied: bool, forced: Callable[[int], int]) -> int:
         side = self.forced.get(len(self.decisions))
         if side is not None:
             decision = forced(side)
         self.decisions.append(decision)
+        self.tied.append(tied)
         return decision
 
     def compare(self, x: Any, y: Any) -> int:
         """-1, 0 or 1 as x is less than, equal to or greater than y."""
         a, b = _ordered(primal(x)), _ordered(primal(y))
-        return self._decide(int(a > b) - int(a < b), lambda side: side)
+        return self._decide(int(a > b) - int(a < b), bool(a == b), lambda side: side)
 
     def floor(self, x: Any) -> Any:
         """The greatest whole number not above x; its derivative is 0."""
         number = _ordered(primal(x))
+        nearest = int(mpmath.nint(number))
         # At a jump: the number itself from above, the one before from below.
-        return self._number(self._decide(int(mpmath.floor(number)), lambda side: int(mpmath.nint(number)) - (side < 0)))
+        down = self._decide(int(mpmath.floor(number)), number == nearest, lambda side: nearest - (side < 0))
+        return self._number(down)
 
     def ceil(self, x: Any) -> Any:
         """The least whole number not below x; its derivative is 0."""
@@ -449,7 +460,14 @@ def _ordered(x: Any) -> Any:
 
 def mpmath_arithmetic(source: random.Random | None = None) -> Arithmetic:
     """mpmath numbers, at the precision of the moment; noisy ones if there is a source of noise."""
-    return Arithmetic(mpf, lambda name: getattr(mpmath, name), mp.pi, source)
+    return Arithmetic(mpf, lambda name: _erfc if name == "erfc" else getattr(mpmath, name), mp.pi, source)
+
+
+def _erfc(x: Any) -> Any:
+    """mpmath's, which overflows for huge x (mpmath 1.4); there, the first term of its series is right to 60 digits."""
+    if abs(x) < mpf(10) ** 40:
+        return mpmath.erfc(x)
+    return mpf(2) if x < 0 else mp.exp(-(x * x)) / (x * mp.sqrt(mp.pi))
 
 
 def float_arithmetic() -> Arithmetic:

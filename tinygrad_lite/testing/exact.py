@@ -1,8 +1,8 @@
 """What derivatives really are: the textbook definition of an operation, differentiated to as many digits as it takes.
 
 Nothing here comes from the engine but the ``definition`` of an operation. :func:`partial` evaluates it on a dual number
-of mpmath numbers, at a precision that is doubled until two results agree. :func:`ulps` says how far a float is from such
-a truth.
+of mpmath numbers, at a precision that is doubled until two results agree. :func:`ulps` says how far a float is from
+such a truth.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tinygrad_lite.testing.dual import Arithmetic, Dual, mpmath_arithmetic
 ARITHMETIC = mpmath_arithmetic()
 
 
-class NoDefinition(ValueError):
+class DefinitionError(ValueError):
     """An operation of the user's own has no formula that can be evaluated on other numbers than floats."""
 
 
@@ -30,15 +30,30 @@ def value(op: Op, operands: Sequence[Any], m: Arithmetic = ARITHMETIC) -> Any:
     if definition is not None:
         return definition(m, list(operands)) if op.arity == NARY else definition(m, *operands)
     function = getattr(m, op.name, None)
-    if function is not None:
-        return function(*operands)
-    try:  # its float function, which may be nothing but operators
-        return op.forward(list(operands)) if op.arity == NARY else op.forward(*operands)
+    if function is None:  # its float function, which may be nothing but operators
+        function = op.forward
+        if op.arity == NARY:
+            return function(list(operands))
+    return function(*operands)
+
+
+def require_formula(op: Op, operands: Sequence[float]) -> None:
+    """Makes sure that an operation can be evaluated on other numbers than floats.
+
+    Raises:
+        DefinitionError: It has no definition, and its float function does not run on dual numbers.
+    """
+    if op.definition is not None or hasattr(ARITHMETIC, op.name):
+        return
+    try:
+        value(op, [Dual(mpf(x), mpf(1)) for x in operands])
     except (TypeError, AttributeError) as error:
-        raise NoDefinition(
+        raise DefinitionError(
             f"{op.name} has no definition, and its float function does not run on other numbers ({error}): give its "
             "formula as define(..., definition=lambda m, x: m.exp(x) ...)"
         ) from error
+    except (ArithmeticError, ValueError):  # it runs, and has no derivative here
+        return
 
 
 def partial(op: Op, operands: Sequence[float], k: int) -> Any:
@@ -47,8 +62,8 @@ def partial(op: Op, operands: Sequence[float], k: int) -> Any:
     def evaluate() -> Any:
         numbers: list[Any] = [mpf(x) for x in operands]
         numbers[k] = Dual(numbers[k], mpf(1))
+        ARITHMETIC.begin()
         result = value(op, numbers)
-        ARITHMETIC.decisions.clear()
         return mpf(result.slope) if isinstance(result, Dual) else mpf(0)
 
     return converged(evaluate, operands)

@@ -138,10 +138,12 @@ class Report:
         point: The arguments, as code.
         given: The arguments that the caller gave, as code, where a smaller failing input was found.
         findings: One for each derivative looked at.
+        numbers: The numbers in the arguments.
         code: The function's expression at that point as code, where it was recorded.
         call: The call that shows the same again.
         seed: What was drawn depends on it alone.
         culprit: The operation whose own derivative is off, where one was found.
+        unused: The inputs that the function does not depend on.
         skipped: How many of the points drawn lay outside the function's domain.
     """
 
@@ -151,8 +153,10 @@ class Report:
     given: str = ""
     code: str = ""
     call: str = ""
+    numbers: tuple[float, ...] = ()
     seed: int = 0
     culprit: str = ""
+    unused: list[str] = field(default_factory=list)
     skipped: int = 0
 
     @property
@@ -161,10 +165,15 @@ class Report:
         return max((finding.verdict for finding in self.findings), key=GRAVITY.index, default=Verdict.UNDECIDED)
 
     @property
+    def gravity(self) -> int:
+        """How grave the verdict is: 0 for correct."""
+        return GRAVITY.index(self.verdict)
+
+    @property
     def worst(self) -> Finding | None:
-        """The finding that the verdict rests on: of several, the one that is off by most."""
+        """The finding that the verdict rests on: of several those of lowest order, of these the one off by most."""
         found = [finding for finding in self.findings if finding.verdict is self.verdict]
-        return max(found, key=lambda finding: _size(finding), default=None)
+        return max(found, key=lambda finding: (-finding.order, _size(finding)), default=None)
 
     @property
     def reason(self) -> str:
@@ -194,6 +203,7 @@ def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
         ("expected", f"{expected} ({worst.oracle})" if worst.oracle else ""),
         ("difference", f"{size}; rounding explains {worst.tolerance:.1g}" if off else ""),
         ("reason", worst.reason),
+        ("unused", f"{report.function} does not depend on {', '.join(report.unused)}" if report.unused else ""),
         ("culprit", report.culprit),
         *((estimate.oracle, str(estimate)) for estimate in worst.others),
         ("code", report.code.replace("\n", "\n" + " " * 14)),
@@ -217,3 +227,15 @@ class DerivativeError(AssertionError):
     def __init__(self, report: Report) -> None:
         super().__init__(f"\n{report}")
         self.report = report
+
+
+class FunctionError(ValueError):
+    """The function under test cannot be checked at a point: it raises, changes its arguments, is not deterministic.
+
+    Attributes:
+        outside_domain: Whether it raised what floats raise outside a domain; at another point it may not.
+    """
+
+    def __init__(self, message: str, outside_domain: bool = False) -> None:
+        super().__init__(message)
+        self.outside_domain = outside_domain

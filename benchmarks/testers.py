@@ -1,0 +1,411 @@
+"""How good derivative testers are: ``python benchmarks/testers.py``. Ours, PyTorch's gradcheck and JAX's check_grads.
+
+Two figures for each. *Caught*: of all derivative rules of the operation table, mutated (0.1 % off, sign flipped, operands
+swapped, a factor dropped, the rule of a neighbouring operation), how many it calls wrong within 200 drawn points.
+*False alarms*: how many of the correct rules' points it calls wrong, with relu, abs and maximum at and near their kinks
+counted apart. The peers are measured where they are installed, with their own default tolerances, on the same rules at
+the same points: an ``autograd.Function``, a ``custom_vjp`` whose forward and backward passes are the table's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import importlib.util
+import itertools
+import random
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tinygrad_lite as tg
+from tinygrad_lite.arithmetic import evaluate_rule
+from tinygrad_lite.dispatch import VALUE, record_operation
+from tinygrad_lite.operation import NARY, Op
+from tinygrad_lite.ops import TABLE
+from tinygrad_lite.testing import Verdict, check_gradients, sampling
+from tinygrad_lite.testing.program import Program
+
+Rule = Callable[..., Any]
+Point = Sequence[float]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A rule of the table with a mistake in it."""
+
+    op: Op
+    operand: int
+    kind: str
+    rule: Rule
+
+
+# ------------------------------------------------------------------------------------------------ mutants
+
+
+def mutants(op: Op) -> Iterator[Mutant]:
+    """All mistakes in all rules of an operation, but those that change nothing."""
+    points = list(itertools.islice(drawn(op, 60, seed=99), 60))
+    for k, rule in enumerate(op.partials):
+        for kind, wrong in mistakes(op, k, rule):
+            if any(differs(op, rule, wrong, point) for point in points):
+                yield Mutant(op, k, kind, wrong)
+
+
+def mistakes(op: Op, k: int, rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """The five kinds of mistake."""
+    yield "0.1 % off", scaled(op, rule, 1.001)
+    yield "sign flipped", scaled(op, rule, -1.0)
+    if op.arity in (2, 3):
+        yield "operands swapped", lambda m, *xs: rule(m, xs[1], xs[0], *xs[2:])
+    if op.arity != NARY:
+        yield from without_factors(op, rule)
+    yield "neighbour's rule", neighbour(op).partials[k]
+
+
+def scaled(op: Op, rule: Rule, factor: float) -> Rule:
+    """The rule times a number."""
+    if op.arity == NARY:
+        return lambda m, operands, z: [factor * p for p in rule(m, operands, z)]
+    return lambda m, *xs: factor * rule(m, *xs)
+
+
+def neighbour(op: Op) -> Op:
+    """The next operation of the table with as many operands."""
+    alike = [other for other in TABLE.values() if other.arity == op.arity]
+    return alike[(alike.index(op) + 1) % len(alike)]
+
+
+def without_factors(op: Op, rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """The rule without one factor of one of its products, for each product in it."""
+    point = next(drawn(op, 1, seed=7))
+    operands = [tg.Value(x) for x in point]
+    z = record_operation(op, [tg.Value(x) for x in point])
+    result = rule(VALUE, *operands, tg.Value(z.data))
+    if not isinstance(result, tg.Value):
+        return
+    inputs = [*operands, tg.Value(z.data)]
+    result = rule(VALUE, *inputs)
+    program = Program([result], inputs)
+    for step, (factor, operands_of) in enumerate(program.steps):
+        if factor.name in ("mul", "truediv"):
+            yield f"factor {step} dropped", replayed(program, step, operands_of[0])
+
+
+def replayed(program: Program, dropped: int, instead: int) -> Rule:
+    """A recorded rule as a rule in any arithmetic, with the result of one step replaced by its first operand."""
+
+    def rule(m: Any, *numbers: Any) -> Any:
+        results: list[Any] = list(program.data[: program.first])
+        for place, number in zip(program.inputs, numbers, strict=True):
+            if place is not None:
+                results[place] = number
+        for step, (op, operands) in enumerate(program.steps):
+            xs = [results[i] for i in operands]
+            if step == dropped:
+                results.append(results[instead])
+            else:
+                results.append(getattr(m, op.name)(xs) if op.arity == NARY else getattr(m, op.name)(*xs))
+        return results[program.outputs[0]]
+
+    return rule
+
+
+def differs(op: Op, rule: Rule, wrong: Rule, point: Point) -> bool:
+    """Whether a mistake shows at this point."""
+    try:
+        z = op.forward(list(point)) if op.arity == NARY else op.forward(*point)
+        arguments = (list(point), z) if op.arity == NARY else (*point, z)
+        right, off = evaluate_rule(rule, arguments), evaluate_rule(wrong, arguments)
+    except Exception:  # noqa: BLE001 (a neighbour's rule may raise anything outside its own domain)
+        return False
+    pairs = zip(right, off, strict=True) if isinstance(right, list) else [(right, off)]
+    return any(abs(a - b) > 1e-9 * abs(a) for a, b in pairs if a == a and b == b)
+
+
+def drawn(op: Op, count: int, seed: int) -> Iterator[list[float]]:
+    """Points of moderate size within the domain, away from kinks: where a user would try a rule."""
+    found = 0
+    for point in sampling.points(op, 40 * count, seed):
+        if all(x == 0.0 or 1e-6 < abs(x) < 1e3 for x in point):
+            found += 1
+            yield point
+        if found == count:
+            return
+
+
+# ------------------------------------------------------------------------------------------------ testers
+
+
+def defined(op: Op, rules: Sequence[Rule]) -> Callable[..., Any]:
+    """The operation with other rules, as a function of its operands."""
+    name = op.name
+    function = tg.define(
+        f"{name}_under_test",
+        op.forward,
+        list(rules),
+        arity=op.arity,
+        definition=op.definition or (lambda m, *xs: getattr(m, name)(*xs)),
+        domain=op.domain,
+        kink=op.kink,
+        convention=op.convention,
+    )
+    if op.arity != NARY:
+        return function
+    return lambda *xs: function(xs)
+
+
+def differentiated(op: Op, function: Callable[..., Any], point: Point) -> tuple[Callable[..., Any], Point]:
+    """The function of all operands but an index, which is no number to differentiate by."""
+    if op.operands[-1] != "index":
+        return function, point
+    index = point[-1]
+    return lambda *xs: function(*xs, index), point[:-1]
+
+
+class Ours:
+    """check_gradients."""
+
+    name = "tinygrad_lite"
+
+    def __init__(self, order: int) -> None:
+        self.order = order
+
+    def prepare(self, op: Op, rules: Sequence[Rule]) -> Callable[[Point], set[int]]:
+        """What tells the orders at which the rules are wrong at a point; empty if they are right."""
+        function = defined(op, rules)
+
+        def wrong(point: Point) -> set[int]:
+            f, xs = differentiated(op, function, point)
+            report = check_gradients(f, *xs, order=self.order, shrink=False, raise_exception=False)
+            return {finding.order for finding in report.findings if finding.verdict is Verdict.WRONG}
+
+        return wrong
+
+
+def float_rules(op: Op, rules: Sequence[Rule], point: Point) -> list[float]:
+    """The derivatives by all operands, as floats."""
+    z = op.forward(list(point)) if op.arity == NARY else op.forward(*point)
+    if op.arity == NARY:
+        return [float(p) for p in evaluate_rule(rules[0], (list(point), z))]
+    return [float(evaluate_rule(rule, (*point, z))) for rule in rules]
+
+
+class PyTorch:
+    """torch.autograd.gradcheck."""
+
+    name = "gradcheck"
+
+    def prepare(self, op: Op, rules: Sequence[Rule]) -> Callable[[Point], set[int]]:
+        """As :meth:`Ours.prepare`."""
+        import torch
+
+        class Function(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx: Any, *xs: Any) -> Any:
+                ctx.save_for_backward(*xs)
+                point = [x.item() for x in xs]
+                value = op.forward(point) if op.arity == NARY else op.forward(*point)
+                return torch.tensor(value, dtype=torch.float64)
+
+            @staticmethod
+            def backward(ctx: Any, adjoint: Any) -> Any:
+                slopes = float_rules(op, rules, [x.item() for x in ctx.saved_tensors])
+                return tuple(adjoint * slope for slope in slopes)
+
+        def wrong(point: Point) -> set[int]:
+            last = len(point) - (op.operands[-1] == "index")
+            xs = [torch.tensor(x, dtype=torch.float64, requires_grad=k < last) for k, x in enumerate(point)]
+            return set() if torch.autograd.gradcheck(Function.apply, xs, raise_exception=False) else {1}
+
+        return wrong
+
+
+class JAX:
+    """jax.test_util.check_grads."""
+
+    name = "check_grads"
+
+    def prepare(self, op: Op, rules: Sequence[Rule]) -> Callable[[Point], set[int]]:
+        """As :meth:`Ours.prepare`."""
+        import jax
+        import jax.test_util
+        import numpy
+
+        jax.config.update("jax_enable_x64", True)
+
+        def value(*xs: Any) -> Any:
+            point = [float(x) for x in xs]
+            return numpy.asarray(op.forward(point) if op.arity == NARY else op.forward(*point), float)
+
+        def slopes(*xs: Any) -> Any:
+            return numpy.asarray(float_rules(op, rules, [float(x) for x in xs]))
+
+        scalar = jax.ShapeDtypeStruct((), numpy.float64)
+
+        @jax.custom_vjp
+        def function(*xs: Any) -> Any:
+            return jax.pure_callback(value, scalar, *xs)
+
+        def backward(xs: Any, adjoint: Any) -> Any:
+            vector = jax.ShapeDtypeStruct((len(xs),), numpy.float64)
+            return tuple(adjoint * jax.pure_callback(slopes, vector, *xs))
+
+        function.defvjp(lambda *xs: (function(*xs), xs), backward)
+
+        def wrong(point: Point) -> set[int]:
+            f, xs = differentiated(op, function, point)
+            try:
+                jax.test_util.check_grads(f, tuple(xs), order=1, modes=["rev"])
+            except AssertionError:
+                return {1}
+            return set()
+
+        return wrong
+
+
+# ----------------------------------------------------------------------------------------------- measuring
+
+
+def caught(tester: Any, found: Sequence[Mutant], count: int, order: int) -> tuple[list[Mutant], int]:
+    """The mutants that a tester passes at this order, and the most points that it took to catch one."""
+    passed, most = [], 0
+    for mutant in found:
+        rules = list(mutant.op.partials)
+        rules[mutant.operand] = mutant.rule
+        wrong = tester.prepare(mutant.op, rules)
+        for tried, point in enumerate(drawn(mutant.op, count, seed=0), 1):
+            try:
+                orders = wrong(point)
+            except (ArithmeticError, ValueError):
+                continue
+            if order in orders:
+                most = max(most, tried)
+                break
+        else:
+            passed.append(mutant)
+    return passed, most
+
+
+def false_alarms(tester: Any, cases: Sequence[tuple[Op, Point]]) -> list[tuple[Op, Point]]:
+    """The points at which a tester calls a correct rule wrong."""
+    alarms = []
+    prepared: dict[str, Any] = {}
+    for op, point in cases:
+        if op.name not in prepared:
+            prepared[op.name] = tester.prepare(op, op.partials)
+        try:
+            if prepared[op.name](point):
+                alarms.append((op, point))
+        except (ArithmeticError, ValueError):
+            continue
+    return alarms
+
+
+def kinks() -> list[tuple[Op, Point]]:
+    """relu, abs and maximum at their kinks and near them."""
+    beside = [0.0, *(sign * 10.0**-k for k in range(1, 17, 1) for sign in (1, -1))]
+    cases: list[tuple[Op, Point]] = [(TABLE[name], [x]) for name in ("relu", "abs") for x in beside]
+    return cases + [(TABLE["maximum"], [a, a + x]) for a in (0.0, 1.0, -3.0) for x in beside]
+
+
+def linear(mutant: Mutant) -> bool:
+    """Whether the wrong rule's own derivative is right all the same: 1.001 in the place of 1 has derivative 0."""
+    for point in itertools.islice(drawn(mutant.op, 20, seed=5), 20):
+        rules = list(mutant.op.partials)
+        rules[mutant.operand] = mutant.rule
+        try:
+            ours, theirs = (second_derivatives(mutant.op, each, point) for each in (mutant.op.partials, rules))
+        except Exception:  # noqa: BLE001 (as in differs)
+            continue
+        if any(abs(a - b) > 1e-9 * max(abs(a), abs(b)) for a, b in zip(ours, theirs, strict=True)):
+            return False
+    return True
+
+
+def second_derivatives(op: Op, rules: Sequence[Rule], point: Point) -> list[float]:
+    """Those of the operation with these rules."""
+    function, xs = differentiated(op, defined(op, rules), point)
+    leaves = [tg.Value(x) for x in xs]
+    first = tg.gradient(function(*leaves), leaves, create_graph=True)
+    return [slope for each in first for slope in tg.gradient(each, leaves)]
+
+
+def table(names: Sequence[str] | None) -> list[Op]:
+    """The operations chosen."""
+    return [op for op in TABLE.values() if not names or op.name in names]
+
+
+def peers() -> list[Any]:
+    """The testers of other projects that are installed."""
+    found: list[Any] = []
+    if importlib.util.find_spec("torch"):
+        found.append(PyTorch())
+    if importlib.util.find_spec("jax"):
+        found.append(JAX())
+    return found
+
+
+def main() -> int:
+    """Prints the figures; the exit status is 1 if ours passes a mutant or gives a false alarm."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ops", nargs="*", metavar="op", help="operations of the table (all)")
+    parser.add_argument("--points", type=int, default=200, help="points tried on each mutant (200)")
+    parser.add_argument("--cases", type=int, default=3000, help="points of correct rules; the nightly size is 100000")
+    parser.add_argument("--peer-cases", type=int, default=3000, help="the same for the peers")
+    parser.add_argument("--seed", type=int, default=0, help="of the correct rules' points")
+    parser.add_argument("--no-mutants", action="store_true", help="false alarms only")
+    parser.add_argument("--no-peers", action="store_true")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    chosen = table(options.ops)
+    others = [] if options.no_peers else peers()
+    failed = False
+    if not options.no_mutants:
+        found = [mutant for op in chosen for mutant in mutants(op)]
+        kinds = collections.Counter(mutant.kind.split()[0] for mutant in found)
+        print(f"{len(found)} mutants of {sum(len(op.partials) for op in chosen)} rules: {dict(kinds)}", flush=True)
+        second = [mutant for mutant in found if not linear(mutant)]
+        for tester, order, subset in [
+            (Ours(1), 1, found),
+            (Ours(2), 2, second),
+            *((tester, 1, found) for tester in others),
+        ]:
+            started = time.perf_counter()
+            passed, most = caught(tester, subset, options.points, order)
+            share = 100 * (1 - len(passed) / max(1, len(subset)))
+            print(
+                f"{tester.name:<14} order {order}: {len(subset) - len(passed)} of {len(subset)} caught, {share:.1f} %, "
+                f"after {most} points at most ({time.perf_counter() - started:.0f} s)",
+                flush=True,
+            )
+            for kind, count in collections.Counter(m.kind.split()[0] for m in passed).items():
+                print(f"{'':<14} passed: {count} {kind}")
+            if isinstance(tester, Ours):
+                failed = failed or bool(passed)
+                for mutant in passed:
+                    print(f"{'':<14} passed: {mutant.op.name} by operand {mutant.operand}, {mutant.kind}")
+    for tester, count in [(Ours(2), options.cases), *((tester, options.peer_cases) for tester in others)]:
+        started = time.perf_counter()
+        each = -(-count // len(chosen))
+        cases = [(op, point) for op in chosen for point in sampling.points(op, each, options.seed)]
+        random.Random(0).shuffle(cases)
+        alarms = false_alarms(tester, cases)
+        at_kinks = false_alarms(tester, kinks())
+        print(
+            f"{tester.name:<14} false alarms: {len(alarms)} in {len(cases)} points of correct rules, "
+            f"{len(at_kinks)} in {len(kinks())} at and near kinks ({time.perf_counter() - started:.0f} s)",
+            flush=True,
+        )
+        if isinstance(tester, Ours):
+            failed = failed or bool(alarms or at_kinks)
+            for op, point in alarms + at_kinks:
+                print(f"{'':<14} {op.name}{tuple(point)}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""The true derivative of a recorded program at a point, to 60 digits, and how far floats may be from it.
+
+Three questions are answered by evaluating the program's textbook definitions:
+
+- *What is it?* On dual numbers of mpmath numbers, at a precision that is doubled until nothing changes.
+- *How much is rounding?* The same with every operation off by a few roundings (:class:`~.dual.Noisy`), some times over.
+  The spread is what a correct rule may be off by: no tolerance is chosen.
+- *Is it smooth?* Decisions that are ties, or that rounding turns over, are taken both ways. The derivatives found span
+  the interval in which a convention may choose.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mpmath import mp, mpc, mpf
+
+from tinygrad_lite.testing import exact
+from tinygrad_lite.testing.dual import Dual, mpmath_arithmetic, primal
+from tinygrad_lite.testing.program import Decision, Program
+
+#: A direction of differentiation: the weight of each input that moves.
+Direction = tuple[tuple[int, float], ...]
+
+_NOISY_VALUES = 6
+_NOISY_DERIVATIVES = 4
+#: Of k decisions all 2^k combinations, up to this many; then as many drawn ones.
+_COMBINATIONS = 16
+#: What a correct rule may be off by, in units of the spread: each operation of it may be off by 4 roundings, as its
+#: record says, and noise is 8 to 16; the rest is for rules in other forms than the definition.
+_SAFETY = 8
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A derivative as it should be.
+
+    Attributes:
+        low: The least derivative that is right.
+        high: The greatest; the same where the function is smooth.
+        tolerance: By how much rounding may have moved it.
+        sides: The derivatives from below and from above where there is no other; an infinite slope is an infinity, and
+            None stands for a side on which the function is not defined.
+    """
+
+    low: Any
+    high: Any
+    tolerance: Any
+    sides: tuple[Any, Any] | None = None
+
+
+class Reference:
+    """A program at a point, ready to be differentiated.
+
+    Args:
+        program: What was recorded at that point.
+        point: The data of its inputs.
+        seed: Of the noise.
+
+    Raises:
+        DefinitionError: The program has an operation of the user's without a formula.
+    """
+
+    def __init__(self, program: Program, point: Sequence[float], seed: int = 0) -> None:
+        for op, operands in program.steps:
+            exact.require_formula(op, [program.data[i] for i in operands])
+        self.program = program
+        self.point = list(point)
+        self.random = random.Random(seed)
+        self._known: dict[tuple[Direction, ...], list[Truth]] = {}
+        #: the digits to begin with: as many as the values need
+        self.digits = 60
+        #: what is 0 at fewer digits than this may be 1 + 1e-200 - 1
+        self._enough = exact.digits_for([*program.data[: program.first], *point])
+        before: list[Any] = []
+        while True:
+            taken: dict[Decision, tuple[int, bool]] = {}
+            with mp.workdps(self.digits):
+                m = mpmath_arithmetic()
+                results = program.evaluate(m, [m.number(x) for x in point], decisions=taken)
+                #: the outputs' true values
+                self.values = [results[i] for i in program.outputs]
+                if self.digits > 1000 or (before and all(map(self._settled, before, self.values))):
+                    break
+                before = self.values
+            self.digits *= 2
+        self.digits //= 2
+        with mp.workdps(self.digits):
+            ties, corners = program.kinks(mpmath_arithmetic())
+        undecided = {decision for decision, (_, tied) in taken.items() if tied} | ties
+        self.value_spread = [mpf(0)] * len(self.values)
+        with mp.workdps(self.digits):
+            for _ in range(_NOISY_VALUES):
+                noisy: dict[Decision, tuple[int, bool]] = {}
+                m = mpmath_arithmetic(self.random)
+                try:
+                    moved = program.evaluate(m, [m.number(x) for x in point], decisions=noisy)
+                except (ArithmeticError, ValueError):  # noise left the domain
+                    continue
+                undecided |= {decision for decision, (way, _) in taken.items() if noisy.get(decision, (way,))[0] != way}
+                self.value_spread = [
+                    max(spread, abs(primal(moved[i]) - truth))
+                    for spread, i, truth in zip(self.value_spread, program.outputs, self.values, strict=True)
+                ]
+        active = program.active()
+        #: the decisions that can be taken either way
+        self.undecided = sorted(decision for decision in undecided if decision[0] in active)
+        self.choices = self._combinations()
+        #: whether an operation is at a kink that no decision makes: hypot(0, 0)
+        self.at_corner = not corners.isdisjoint(active)
+
+    def _combinations(self) -> list[dict[Decision, int]]:
+        count = len(self.undecided)
+        if 2**count <= _COMBINATIONS:
+            ways = list(itertools.product((1, -1), repeat=count))
+        else:
+            drawn = [tuple(self.random.choice((1, -1)) for _ in range(count)) for _ in range(_COMBINATIONS - 2)]
+            ways = [(1,) * count, (-1,) * count, *drawn]
+        return [dict(zip(self.undecided, way, strict=True)) for way in ways]
+
+    def derivatives(self, directions: Sequence[Direction]) -> list[Truth]:
+        """The derivative of each output along the directions, one after the other."""
+        key = tuple(sorted(directions))
+        if key not in self._known:
+            self._known[key] = self._differentiate(key)
+        return self._known[key]
+
+    def _differentiate(self, directions: tuple[Direction, ...]) -> list[Truth]:
+        found: list[list[Any]] = []
+        spreads: list[list[Any]] = [[mpf(0)] for _ in self.program.outputs]
+        for forced in self.choices:
+            slopes = self._converged(directions, forced)
+            found.append(slopes)
+            with mp.workdps(self.digits):
+                for _ in range(max(1, _NOISY_DERIVATIVES // len(self.choices))):
+                    try:
+                        noisy = self._slopes(directions, forced, self.random)
+                    except (ArithmeticError, ValueError):
+                        continue
+                    for spread, slope, truth in zip(spreads, noisy, slopes, strict=True):
+                        if mp.isfinite(slope) and mp.isfinite(truth):
+                            spread.append(abs(slope - truth))
+        truths = []
+        for k, spread in enumerate(spreads):
+            slopes = [each[k] for each in found]
+            if all(mp.isfinite(slope) for slope in slopes) and not self.at_corner:
+                largest = max(abs(slope) for slope in slopes)
+                tolerance = _SAFETY * max(spread) + 4 * _ulp(largest)
+                truths.append(Truth(min(slopes), max(slopes), tolerance))
+            else:
+                truths.append(Truth(mpf("nan"), mpf("nan"), mpf(0), self._sides(directions, k)))
+        return truths
+
+    def _converged(self, directions: Sequence[Direction], forced: dict[Decision, int]) -> list[Any]:
+        """The slopes at a precision at which doubling it changes nothing any more."""
+        digits = self.digits
+        with mp.workdps(digits):
+            before = self._slopes(directions, forced)
+        while True:
+            digits *= 2
+            with mp.workdps(digits):
+                slopes = self._slopes(directions, forced)
+                if digits > 1000 or all(map(self._settled, before, slopes)):
+                    return slopes
+            before = slopes
+
+    def _settled(self, before: Any, after: Any) -> bool:
+        """Whether a number stays when digits are added."""
+        if not mp.isfinite(after):
+            return True
+        if max(abs(before), abs(after)) < mpf("1e-340"):  # 0, but for terms that cancel
+            return mp.dps >= self._enough
+        return bool(abs(after - before) <= abs(after) * mpf("1e-25"))
+
+    def _slopes(
+        self, directions: Sequence[Direction], forced: dict[Decision, int], noise: random.Random | None = None
+    ) -> list[Any]:
+        m = mpmath_arithmetic(noise)
+        numbers: list[Any] = [m.number(x) for x in self.point]
+        for level, direction in enumerate(directions, 1):
+            for i, weight in direction:
+                numbers[i] = Dual(numbers[i], mpf(weight), level)
+        results = self.program.evaluate(m, numbers, forced)
+        return [slope_of(results[i], len(directions)) for i in self.program.outputs]
+
+    # ------------------------------------------------------------------------ where the formula has no derivative
+
+    def _sides(self, directions: Sequence[Direction], output: int) -> tuple[Any, Any]:
+        """The one-sided derivatives of first order, by differences over 10^-30; None outside the domain."""
+        if len(directions) > 1:
+            return None, None
+        return self.side(directions[0], output, -1), self.side(directions[0], output, 1)
+
+    def side(self, direction: Direction, output: int, sign: int) -> Any:
+        """The derivative along a direction from below (-1) or above (1); None if the function is not defined there."""
+        with mp.workdps(3 * self.digits + 60):
+            size = max((abs(self.point[i]) for i, _ in direction), default=1.0) or 1.0
+            quotients = []
+            for power in (-15, -30):
+                step = sign * mpf(size) * mpf(10) ** power
+                try:
+                    quotients.append((self.moved(direction, step)[output] - self.moved(direction, 0)[output]) / step)
+                except (ArithmeticError, ValueError):
+                    return None
+            first, last = quotients
+            if isinstance(last, mpc) or not mp.isfinite(last):
+                return None
+            return mpf("inf") * mp.sign(last) if abs(last) > 10 * abs(first) else last
+
+    def moved(self, direction: Direction, step: Any) -> list[Any]:
+        """The outputs' values a step along the direction away."""
+        m = mpmath_arithmetic()
+        numbers: list[Any] = [m.number(x) for x in self.point]
+        for i, weight in direction:
+            numbers[i] = numbers[i] + step * mpf(weight)
+        results = self.program.evaluate(m, numbers)
+        return [results[i] for i in self.program.outputs]
+
+
+def slope_of(result: Any, order: int) -> Any:
+    """The derivative of that order in a nest of dual numbers, as a plain number."""
+    for level in range(order, 0, -1):
+        if isinstance(result, Dual) and result.level == level:
+            result = result.slope
+        elif not mp.isnan(primal(result)):  # that of a constant; what is no number has no derivative either
+            return mpf(0)
+    return mpf(primal(result))
+
+
+def _ulp(x: Any) -> Any:
+    """A unit in the last place of a float of that size; that of subnormal floats below them."""
+    return max(abs(x) * mpf(2) ** -52, mpf(5e-324))
