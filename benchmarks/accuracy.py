@@ -14,20 +14,16 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np
 
-from tinygrad_lite.dispatch import record_operation
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import TABLE
-from tinygrad_lite.testing import exact as reference
 from tinygrad_lite.testing import sampling
-from tinygrad_lite.value import Value
+from tinygrad_lite.testing.accuracy import Partial, engine_partial, measure, places, true_partial
+from tinygrad_lite.testing.profiles import Sample, worst
 
 #: Where a peer's functions are looked for, and names that are neither ours nor NumPy's.
 LIBRARIES = {
@@ -37,54 +33,25 @@ LIBRARIES = {
 ALIASES = {"logsigmoid": ("log_sigmoid",), "softsign": ("soft_sign",), "hardtanh": ("hard_tanh",)}
 
 
-def partials(op: Op, point: Sequence[float]) -> tuple[float, ...]:
-    """The engine's, as ``backward()`` uses them."""
-    return record_operation(op, [Value(x) for x in point]).partials
+def measured(op: Op, operand: str, drawn: Sequence[list[float]], others: Mapping[str, Any]) -> dict[str, Sample]:
+    """The worst error of the partial by one operand, by library."""
+    cases = [(point, k) for point in drawn for k in places(op, operand, len(point))]
+    exact = true_partial(op)
+    truths: dict[tuple[tuple[float, ...], int], Any] = {}
 
+    def truth(point: Sequence[float], k: int) -> Any:
+        """Found once for all libraries."""
+        key = (tuple(point), k)
+        if key not in truths:
+            truths[key] = exact(point, k)
+        return truths[key]
 
-def differentiated(op: Op, point: Sequence[float]) -> list[int]:
-    """The operands that a derivative is taken by: all but an index."""
-    return list(range(len(point) - (op.arity == NARY and op.operands[-1] == "index")))
-
-
-class Worst:
-    """The greatest error so far, and where."""
-
-    def __init__(self) -> None:
-        self.error = 0.0
-        self.point: Sequence[float] = ()
-
-    def see(self, error: float, point: Sequence[float]) -> None:
-        """Takes note of one error."""
-        if error > self.error or not self.point:
-            self.error, self.point = error, point
-
-
-def measure(op: Op, count: int, seed: int, peers: Sequence[str] = ()) -> dict[tuple[str, str], Worst]:
-    """The worst error of each partial, by (library, operand)."""
-    found: dict[tuple[str, str], Worst] = {}
-    drawn = list(sampling.points(op, count, seed))
-    others = {peer: peer_partials(peer, op, drawn) for peer in peers}
-    for i, point in enumerate(drawn):
-        ours = partials(op, point)
-        for k in differentiated(op, point):
-            try:
-                truth = reference.partial(op, point, k)
-            except (ArithmeticError, ValueError):  # at the edge of the domain, where the derivative is not finite
-                continue
-            name = op.operands[k] if op.arity != NARY else group(op, k, len(point))
-            found.setdefault(("tinygrad_lite", name), Worst()).see(reference.ulps(ours[k], truth), point)
-            for peer, theirs in others.items():
-                if theirs is not None:
-                    found.setdefault((peer, name), Worst()).see(reference.ulps(theirs[i][k], truth), point)
+    found = {}
+    for library, partial in {"tinygrad_lite": engine_partial(op), **others}.items():
+        samples, _ = measure(cases, partial, truth)
+        if samples:
+            found[library] = worst(samples)
     return found
-
-
-def group(op: Op, k: int, n: int) -> str:
-    """The name of the sequence or scalar that operand k of an n-ary operation belongs to."""
-    if op.name != "dot":
-        return op.operands[0]
-    return op.operands[0] if k < n // 2 else op.operands[1] if k < n - 1 else op.operands[2]
 
 
 # ------------------------------------------------------------------------------------------------------ peers
@@ -115,14 +82,14 @@ def peer_function(peer: str, op: Op) -> Callable[..., Any] | None:
     return None
 
 
-def peer_partials(peer: str, op: Op, points: list[list[float]]) -> list[list[float]] | None:
-    """A peer's partials at each point, or None if it lacks the operation."""
+def peer_partial(peer: str, op: Op, points: list[list[float]]) -> Partial | None:
+    """A peer's partials at the points, or None if it lacks the operation."""
     function = peer_function(peer, op)
     if function is None or op.name in ("where", "lookup", "dot"):
         return None
     if op.name == "gelu" and peer == "jax":
         function = lambda x, exact=function: exact(x, approximate=False)  # noqa: E731 (their default is not GELU)
-    results: list[Any] = [None] * len(points)
+    results: dict[tuple[float, ...], list[float]] = {}
     for n in {len(point) for point in points}:
         at = [i for i, point in enumerate(points) if len(point) == n]
         try:
@@ -130,8 +97,8 @@ def peer_partials(peer: str, op: Op, points: list[list[float]]) -> list[list[flo
         except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):  # not what ours is
             return None
         for row, i in enumerate(at):
-            results[i] = [float(column[row]) for column in columns]
-    return results
+            results[tuple(points[i])] = [float(column[row]) for column in columns]
+    return lambda point, k: results[tuple(point)][k]
 
 
 def _peer_columns(peer: str, op: Op, function: Callable[..., Any], columns: Any) -> list[Any]:
@@ -161,11 +128,11 @@ def _peer_columns(peer: str, op: Op, function: Callable[..., Any], columns: Any)
 # ----------------------------------------------------------------------------------------------------- the table
 
 
-def shown(error: Worst | None) -> str:
+def shown(found: Sample | None) -> str:
     """An error as a table's cell."""
-    if error is None:
+    if found is None:
         return "-"
-    return "inf/nan" if math.isinf(error.error) else f"{error.error:.2f}" if error.error < 1e4 else f"{error.error:.0e}"
+    return "inf/nan" if math.isinf(found.error) else f"{found.error:.2f}" if found.error < 1e4 else f"{found.error:.0e}"
 
 
 def main() -> int:
@@ -187,16 +154,19 @@ def main() -> int:
     started = time.perf_counter()
     for name in options.ops or TABLE:
         op = TABLE[name]
-        found = measure(op, options.points, options.seed, peers)
-        for (library, operand), worst in found.items():
-            if library != "tinygrad_lite":
+        drawn = list(sampling.points(op, options.points, options.seed))
+        others = {peer: partial for peer in peers if (partial := peer_partial(peer, op, drawn)) is not None}
+        for operand in op.operands:
+            if operand == "index":
                 continue
-            over = worst.error > op.bound
+            found = measured(op, operand, drawn, others)
+            ours = found["tinygrad_lite"]
+            over = ours.error > op.bound
             exceeded += over
-            others = "".join(f"{shown(found.get((peer, operand))):>10}" for peer in peers)
-            at = ", ".join(map(repr, worst.point))
+            columns = "".join(f"{shown(found.get(peer)):>10}" for peer in peers)
+            at = ", ".join(map(repr, ours.operands))
             mark = "  EXCEEDS ITS BOUND" if over else ""
-            print(f"{name:<20}{operand:<10}{shown(worst):>8}{op.bound:>7g}{others}  {at}{mark}", flush=True)
+            print(f"{name:<20}{operand:<10}{shown(ours):>8}{op.bound:>7g}{columns}  {at}{mark}", flush=True)
     print(f"{exceeded} partials exceed their bound ({time.perf_counter() - started:.0f} s, seed {options.seed})")
     return exceeded > 0
 

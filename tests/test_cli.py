@@ -242,3 +242,62 @@ def assert_one_line(capsys: pytest.CaptureFixture[str], message: str) -> None:
     assert len(lines) == 1
     assert lines[0].startswith("tinygrad-lite: ")
     assert message in lines[0]
+
+
+# ------------------------------------------------------------------------------------------------- accuracy
+
+
+def test_accuracy_prints_the_table_and_writes_the_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "tanh.svg"
+    assert main(["accuracy", "tanh", "--points", "40", "--low=-3e1", "--high", "30", "-o", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "error of ∂tanh/∂x in ulp at 40 points, seed 0"
+    assert "bound     4, kept" in lines
+    assert lines[-1] == f"wrote     {file}"
+    assert "<svg" in file.read_text(encoding="utf-8")
+
+
+def test_accuracy_takes_an_operand_and_a_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for seed in ("1", "1", "2"):
+        assert (
+            main(["accuracy", "pow", "--by", "y", "--points", "20", "--seed", seed, "--low", "1", "--high", "9"]) == 0
+        )
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] != outputs[2]
+    assert outputs[0].startswith("error of ∂pow/∂y at x = 1.5 in ulp at 20 points, seed 1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tahn"], "tinygrad-lite: no operation is named 'tahn'; did you mean tan"),
+        (["pow", "--by", "z"], "its operands are x, y"),
+        (["tanh", "--points", "0"], "points must be at least 1"),
+        (["tanh", "--low", "2", "--high", "1"], "low must be less than high"),
+        (["tanh", "--points", "8", "--low", "1", "--high", "2", "-o", "tanh.xyz"], "cannot write tanh.xyz"),
+        (["tanh", "--points", "8", "--low", "1", "--high", "2", "-o", "no/folder/tanh.svg"], "cannot write no/folder"),
+        ([], "--help)"),
+    ],
+)
+def test_errors_of_accuracy_are_one_line_and_status_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["accuracy", *arguments]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_accuracy_without_mpmath_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mpmath", None)
+    assert main(["accuracy", "tanh"]) == 2
+    assert_one_line(capsys, 'pip install "tinygrad-lite[testing]"')

@@ -14,10 +14,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {
     **{f"tinygrad_lite.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite").glob("*.py"))},
+    **{f"tinygrad_lite.testing.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite/testing").glob("*.py"))},
     **{f"tinygrad_lite.nn.{path.stem}": path for path in sorted((ROOT / "nn").glob("*.py"))},
     **{f"tinygrad_lite.viz.{path.stem}": path for path in sorted((ROOT / "viz").glob("*.py"))},
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: What a page needs that no extra installs.
+LIBRARIES = {"is_my_rule_right_pytorch.md": ["torch"], "is_my_rule_right_jax.md": ["jax"]}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -65,6 +68,8 @@ def test_example_in_docstring(
 @pytest.mark.parametrize("page", [page for page in PAGES if page.exists()], ids=lambda page: page.name)
 def test_examples_on_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for library in LIBRARIES.get(page.name, ()):
+        pytest.importorskip(library)
     run(page.read_text(encoding="utf-8").replace("\n```", "\n\n```"), {}, page.name, 1)
 
 

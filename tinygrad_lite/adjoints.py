@@ -6,6 +6,7 @@ they record each rule in the arithmetic :data:`~tinygrad_lite.dispatch.VALUE`, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -120,7 +121,12 @@ def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
 
 
 def times(x: Any, y: Any) -> Any:
-    """x·y without a node where one of them is 0, 1 or -1; None for 0."""
+    """x·y without a node where one of them is 0, 1 or -1; None for 0.
+
+    As in the sweep on floats, an adjoint of 0 passes nothing on where the partial is infinite or nan.
+    """
+    if isinstance(x, Value) and x._data == 0.0 and not math.isfinite(y._data if isinstance(y, Value) else y):
+        return None
     if isinstance(y, float):
         x, y = y, x
     if isinstance(x, float):

@@ -1,4 +1,4 @@
-"""The command ``tinygrad-lite``: train XOR and draw its gradients, draw a formula, look at the installation."""
+"""The command ``tinygrad-lite``: train XOR, draw a formula, measure a derivative, look at the installation."""
 
 from __future__ import annotations
 
@@ -83,6 +83,21 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     draw.add_argument("-o", "--output", type=Path, default=Path("graph.svg"), metavar="FILE", help="default: graph.svg")
     draw.set_defaults(command=_draw)
 
+    accuracy = commands.add_parser(
+        "accuracy",
+        help="measure the error of an operation's derivative over its domain",
+        epilog="example: tinygrad-lite accuracy tanh -o tanh.svg. Before a negative number in the notation of "
+        "computers write =: --low=-1e3.",
+    )
+    accuracy.add_argument("operation", help="such as tanh")
+    accuracy.add_argument("--by", metavar="OPERAND", help="the operand that the derivative is taken by (the first)")
+    accuracy.add_argument("--points", type=int, default=2000, metavar="N", help="how many points to try (2000)")
+    accuracy.add_argument("--seed", type=int, default=0, metavar="S", help="what the points depend on (default: 0)")
+    accuracy.add_argument("--low", type=float, metavar="A", help="the least number to try (that of the domain)")
+    accuracy.add_argument("--high", type=float, metavar="B", help="the greatest number to try (that of the domain)")
+    accuracy.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write a plot: svg, png or pdf")
+    accuracy.set_defaults(command=_accuracy)
+
     doctor = commands.add_parser("doctor", help="say what is installed, and what is missing")
     doctor.set_defaults(command=_doctor)
 
@@ -126,6 +141,32 @@ def _draw(arguments: argparse.Namespace) -> None:
         raise UserError(_first_line(error, arguments.formula)) from error
     _print_gradients(arguments.formula, root, expression.names)
     _save(root, arguments.output)
+
+
+def _accuracy(arguments: argparse.Namespace) -> None:
+    try:
+        from tinygrad_lite.testing.accuracy import accuracy
+
+        profile = accuracy(
+            arguments.operation,
+            argnum=arguments.by or 0,
+            points=arguments.points,
+            low=arguments.low,
+            high=arguments.high,
+            seed=arguments.seed,
+        )
+    except KeyError as error:  # its text would show it in quotes
+        raise UserError(error.args[0]) from error
+    except (ImportError, ValueError) as error:
+        raise UserError(_one_line(error)) from error
+    print(profile)
+    if arguments.output is None:
+        return
+    try:
+        profile.plot(arguments.output)
+    except (ImportError, OSError, ValueError) as error:
+        raise UserError(f"cannot write {arguments.output}: {_one_line(error)}") from error
+    print(f"wrote     {arguments.output}")
 
 
 def _doctor(arguments: argparse.Namespace) -> None:

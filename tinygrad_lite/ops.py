@@ -420,7 +420,7 @@ _RECORDS: Final = (
        definition=lambda m, x: (1 + x / (1 + m.exp(x))) / (1 + m.exp(-x)),
        doc="sigmoid(x) * (1 + x * sigmoid(-x)).", latex=r"\sigma($x)\,(1 + $x\,\sigma(-$x))",
        latex_partials=(r"\sigma'($x)\,(2 - $x \tanh \tfrac{$x}{2})",)),
-    Op("gaussian", "gaussian", 1, numerics.gaussian, (lambda m, x, z: -2.0 * x * z,), public=False, bound=64.0,
+    Op("gaussian", "gaussian", 1, numerics.gaussian, (lambda m, x, z: -2.0 * (x * z),), public=False, bound=64.0,
        bound_reason="a second derivative: where exp(-x**2) is subnormal, 2|x| < 55 times its rounding error; else 4",
        definition=lambda m, x: m.exp(-x * x),
        doc="exp(-x**2).", latex="e^{-{$x}^2}", latex_partials=("-2 $x $z",)),

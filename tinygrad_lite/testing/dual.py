@@ -324,7 +324,7 @@ class Arithmetic:
         self.decisions: list[int] = []
         #: which of them are ties: equal numbers, or a whole number to be rounded
         self.tied: list[bool] = []
-        #: what to decide instead, by the number of the decision: 1 for "slightly above", -1 for "slightly below"
+        #: what to decide instead, by the number of the decision: 1 for "slightly above", -1 for "slightly below"; 0: as is
         self.forced: Mapping[int, int] = {}
         for name, derivative in DERIVATIVES.items():
             setattr(self, name, self._lifted(functions(name), derivative))
@@ -354,7 +354,7 @@ class Arithmetic:
 
     def _decide(self, decision: int, tied: bool, forced: Callable[[int], int]) -> int:
         side = self.forced.get(len(self.decisions))
-        if side is not None:
+        if side:
             decision = forced(side)
         self.decisions.append(decision)
         self.tied.append(tied)

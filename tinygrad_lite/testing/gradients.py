@@ -27,7 +27,7 @@ from tinygrad_lite.testing.points import nearby, shrunk
 from tinygrad_lite.testing.program import Program
 from tinygrad_lite.testing.source import program_text
 from tinygrad_lite.testing.truth import Direction, Reference, Truth, slope_of
-from tinygrad_lite.testing.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
+from tinygrad_lite.testing.verdicts import GRAVITY, DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
 from tinygrad_lite.transforms import gradient
 from tinygrad_lite.value import Value
 
@@ -146,8 +146,14 @@ def _simplest(call: Call, found: Report, order: int, seed: int) -> Report:
 
 def _at(call: Call, point: Sequence[float], order: int, seed: int) -> Report:
     """The report on one point."""
-    check = _Check(call, list(point), seed)
     report = Report(call.name, call.text(point), numbers=tuple(point), seed=seed)
+    try:
+        check = _Check(call, list(point), seed)
+    except EdgeError as error:
+        report.findings.append(
+            Finding("", "", 0, math.nan, math.nan, math.nan, 0.0, "", Verdict.DOMAIN_EDGE, str(error))
+        )
+        return report
     report.findings += check.values()
     report.findings += check.hidden()
     report.findings += check.derivatives(order)
@@ -158,6 +164,10 @@ def _at(call: Call, point: Sequence[float], order: int, seed: int) -> Report:
         report.culprit = check.culprits.get(worst.order, "")
         report.call = f"check_gradients({call.name}, {report.point}, order={max(1, worst.order)}, seed={seed})"
     return report
+
+
+class EdgeError(ArithmeticError):
+    """The floats of a function are defined at a point, and its formula in exact arithmetic is not."""
 
 
 class _Check:
@@ -184,7 +194,12 @@ class _Check:
             raise FunctionError(f"{call.name}({call.text(point)}) records another graph each time it is called")
         self.outputs, self.inputs = self._called(point)
         self.program = Program(self.outputs, self.inputs)
-        self.reference = Reference(self.program, point, seed)
+        try:
+            self.reference = Reference(self.program, point, seed)
+        except exact.DefinitionError:
+            raise
+        except (ArithmeticError, ValueError) as error:
+            raise EdgeError(f"within rounding of a point where the function is not defined: {error}") from error
         self.alternatives, self.edges = self._neighbours()
 
     def _called(self, point: Sequence[float]) -> tuple[list[Value], list[Value]]:
@@ -216,7 +231,10 @@ class _Check:
                     continue
                 if not any(_same(self._branch(program), shape) for shape in shapes) and len(alternatives) < 8:
                     shapes.append(self._branch(program))
-                    alternatives.append(Reference(program, self.point, self.seed))
+                    try:
+                        alternatives.append(Reference(program, self.point, self.seed))
+                    except (ArithmeticError, ValueError):
+                        edges.add(i)
         return alternatives, edges
 
     def _recorded(self, point: Sequence[float]) -> Program | None:
@@ -249,9 +267,9 @@ class _Check:
                 reason = "the value itself is no finite float"
                 found.append(Finding("", name, 0, y.data, y.data, y.data, 0.0, "", Verdict.NON_FINITE, reason))
                 continue
-            if self.reference.undecided or abs(mpf(y.data) - truth) <= tolerance:
+            if self.reference.undecided or self.reference.at_corner or abs(mpf(y.data) - truth) <= tolerance:
                 continue
-            if out_of_range(self.program, self.reference, k):
+            if self._leaves_range(self.program):
                 continue
             found.append(
                 Finding(
@@ -421,13 +439,15 @@ class _Check:
     ) -> Finding:
         got = math.nan if isinstance(slope, Exception) else _number(slope)
         raised = f"the rule raises {type(slope).__name__}: {slope}" if isinstance(slope, Exception) else ""
-        verdict, low, high, reason = _judged(got, truth)
+        verdict, low, high, reason = _judged(got, truth, len(self.program.steps) == 1)
         if raised and verdict is not Verdict.WRONG:
             verdict, reason = Verdict.WRONG, raised
         if verdict is Verdict.CORRECT and any(i in self.edges for i, _ in direction):
             verdict, reason = Verdict.DOMAIN_EDGE, "the function is defined on one side only"
         others: list[Estimate] = []
         tolerance = float(truth.tolerance)
+        if verdict is Verdict.WRONG and order > 1 and self._at_kink(k):
+            verdict, reason = Verdict.KINK, "the slope jumps here: there is no derivative of higher order"
         if verdict is Verdict.WRONG and not raised:
             form = self._form(scalar, direction, truth)
             if form is not None and math.isfinite(got) and abs(got - low) <= form.tolerance:
@@ -439,7 +459,7 @@ class _Check:
         if verdict is Verdict.WRONG:
             program = Program([scalar], self.inputs)
             guilty = culprit(program)
-            if not guilty and not raised and out_of_range(program, Reference(program, self.point, self.seed), 0):
+            if not guilty and not raised and self._leaves_range(program):
                 verdict = Verdict.NON_FINITE
                 reason = "a step on the way overflows or underflows, though the derivative is a float"
             else:
@@ -450,6 +470,18 @@ class _Check:
             argument, self.call.output_names[k], order, got, low, high, tolerance, _ORACLE, verdict, reason,
             others,
         )  # fmt: skip
+
+    def _at_kink(self, k: int) -> bool:
+        """Whether the derivative of first order jumps, by any of the inputs."""
+        slopes = [self._truth((((i, 1.0),),), k) for i in self._some(range(len(self.point)))]
+        return any(truth.sides is not None or truth.high - truth.low > truth.tolerance for truth in slopes)
+
+    def _leaves_range(self, program: Program) -> bool:
+        """Whether a step of a program is no float, or one that has lost digits."""
+        try:
+            return out_of_range(program, Reference(program, self.point, self.seed), 0)
+        except (ArithmeticError, ValueError):  # in exact arithmetic it is not even defined
+            return True
 
     def _form(self, scalar: Value, direction: Direction, truth: Truth) -> _Form | None:
         """The derivative in the form in which the engine computes it; None if that is not the truth's.
@@ -507,10 +539,10 @@ class _Form:
 # ------------------------------------------------------------------------------------------------- verdicts
 
 
-def _judged(got: float, truth: Truth) -> tuple[Verdict, float, float, str]:
+def _judged(got: float, truth: Truth, single: bool) -> tuple[Verdict, float, float, str]:
     """The verdict on a derivative, the interval in which it may lie, and the reason."""
     if truth.sides is not None:
-        return _judged_by_sides(got, truth.sides)
+        return _judged_by_sides(got, truth, single)
     low, high = _float(truth.low), _float(truth.high)
     if math.isinf(low) or math.isinf(high):
         if low <= got <= high:
@@ -523,22 +555,28 @@ def _judged(got: float, truth: Truth) -> tuple[Verdict, float, float, str]:
     return Verdict.WRONG, low, high, "" if math.isfinite(got) else "it is not finite, though the derivative is"
 
 
-def _judged_by_sides(got: float, sides: tuple[Any, Any]) -> tuple[Verdict, float, float, str]:
+def _judged_by_sides(got: float, truth: Truth, single: bool) -> tuple[Verdict, float, float, str]:
     """The verdict where there are one-sided derivatives only."""
-    known = [_float(side) for side in sides if side is not None]
+    known = [_float(side) for side in truth.sides or () if side is not None]
     if not known:
         return Verdict.DOMAIN_EDGE, math.nan, math.nan, "there is no derivative of this order here"
-    low, high = min(known), max(known)
+    below, above = min(known), max(known)
+    low = min([below, *(x for x in (_float(truth.low),) if not math.isnan(x))])
+    high = max([above, *(x for x in (_float(truth.high),) if not math.isnan(x))])
     if len(known) == 2 and low < high:
         verdict, reason = Verdict.KINK, f"the slope is {known[0]!r} from below and {known[1]!r} from above"
     elif len(known) == 2 and math.isfinite(low):
         verdict, reason = Verdict.CORRECT, ""
     else:
         verdict = Verdict.DOMAIN_EDGE
-        reason = "the slope is infinite here" if math.isinf(low) else "the function is defined on one side only"
+        reason = "the slope is infinite here" if math.isinf(below) or math.isinf(above) else "the function is defined on one side only"
+    if math.isnan(got):  # not a number is not a wrong number, where the formula itself is 0 times infinity
+        return max(verdict, Verdict.NON_FINITE, key=GRAVITY.index), low, high, "a step of the chain rule is 0 times infinity"
     slack = 1e-9 * max((abs(x) for x in known if math.isfinite(x)), default=0.0) + 1e-12
-    if low - slack <= got <= high + slack or (math.isnan(got) and math.isinf(low)):
+    if low - slack <= got <= high + slack:
         return verdict, low, high, reason
+    if not single:
+        return Verdict.NON_FINITE, low, high, "a step of the chain rule is 0 times infinity, which is taken to be 0"
     return Verdict.WRONG, low, high, reason
 
 

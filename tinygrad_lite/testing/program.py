@@ -12,7 +12,7 @@ from typing import Any
 from tinygrad_lite.operation import Op
 from tinygrad_lite.ops import BY_CODE
 from tinygrad_lite.testing import exact
-from tinygrad_lite.testing.dual import Arithmetic
+from tinygrad_lite.testing.dual import Arithmetic, primal, real
 from tinygrad_lite.value import Value, topological_order
 
 #: A decision of a program: the number of the step, and of the comparison within it.
@@ -70,6 +70,10 @@ class Program:
             forced: Decisions to take otherwise: 1 for "slightly above", -1 for "slightly below".
             decisions: Where to note all decisions, and whether each was a tie.
             leaves: What to put in the place of other leaves than the inputs.
+
+        Raises:
+            ValueError: A step is evaluated outside its domain: its result is not real.
+            ArithmeticError: A step divides by 0.
         """
         results: list[Any] = [m.number(x) for x in self.data[: self.first]]
         for place, number in (leaves or {}).items():
@@ -82,7 +86,12 @@ class Program:
             by_step.setdefault(step, {})[ordinal] = side
         for step, (op, operands) in enumerate(self.steps):
             m.begin(by_step.get(step))
-            results.append(exact.value(op, [results[i] for i in operands], m))
+            try:
+                result = exact.value(op, [results[i] for i in operands], m)
+            except AssertionError as error:  # mpmath's own, on infinities
+                raise ValueError(f"mpmath cannot evaluate {op.name} here") from error
+            real(primal(result))
+            results.append(result)
             if decisions is not None:
                 taken = zip(m.decisions, m.tied, strict=True)
                 decisions.update({(step, ordinal): decision for ordinal, decision in enumerate(taken)})

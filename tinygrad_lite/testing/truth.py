@@ -28,8 +28,8 @@ Direction = tuple[tuple[int, float], ...]
 
 _NOISY_VALUES = 6
 _NOISY_DERIVATIVES = 4
-#: Of k decisions all 2^k combinations, up to this many; then as many drawn ones.
-_COMBINATIONS = 16
+#: Of k decisions all 3^k combinations, up to this many; then as many drawn ones.
+_COMBINATIONS = 27
 #: What a correct rule may be off by, in units of the spread: each operation of it may be off by 4 roundings, as its
 #: record says, and noise is 8 to 16; the rest is for rules in other forms than the definition.
 _SAFETY = 8
@@ -40,7 +40,7 @@ class Truth:
     """A derivative as it should be.
 
     Attributes:
-        low: The least derivative that is right.
+        low: The least derivative that is right; nan if none is known but those of the sides.
         high: The greatest; the same where the function is smooth.
         tolerance: By how much rounding may have moved it.
         sides: The derivatives from below and from above where there is no other; an infinite slope is an infinity, and
@@ -114,12 +114,13 @@ class Reference:
         self.at_corner = not corners.isdisjoint(active)
 
     def _combinations(self) -> list[dict[Decision, int]]:
+        """Each decision as it is (first of all), slightly above and slightly below."""
         count = len(self.undecided)
-        if 2**count <= _COMBINATIONS:
-            ways = list(itertools.product((1, -1), repeat=count))
+        if 3**count <= _COMBINATIONS:
+            ways = list(itertools.product((0, 1, -1), repeat=count))
         else:
-            drawn = [tuple(self.random.choice((1, -1)) for _ in range(count)) for _ in range(_COMBINATIONS - 2)]
-            ways = [(1,) * count, (-1,) * count, *drawn]
+            drawn = [tuple(self.random.choice((0, 1, -1)) for _ in range(count)) for _ in range(_COMBINATIONS - 3)]
+            ways = [(0,) * count, (1,) * count, (-1,) * count, *drawn]
         return [dict(zip(self.undecided, way, strict=True)) for way in ways]
 
     def derivatives(self, directions: Sequence[Direction]) -> list[Truth]:
@@ -133,7 +134,10 @@ class Reference:
         found: list[list[Any]] = []
         spreads: list[list[Any]] = [[mpf(0)] for _ in self.program.outputs]
         for forced in self.choices:
-            slopes = self._converged(directions, forced)
+            try:
+                slopes = self._converged(directions, forced)
+            except (ArithmeticError, ValueError):  # a side on which the function is not defined
+                continue
             found.append(slopes)
             with mp.workdps(self.digits):
                 for _ in range(max(1, _NOISY_DERIVATIVES // len(self.choices))):
@@ -147,12 +151,17 @@ class Reference:
         truths = []
         for k, spread in enumerate(spreads):
             slopes = [each[k] for each in found]
-            if all(mp.isfinite(slope) for slope in slopes) and not self.at_corner:
+            if slopes and all(mp.isfinite(slope) for slope in slopes) and not self.at_corner:
                 largest = max(abs(slope) for slope in slopes)
                 tolerance = _SAFETY * max(spread) + 4 * _ulp(largest)
                 truths.append(Truth(min(slopes), max(slopes), tolerance))
             else:
-                truths.append(Truth(mpf("nan"), mpf("nan"), mpf(0), self._sides(directions, k)))
+                finite = [slope for slope in slopes if mp.isfinite(slope)] or [mpf("nan")]
+                sides = self._sides(directions, k)
+                infinite = any(side is not None and mp.isinf(side) for side in sides)
+                if self.undecided or (self.at_corner and (infinite or len(self.program.steps) > 1)):
+                    finite = [mpf("-inf"), mpf("inf")]  # a convention times an infinite slope may be anything
+                truths.append(Truth(min(finite), max(finite), mpf(0), sides))
         return truths
 
     def _converged(self, directions: Sequence[Direction], forced: dict[Decision, int]) -> list[Any]:
