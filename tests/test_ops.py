@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import math
 import random
@@ -314,3 +315,90 @@ def test_the_accuracy_benchmark_runs() -> None:
     spec.loader.exec_module(accuracy)
     worst = accuracy.measure(TABLE["tanh"], 20, seed=0)["tinygrad_lite", "x"]
     assert 0.0 < worst.error < 4.0
+
+
+# ------------------------------------------------------------------------------- what a record says of itself
+
+
+CANCELLING = ("sum", "mean", "dot", "logsumexp")
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_the_definition_is_what_the_operation_computes(op: Op) -> None:
+    for point in sampling.points(op, 30, seed=4):
+        with reference.mp.workdps(700):  # for the sine of 1e300, say
+            truth = reference.value(op, [reference.mpf(x) for x in point])
+        got = float(op.forward(point) if op.arity == NARY else op.forward(*point))
+        # A sum of floats may cancel: its error is relative to its terms.
+        greatest = max(map(abs, point)) if op.name in CANCELLING else 0.0
+        terms = greatest * (greatest if op.name == "dot" else 1.0)
+        assert reference.ulps(got, truth) <= 16.0 or abs(got - truth) <= 1e-14 * terms, (point, got)
+
+
+WITHOUT_A_BOUND = {
+    "pow_by_base": [[x, y] for x in (0.3, 0.9, 1.7, 4.0) for y in (-2.5, -0.5, 0.25, 1.5, 3.0)],
+    "pow_by_exponent": [[x, y] for x in (0.3, 0.9, 1.7, 4.0) for y in (-2.5, -0.5, 0.25, 1.5, 3.0)],
+    "silu_derivative": [[x] for x in (-30.0, -4.0, -2.0, -0.5, 0.0, 0.5, 2.0, 4.0, 30.0)],
+}
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.values[0].bound == math.inf])  # type: ignore[attr-defined]  # an Op
+def test_rules_without_a_bound_are_accurate_where_nothing_cancels(op: Op) -> None:
+    for point in WITHOUT_A_BOUND[op.name]:
+        partials = record_operation(op, [Value(x) for x in point]).partials
+        for k, got in enumerate(partials):
+            assert got == pytest.approx(float(reference.partial(op, point, k)), rel=1e-13, abs=1e-14), (point, k)
+
+
+#: Operands at kinks, and beside them.
+KINKS: dict[str, tuple[list[list[float]], list[list[float]]]] = {
+    "pow": ([[0.0, 0.0], [0.0, 1.0]], [[0.0, 2.0], [1.0, 1.0], [-1.0, 1.0], [2.0, 0.0]]),
+    "floordiv": ([[6.0, 3.0], [0.0, 3.0], [-6.0, 3.0]], [[5.0, 3.0], [7.0, 3.0], [-3.0, 7.0], [3.0, 6.0]]),
+    "mod": ([[6.0, 3.0], [0.0, 3.0], [-6.0, 3.0]], [[5.0, 3.0], [7.0, 3.0], [-3.0, 7.0], [3.0, 6.0]]),
+    "atan2": ([[0.0, -1.0], [0.0, 0.0]], [[0.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [1.0, 0.0]]),
+    "hypot": ([[0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0], [-1.0, 0.0], [0.0, -1.0]]),
+    **{name: ([[0.0], [-0.0]], [[1.0], [-1.0], [2.0], [5e-324]]) for name in ("abs", "relu", "selu", "sign")},
+    **{name: ([[0.0, 2.0], [0.0, 0.0]], [[1.0, 0.0], [-1.0, 2.0], [2.0, 2.0]]) for name in ("leaky_relu", "elu")},
+    **{
+        name: ([[-1.0, -1.0, 2.0], [2.0, -1.0, 2.0]], [[0.0, -1.0, 2.0], [-2.0, -1.0, 2.0], [3.0, -1.0, 2.0]])
+        for name in ("hardtanh", "clamp")
+    },
+    **{
+        name: ([[2.0, 2.0], [0.0, -0.0], [1e3, 1e3]], [[1.0, 2.0], [2.0, 1.0], [-1.0, 1.0]])
+        for name in (
+            "maximum", "minimum", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal",
+        )
+    },
+    **{name: ([[2.0], [0.0], [-3.0]], [[2.5], [-0.5], [1e-300]]) for name in ("floor", "ceil")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in TABLE.values() if op.kink is not None])
+def test_kinks_are_where_the_table_says_and_nowhere_else(op: Op) -> None:
+    assert op.kink is not None
+    at, beside = KINKS[op.name]
+    assert [bool(op.kink(*point)) for point in at] == [True] * len(at)
+    assert [bool(op.kink(*point)) for point in beside] == [False] * len(beside)
+
+
+def test_an_index_has_the_derivative_zero() -> None:
+    for name in ("softmax", "lookup"):
+        node = record_operation(TABLE[name], [Value(3.0), Value(5.0), Value(1.0)])
+        assert node.partials[-1] == 0.0
+        node.backward()
+        assert node.parents[-1].grad == 0.0
+        assert tg.gradient(node, [node.parents[-1]], create_graph=True)[0].data == 0.0
+
+
+def test_functions_state_operands_domains_and_defaults_as_the_table_does() -> None:
+    """From the source: a compiled function does not tell its signature."""
+    tree = ast.parse((ROOT / "tinygrad_lite" / "functions.py").read_text(encoding="utf-8"))
+    functions = {x.name: x for x in tree.body if isinstance(x, ast.FunctionDef) and not x.decorator_list}
+    for op in TABLE.values():
+        if op.public and op.arity != NARY:
+            function = functions[op.name]
+            assert tuple(x.arg for x in function.args.args) == op.operands
+            assert tuple(ast.literal_eval(x) for x in function.args.defaults) == op.defaults
+            text = ast.get_docstring(function) or ""
+            for name, domain in zip(op.operands, op.domain, strict=True):
+                assert f"{name}: A Value, a number or an array of them, in {domain!r}." in text

@@ -329,3 +329,21 @@ def test_the_gradient_of_a_product_does_not_leave_the_range_of_floats() -> None:
 def test_misuse_is_named(call: Any, error: type[Exception], remedy: str) -> None:
     with pytest.raises(error, match=remedy):
         call()
+
+
+@pytest.mark.parametrize("argnums", [2, 3, 17, -3, -4, (0, 2)])
+def test_an_argument_that_was_not_given_is_named(argnums: Any) -> None:
+    with pytest.raises(TypeError, match=r"was called with 2 positional arguments"):
+        grad(lambda x, y: x * y, argnums)(3.0, 4.0)
+
+
+def test_an_inner_transform_that_closes_over_nothing_gives_floats() -> None:
+    kinds: list[type] = []
+
+    def f(x: Any) -> Any:
+        kinds.append(type(grad(lambda y: y * y * 3.0)(2.0)))
+        kinds.append(type(grad(lambda y: y * x)(2.0)))
+        return x * 12.0
+
+    assert grad(f)(1.0) == 12.0
+    assert kinds == [float, Value]

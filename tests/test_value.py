@@ -634,3 +634,17 @@ def test_counts_are_forgotten_wherever_the_counting_stopped() -> None:
         x.grad = 0.0
         root.backward()
         assert x.grad == (8 * 4 + 2) * 4  # root is 4m² + 2m, and m is x²
+
+
+def test_a_dot_of_any_length_is_its_loop() -> None:
+    """CPython keeps one object for each int up to 256 only: a count that was compared by identity fails after it."""
+    for n in (0, 1, 256, 257, 1000):
+        ws, xs = [Value(float(k)) for k in range(n)], [Value(1.0 / (k + 1.0)) for k in range(n)]
+        node = tg.dot(ws, xs, Value(0.5))
+        expected = 0.5
+        for w, x in zip(ws, xs, strict=True):
+            expected += w.data * x.data
+        assert node.data == expected
+        node.backward()
+        assert [w.grad for w in ws] == [x.data for x in xs]
+        assert [x.grad for x in xs] == [w.data for w in ws]

@@ -345,7 +345,7 @@ def test_a_rule_on_a_float_function_alone_is_checked_by_finite_differences() -> 
     report = check_gradients(wrong, 3.2, order=1, raise_exception=False)
     assert report.verdict is Verdict.WRONG
     assert report.worst is not None
-    assert report.worst.oracle == "finite differences"
+    assert report.worst.oracle == "finite difference"
     assert report.worst.relative == pytest.approx(0.001, rel=0.01)
 
 

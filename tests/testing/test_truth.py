@@ -162,7 +162,9 @@ def test_the_tolerance_covers_the_error_of_floats_and_is_not_much_more(x: float,
         (lambda x: tg.maximum(x, tg.maximum(2.0 * x, 3.0 * x)), [0.0], 1, 3),
     ],
 )
-def test_kinks_are_looked_at_from_both_sides(f: Callable[..., Any], point: list[float], low: float, high: float) -> None:
+def test_kinks_are_looked_at_from_both_sides(
+    f: Callable[..., Any], point: list[float], low: float, high: float
+) -> None:
     truth = reference(f, *point).derivatives([((0, 1.0),)])[0]
     assert (float(truth.low), float(truth.high)) == pytest.approx((low, high))
 

@@ -185,7 +185,9 @@ class Report:
         if worst is None:
             return f"{self.function} at {self.point}: {self.verdict} ({self.reason})"
         lines = [f"{self.verdict}: {worst.name} of {self.function} at {self.point}"]
-        lines += [f"  {name:<12}{text}" for name, text in _rows(self, worst) if text]
+        rows = [(name, text) for name, text in _rows(self, worst) if text]
+        width = max(len(name) for name, _ in rows) + 2
+        lines += [f"  {name:<{width}}" + text.replace("\n", "\n" + " " * (width + 2)) for name, text in rows]
         return "\n".join(lines)
 
 
@@ -206,7 +208,7 @@ def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
         ("unused", f"{report.function} does not depend on {', '.join(report.unused)}" if report.unused else ""),
         ("culprit", report.culprit),
         *((estimate.oracle, str(estimate)) for estimate in worst.others),
-        ("code", report.code.replace("\n", "\n" + " " * 14)),
+        ("code", report.code),
         ("reproduce", report.call),
         ("seed", str(report.seed)),
     ]

@@ -1,0 +1,355 @@
+"""``check_derivative``: is the derivative that I wrote, in whatever library, the derivative of my function?
+
+Every derivative is held against adaptive finite differences with an error bound (:mod:`.differences`), so that there is
+no step and no tolerance to choose: at a kink it has to lie between the slopes, beside one it has to be right, and where
+the values of f do not tell, the verdict says so. A failure is made as small as it can be.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from mpmath import mpf
+from numpy.typing import NDArray
+
+from tinygrad_lite.testing.differences import Samples, judge, sample
+from tinygrad_lite.testing.handwritten import Block, Handwritten
+from tinygrad_lite.testing.oracles import complex_step, forward_mode, mpmath_derivative
+from tinygrad_lite.testing.points import shrunk
+from tinygrad_lite.testing.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
+from tinygrad_lite.value import Value
+
+Array = NDArray[np.float64]
+
+#: Up to so many derivatives are looked at one by one; of more, some are drawn, and all are looked at together.
+_ENTRIES = 64
+_DRAWN = 24
+_DIRECTIONS = 4
+#: What cannot be told from a derivative that is off by this much, relative, is undecided.
+_RESOLUTION = 1e-3
+
+
+def check_derivative(
+    f: Callable[..., Any],
+    df: Callable[..., Any],
+    *args: Any,
+    exact: Callable[..., Any] | None = None,
+    argnums: int | Sequence[int] | None = None,
+    raise_exception: bool = True,
+    seed: int = 0,
+) -> Report:
+    """Hold a derivative that you wrote against f's values, in any library: floats, NumPy, PyTorch, JAX.
+
+    Args:
+        f: Gives a number or an array.
+        df: Of the same arguments. For one argument of shape s and a result of shape r: an array of shape r + s; or
+            of shape s where f is elementwise (r = s). For several arguments a tuple with one for each.
+        args: Where: floats, arrays, tensors, or lists, tuples and dicts of these.
+        exact: f written with mpmath, for a reference of 30 digits where f's values do not tell.
+        argnums: By which arguments; by all if not given.
+        raise_exception: Whether a wrong derivative raises.
+        seed: For what is drawn, where there are more than 64 derivatives.
+
+    Returns:
+        The report: its verdict is the gravest of its findings'.
+
+    Raises:
+        DerivativeError: A derivative is wrong; it carries the report for the simplest point found.
+        FunctionError: f or df raises, returns None, changes its arguments, or is not deterministic.
+        TypeError: An argument holds no floats, or f or df cannot be called.
+        ValueError: The derivative has another shape than f and the arguments ask for.
+
+    >>> check_derivative(lambda x: x**3, lambda x: 3 * x**2, 2.0).verdict.name
+    'CORRECT'
+    >>> check_derivative(abs, lambda x: 0.0, 0.0).verdict.name
+    'KINK'
+    >>> check_derivative(np.sin, np.sin, np.array([0.1, 0.7]), raise_exception=False).verdict.name
+    'WRONG'
+    """
+    numbers = [argnums] if isinstance(argnums, int) else argnums
+    check = _Check(Handwritten(f, df, args, numbers), exact, seed)
+    report = check.report(check.rule.point)
+    if report.verdict is Verdict.WRONG:
+        report = check.smaller(report)
+        if raise_exception:
+            raise DerivativeError(report)
+    return report
+
+
+@dataclass(frozen=True)
+class _Located(Finding):
+    """A finding that knows its place."""
+
+    row: int = -1
+    column: int = -1
+
+
+class _Check:
+    """The findings on a derivative at a point."""
+
+    def __init__(self, rule: Handwritten, exact: Callable[..., Any] | None, seed: int) -> None:
+        self.rule = rule
+        self.exact = exact
+        self.seed = seed
+
+    def report(self, point: Array) -> Report:
+        """All findings at that point, or, of many, those on a sample and on random directions."""
+        blocks = self.rule.derivative(point)
+        again = self.rule.derivative(point)
+        for one, other in zip(blocks, again, strict=True):
+            if not np.array_equal(one.entries, other.entries, equal_nan=True):
+                raise FunctionError(
+                    f"df is not deterministic: at {self.rule.arguments_text(point)} it gave {one.entries.tolist()} and "
+                    f"then {other.entries.tolist()}"
+                )
+        rng = random.Random(self.seed)
+        pairs = list(self._pairs(blocks, rng))
+        findings: list[Finding] = []
+        unused = []
+        for column in dict.fromkeys(column for _, column in pairs):
+            rows = sorted({row for row, c in pairs if c == column})
+            samples = self._samples(point, column, rows)
+            # (Bfloat16 and the like may round all change away.)
+            if _is_constant(samples) and len(rows) == self.rule.size and self.rule.epsilon.epsilon < 1e-6:
+                unused.append(self.rule.argument_name(column))
+            for i, row in enumerate(rows):
+                findings.append(self._entry(point, blocks, row, column, samples.column((i,))))
+        if len(pairs) < self.rule.size * len(point):
+            findings += [self._direction(point, blocks, rng) for _ in range(_DIRECTIONS)]
+        found = Report(self.rule.name, self.rule.arguments_text(point), findings, seed=self.seed)
+        found.call = f"check_derivative({self.rule.name}, {getattr(self.rule.df, '__name__', 'df')}, {found.point})"
+        found.numbers = tuple(point.tolist())
+        found.unused = unused
+        return found
+
+    def smaller(self, report: Report) -> Report:
+        """The report on the worst derivative alone, at the simplest point at which it is still wrong."""
+        worst = report.worst
+        if not isinstance(worst, _Located) or worst.column < 0:
+            return report
+        row, column = worst.row, worst.column
+
+        def finding(point: Array) -> Finding:
+            blocks = self.rule.derivative(point)
+            return self._entry(point, blocks, row, column, self._samples(point, column, row), full=True)
+
+        def fails(point: Sequence[float]) -> bool:
+            try:
+                return finding(self._on_grid(point)).verdict is Verdict.WRONG
+            except (FunctionError, ValueError, TypeError):
+                return False
+
+        alone = np.where(np.arange(len(self.rule.point)) == column, self.rule.point, 0.0)
+        start = alone if len(alone) > 1 and fails(alone.tolist()) else self.rule.point
+        best = self._on_grid(shrunk(start.tolist(), fails))
+        text = self.rule.arguments_text(best)
+        given = _short(report.point) if text != report.point else ""
+        call = report.call.replace(report.point, text)
+        return replace(
+            report, point=text, given=given, call=call, numbers=tuple(best.tolist()), findings=[finding(best)]
+        )
+
+    def _on_grid(self, point: Sequence[float]) -> Array:
+        return np.array([self.rule.leaves[self.rule.where(i)[0]].nearest(x) for i, x in enumerate(point)])
+
+    def _pairs(self, blocks: list[Block], rng: random.Random) -> Iterator[tuple[int, int]]:
+        """The outputs and inputs whose derivatives are looked at one by one."""
+        rows, columns = self.rule.size, len(self.rule.point)
+        if rows * columns <= _ENTRIES:
+            yield from ((row, column) for column in range(columns) for row in range(rows))
+            return
+        for _ in range(_DRAWN):
+            column = rng.randrange(columns)
+            leaf, place = self.rule.where(column)
+            yield (place if blocks[leaf].elementwise else rng.randrange(rows)), column
+
+    def _samples(self, point: Array, column: int, rows: Any) -> Samples:
+        leaf = self.rule.leaves[self.rule.where(column)[0]]
+
+        def moved(number: float) -> Array:
+            changed = point.copy()
+            changed[column] = number
+            values: Array = self.rule.values(changed)[rows]
+            return values
+
+        self.rule.values(point)
+        return sample(moved, float(point[column]), self.rule.precision, leaf.precision, leaf.nearest)
+
+    def _entry(
+        self, point: Array, blocks: list[Block], row: int, column: int, samples: Samples, full: bool = False
+    ) -> Finding:
+        """The finding on one derivative; with every oracle's opinion if that is asked for or needed."""
+        leaf, place = self.rule.where(column)
+        got = blocks[leaf].entry(row, place)
+        difference = judge(samples)
+        estimate, reason, others = difference, "", []
+        if self.exact is not None or full or difference.kind is Verdict.UNDECIDED:
+            others = self._opinions(point, row, column)
+            estimate, reason = _decisive(difference, others)
+        sizes = [np.abs(block.entries) for block in blocks]
+        largest = max(float(np.max(size, initial=0.0, where=np.isfinite(size))) for size in sizes)
+        # A term of a sum that cancels leaves a rounding of its own size.
+        slack = self._slack * abs(got) + 16.0 * self.rule.epsilon.epsilon * largest if math.isfinite(got) else 0.0
+        scale = max(largest, abs(float(samples.value)) / max(abs(point[column]), 1.0))
+        least = math.sqrt(self.rule.epsilon.epsilon) * scale if math.isfinite(scale) else 0.0
+        verdict, low, high, why = judged(got, estimate, slack, least)
+        if verdict is Verdict.UNDECIDED and self.rule.epsilon.epsilon > 1e-10:
+            why += ", or check it in float64"
+        tolerance = slack + (0.0 if math.isinf(estimate.error) else estimate.error)
+        if verdict is Verdict.WRONG and _is_constant(samples):
+            why = f"{self.rule.name} does not change with {self.rule.argument_name(column)}"
+        return _Located(
+            self.rule.argument_name(column), self.rule.output_name(row), 1, got, low, high, tolerance, estimate.oracle,
+            verdict, "; ".join(filter(None, [why, reason])), [o for o in [difference, *others] if o is not estimate],
+            row, column,
+        )  # fmt: skip
+
+    @property
+    def _slack(self) -> float:
+        """What df's own rounding may come to: half its digits, but not a whole per cent."""
+        epsilon = self.rule.epsilon.epsilon
+        return min(math.sqrt(epsilon), max(16.0 * epsilon, 5e-4))
+
+    def _opinions(self, point: Array, row: int, column: int) -> list[Estimate]:
+        """What the oracles say that need other numbers than floats."""
+        if self.exact is not None:
+            return [mpmath_derivative(self._along(self.exact, point, row, column), float(point[column]))]
+        if not all(isinstance(x, (float, Value)) for x in self.rule.args):
+            return []
+        along = self._along(self.rule.f, point, row, column)
+        opinions = [oracle(along, float(point[column])) for oracle in (mpmath_derivative, forward_mode, complex_step)]
+        return [opinion for opinion in opinions if opinion.kind is not Verdict.UNDECIDED]
+
+    def _along(self, function: Callable[..., Any], point: Array, row: int, column: int) -> Callable[[Any], Any]:
+        """The function of one number that may be of any kind."""
+
+        def along(number: Any) -> Any:
+            kind = mpf if isinstance(number, mpf) else float
+            numbers = [number if i == column else kind(x) for i, x in enumerate(point.tolist())]
+            result = function(*self._with(numbers))
+            return result if self.rule.shape == () else np.asarray(result, dtype=object).ravel()[row]
+
+        return along
+
+    def _with(self, numbers: list[Any]) -> list[Any]:
+        """Arguments that hold these numbers, of any kind; arrays of them are object arrays."""
+        made, start = list(self.rule.args), 0
+        for i, (leaves, rebuild) in zip(self.rule.argnums, self.rule.parts, strict=True):
+            items: list[Any] = []
+            for leaf in leaves:
+                size, shape = leaf.values.size, leaf.values.shape
+                array = np.empty(size, dtype=object)
+                array[:] = numbers[start : start + size]
+                items.append(array.reshape(shape) if shape else numbers[start])
+                start += size
+            made[i] = rebuild(iter(items))
+        return made
+
+    def _direction(self, point: Array, blocks: list[Block], rng: random.Random) -> Finding:
+        """The finding on all derivatives together: the slope of a random sum of outputs along a random direction."""
+        rows = np.array([rng.choice((-1.0, 1.0)) for _ in range(self.rule.size)])
+        columns = np.array([rng.choice((-1.0, 1.0)) for _ in point])
+        found = self._along_direction(point, blocks, rows, columns)
+        if found.verdict is not Verdict.WRONG:
+            return found
+        for weights in (columns, rows):
+            while np.count_nonzero(weights) > 1:
+                places = np.flatnonzero(weights)
+                saved = weights[places]
+                for half in (places[: len(places) // 2], places[len(places) // 2 :]):
+                    weights[places] = saved
+                    weights[np.setdiff1d(places, half)] = 0.0
+                    found_half = self._along_direction(point, blocks, rows, columns)
+                    if found_half.verdict is Verdict.WRONG:
+                        found = found_half
+                        break
+                else:
+                    weights[places] = saved
+                    return found
+        row, column = int(np.flatnonzero(rows)[0]), int(np.flatnonzero(columns)[0])
+        return self._entry(point, blocks, row, column, self._samples(point, column, row))
+
+    def _along_direction(self, point: Array, blocks: list[Block], rows: Array, columns: Array) -> Finding:
+        terms, start = [], 0
+        for block, leaf in zip(blocks, self.rule.leaves, strict=True):
+            terms.append(block.weighted(rows, columns[start : start + leaf.values.size]).ravel())
+            start += leaf.values.size
+        together = np.concatenate(terms)
+        got = float(together.sum())
+
+        def moved(step: float) -> Array:
+            values = self.rule.values(point + step * columns)
+            return np.array(float(values[rows != 0.0] @ rows[rows != 0.0]))
+
+        self.rule.values(point)
+        size = float(np.max(np.abs(point[columns != 0.0])))
+        estimate = judge(sample(moved, 0.0, self.rule.precision, self.rule.epsilon, magnitude=max(size, 1e-3)))
+        spread = float(np.sqrt(np.sum(together**2)))
+        slack = (self._slack + 16.0 * self.rule.epsilon.epsilon * math.sqrt(len(together))) * spread
+        verdict, low, high, why = judged(got, estimate, slack, math.sqrt(self.rule.epsilon.epsilon) * spread)
+        if verdict in (Verdict.UNDECIDED, Verdict.KINK):
+            why = why or "the sum of all derivatives in a random direction"
+        direction = "a random direction" if np.count_nonzero(columns) > 1 else "one argument"
+        return _Located(direction, "", 1, got, low, high, slack + estimate.error, estimate.oracle, verdict, why)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 400 else f"{text[:300]} ... {text[-50:]}"
+
+
+def _is_constant(samples: Samples) -> bool:
+    return bool(np.all((samples.values == samples.value) | np.isnan(samples.values)))
+
+
+def _decisive(difference: Estimate, others: list[Estimate]) -> tuple[Estimate, str]:
+    """The estimate to go by: the most exact one that finite differences do not contradict."""
+    for other in others:
+        if other.oracle != "mpmath":
+            continue
+        if difference.kind is Verdict.UNDECIDED:
+            return other, ""
+        if other.kind is difference.kind and _same(difference, other):
+            return other, ""
+        return difference, f"mpmath says {other}, which the values of f contradict"
+    return difference, ""
+
+
+def _same(difference: Estimate, other: Estimate) -> bool:
+    pairs = [(difference.value, other.value), (difference.left, other.left), (difference.right, other.right)]
+    known = [(x, y) for x, y in pairs if not (math.isnan(x) or math.isnan(y))]
+    return all(x == y or abs(x - y) <= 4.0 * (difference.error + other.error) for x, y in known)
+
+
+def judged(got: float, estimate: Estimate, slack: float, least: float) -> tuple[Verdict, float, float, str]:
+    """The verdict, the least and the greatest derivative that is right, and the reason.
+
+    Args:
+        got: The derivative under test.
+        estimate: What it should be.
+        slack: By how much its own rounding may have moved it.
+        least: An error of the estimate that is as good as none.
+    """
+    kind, value = estimate.kind, estimate.value
+    if kind in (Verdict.NON_FINITE, Verdict.UNDECIDED):
+        advice = "" if kind is Verdict.NON_FINITE else "; give exact=, f written with mpmath, to find out"
+        return kind, value, value, f"{estimate.note}{advice}"
+    low = min(end for end in (value, estimate.left, estimate.right) if not math.isnan(end))
+    high = max(end for end in (value, estimate.left, estimate.right) if not math.isnan(end))
+    if math.isinf(value):
+        if got == -value:
+            return Verdict.WRONG, low, high, "the slope is infinite there, with the other sign"
+        return Verdict.DOMAIN_EDGE, low, high, "the slope is infinite there; nan or a number is a convention"
+    margin = 2.0 * estimate.error + slack
+    if not low - margin <= got <= high + margin:
+        return Verdict.WRONG, low, high, ""
+    if kind is not Verdict.CORRECT:
+        return kind, low, high, estimate.note
+    if estimate.error > max(_RESOLUTION * max(abs(value), abs(got)), least):
+        why = f"f's values tell the derivative as {value:.6g} ± {estimate.error:.1e} only"
+        return Verdict.UNDECIDED, low, high, f"{why}; give exact=, f written with mpmath, to find out"
+    return kind, low, high, ""
