@@ -1,10 +1,10 @@
 """How good derivative testers are: ``python benchmarks/testers.py``. Ours, PyTorch's gradcheck and JAX's check_grads.
 
-Two figures for each. *Caught*: of all derivative rules of the operation table, mutated (0.1 % off, sign flipped, operands
-swapped, a factor dropped, the rule of a neighbouring operation), how many it calls wrong within 200 drawn points.
-*False alarms*: how many of the correct rules' points it calls wrong, with relu, abs and maximum at and near their kinks
-counted apart. The peers are measured where they are installed, with their own default tolerances, on the same rules at
-the same points: an ``autograd.Function``, a ``custom_vjp`` whose forward and backward passes are the table's.
+Two figures for each. *Caught*: of all derivative rules of the operation table, mutated (0.1 % off, sign flipped,
+operands swapped, a factor dropped, the rule of a neighbouring operation), how many it calls wrong within 200 drawn
+points. *False alarms*: how many of the correct rules' points it calls wrong, with relu, abs and maximum at and near
+their kinks counted apart. The peers are measured where they are installed, with their own default tolerances, on the
+same rules at the same points: an ``autograd.Function`` and a ``custom_vjp`` whose passes are the table's.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def differs(op: Op, rule: Rule, wrong: Rule, point: Point) -> bool:
         z = op.forward(list(point)) if op.arity == NARY else op.forward(*point)
         arguments = (list(point), z) if op.arity == NARY else (*point, z)
         right, off = evaluate_rule(rule, arguments), evaluate_rule(wrong, arguments)
-    except Exception:  # noqa: BLE001 (a neighbour's rule may raise anything outside its own domain)
+    except Exception:
         return False
     pairs = zip(right, off, strict=True) if isinstance(right, list) else [(right, off)]
     return any(abs(a - b) > 1e-9 * abs(a) for a, b in pairs if a == a and b == b)
@@ -260,7 +260,7 @@ class JAX:
             f, xs = differentiated(op, function, point)
             try:
                 jax.test_util.check_grads(f, tuple(xs), order=1, modes=["rev"])
-            except AssertionError:
+            except Exception:
                 return {1}
             return set()
 
@@ -319,7 +319,7 @@ def linear(mutant: Mutant) -> bool:
         rules[mutant.operand] = mutant.rule
         try:
             ours, theirs = (second_derivatives(mutant.op, each, point) for each in (mutant.op.partials, rules))
-        except Exception:  # noqa: BLE001 (as in differs)
+        except Exception:
             continue
         if any(abs(a - b) > 1e-9 * max(abs(a), abs(b)) for a, b in zip(ours, theirs, strict=True)):
             return False

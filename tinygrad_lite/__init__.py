@@ -12,6 +12,7 @@ Write mathematics one scalar at a time. See every gradient. Trust every derivati
 The submodules ``nn``, ``testing`` and ``viz`` are loaded when they are first used.
 """
 
+import sys
 from typing import Any
 
 from tinygrad_lite import errors, functions, ops
@@ -48,6 +49,11 @@ __all__ = [
 ]
 
 _SUBMODULES = ("nn", "testing", "viz")
+
+# hypothesis, where it was imported first, could not register Value yet. (The plugin is loaded if it is installed.)
+_plugin = sys.modules.get("_tinygrad_lite_plugin")
+if _plugin is not None:
+    _plugin.register_strategies()
 
 
 def __getattr__(name: str) -> Any:

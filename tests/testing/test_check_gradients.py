@@ -130,8 +130,17 @@ def test_hypot_is_a_cone_at_the_origin() -> None:
     assert (report.findings[0].low, report.findings[0].high) == (-1.0, 1.0)
 
 
-@pytest.mark.parametrize(("slope", "expected"), [(0.0, Verdict.KINK), (0.5, Verdict.KINK), (1.0, Verdict.KINK),
-                                                  (1.01, Verdict.WRONG), (-0.01, Verdict.WRONG), (7.0, Verdict.WRONG)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("slope", "expected"),
+    [
+        (0.0, Verdict.KINK),
+        (0.5, Verdict.KINK),
+        (1.0, Verdict.KINK),
+        (1.01, Verdict.WRONG),
+        (-0.01, Verdict.WRONG),
+        (7.0, Verdict.WRONG),
+    ],
+)
 def test_at_a_kink_a_convention_lies_between_the_one_sided_derivatives(slope: float, expected: Verdict) -> None:
     relu = tg.define(
         "relu_with_a_convention",

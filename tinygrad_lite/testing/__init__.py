@@ -34,9 +34,27 @@ from tinygrad_lite.testing.profiles import Profile, Sample
 from tinygrad_lite.testing.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
 
 if TYPE_CHECKING:
-    from tinygrad_lite.testing.strategies import Formula, expressions, operand, operands, parameters, values
+    from tinygrad_lite.testing.strategies import (
+        Formula,
+        Node,
+        expressions,
+        expressions_with_points,
+        operand,
+        operands,
+        parameters,
+        values,
+    )
 
-_STRATEGIES = ("Formula", "expressions", "operand", "operands", "parameters", "values")
+_STRATEGIES = (
+    "Formula",
+    "Node",
+    "expressions",
+    "expressions_with_points",
+    "operand",
+    "operands",
+    "parameters",
+    "values",
+)
 
 __all__ = [
     "DerivativeError",
@@ -44,6 +62,7 @@ __all__ = [
     "Finding",
     "Formula",
     "FunctionError",
+    "Node",
     "Profile",
     "Report",
     "Sample",
@@ -54,6 +73,7 @@ __all__ = [
     "check_gradients",
     "complex_step",
     "expressions",
+    "expressions_with_points",
     "finite_difference",
     "forward_mode",
     "mpmath_derivative",

@@ -32,8 +32,8 @@ class Call:
         if not callable(f):
             raise TypeError(f"check_gradients(f, *args) takes a function first, not {type(f).__name__} {f!r}")
         self.f = f
-        name = getattr(f, "__name__", type(f).__name__)
-        self.name = name if name.isidentifier() else "f"
+        name = getattr(f, "__name__", "f")
+        self.name = name if name.isidentifier() else "f"  # a lambda
         self.args = list(args)
         names = _argument_names(f, len(self.args))
         #: the data of every input as the caller gave it

@@ -25,7 +25,7 @@ def drawn_report(check: Callable[..., Report], args: Sequence[Any], examples: in
     Raises:
         FunctionError: The function raises at every point.
     """
-    from hypothesis import HealthCheck, Phase, given, reject, settings, strategies
+    from hypothesis import HealthCheck, Phase, given, settings, strategies
     from hypothesis import seed as seeded
 
     reports: list[Report] = []
@@ -49,7 +49,7 @@ def drawn_report(check: Callable[..., Report], args: Sequence[Any], examples: in
             if not error.outside_domain:
                 raise
             errors.append(error)
-            reject()
+            return
         reports.append(report)
         if report.verdict is Verdict.WRONG:
             raise DerivativeError(report)

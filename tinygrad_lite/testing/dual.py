@@ -1,8 +1,8 @@
 """Dual numbers, and the arithmetics in which a textbook formula is evaluated to differentiate it.
 
 A dual number carries a value and a slope (Clifford 1873); arithmetic on it is forward-mode differentiation. Dual
-numbers nest, so that formulas give derivatives of any order. Nothing here comes from the engine: the derivatives of the twenty
-elementary functions stand in this file, apart from the operation table's rules, which they are there to judge.
+numbers nest, so that formulas give derivatives of any order. Nothing here comes from the engine: the derivatives of the
+twenty elementary functions stand in this file, apart from the operation table's rules, which they are there to judge.
 
 An :class:`Arithmetic` is a base of numbers (mpmath's, floats or complex numbers) with the table's functions on it. It
 also notes each decision (which of two numbers is greater, how one is rounded down), and takes other ones if told to:
@@ -324,7 +324,7 @@ class Arithmetic:
         self.decisions: list[int] = []
         #: which of them are ties: equal numbers, or a whole number to be rounded
         self.tied: list[bool] = []
-        #: what to decide instead, by the number of the decision: 1 for "slightly above", -1 for "slightly below"; 0: as is
+        #: what to decide instead, by the number of the decision: 1 "slightly above", -1 "slightly below", 0 as it is
         self.forced: Mapping[int, int] = {}
         for name, derivative in DERIVATIVES.items():
             setattr(self, name, self._lifted(functions(name), derivative))

@@ -38,9 +38,7 @@ def findings_by_differences(call: Call, point: Sequence[float], order: int) -> l
                 verdict, low, high, reason = judged(got, estimate, _SLACK * abs(got), 0.0)
                 tolerance = 2.0 * estimate.error + _SLACK * abs(got)
                 name = call.output_names[k]
-                found.append(
-                    Finding(names, name, level, got, low, high, tolerance, estimate.oracle, verdict, reason)
-                )
+                found.append(Finding(names, name, level, got, low, high, tolerance, estimate.oracle, verdict, reason))
     return found
 
 

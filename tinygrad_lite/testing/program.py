@@ -102,7 +102,7 @@ class Program:
         """Where the floats that the engine computed are at a kink of their operation.
 
         Returns:
-            The decisions that are ties there, and the steps whose kink is not a matter of a decision, as of hypot(0, 0).
+            The decisions that are ties there, and the steps whose kink no decision makes, as of hypot(0, 0).
         """
         ties: set[Decision] = set()
         corners: set[int] = set()

@@ -202,7 +202,7 @@ def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
         ("output", worst.output),
         ("order", str(worst.order)),
         ("got", repr(worst.got)),
-        ("expected", f"{expected} ({worst.oracle})" if worst.oracle else ""),
+        ("expected", f"{expected} ({worst.oracle})" if worst.oracle and not math.isnan(worst.low) else ""),
         ("difference", f"{size}; rounding explains {worst.tolerance:.1g}" if off else ""),
         ("reason", worst.reason),
         ("unused", f"{report.function} does not depend on {', '.join(report.unused)}" if report.unused else ""),
