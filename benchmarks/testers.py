@@ -13,6 +13,7 @@ import argparse
 import collections
 import importlib.util
 import itertools
+import math
 import random
 import sys
 import time
@@ -186,12 +187,23 @@ class Ours:
         return wrong
 
 
+def float_value(op: Op, point: Point) -> float:
+    """The operation on floats; nan outside its domain, as in the peers' own functions."""
+    try:
+        return float(op.forward(list(point)) if op.arity == NARY else op.forward(*point))
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
 def float_rules(op: Op, rules: Sequence[Rule], point: Point) -> list[float]:
     """The derivatives by all operands, as floats."""
-    z = op.forward(list(point)) if op.arity == NARY else op.forward(*point)
-    if op.arity == NARY:
-        return [float(p) for p in evaluate_rule(rules[0], (list(point), z))]
-    return [float(evaluate_rule(rule, (*point, z))) for rule in rules]
+    z = float_value(op, point)
+    try:
+        if op.arity == NARY:
+            return [float(p) for p in evaluate_rule(rules[0], (list(point), z))]
+        return [float(evaluate_rule(rule, (*point, z))) for rule in rules]
+    except (ArithmeticError, ValueError):  # a wrong rule, outside its domain
+        return [math.nan] * len(point)
 
 
 class PyTorch:
@@ -207,9 +219,7 @@ class PyTorch:
             @staticmethod
             def forward(ctx: Any, *xs: Any) -> Any:
                 ctx.save_for_backward(*xs)
-                point = [x.item() for x in xs]
-                value = op.forward(point) if op.arity == NARY else op.forward(*point)
-                return torch.tensor(value, dtype=torch.float64)
+                return torch.tensor(float_value(op, [x.item() for x in xs]), dtype=torch.float64)
 
             @staticmethod
             def backward(ctx: Any, adjoint: Any) -> Any:
@@ -238,8 +248,7 @@ class JAX:
         jax.config.update("jax_enable_x64", True)
 
         def value(*xs: Any) -> Any:
-            point = [float(x) for x in xs]
-            return numpy.asarray(op.forward(point) if op.arity == NARY else op.forward(*point), float)
+            return numpy.asarray(float_value(op, [float(x) for x in xs]))
 
         def slopes(*xs: Any) -> Any:
             return numpy.asarray(float_rules(op, rules, [float(x) for x in xs]))

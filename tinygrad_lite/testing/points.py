@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -23,7 +24,7 @@ def _moved(rng: random.Random, x: float) -> float:
         return size * rng.gauss(0.0, 1.0)
     if kind == 2:
         return round(size * rng.uniform(-2.0, 2.0), 1)
-    return x * 2.0 ** rng.uniform(-3.0, 3.0)
+    return math.ldexp(x, rng.randint(-3, 3))
 
 
 def shrunk(point: Sequence[float], fails: Callable[[Sequence[float]], bool]) -> list[float]:

@@ -49,9 +49,9 @@ def _candidate(rng: random.Random, interval: Interval) -> float:
     ends = [end for end in (interval.low, interval.high) if math.isfinite(end)]
     kind = rng.randrange(8)
     if kind == 0:
-        return sign * 10.0 ** rng.uniform(-300.0, 300.0)
+        return sign * math.pow(10.0, rng.uniform(-300.0, 300.0))
     if kind == 1:
-        return sign * 10.0 ** rng.uniform(-20.0, 20.0)
+        return sign * math.pow(10.0, rng.uniform(-20.0, 20.0))
     if kind in (2, 3):
         return sign * rng.uniform(*rng.choice(RANGES))
     if kind in (4, 5):
@@ -71,7 +71,7 @@ def beside(rng: random.Random, spot: float) -> float:
             x = math.nextafter(x, rng.choice((-math.inf, math.inf)))
         return x
     scale = abs(spot) if spot != 0.0 and rng.random() < 0.5 else 1.0
-    return spot + rng.choice((-1.0, 1.0)) * scale * 10.0 ** rng.uniform(-18.0, 0.0)
+    return spot + rng.choice((-1.0, 1.0)) * scale * math.pow(10.0, rng.uniform(-18.0, 0.0))
 
 
 def companion(rng: random.Random, x: float, interval: Interval) -> float:

@@ -182,7 +182,7 @@ class Reference:
         if not mp.isfinite(after):
             return True
         if max(abs(before), abs(after)) < mpf("1e-340"):  # 0, but for terms that cancel
-            return mp.dps >= self._enough
+            return bool(mp.dps >= self._enough)
         return bool(abs(after - before) <= abs(after) * mpf("1e-25"))
 
     def _slopes(
