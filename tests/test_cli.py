@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import tinygrad_lite
-from tinygrad_lite import doctor, nn, viz
+from tinygrad_lite import cli, doctor, nn, viz
 from tinygrad_lite.cli import main
 
 needs_renderer = pytest.mark.skipif(
@@ -301,3 +303,49 @@ def test_accuracy_without_mpmath_is_one_line(
     monkeypatch.setitem(sys.modules, "mpmath", None)
     assert main(["accuracy", "tanh"]) == 2
     assert_one_line(capsys, 'pip install "tinygrad-lite[testing]"')
+
+
+def test_doctor_says_that_another_python_runs_interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "is_compiled", lambda: False)
+    monkeypatch.setattr("platform.python_implementation", lambda: "PyPy")
+    assert "compiles for CPython only" in doctor.report()
+
+
+def test_importing_the_main_module_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    import importlib
+
+    importlib.import_module("tinygrad_lite.__main__")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no broken pipes")
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinygrad_lite", "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["tinygrad-lite", "--version"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(Path(cli.__file__).with_name("__main__.py")), run_name="__main__")
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith("tinygrad-lite ")
+
+
+def test_a_broken_pipe_is_status_1_and_stdout_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(argv: object) -> object:
+        raise BrokenPipeError
+
+    replaced: list[int] = []
+    monkeypatch.setattr(cli, "_parse", broken)
+    monkeypatch.setattr(cli.os, "dup2", lambda new, old: replaced.append(old))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 1))
+    assert cli.main([]) == 1
+    assert replaced == [1]

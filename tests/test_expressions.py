@@ -318,3 +318,18 @@ def test_lines_are_joined() -> None:
 
 def test_messages_hold_no_control_characters() -> None:
     assert "\x1b" not in message("a + '\x1b[31m'")
+
+
+def test_an_expression_shows_its_text() -> None:
+    assert repr(parse("a + 1")) == "parse('a + 1')"
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "logsumexp"])
+def test_a_call_of_a_function_of_any_number_is_explained(name: str) -> None:
+    with pytest.raises(ExpressionError, match=re.escape(f"{name}(a, b, ...)")):
+        parse(f"{name}(a, x=b)").evaluate({"a": 1.0, "b": 2.0})
+
+
+def test_only_a_list_has_items() -> None:
+    with pytest.raises(ExpressionError, match="has items to pick"):
+        parse("sin(a)[0]").evaluate({"a": 1.0})

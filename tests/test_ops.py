@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lite as tg
+from tinygrad_lite import numerics
 from tinygrad_lite.arithmetic import FLOAT, array, evaluate_rule
 from tinygrad_lite.dispatch import VALUE, record_operation
 from tinygrad_lite.operation import NARY, Op
@@ -403,3 +404,63 @@ def test_functions_state_operands_domains_and_defaults_as_the_table_does() -> No
             text = ast.get_docstring(function) or ""
             for name, domain in zip(op.operands, op.domain, strict=True):
                 assert f"{name}: A Value, a number or an array of them, in {domain!r}." in text
+
+
+@pytest.mark.parametrize("op", [op for op in PUBLIC if op.values[0].arity != NARY])  # type: ignore[attr-defined]  # an Op
+def test_a_method_records_what_the_function_records(op: Op) -> None:
+    names = [op.name, op.numpy] if op.numpy.startswith("arc") else [op.name]
+    for point in sampling.points(op, 3, seed=5):
+        expected = getattr(tg, op.name)(*[Value(x) for x in point])
+        for name in names:
+            for others in (point[1:], [Value(x) for x in point[1:]]):
+                x = Value(point[0])
+                node = getattr(x, name)(*others)
+                assert (node.op, node.data) == (op.name, expected.data)
+                assert node.parents[0] is x
+                assert [parent.data for parent in node.parents] == point
+    defaults = op.operands[len(op.operands) - len(op.defaults) :]
+    if op.defaults:
+        node = getattr(Value(0.5), op.name)()
+        assert tuple(parent.data for parent in node.parents[-len(defaults) :]) == op.defaults
+
+
+def test_a_record_shows_its_name() -> None:
+    assert repr(TABLE["tanh"]) == "<operation tanh>"
+
+
+@pytest.mark.skipif(
+    not (tg.value.__file__ or "").endswith(".py"), reason="a compiled module is executed once in a process"
+)
+def test_an_engine_whose_codes_are_not_the_tables_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TABLE["mul"], "code", TABLE["mul"].code + 1)
+    spec = importlib.util.spec_from_file_location("value_once_more", tg.value.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    with pytest.raises(RuntimeError, match=r"value\.py and the operation table disagree on the code of 'mul'"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@pytest.mark.parametrize("op", [op for op in PUBLIC if op.values[0].arity > 1])  # type: ignore[attr-defined]  # an Op
+def test_a_function_takes_values_and_numbers_in_any_mix(op: Op) -> None:
+    for point in sampling.points(op, 2, seed=6):
+        expected = op.forward(*point)
+        for mix in range(2**op.arity):
+            operands = [Value(x) if mix >> k & 1 else x for k, x in enumerate(point)]
+            found = getattr(tg, op.name)(*operands)
+            assert isinstance(found, Value) == (mix != 0)
+            assert (found.data if mix else found) == expected
+            if mix:
+                assert [not parent.is_constant for parent in found.parents] == [isinstance(x, Value) for x in operands]
+
+
+def test_find_names_three_operations_at_most() -> None:
+    with pytest.raises(KeyError, match=r"did you mean (\w+ or ){2}\w+\?"):
+        find("asinhh")
+    with pytest.raises(KeyError, match=r"there are: add, sub, .*gelu_derivative"):
+        find("zzz")
+
+
+def test_powers_that_overflow_have_infinite_derivatives() -> None:
+    assert numerics.power_by_base(0.0, -1.0) == -math.inf
+    assert numerics.power_by_base(1e-300, -2.0) == -math.inf
+    assert numerics.power_by_base(-1e-300, -2.0) == math.inf

@@ -347,3 +347,41 @@ def test_an_inner_transform_that_closes_over_nothing_gives_floats() -> None:
 
     assert grad(f)(1.0) == 12.0
     assert kinds == [float, Value]
+
+
+def test_a_function_may_give_an_array_of_one_number() -> None:
+    assert grad(lambda x: np.array(x * x))(3.0) == 6.0
+    assert value_and_grad(lambda x: np.asarray((x * x).sum()))(np.array([3.0, 4.0]))[0] == 25.0
+
+
+def test_what_closes_over_an_outer_argument_is_found_in_any_structure() -> None:
+    def slope_of_slope(inner: Any) -> Any:
+        return grad(lambda x: _first(jacobian(lambda y: inner(x * y))(2.0)))(3.0)
+
+    def _first(found: Any) -> Any:
+        while isinstance(found, (list, tuple, dict)):
+            found = next(iter(found.values())) if isinstance(found, dict) else found[0]
+        return found.item() if isinstance(found, np.ndarray) else found
+
+    for inner in (
+        lambda z: z,
+        lambda z: [z],
+        lambda z: (z, 1.0),
+        lambda z: {"a": z, "b": 2.0},
+        lambda z: np.array([z], dtype=object),
+    ):
+        assert slope_of_slope(inner) == 1.0
+
+
+def test_a_direction_has_the_arguments_structure_down_to_its_dicts() -> None:
+    f = lambda p: p["a"] * p["b"][0]  # noqa: E731
+    assert jvp(f, ({"a": 2.0, "b": [3.0]},), ({"a": 1.0, "b": [10.0]},)) == (6.0, 23.0)
+    with pytest.raises(ValueError, match="another structure"):
+        jvp(f, ({"a": 2.0, "b": [3.0]},), ({"a": 1.0, "c": [10.0]},))
+
+
+def test_an_adjoint_of_zero_stops_at_an_infinite_derivative_in_recorded_graphs_too() -> None:
+    a, x = Value(0.0), Value(0.0)
+    y = a * tg.sqrt(x)
+    assert gradient(y, [a, x]) == [0.0, 0.0]
+    assert [d.data for d in gradient(y, [a, x], create_graph=True)] == [0.0, 0.0]

@@ -648,3 +648,78 @@ def test_a_dot_of_any_length_is_its_loop() -> None:
         node.backward()
         assert [w.grad for w in ws] == [x.data for x in xs]
         assert [x.grad for x in xs] == [w.data for w in ws]
+
+
+@pytest.mark.parametrize("wrong", ["a", None, [1.0], object()])
+@pytest.mark.parametrize(
+    "op", [operator.sub, operator.floordiv, operator.mod, divmod, operator.le, operator.gt, operator.ge]
+)
+def test_the_other_operators_refuse_what_floats_refuse_too(op: Callable[..., Any], wrong: Any) -> None:
+    for call in (lambda: op(Value(1.0), wrong), lambda: op(wrong, Value(1.0))):
+        if wrong == "a" and op is operator.mod:  # "a" % v is Python's formatting
+            continue
+        with pytest.raises(TypeError):
+            call()
+
+
+class Friend:
+    """Answers every operator, as arrays do."""
+
+    def answer(self, other: object) -> str:
+        return "mine"
+
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rdivmod__ = __rpow__ = answer
+    __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __divmod__ = __pow__ = answer
+    __lt__ = __le__ = __gt__ = __ge__ = answer
+
+
+@pytest.mark.parametrize("op", [*BINARY, operator.lt, operator.le, operator.gt, operator.ge])
+def test_operators_leave_the_answer_to_an_operand_that_knows_one(op: Callable[..., Any]) -> None:
+    assert op(Value(1.0), Friend()) == "mine"
+    assert op(Friend(), Value(1.0)) == "mine"
+
+
+def test_an_interior_node_is_made_by_an_operation_only() -> None:
+    with pytest.raises(TypeError, match="an interior node is made by an operation"):
+        Value(1.0, _code=tinygrad_lite.value.ADD)
+
+
+def test_a_notebook_asks_a_value_for_its_picture() -> None:
+    bundle = (Value(1.0, label="a") + 2.0)._repr_mimebundle_()
+    assert bundle["text/plain"].startswith("Value(data=3.0")
+
+
+@pytest.mark.skipif(COMPILED, reason="the compiled sort calls its second pass directly, and no signal comes between")
+def test_an_interrupt_between_the_two_passes_leaves_the_graph_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Value(3.0)
+    y = x * x
+    root = y * y + y
+
+    def interrupt(root: Value, counted: int) -> list[Value]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tinygrad_lite.value, "_remove_edges", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            root.backward()
+    root.backward()
+    assert x.grad == (2.0 * 9.0 + 1.0) * 6.0
+
+
+def test_the_package_lists_its_submodules() -> None:
+    assert {"nn", "viz", "Value", "grad"} <= set(dir(tg))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tg.nothing  # noqa: B018 (looking it up is the test)
+
+
+def test_a_constant_gets_no_gradient_by_any_rule() -> None:
+    """The plain number of another node may be used again: ``node.parents`` gives it."""
+    c = (Value(3.0) * 2.0).parents[1]
+    assert c.is_constant
+    v = Value(5.0)
+    roots = [-c, abs(c), tg.relu(c), tg.exp(c), c + v, v + c, c - v, v - c, c * v, v * c, c / v, v / c, c**v, v**c]
+    roots += [tg.maximum(c, v), tg.sum([c, v]), tg.dot([c, v], [v, c], c), tg.clamp(c, v, v), tg.softmax([c, v])[0]]
+    for root in roots:
+        root.backward()
+        assert c.grad == 0.0, root.op
+        assert all(slope.data == 0.0 for slope in tg.gradient(root, [v], create_graph=True)) == (root.parents == (c,))

@@ -51,9 +51,7 @@ __all__ = [
 _SUBMODULES = ("nn", "testing", "viz")
 
 # hypothesis, where it was imported first, could not register Value yet. (The plugin is loaded if it is installed.)
-_plugin = sys.modules.get("_tinygrad_lite_plugin")
-if _plugin is not None:
-    _plugin.register_strategies()
+getattr(sys.modules.get("_tinygrad_lite_plugin"), "register_strategies", lambda: None)()
 
 
 def __getattr__(name: str) -> Any:

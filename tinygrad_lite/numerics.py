@@ -291,9 +291,10 @@ def gelu_derivative(x: float) -> float:
     if x > -0.1:
         return normal_cdf(x) + x * normal_pdf(x)
     if x > -2.4:
-        for i in range(5):
-            if x > _GELU_EXPANSION_ENDS[i]:
-                return _GELU_EXPANSIONS[i](x)
+        i = 0
+        while x <= _GELU_EXPANSION_ENDS[i]:
+            i += 1
+        return _GELU_EXPANSIONS[i](x)
     if x < -37.0:
         return _times_pdf(x - _mills_series(x) / x, x)
     return normal_cdf(x) + x * normal_pdf(x)

@@ -810,21 +810,19 @@ def sweep(order: list[Value]) -> None:
                 pass_on(node, g)
         elif code == DOT:
             _pass_on_dot(node, g)
-        elif a is not None and a._code != CONSTANT:
+        else:
             rule = UNARY_RULE[code]
-            if code == NEG:
+            if rule is None or a is None or a._code == CONSTANT:
+                pass_on(node, g)
+            elif code == NEG:
                 a._grad -= g
             elif code == RELU:
                 if a._data > 0.0:
                     a._grad += g
-            elif rule is None:
-                pass_on(node, g)
             else:
                 partial: float = evaluate_rule(rule, (a._data, node._data))
                 if partial != 0.0:
                     a._grad += g * partial
-        else:
-            pass_on(node, g)
 
 
 def _pass_on_dot(node: Value, g: float) -> None:
@@ -905,12 +903,13 @@ for _name, _code in (
     ("add", ADD), ("sub", SUB), ("mul", MUL), ("truediv", TRUEDIV), ("neg", NEG), ("pos", POS), ("pow", POW),
     ("floordiv", FLOORDIV), ("mod", MOD), ("abs", ABS), ("dot", DOT), ("relu", RELU),
 ):  # fmt: skip
-    if TABLE[_name].code != _code or LEAF != LEAF_CODE or CONSTANT != CONSTANT_CODE:
+    _agree = TABLE[_name].code == _code and LEAF == LEAF_CODE and CONSTANT == CONSTANT_CODE
+    if not _agree:  # pragma: no cover (only after a wrong edit of the table)
         raise RuntimeError(f"value.py and the operation table disagree on the code of {_name!r}")
 
 for _name in ("data", "grad", "label"):
     # A compiled setter is called for `del v.data` too, with no value at all, and crashes (mypyc 2.4); a property
     # refuses.
     _descriptor: Any = vars(Value)[_name]
-    if not isinstance(_descriptor, property):
+    if not isinstance(_descriptor, property):  # pragma: no cover (compiled only)
         setattr(Value, _name, property(_descriptor.__get__, _descriptor.__set__, None, f"The {_name} of a Value."))
