@@ -344,7 +344,7 @@ WITHOUT_A_BOUND = {
 }
 
 
-@pytest.mark.parametrize("op", [op for op in OPS if op.values[0].bound == math.inf])  # type: ignore[attr-defined]  # an Op
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in TABLE.values() if op.bound == math.inf])
 def test_rules_without_a_bound_are_accurate_where_nothing_cancels(op: Op) -> None:
     for point in WITHOUT_A_BOUND[op.name]:
         partials = record_operation(op, [Value(x) for x in point]).partials
@@ -406,7 +406,10 @@ def test_functions_state_operands_domains_and_defaults_as_the_table_does() -> No
                 assert f"{name}: A Value, a number or an array of them, in {domain!r}." in text
 
 
-@pytest.mark.parametrize("op", [op for op in PUBLIC if op.values[0].arity != NARY])  # type: ignore[attr-defined]  # an Op
+FIXED = [pytest.param(op, id=op.name) for op in TABLE.values() if op.public and op.arity != NARY]
+
+
+@pytest.mark.parametrize("op", FIXED)
 def test_a_method_records_what_the_function_records(op: Op) -> None:
     names = [op.name, op.numpy] if op.numpy.startswith("arc") else [op.name]
     for point in sampling.points(op, 3, seed=5):
@@ -420,8 +423,9 @@ def test_a_method_records_what_the_function_records(op: Op) -> None:
                 assert [parent.data for parent in node.parents] == point
     defaults = op.operands[len(op.operands) - len(op.defaults) :]
     if op.defaults:
-        node = getattr(Value(0.5), op.name)()
-        assert tuple(parent.data for parent in node.parents[-len(defaults) :]) == op.defaults
+        for node in (getattr(Value(0.5), op.name)(), getattr(tg, op.name)(Value(0.5))):
+            assert tuple(parent.data for parent in node.parents[-len(defaults) :]) == op.defaults
+        assert getattr(tg, op.name)(0.5) == op.forward(0.5, *op.defaults)
 
 
 def test_a_record_shows_its_name() -> None:
@@ -440,7 +444,7 @@ def test_an_engine_whose_codes_are_not_the_tables_does_not_start(monkeypatch: py
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-@pytest.mark.parametrize("op", [op for op in PUBLIC if op.values[0].arity > 1])  # type: ignore[attr-defined]  # an Op
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in TABLE.values() if op.public and op.arity > 1])
 def test_a_function_takes_values_and_numbers_in_any_mix(op: Op) -> None:
     for point in sampling.points(op, 2, seed=6):
         expected = op.forward(*point)

@@ -39,7 +39,7 @@ FORMULAS: dict[str, tuple[Callable[..., float], Callable[..., list[float]]]] = {
     "dot": (lambda w, v, x, y, b: b + w * x + v * y, lambda w, v, x, y, b: [x, y, w, v, 1.0]),
 }
 #: How the package is asked for each.
-CALLS: dict[str, Callable[..., Value]] = {
+CALLS: dict[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
     "mul": lambda x, y: x * y,

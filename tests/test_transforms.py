@@ -385,3 +385,12 @@ def test_an_adjoint_of_zero_stops_at_an_infinite_derivative_in_recorded_graphs_t
     y = a * tg.sqrt(x)
     assert gradient(y, [a, x]) == [0.0, 0.0]
     assert [d.data for d in gradient(y, [a, x], create_graph=True)] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("x", [0.5, 2.0, 7.0])
+def test_derivatives_of_a_power_at_exponent_zero(x: float) -> None:
+    power = lambda x, y: x**y  # noqa: E731
+    assert grad(grad(power, 0), 0)(x, 0.0) == 0.0
+    assert grad(grad(power, 0), 1)(x, 0.0) == pytest.approx(1.0 / x, rel=1e-15)
+    assert grad(grad(grad(power, 0), 0), 1)(x, 0.0) == pytest.approx(-1.0 / x**2, rel=1e-15)
+    assert grad(grad(grad(power, 0), 1), 1)(x, 0.0) == pytest.approx(2.0 * math.log(x) / x, rel=1e-15)

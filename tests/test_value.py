@@ -723,3 +723,32 @@ def test_a_constant_gets_no_gradient_by_any_rule() -> None:
         root.backward()
         assert c.grad == 0.0, root.op
         assert all(slope.data == 0.0 for slope in tg.gradient(root, [v], create_graph=True)) == (root.parents == (c,))
+
+
+def test_forward_leaves_alone_what_no_changed_leaf_reaches() -> None:
+    x, w = Value(3.0), Value(2.0)
+    w.data = 4.0  # time passes, so that x is older than the nodes that use it
+    shared = x * x
+    other = shared + 1.0
+    root = shared * w
+    w.data = 5.0
+    assert root.forward().data == 45.0
+    other.backward()  # not stale
+    assert x.grad == 6.0
+
+
+def test_a_stale_graph_names_the_leaf_that_was_changed_and_no_other() -> None:
+    for swap in (False, True):
+        a, b = Value(2.0, label="kept"), Value(3.0, label="changed")
+        a.data = 4.0
+        shared = b * a if swap else a * b
+        root = shared + 1.0
+        b.data = 5.0
+        shared.forward()
+        with pytest.raises(StaleGraphError, match=r"label='changed'\) was changed after 'add'"):
+            root.backward()
+
+
+def test_relu_of_minus_zero_is_zero() -> None:
+    for found in (tg.relu(Value(-0.0)).data, tg.relu(-0.0), Value(-0.0).relu().forward().data):
+        assert math.copysign(1.0, found) == 1.0

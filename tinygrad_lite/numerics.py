@@ -29,13 +29,11 @@ def power(x: float, y: float) -> float:
 
 
 def _power_or_inf(x: float, y: float) -> float:
-    """``x ** y``, infinite where that overflows: a derivative has a limit where its operation raises."""
+    """``x ** y``, x not 0, infinite where that overflows: a derivative has a limit where its operation raises."""
     try:
         return power(x, y)
     except OverflowError:
         return -math.inf if x < 0.0 and y % 2.0 == 1.0 else math.inf
-    except ZeroDivisionError:
-        return math.inf
 
 
 def power_by_base(x: float, y: float) -> float:
