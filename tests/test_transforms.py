@@ -394,3 +394,7 @@ def test_derivatives_of_a_power_at_exponent_zero(x: float) -> None:
     assert grad(grad(power, 0), 1)(x, 0.0) == pytest.approx(1.0 / x, rel=1e-15)
     assert grad(grad(grad(power, 0), 0), 1)(x, 0.0) == pytest.approx(-1.0 / x**2, rel=1e-15)
     assert grad(grad(grad(power, 0), 1), 1)(x, 0.0) == pytest.approx(2.0 * math.log(x) / x, rel=1e-15)
+
+
+def test_hvp_takes_all_arguments_of_the_function_before_the_vector() -> None:
+    assert tg.hvp(lambda x, y: x**2 * y)(3.0, 5.0, 2.0) == 20.0

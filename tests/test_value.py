@@ -752,3 +752,9 @@ def test_a_stale_graph_names_the_leaf_that_was_changed_and_no_other() -> None:
 def test_relu_of_minus_zero_is_zero() -> None:
     for found in (tg.relu(Value(-0.0)).data, tg.relu(-0.0), Value(-0.0).relu().forward().data):
         assert math.copysign(1.0, found) == 1.0
+
+
+def test_a_constant_has_no_partials() -> None:
+    (two, _) = (2.0 * Value(1.0)).parents
+    assert two.is_constant
+    assert two.partials == ()

@@ -29,7 +29,7 @@ def power(x: float, y: float) -> float:
 
 
 def _power_or_inf(x: float, y: float) -> float:
-    """``x ** y``, x not 0, infinite where that overflows: a derivative has a limit where its operation raises."""
+    """``x ** y``, infinite where that overflows: a limit. (No caller divides by 0 with it.)"""
     try:
         return power(x, y)
     except OverflowError:
