@@ -204,6 +204,7 @@ def test_the_oracle_sees_an_error_of_one_in_ten_to_the_fifteen() -> None:
         ("pow", [0.0, 1.0], [1.0, 0.0]),
         ("pow", [0.0, 0.0], [0.0, -math.inf]),
         ("pow", [0.0, 2.0], [0.0, 0.0]),
+        ("pow", [0.0, math.nan], [math.nan, math.nan]),
         ("pow", [0.0, 0.5], [math.inf, 0.0]),
         ("pow", [-2.0, 3.0], [12.0, math.nan]),
         ("mod", [6.0, 3.0], [1.0, -2.0]),

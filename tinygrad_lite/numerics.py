@@ -44,7 +44,7 @@ def power_by_base(x: float, y: float) -> float:
     """
     if y == 0.0:
         return 0.0
-    if x == 0.0 and y < 1.0:
+    if x == 0.0 and not y >= 1.0:  # nan too
         return y * math.inf
     if y >= 0.5:
         slope = _power_or_inf(x, y - 1.0)
