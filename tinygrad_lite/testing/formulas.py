@@ -8,7 +8,8 @@ import itertools
 from typing import Any, Final, NamedTuple, final
 
 from tinygrad_lite.dispatch import apply
-from tinygrad_lite.operation import NARY, Op
+from tinygrad_lite.operation import Op
+from tinygrad_lite.testing.syntax import written
 
 
 class Node(NamedTuple):
@@ -90,12 +91,6 @@ class Formula:
         return "\n    ".join([f"def f({inputs}):", *lines, f"return {result}"])
 
 
-#: Operations that are written as operators. (pow is not: on floats ** may be complex, where pow raises.)
-_BINARY: Final[dict[str, type[ast.operator]]] = {
-    "add": ast.Add, "sub": ast.Sub, "mul": ast.Mult, "truediv": ast.Div, "floordiv": ast.FloorDiv, "mod": ast.Mod,
-}  # fmt: skip
-_UNARY: Final[dict[str, type[ast.unaryop]]] = {"neg": ast.USub, "pos": ast.UAdd}
-
 #: So many operations within one another at most, then one gets a name: Python's parser takes 200 parentheses.
 _DEEPEST: Final = 20
 
@@ -109,7 +104,7 @@ def _code(f: Formula) -> tuple[list[str], str]:
     depths = [0] * len(trees)
     lines = []
     for op, parts in f.nodes:
-        tree = _syntax(op, [trees[part] if isinstance(part, int) else ast.Constant(part) for part in parts])
+        tree = written(op, [trees[part] if isinstance(part, int) else ast.Constant(part) for part in parts])
         depth = 1 + max(depths[part] for part in parts if isinstance(part, int))
         if uses.count(len(trees)) > 1 or depth > _DEEPEST:
             name = next(names)
@@ -118,23 +113,3 @@ def _code(f: Formula) -> tuple[list[str], str]:
         trees.append(tree)
         depths.append(depth)
     return lines, ast.unparse(trees[f.output])
-
-
-def _syntax(op: Op, parts: list[ast.expr]) -> ast.expr:
-    """How an operation on these operands is written."""
-    if op.name in _BINARY:
-        return ast.BinOp(parts[0], _BINARY[op.name](), parts[1])
-    if op.name in _UNARY:
-        return ast.UnaryOp(_UNARY[op.name](), parts[0])
-    if op.arity != NARY:
-        return ast.Call(ast.Name(op.name), parts, [])
-    if op.operands[-1] == "bias":
-        n = len(parts) // 2
-        return ast.Call(ast.Name(op.name), [ast.List(parts[:n]), ast.List(parts[n : 2 * n]), parts[-1]], [])
-    if op.operands[-1] != "index":
-        return ast.Call(ast.Name(op.name), [ast.List(parts)], [])
-    index = ast.Constant(int(ast.literal_eval(parts[-1])))
-    table = ast.List(parts[:-1])
-    if op.name == "softmax":
-        return ast.Subscript(ast.Call(ast.Name("softmax"), [table], []), index)
-    return ast.Call(ast.Name(op.name), [table, index], [])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import operator
+import ast
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.testing.program import Program
+from tinygrad_lite.testing.syntax import written
 from tinygrad_lite.trees import Rebuild
 
 #: Longer programs are not written out.
@@ -48,71 +50,23 @@ def program_text(program: Program, names: Sequence[str], point: Sequence[float])
     """
     if len(program.steps) > LONGEST:
         return ""
-    known: dict[int, str] = {}
+    known: dict[int, ast.expr] = {}
     lines: list[str] = []
     for i, (where, number) in enumerate(zip(program.inputs, point, strict=True)):
         if where is not None:
             name = names[i] if names[i].isidentifier() else f"x{i}"
             lines.append(f"{name} = Value({number_text(number)})")
-            known[where] = name
+            known[where] = ast.Name(name)
     for where in range(program.first):
-        known.setdefault(where, number_text(program.data[where]))
-    uses: dict[int, int] = dict.fromkeys(program.outputs, 1)
-    for _, operands in program.steps:
-        for where in operands:
-            uses[where] = uses.get(where, 0) + 1
-    shared = 0
-    for step, (op, operands) in enumerate(program.steps):
-        where = program.first + step
-        text = _call(op, [known[i] for i in operands])
-        if uses.get(where, 0) > 1:
-            shared += 1
-            lines.append(f"t{shared} = {_bare(text)}")
-            text = f"t{shared}"
-        known[where] = text
-    outputs = [_bare(known[i]) for i in program.outputs]
+        known.setdefault(where, ast.parse(number_text(program.data[where]), mode="eval").body)
+    uses = Counter(where for _, operands in program.steps for where in operands) + Counter(program.outputs)
+    free = (f"t{k}" for k in itertools.count(1) if f"t{k}" not in names)
+    for where, (op, operands) in enumerate(program.steps, program.first):
+        known[where] = written(op, [known[i] for i in operands])
+        if uses[where] > 1:
+            name = next(free)
+            lines.append(f"{name} = {ast.unparse(known[where])}")
+            known[where] = ast.Name(name)
+    outputs = [ast.unparse(known[i]) for i in program.outputs]
     lines.append(f"y = {outputs[0]}" if len(outputs) == 1 else f"y = [{', '.join(outputs)}]")
     return "\n".join(lines)
-
-
-def _call(op: Op, operands: list[str]) -> str:
-    """An operation on operands that are written out."""
-    if op.arity == NARY:
-        last = len(operands) - 1
-        if op.name == "dot":
-            bare = [_bare(text) for text in operands]
-            return f"dot([{', '.join(bare[: last // 2])}], [{', '.join(bare[last // 2 : last])}], {bare[last]})"
-        if len(op.operands) == 1:
-            return f"{op.name}([{', '.join(map(_bare, operands))}])"
-        items = f"[{', '.join(map(_bare, operands[:last]))}]"
-        index = operands[last]
-        whole = str(int(float(index))) if _is_number(index) else index
-        return f"softmax({items})[{whole}]" if op.name == "softmax" else f"{op.name}({items}, {whole})"
-    if hasattr(operator, op.name) and op.public and not op.symbol[0].isalpha() and op.symbol in "+-*/**//%":
-        left, right = (f"({text})" if text.startswith("-") else text for text in operands)
-        return f"({left} {op.symbol} {right})"
-    if op.name == "neg":
-        return f"(-{operands[0]})"
-    if op.name == "pos":
-        return f"(+{operands[0]})"
-    return f"{op.name}({', '.join(map(_bare, operands))})"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _bare(text: str) -> str:
-    """Without the parentheses around all of it."""
-    if not text.startswith("(") or not text.endswith(")"):
-        return text
-    depth = 0
-    for i, c in enumerate(text):
-        depth += (c == "(") - (c == ")")
-        if depth == 0 and i < len(text) - 1:
-            return text
-    return text[1:-1]
