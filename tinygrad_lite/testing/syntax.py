@@ -26,7 +26,7 @@ def written(op: Op, parts: list[ast.expr]) -> ast.expr:
     if op.operands[-1] != "index":
         return ast.Call(ast.Name(op.name), [ast.List(parts)], [])
     index = parts[-1]
-    if isinstance(index, ast.Constant) and isinstance(index.value, float):  # a float in the graph, a whole number as an item
+    if isinstance(index, ast.Constant) and isinstance(index.value, float):  # an item has a whole number
         index = ast.Constant(int(index.value))
     table = ast.List(parts[:-1])
     if op.name == "softmax":
