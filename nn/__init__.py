@@ -13,22 +13,61 @@
 [0, 1, 1, 0]
 """
 
+from tinygrad_lite.nn import init
+from tinygrad_lite.nn.activations import (
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
+from tinygrad_lite.nn.containers import Residual, Sequential
 from tinygrad_lite.nn.data import xor
 from tinygrad_lite.nn.layers import MLP, Layer, Neuron
+from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.losses import BCEWithLogitsLoss, binary_cross_entropy_with_logits
 from tinygrad_lite.nn.module import Module, name_parameters
 from tinygrad_lite.nn.optimizers import SGD
 from tinygrad_lite.nn.xor_training import XorRun, train_xor
 
 __all__ = [
+    "ELU",
+    "GELU",
     "MLP",
+    "SELU",
     "SGD",
+    "Activation",
     "BCEWithLogitsLoss",
+    "Hardtanh",
     "Layer",
+    "LeakyReLU",
+    "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
     "Module",
     "Neuron",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "Tanh",
     "XorRun",
     "binary_cross_entropy_with_logits",
+    "init",
     "name_parameters",
     "train_xor",
     "xor",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import math
-import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_lite import functions
-from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.init import Generator, Initializer, as_generator, find_initializer
+from tinygrad_lite.nn.module import Module, head, is_observed
+from tinygrad_lite.nn.shapes import as_object_array, is_number
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.sequences import dot
+from tinygrad_lite.trees import is_array
 from tinygrad_lite.value import Value, operand
 
 #: The name of an operation of the table that works on one number, a function from Value to Value, or None for none.
@@ -32,7 +34,8 @@ class Neuron(Module):
         nin: The number n of inputs.
         activation: The name of any operation of the table that works on one number, such as ``"tanh"``; a function
             from Value to Value; or None.
-        rng: What the weights are drawn from; None: a new ``random.Random()``, different at each run.
+        generator: What the weights are drawn from: a ``random.Random``, an int that seeds one, or None for a new one,
+            different at each run.
         nonlin: micrograd's name for the choice between relu (True) and None (False).
 
     Attributes:
@@ -44,8 +47,7 @@ class Neuron(Module):
     Raises:
         ValueError: There is no such activation, or ``nin`` is not positive.
 
-    >>> import random
-    >>> neuron = Neuron(2, "tanh", rng=random.Random(0))
+    >>> neuron = Neuron(2, "tanh", generator=0)
     >>> neuron
     Neuron(2, activation='tanh'): 3 parameters
     >>> -1 < neuron([1.0, -2.0]).data < 1
@@ -58,14 +60,14 @@ class Neuron(Module):
         self,
         nin: int,
         activation: Activation = "relu",
-        rng: random.Random | None = None,
+        generator: Generator = None,
         *,
         nonlin: bool | None = None,
     ) -> None:
         _check_size("nin", nin)
         self.activation = find_activation(activation if nonlin is None else nonlin)
         bound = _gain(self.activation) * math.sqrt(3.0 / nin)
-        rng = rng or random.Random()
+        rng = as_generator(generator)
         self.w: Sequence[Value] = tuple([Value(rng.uniform(-bound, bound)) for _ in range(nin)])
         self.b = Value(0.0)
 
@@ -97,8 +99,10 @@ class Layer(Module):
         nin: The number of inputs.
         nout: The number of neurons.
         activation: Of each of them, as in :class:`Neuron`.
-        rng: What the weights are drawn from, as in :class:`Neuron`.
+        generator: What the weights are drawn from, as in :class:`Neuron`.
         nonlin: micrograd's name for the choice between relu (True) and None (False).
+        init: Another initialiser for the matrix of all weights: a name such as ``"xavier_uniform"``, or a function as
+            in :mod:`tinygrad_lite.nn.init`.
 
     Attributes:
         neurons: A list of ``nout`` neurons.
@@ -116,27 +120,34 @@ class Layer(Module):
         nin: int,
         nout: int,
         activation: Activation = "relu",
-        rng: random.Random | None = None,
+        generator: Generator = None,
         *,
         nonlin: bool | None = None,
+        init: Initializer | str | None = None,
     ) -> None:
         _check_size("nout", nout)
-        rng = rng or random.Random()
+        initializer = None if init is None else find_initializer(init)
+        rng = as_generator(generator)
         self.neurons = [Neuron(nin, activation, rng, nonlin=nonlin) for _ in range(nout)]
+        if initializer is not None:
+            initializer([neuron.w for neuron in self.neurons], generator=rng)
 
     def forward(self, x: Sequence[Value | float] | Value | float) -> Any:
         """The outputs of all neurons.
 
         Args:
-            x: nin Values and numbers; where nin is 1, that number will do.
+            x: nin Values and numbers; where nin is 1, that number will do. Or a list or array of these, one a sample.
 
         Returns:
-            A list of nout Values; where nout is 1, that Value itself, as in micrograd.
+            A list of nout Values; where nout is 1, that Value itself, as in micrograd. A list of these for samples (an
+            object array for an array).
 
         Raises:
             ValueError: There are not nin of them.
             TypeError: One of them is no number.
         """
+        if _is_batch(x):
+            return _of_samples(self, x)
         out = self.outputs(_values(x))
         return out[0] if len(out) == 1 else list(out)
 
@@ -175,7 +186,8 @@ class MLP(Module):
         nouts: The number of neurons of each layer, ``[16, 16, 1]``.
         activation: Of all layers but the last, as in :class:`Neuron`.
         seed: What the weights depend on, and nothing else: two models made with the same arguments are equal.
-        rng: Draw the weights from this instead.
+        generator: Draw the weights from this instead.
+        init: Another initialiser for the weights of each layer, as in :class:`Layer`.
 
     Attributes:
         layers: A list of the layers.
@@ -199,31 +211,39 @@ class MLP(Module):
         nouts: Sequence[int],
         activation: Activation = "relu",
         seed: int = 0,
-        rng: random.Random | None = None,
+        generator: Generator = None,
+        *,
+        init: Initializer | str | None = None,
     ) -> None:
         sizes = [nin, *nouts]
         if len(sizes) == 1:
             raise ValueError("an MLP has at least one layer: MLP(2, [16, 16, 1]) has three")
-        rng = rng or random.Random(seed)
+        rng = as_generator(seed if generator is None else generator)
         last = len(sizes) - 2
-        self.layers = [Layer(sizes[i], sizes[i + 1], activation if i < last else None, rng) for i in range(last + 1)]
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], activation if i < last else None, rng, init=init) for i in range(last + 1)
+        ]
 
     def forward(self, x: Sequence[Value | float] | Value | float) -> Any:
         """The outputs of the last layer.
 
         Args:
-            x: nin Values and numbers; where nin is 1, that number will do.
+            x: nin Values and numbers; where nin is 1, that number will do. Or a list or array of these, one a sample.
 
         Returns:
-            A list of as many Values as the last layer has neurons; where it has one, that Value itself.
+            A list of as many Values as the last layer has neurons; where it has one, that Value itself. A list of these
+            for samples (an object array for an array).
 
         Raises:
             ValueError: There are not nin of them.
             TypeError: One of them is no number.
         """
+        if _is_batch(x):
+            return _of_samples(self, x)
         xs = _values(x)
+        shortcut = not is_observed()
         for layer in self.layers:
-            xs = layer.outputs(xs) if type(layer) is Layer else _values(layer(xs))
+            xs = layer.outputs(xs) if shortcut and type(layer) is Layer else _values(layer(xs))
         return xs[0] if len(xs) == 1 else list(xs)
 
     def extra_repr(self) -> str:
@@ -258,6 +278,18 @@ def find_activation(activation: Activation) -> Callable[[Value], Value] | None:
     return function
 
 
+def _is_batch(x: Any) -> bool:
+    """Whether it is a list, tuple or array of samples, not of numbers."""
+    if is_array(x):
+        return bool(x.ndim > 1)
+    return isinstance(x, (list, tuple)) and len(x) > 0 and not is_number(x[0])
+
+
+def _of_samples(module: Module, samples: Any) -> Any:
+    outputs = [module.forward(sample) for sample in samples]
+    return as_object_array(outputs) if is_array(samples) else outputs
+
+
 def _values(x: Any) -> tuple[Value, ...]:
     """Inputs as a tuple of Values: made once a layer, and shared by the nodes of all its neurons."""
     xs = (x,) if isinstance(x, (Value, float, int)) else tuple(x)
@@ -290,9 +322,7 @@ def _check_size(name: str, size: int) -> None:
 def _check_inputs(module: Module, expected: int, given: int) -> None:
     if expected != given:
         noun = "input" if expected == 1 else "inputs"
-        raise ValueError(
-            f"{type(module).__name__}({module.extra_repr()}) takes {expected} {noun}, and was given {given}"
-        ) from None
+        raise ValueError(f"{head(module)} takes {expected} {noun}, and was given {given}") from None
 
 
 def _name(activation: Callable[[Value], Value] | None) -> str:

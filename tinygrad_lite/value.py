@@ -226,8 +226,33 @@ class Value(Methods):
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is a plain number that met a Value, as the 2 in ``2 * v``: it gets no gradient."""
+        """Whether it gets no gradient: a plain number that met a Value, as the 2 in ``2 * v``, or a frozen leaf."""
         return self._code == CONSTANT
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ``backward()`` gives it a gradient. Setting a leaf's to False freezes it: it is a constant then.
+
+        Raises:
+            GraphError: On setting an interior node's to False: what depends on leaves has a gradient.
+
+        >>> w, x = Value(2.0), Value(3.0)
+        >>> w.requires_grad = False
+        >>> (w * x).backward()
+        >>> w.grad, x.grad
+        (0.0, 2.0)
+        """
+        return self._code != CONSTANT
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: object) -> None:
+        if self._code <= CONSTANT:
+            self._code = LEAF if requires_grad else CONSTANT
+        elif not requires_grad:
+            raise GraphError(
+                f"cannot freeze {self!r}: it is computed by {self.op!r} from its operands. "
+                "Freeze the leaves below it, or take v.detach(), which is a leaf."
+            )
 
     # micrograd's names for the same, which drawing code of its lecture reads.
 
@@ -907,7 +932,7 @@ for _name, _code in (
     if not _agree:  # pragma: no cover (only after a wrong edit of the table)
         raise RuntimeError(f"value.py and the operation table disagree on the code of {_name!r}")
 
-for _name in ("data", "grad", "label"):
+for _name in ("data", "grad", "label", "requires_grad"):
     # A compiled setter is called for `del v.data` too, with no value at all, and crashes (mypyc 2.4); a property
     # refuses.
     _descriptor: Any = vars(Value)[_name]

@@ -165,9 +165,19 @@ def test_a_wrong_number_of_inputs_names_the_layer_and_both_sizes(module: Module,
         module([1.0, 2.0, 3.0])
 
 
-def test_a_batch_is_refused() -> None:
-    with pytest.raises(TypeError, match="list"):
-        MLP(2, [1])([[1.0, 2.0], [3.0, 4.0]])
+@pytest.mark.parametrize("nouts", [[1], [3, 2]])
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_samples_in_a_list_or_an_array_give_what_each_gives(nouts: list[int], kind: type) -> None:
+    model = MLP(2, nouts)
+    samples = [[1.0, 2.0], [3.0, -4.0], [0.5, 0.0]]
+    outputs = model(kind(samples))
+    assert isinstance(outputs, np.ndarray if kind is np.array else list)
+    for sample, output in zip(samples, outputs, strict=True):
+        expected = model(sample)
+        if nouts[-1] == 1:
+            assert output.data == expected.data
+        else:
+            assert [y.data for y in output] == [y.data for y in expected]
 
 
 @pytest.mark.parametrize("make", [lambda: Neuron(0), lambda: Layer(2, 0), lambda: MLP(2, []), lambda: MLP(2, [3, -1])])
@@ -180,7 +190,7 @@ def test_equal_seeds_give_equal_models_and_others_do_not() -> None:
     def weights(**arguments: object) -> list[float]:
         return [p.data for p in MLP(2, [3, 1], **arguments).parameters()]  # type: ignore[arg-type]  # as given below
 
-    assert weights() == weights(seed=0) == weights(rng=random.Random(0))
+    assert weights() == weights(seed=0) == weights(generator=random.Random(0))
     assert weights(seed=1) != weights(seed=2)
 
 

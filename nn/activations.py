@@ -1,0 +1,263 @@
+"""Activations as modules, under PyTorch's names: each applies one operation of the table number by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from tinygrad_lite.nn.layers import find_activation
+from tinygrad_lite.nn.module import Module, head
+from tinygrad_lite.nn.shapes import Nest, is_number, like, map_numbers, map_vectors, shape_of, values
+from tinygrad_lite.sequences import logsumexp, softmax
+from tinygrad_lite.value import Value
+
+
+class Activation(Module):
+    """Any operation of the table that works on one number, as a module.
+
+    Args:
+        operation: Its name, such as ``"tanh"``, or a function from Value to Value.
+        arguments: What the operation takes besides the number.
+
+    Raises:
+        ValueError: No operation of the table has this name and works on one number.
+
+    >>> [y.data for y in Activation("leaky_relu", 0.1)([1.0, -2.0])]
+    [1.0, -0.2]
+    >>> Activation("sin")
+    Activation('sin'): 0 parameters
+    """
+
+    def __init__(self, operation: str | Callable[[Value], Value], *arguments: float) -> None:
+        function = find_activation(operation)
+        assert function is not None
+        self.function: Callable[..., Value] = function
+        self.arguments = arguments
+
+    def forward(self, input: Nest) -> Nest:
+        """The operation of each number: a nest of the same shape.
+
+        Raises:
+            TypeError: Something in it is no number.
+        """
+        return like(input, map_numbers(self._apply, values(input)))
+
+    def _apply(self, x: Value) -> Value:
+        return self.function(x, *self.arguments)
+
+    def extra_repr(self) -> str:
+        """The operation, and what it takes besides."""
+        name = getattr(self.function, "__name__", repr(self.function))
+        return ", ".join([repr(name), *map(repr, self.arguments)])
+
+
+class _Named(Activation):
+    """An activation with a class of its own, whose name is that of PyTorch."""
+
+    operation: ClassVar[str]
+
+    def __init__(self, *arguments: float) -> None:
+        super().__init__(self.operation, *arguments)
+
+    def extra_repr(self) -> str:
+        """What the operation takes besides the number."""
+        return ", ".join(map(repr, self.arguments))
+
+
+class ReLU(_Named):
+    """max(x, 0), with derivative 0 at 0.
+
+    >>> [y.data for y in ReLU()([1.0, -2.0])]
+    [1.0, 0.0]
+    """
+
+    operation = "relu"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class LeakyReLU(_Named):
+    """x where x > 0, negative_slope · x elsewhere (Maas et al. 2013).
+
+    >>> LeakyReLU(0.2)(-1.0).data
+    -0.2
+    """
+
+    operation = "leaky_relu"
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__(negative_slope)
+
+
+class ELU(_Named):
+    """x where x > 0, alpha · (exp(x) − 1) elsewhere (Clevert et al. 2016).
+
+    >>> ELU()(2.0).data
+    2.0
+    """
+
+    operation = "elu"
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__(alpha)
+
+
+class SELU(_Named):
+    """Self-normalising ELU (Klambauer et al. 2017).
+
+    >>> SELU()(0.0).data
+    0.0
+    """
+
+    operation = "selu"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class GELU(_Named):
+    """x times the normal distribution function (Hendrycks & Gimpel 2016), exact form.
+
+    >>> GELU()(0.0).data
+    0.0
+    """
+
+    operation = "gelu"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class SiLU(_Named):
+    """x · sigmoid(x), also called swish (Ramachandran et al. 2017).
+
+    >>> SiLU()(0.0).data
+    0.0
+    """
+
+    operation = "silu"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Sigmoid(_Named):
+    """1/(1 + exp(−x)).
+
+    >>> Sigmoid()(0.0).data
+    0.5
+    """
+
+    operation = "sigmoid"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class LogSigmoid(_Named):
+    """log(sigmoid(x)), without underflow.
+
+    >>> LogSigmoid()(-1000.0).data
+    -1000.0
+    """
+
+    operation = "logsigmoid"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Tanh(_Named):
+    """Hyperbolic tangent.
+
+    >>> Tanh()([0.0])[0].data
+    0.0
+    """
+
+    operation = "tanh"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Softplus(_Named):
+    """log(1 + exp(x)), a smooth relu.
+
+    >>> Softplus()(1000.0).data
+    1000.0
+    """
+
+    operation = "softplus"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Softsign(_Named):
+    """x/(1 + |x|).
+
+    >>> Softsign()(1.0).data
+    0.5
+    """
+
+    operation = "softsign"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Hardtanh(_Named):
+    """x, cut off below at min_val and above at max_val.
+
+    >>> Hardtanh()([0.5, -2.0])[1].data
+    -1.0
+    """
+
+    operation = "hardtanh"
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        super().__init__(min_val, max_val)
+
+
+class Softmax(Module):
+    """exp(xᵢ) over the sum of exp(xₖ) along the last axis: positive numbers that add up to 1.
+
+    >>> [p.data for p in Softmax()([3.0, 3.0])]
+    [0.5, 0.5]
+    """
+
+    def forward(self, input: Nest) -> Nest:
+        """The softmax of each vector along the last axis: a nest of the same shape.
+
+        Raises:
+            TypeError: It is a single number, or something in it is no number.
+        """
+        return like(input, _of_vectors(self, softmax, input))
+
+
+class LogSoftmax(Module):
+    """xᵢ − log of the sum of exp(xₖ) along the last axis: the logarithm of :class:`Softmax`, without underflow.
+
+    >>> [p.data for p in LogSoftmax()([0.0, -1000.0])]
+    [0.0, -1000.0]
+    """
+
+    def forward(self, input: Nest) -> Nest:
+        """The logarithm of the softmax of each vector along the last axis: a nest of the same shape.
+
+        Raises:
+            TypeError: It is a single number, or something in it is no number.
+        """
+        return like(input, _of_vectors(self, _log_softmax, input))
+
+
+def _log_softmax(xs: tuple[Value, ...]) -> list[Value]:
+    total = logsumexp(xs)
+    return [x - total for x in xs]
+
+
+def _of_vectors(module: Module, function: Callable[[Any], Any], input: Nest) -> Nest:
+    if is_number(input):
+        raise TypeError(f"{head(module)} takes the numbers of at least one axis, not one number: {input!r}")
+    return map_vectors(function, values(input), len(shape_of(input)) - 1)
