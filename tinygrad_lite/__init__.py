@@ -19,7 +19,7 @@ from tinygrad_lite import errors, functions, ops
 from tinygrad_lite.dispatch import define
 from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
-from tinygrad_lite.modes import detect_anomaly, is_recording, no_grad
+from tinygrad_lite.modes import autocast, detect_anomaly, is_recording, no_grad
 from tinygrad_lite.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
 from tinygrad_lite.value import Value, topological_order
 
@@ -31,6 +31,7 @@ __all__ = [
     "StaleGraphError",
     "Value",
     "__version__",
+    "autocast",
     "define",
     "detect_anomaly",
     "errors",

@@ -10,20 +10,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_lite import modes
 from tinygrad_lite.arithmetic import IEEELimits
 from tinygrad_lite.dispatch import VALUE
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     CONSTANT,
     LOCK,
-    STATE,
     Value,
     check_fresh,
     local_derivatives,
     nary,
     operand,
-    sweep,
+    propagate,
     topological_order,
 )
 
@@ -38,10 +36,7 @@ def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
             for node in nodes:
                 node._grad = 0.0
             output._grad = 1.0
-            if STATE.modes != 0 and modes.watching():
-                modes.sweep_watched(order)
-            else:
-                sweep(order)
+            propagate(order)
             return [x._grad for x in inputs]
         finally:
             for i in range(len(nodes)):

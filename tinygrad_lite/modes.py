@@ -21,16 +21,18 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _recording: Final[ContextVar[bool]] = ContextVar("recording", default=True)
 _watching: Final[ContextVar[bool]] = ContextVar("watching", default=False)
+#: What rounds results to the format of ``autocast``; None outside of it.
+_dtype: Final[ContextVar[Any]] = ContextVar("dtype", default=None)
 
 
 class _Mode(ContextDecorator):
     """A ``with`` block, or a decorator, in which a context variable has another value."""
 
-    variable: ContextVar[bool]
-    inside: bool
+    variable: ContextVar[Any]
+    inside: Any
 
     def __init__(self) -> None:
-        self._before: list[bool] = []
+        self._before: list[Any] = []
 
     def _recreate_cm(self) -> _Mode:
         return type(self)()  # as a decorator: one for each call, as calls of several threads overlap
@@ -53,6 +55,56 @@ class _Mode(ContextDecorator):
     def __exit__(self, *exception: object) -> None:
         STATE.modes -= 1
         self.variable.set(self._before.pop())
+
+
+class autocast(_Mode):  # noqa: N801 (PyTorch's name)
+    """Inside, operations compute in a narrower format: their operands and results are rounded to it.
+
+    A leaf that the format cannot hold exactly (a parameter, which stays as it is: the master copy) enters by a node
+    ``+leaf`` that holds the rounded number, one for each leaf. A node of many operands, such as ``dot``, is rounded
+    once, as hardware does that adds up in a wider format. ``backward()`` rounds each node's gradient, once it is added
+    up, to the format in which the node was recorded, inside of the block or after it; gradients of leaves are not
+    rounded. Numbers beyond the format's range are inf. Also a decorator. It shows what mixed precision does; it is not
+    faster.
+
+    Compute the loss from the model's outputs after the block, as PyTorch's losses do by themselves.
+
+    Args:
+        dtype: ``"bfloat16"``, ``"float16"``, ``"float32"``, or ``"float64"`` for a part that is to be left alone.
+
+    Raises:
+        ValueError: There is no such format.
+        ImportError: For ``"bfloat16"``: ml_dtypes is not installed.
+
+    Reference: Micikevicius et al. 2018, "Mixed precision training".
+
+    >>> import tinygrad_lite as tg
+    >>> w = tg.Value(0.1, label="w")
+    >>> with tg.autocast("float16"):
+    ...     y = w * 3.0
+    >>> y.data, y.dtype, w.data
+    (0.2998046875, 'float16', 0.1)
+    >>> y.backward()
+    >>> w.grad
+    3.0
+    """
+
+    variable = _dtype
+
+    def __init__(self, dtype: str) -> None:
+        from tinygrad_lite import precision
+
+        super().__init__()
+        self.dtype = precision.checked(dtype)
+        self.inside = precision.Cast(self.dtype) if self.dtype != "float64" else None
+
+    def _recreate_cm(self) -> autocast:
+        return autocast(self.dtype)
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        if self.inside is not None and not self._before:
+            self.inside.forget()
 
 
 class no_grad(_Mode):  # noqa: N801 (PyTorch's name)
@@ -117,6 +169,9 @@ def watching() -> bool:
 
 def record(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
     """What the engine's ``record`` does while a mode is active."""
+    cast = _dtype.get()
+    if cast is not None:
+        data, a, b, details = cast.record(code, data, a, b, details)
     if not _recording.get():
         return Value(data)
     if not _watching.get():
@@ -126,6 +181,16 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
     node = _node(code, data, a, b, details)
     look_at(node)
     return node
+
+
+def evaluated(node: Value) -> None:
+    """What ``forward()`` does after it has evaluated a node, while a mode is active or there are narrow nodes."""
+    details = node._details
+    if details is not None and details.dtype:
+        from tinygrad_lite import precision
+
+        node._data = precision.rounded(node._data, details.dtype)
+    look_at(node)
 
 
 def look_at(node: Value) -> None:
@@ -146,13 +211,42 @@ def _node(code: int, data: float, a: Value | None, b: Value | None, details: Det
     return node
 
 
-def sweep_watched(order: list[Value]) -> None:
+def sweep_slowly(order: list[Value]) -> bool:
+    """The backward sweep under ``detect_anomaly()`` or over narrow nodes; False, and nothing done, if it is neither."""
+    if watching():
+        _sweep_watched(order)
+        return True
+    if not any(node._details is not None and node._details.dtype for node in order):
+        return False
+    for node in order:
+        _pass_on(node)
+    return True
+
+
+def _pass_on(node: Value) -> None:
+    """The sweep's step at one node, whose gradient is first rounded to its format."""
+    details = node._details
+    if details is not None and details.dtype:
+        from tinygrad_lite import precision
+
+        node._grad = precision.rounded(node._grad, details.dtype)
+    value.sweep([node])
+
+
+def _sweep_watched(order: list[Value]) -> None:
     """The backward sweep, node by node with a look at what each passes on."""
     leaves = [parent for node in order for parent in node.parents if parent.is_leaf]
     before = [leaf.grad for leaf in leaves]
     for node in order:
+        adjoint = node.grad
         known = [math.isfinite(parent.grad) for parent in node.parents]
-        value.sweep([node])
+        _pass_on(node)
+        message = ""
+        if math.isfinite(adjoint) and not math.isfinite(node.grad):
+            message = (
+                f"the gradient {adjoint} of {node!r} is beyond the range of {node.dtype}, recorded at {_line(node)}. "
+            )
+            message += "Scale the loss down (GradScaler does), or use bfloat16."
         for parent, was_finite in zip(node.parents, known, strict=True):
             if was_finite and not math.isfinite(parent.grad) and math.isfinite(node.grad):
                 message = (
@@ -161,9 +255,10 @@ def sweep_watched(order: list[Value]) -> None:
                     f"{_operands(node)}, recorded at {_line(node)}. "
                     "Keep the operand away from the edge of the operation's domain, or clip before it."
                 )
-                for leaf, grad in zip(leaves, before, strict=True):
-                    leaf.grad = grad
-                raise AnomalyError(message)
+        if message:
+            for leaf, grad in zip(leaves, before, strict=True):
+                leaf.grad = grad
+            raise AnomalyError(message)
 
 
 def _operands(node: Value) -> str:

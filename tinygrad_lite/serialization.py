@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tinygrad_lite.ops import find
-from tinygrad_lite.value import CONSTANT, Details, Value, topological_order
+from tinygrad_lite.value import CONSTANT, STATE, Details, Value, topological_order
 
 _Reduced = tuple[Any, ...]
 
@@ -62,7 +62,8 @@ def reduce(node: Value) -> _Reduced:
     first, second = ((), ()) if details is None else (details.first, details.second)
     rest = tuple(x for x in (node._a, node._b) if x is not None)
     stale = any(parent._stamp > node._stamp for parent in node.parents)
-    return _node, (node.op, node.data, node.grad, node.label, first, second, rest, stale)
+    dtype = "" if details is None else details.dtype
+    return _node, (node.op, node.data, node.grad, node.label, first, second, rest, stale, dtype)
 
 
 def _leaf(data: float, grad: float, label: str, constant: bool) -> Value:
@@ -80,9 +81,13 @@ def _node(
     second: tuple[Value, ...],
     rest: tuple[Value, ...],
     stale: bool,
+    dtype: str = "",
 ) -> Value:
     record = find(op)
-    details = Details(label, first, second) if label or first or record.arity not in (1, 2) else None
+    needed = label or first or dtype or record.arity not in (1, 2)
+    details = Details(label, first, second, dtype=dtype) if needed else None
+    if dtype:
+        STATE.narrow = True
     a, b = (*rest, None, None)[:2]
     node = Value(None, _code=record.code, _a=a, _b=b, _details=details)
     node._data = data

@@ -63,30 +63,38 @@ UNARY_RULE: Final[list[Callable[..., Any] | None]] = [
 @final
 @mypyc_attr(acyclic=True)
 class Details:
-    """What few nodes have: a label, more than two operands, the line that recorded it."""
+    """What few nodes have: a label, more than two operands, the line that recorded it, a format narrower than float."""
 
-    __slots__ = ("first", "label", "line", "second")
+    __slots__ = ("dtype", "first", "label", "line", "second")
 
     def __init__(
-        self, label: str = "", first: tuple[Value, ...] = (), second: tuple[Value, ...] = (), line: str = ""
+        self,
+        label: str = "",
+        first: tuple[Value, ...] = (),
+        second: tuple[Value, ...] = (),
+        line: str = "",
+        dtype: str = "",
     ) -> None:
         self.label: str = label
         self.first: tuple[Value, ...] = first
         self.second: tuple[Value, ...] = second
         self.line: str = line
+        self.dtype: str = dtype
 
 
 @final
 class State:
     """The engine's only global state."""
 
-    __slots__ = ("clock", "modes")
+    __slots__ = ("clock", "modes", "narrow")
 
     def __init__(self) -> None:
         #: Ticks when a leaf's data changes. Each node keeps the time at which it was evaluated.
         self.clock: i64 = 0
         #: How many modes (``no_grad``, ``detect_anomaly``) are active in any thread; see ``tinygrad_lite.modes``.
         self.modes: i64 = 0
+        #: Whether any node was ever recorded in a narrower format than float; see ``tinygrad_lite.precision``.
+        self.narrow: bool = False
 
 
 STATE: Final = State()
@@ -253,6 +261,11 @@ class Value(Methods):
                 f"cannot freeze {self!r}: it is computed by {self.op!r} from its operands. "
                 "Freeze the leaves below it, or take v.detach(), which is a leaf."
             )
+
+    @property
+    def dtype(self) -> str:
+        """The format of its number: ``"float64"``, or the one that :class:`tinygrad_lite.autocast` rounded it to."""
+        return (self._details.dtype if self._details is not None else "") or "float64"
 
     # micrograd's names for the same, which drawing code of its lecture reads.
 
@@ -489,13 +502,7 @@ class Value(Methods):
             for node in order:
                 node._grad = 0.0
             self._grad = adjoint
-            if STATE.modes != 0:
-                from tinygrad_lite import modes
-
-                if modes.watching():
-                    modes.sweep_watched(order)
-                    return
-            sweep(order)
+            propagate(order)
 
     def forward(self) -> Value:
         """Evaluates the graph below self again, as far as changed leaves reach, and returns self.
@@ -519,10 +526,10 @@ class Value(Methods):
                 if parent._stamp > node._stamp:
                     node._data = evaluate(node._code, parents)
                     node._stamp = STATE.clock
-                    if STATE.modes != 0:
+                    if STATE.modes != 0 or STATE.narrow:
                         from tinygrad_lite import modes
 
-                        modes.look_at(node)
+                        modes.evaluated(node)
                     break
         return self
 
@@ -540,7 +547,7 @@ class Value(Methods):
         twin._stamp = self._stamp
         d = self._details
         if d is not None:
-            twin._details = Details(d.label, d.first, d.second, d.line)
+            twin._details = Details(d.label, d.first, d.second, d.line, d.dtype)
         return twin
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
@@ -795,6 +802,16 @@ def _forget_counts(root: Value) -> None:
 
 
 # ------------------------------------------------------------------------------------- 3. the backward sweep
+
+
+def propagate(order: list[Value]) -> None:
+    """The sweep, or its slow form where a mode or a narrow format asks for a look at each node."""
+    if STATE.modes != 0 or STATE.narrow:
+        from tinygrad_lite import modes
+
+        if modes.sweep_slowly(order):
+            return
+    sweep(order)
 
 
 def sweep(order: list[Value]) -> None:
