@@ -38,6 +38,7 @@ from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.losses import BCEWithLogitsLoss, binary_cross_entropy_with_logits
 from tinygrad_lite.nn.module import Module, name_parameters
 from tinygrad_lite.nn.optimizers import SGD
+from tinygrad_lite.nn.precision import GradScaler, autocast, round_parameters_
 from tinygrad_lite.nn.xor_training import XorRun, train_xor
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SGD",
     "Activation",
     "BCEWithLogitsLoss",
+    "GradScaler",
     "Hardtanh",
     "Layer",
     "LeakyReLU",
@@ -66,9 +68,11 @@ __all__ = [
     "Softsign",
     "Tanh",
     "XorRun",
+    "autocast",
     "binary_cross_entropy_with_logits",
     "init",
     "name_parameters",
+    "round_parameters_",
     "train_xor",
     "xor",
 ]

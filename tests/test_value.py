@@ -758,3 +758,32 @@ def test_a_constant_has_no_partials() -> None:
     (two, _) = (2.0 * Value(1.0)).parents
     assert two.is_constant
     assert two.partials == ()
+
+
+def test_a_frozen_leaf_gets_no_gradient_until_it_is_thawed() -> None:
+    w, x = Value(2.0), Value(3.0)
+    w.requires_grad = False
+    y = w * x + tg.exp(w)
+    y.backward()
+    assert (w.grad, x.grad, w.requires_grad, w.is_constant) == (0.0, 2.0, False, True)
+    w.requires_grad = True
+    y.backward()
+    assert (w.grad, x.grad) == (3.0 + math.exp(2.0), 4.0)
+
+
+def test_a_frozen_leaf_can_still_be_set() -> None:
+    w = Value(2.0)
+    w.requires_grad = False
+    y = w * Value(3.0)
+    w.data = 5.0
+    assert y.forward().data == 15.0
+
+
+def test_an_interior_node_cannot_be_frozen_and_the_message_says_what_can() -> None:
+    y = Value(2.0) * 3.0
+    y.requires_grad = True
+    assert y.requires_grad
+    with pytest.raises(tg.GraphError, match="Freeze the leaves below it"):
+        y.requires_grad = False
+    with pytest.raises((AttributeError, TypeError)):
+        del y.requires_grad

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
-
-import numpy
+from typing import Final, NamedTuple
 
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, TABLE
@@ -49,8 +47,7 @@ def rounded(number: float, dtype: str) -> float:
 
 def _rounding(dtype: str) -> Callable[[float], float]:
     if dtype not in _ROUNDING:
-        kind = _bfloat16() if dtype == "bfloat16" else numpy.dtype(dtype).type
-        _ROUNDING[dtype] = _to_bfloat16(kind) if dtype == "bfloat16" else _to(kind)
+        _ROUNDING[dtype] = _to_bfloat16() if dtype == "bfloat16" else _to(dtype)
     return _ROUNDING[dtype]
 
 
@@ -58,7 +55,11 @@ def _rounding(dtype: str) -> Callable[[float], float]:
 _ROUNDING: Final[dict[str, Callable[[float], float]]] = {}
 
 
-def _to(kind: Any) -> Callable[[float], float]:
+def _to(dtype: str) -> Callable[[float], float]:
+    import numpy
+
+    kind = numpy.dtype(dtype).type
+
     def round_to(number: float) -> float:
         with numpy.errstate(over="ignore", under="ignore"):
             return float(kind(number))
@@ -66,26 +67,24 @@ def _to(kind: Any) -> Callable[[float], float]:
     return round_to
 
 
-def _to_bfloat16(kind: Any) -> Callable[[float], float]:
+def _to_bfloat16() -> Callable[[float], float]:
+    import numpy
+
+    try:
+        from ml_dtypes import bfloat16
+    except ImportError:
+        raise ImportError("bfloat16 needs ml_dtypes: pip install 'tinygrad-lite[nn]'") from None
     single = numpy.float32
 
     def round_to(number: float) -> float:
-        """By way of float32, rounded to odd: rounding twice to nearest would round some ties wrongly (Boldo 2008)."""
+        """By way of float32, rounded to odd: rounding to nearest twice rounds some ties wrongly (Boldo 2008)."""
         with numpy.errstate(over="ignore", under="ignore"):
             near = single(number)
             if math.isfinite(near) and float(near) != number and not near.view(numpy.uint32) & 1:
                 near = numpy.nextafter(near, single(math.copysign(math.inf, number - float(near))))
-            return float(kind(near))
+            return float(bfloat16(near))
 
     return round_to
-
-
-def _bfloat16() -> Any:
-    try:
-        import ml_dtypes
-    except ImportError:
-        raise ImportError("bfloat16 needs ml_dtypes: pip install 'tinygrad-lite[nn]'") from None
-    return ml_dtypes.bfloat16
 
 
 class _Known(NamedTuple):

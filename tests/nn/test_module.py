@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tinygrad_lite import Value, tanh
-from tinygrad_lite.nn import MLP, Layer, Module, Neuron, name_parameters
+from tinygrad_lite.nn import MLP, SGD, Layer, Linear, Module, Neuron, Residual, Sequential, Tanh, name_parameters
+from tinygrad_lite.nn.module import head, observing
 
 
 class Mixed(Module):
@@ -130,3 +131,88 @@ def test_importing_nn_loads_neither_numpy_nor_tqdm() -> None:
     code = "import sys, tinygrad_lite.nn; print([m for m in ('numpy', 'tqdm') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"
+
+
+def test_modes_reach_every_module_and_begin_as_training() -> None:
+    model = Sequential(Linear(1, 2), Residual(Tanh()), {"inner": 1}.get)
+    assert all(module.training for module in model.modules())
+    assert model.eval() is model
+    assert not any(module.training for module in model.modules())
+    model.train()
+    assert all(module.training for module in model.modules())
+    assert Linear(1, 1).training
+
+
+def test_children_are_direct_and_modules_are_all_once() -> None:
+    inner = Linear(1, 1)
+    model = Sequential(inner, Residual(inner))
+    assert [name for name, _ in model.named_children()] == ["0", "1"]
+    assert [name for name, _ in model.named_modules()] == ["", "0", "1"]
+    assert list(model.children()) == [inner, model[1]]
+    assert [type(module).__name__ for module in Residual(Tanh()).children()] == ["Tanh"]
+
+
+def test_frozen_parameters_are_counted_kept_and_not_moved() -> None:
+    model = Sequential(Linear(2, 3, generator=0), Tanh(), Linear(3, 1, generator=1))
+    model[0].requires_grad_(False)
+    assert "13 parameters, 9 frozen" in repr(model)
+    before = model.state_dict()
+    assert list(before) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    model([1.0, -2.0])[0].backward()
+    assert all(p.grad == 0.0 for p in model[0].parameters())
+    SGD(model.parameters(), lr=0.1).step()
+    after = model.state_dict()
+    assert [np.array_equal(before[name], after[name]) for name in before] == [True, True, False, False]
+    model.requires_grad_()
+    model([1.0, -2.0])[0].backward()
+    assert any(p.grad != 0.0 for p in model[0].parameters())
+
+
+def test_a_long_repr_has_a_line_for_each_part() -> None:
+    model = Sequential(*(Linear(10, 10, generator=0) for _ in range(3)), Sequential(*(Tanh() for _ in range(12))))
+    lines = repr(model).splitlines()
+    assert lines[0] == "Sequential: 330 parameters"
+    assert lines[1] == "  (0) Linear(10, 10): 110 parameters"
+    assert lines[4:6] == ["  (3) Sequential: 0 parameters", "    (0) Tanh(): 0 parameters"]
+    assert len(lines) == 17
+
+
+def test_a_module_that_holds_itself_has_a_repr() -> None:
+    assert repr(Cyclic()) == "Cyclic(myself=Cyclic(...)): 1 parameter"
+    assert head(Cyclic()) == "Cyclic(myself=Cyclic(...))"
+
+
+def test_a_summary_counts_each_part_and_leaves_the_model_as_it_was() -> None:
+    model = Sequential(Linear(2, 3, generator=0), Tanh())
+    model[0].requires_grad_(False)
+    lines = model.summary([[1.0, 2.0]]).splitlines()
+    assert [line.split() for line in lines] == [
+        ["module", "type", "output", "parameters", "trained"],
+        ["Sequential", "(1,", "3)", "9", "0"],
+        ["0", "Linear", "(1,", "3)", "9", "0"],
+        ["1", "Tanh", "(1,", "3)", "0", "0"],
+    ]
+    assert len({len(line) for line in lines}) == 1
+    assert model.training
+    with pytest.raises(ValueError, match=r"Linear\(2, 3\) takes an input of shape"):
+        model.summary([1.0])
+    assert model[0].training
+
+
+def test_a_summary_shows_the_shapes_of_several_outputs() -> None:
+    class Two(Module):
+        def forward(self, x: object) -> object:
+            return [Value(1.0)], ([[Value(1.0)] * 2], "text")
+
+    assert Two().summary(1.0).splitlines()[1].split()[1:4] == ["((1,),", "...)", "0"]
+
+
+def test_observers_see_each_module_with_its_output_and_go() -> None:
+    model = MLP(2, [3, 1])
+    seen: list[object] = []
+    with observing(lambda module, output: seen.append((module, output))):
+        y = model([1.0, 2.0])
+    assert [module for module, _ in seen] == [*model.layers, model]  # type: ignore[misc]  # pairs
+    assert seen[-1][1] is y  # type: ignore[index]  # a pair
+    model([1.0, 2.0])
+    assert len(seen) == 3
