@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
 OUT ?= out
-# what the development environment has besides; CI adds jax
+# what the development environment has besides; CI adds jax and peers
 EXTRAS ?= viz,dev
 
 .PHONY: demo test lint bench testers generate picture pure-test coverage mutants clean
