@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tinygrad_lite.nn.layers import find_activation
 from tinygrad_lite.nn.module import Module, head
-from tinygrad_lite.nn.shapes import Nest, is_number, like, map_numbers, map_vectors, shape_of, values
+from tinygrad_lite.nn.shapes import Nest, checked_shape, flat, is_number, like, map_numbers, map_vectors, nested, values
 from tinygrad_lite.sequences import logsumexp, softmax
 from tinygrad_lite.value import Value
 
@@ -21,6 +21,7 @@ class Activation(Module):
 
     Raises:
         ValueError: No operation of the table has this name and works on one number.
+        TypeError: It is None.
 
     >>> [y.data for y in Activation("leaky_relu", 0.1)([1.0, -2.0])]
     [1.0, -0.2]
@@ -30,7 +31,8 @@ class Activation(Module):
 
     def __init__(self, operation: str | Callable[[Value], Value], *arguments: float) -> None:
         function = find_activation(operation)
-        assert function is not None
+        if function is None:
+            raise TypeError(f"Activation takes the name of an operation, or a function, not {operation!r}")
         self.function: Callable[..., Value] = function
         self.arguments = arguments
 
@@ -220,44 +222,73 @@ class Hardtanh(_Named):
         super().__init__(min_val, max_val)
 
 
-class Softmax(Module):
-    """exp(xᵢ) over the sum of exp(xₖ) along the last axis: positive numbers that add up to 1.
+class _AlongAxis(Module):
+    """A function from vectors to vectors, of the numbers along one axis."""
+
+    def __init__(self, dim: int = -1) -> None:
+        if not isinstance(dim, int) or isinstance(dim, bool):
+            raise TypeError(f"dim is the number of an axis, an int, not {dim!r}")
+        self.dim = dim
+
+    def of_vector(self, xs: tuple[Value, ...]) -> list[Value]:
+        raise NotImplementedError
+
+    def forward(self, input: Nest) -> Nest:
+        """The function of each vector along the axis: a nest of the same shape.
+
+        Raises:
+            ValueError: There is no such axis.
+            TypeError: It is a single number, or something in it is no number.
+        """
+        if is_number(input):
+            raise TypeError(f"{head(self)} takes the numbers of at least one axis, not one number: {input!r}")
+        shape = checked_shape(head(self), input, ("*",))
+        axis = self.dim + len(shape) if self.dim < 0 else self.dim
+        if not 0 <= axis < len(shape):
+            raise ValueError(
+                f"{head(self)} takes an input that has axis {self.dim}, and was given one of shape {shape}"
+            )
+
+        def of_block(block: Nest) -> Nest:
+            return self.of_vector(block) if axis == len(shape) - 1 else self._of_first_axis(block, shape[axis + 1 :])
+
+        return like(input, map_vectors(of_block, values(input), axis))
+
+    def _of_first_axis(self, block: Nest, rest: tuple[int, ...]) -> Nest:
+        results = [self.of_vector(xs) for xs in zip(*map(flat, block), strict=True)]
+        return [nested(rest, iter(numbers)) for numbers in zip(*results, strict=True)]
+
+    def extra_repr(self) -> str:
+        """The axis, unless it is the last."""
+        return "" if self.dim == -1 else f"dim={self.dim}"
+
+
+class Softmax(_AlongAxis):
+    """exp(xᵢ) over the sum of exp(xₖ) along one axis: positive numbers that add up to 1.
+
+    Args:
+        dim: The axis; negative ones count from the end. The last, if left out.
 
     >>> [p.data for p in Softmax()([3.0, 3.0])]
     [0.5, 0.5]
     """
 
-    def forward(self, input: Nest) -> Nest:
-        """The softmax of each vector along the last axis: a nest of the same shape.
-
-        Raises:
-            TypeError: It is a single number, or something in it is no number.
-        """
-        return like(input, _of_vectors(self, softmax, input))
+    def of_vector(self, xs: tuple[Value, ...]) -> list[Value]:
+        """The softmax of one vector of Values, unchecked."""
+        return softmax(xs)
 
 
-class LogSoftmax(Module):
-    """xᵢ − log of the sum of exp(xₖ) along the last axis: the logarithm of :class:`Softmax`, without underflow.
+class LogSoftmax(_AlongAxis):
+    """xᵢ − log of the sum of exp(xₖ) along one axis: the logarithm of :class:`Softmax`, without underflow.
+
+    Args:
+        dim: The axis; negative ones count from the end. The last, if left out.
 
     >>> [p.data for p in LogSoftmax()([0.0, -1000.0])]
     [0.0, -1000.0]
     """
 
-    def forward(self, input: Nest) -> Nest:
-        """The logarithm of the softmax of each vector along the last axis: a nest of the same shape.
-
-        Raises:
-            TypeError: It is a single number, or something in it is no number.
-        """
-        return like(input, _of_vectors(self, _log_softmax, input))
-
-
-def _log_softmax(xs: tuple[Value, ...]) -> list[Value]:
-    total = logsumexp(xs)
-    return [x - total for x in xs]
-
-
-def _of_vectors(module: Module, function: Callable[[Any], Any], input: Nest) -> Nest:
-    if is_number(input):
-        raise TypeError(f"{head(module)} takes the numbers of at least one axis, not one number: {input!r}")
-    return map_vectors(function, values(input), len(shape_of(input)) - 1)
+    def of_vector(self, xs: tuple[Value, ...]) -> list[Value]:
+        """The logarithm of the softmax of one vector of Values, unchecked."""
+        total = logsumexp(xs)
+        return [x - total for x in xs]

@@ -57,7 +57,10 @@ class Sequential(Module):
         """
         if not callable(module):
             raise TypeError(f"Sequential takes modules and functions, not {type(module).__name__} {module!r}")
-        self._modules[str(len(self._modules))] = module
+        number = len(self._modules)
+        while str(number) in self._modules:  # a part of another Sequential, or named in a dict
+            number += 1
+        self._modules[str(number)] = module
         return self
 
     def __iter__(self) -> Iterator[Any]:
@@ -67,10 +70,11 @@ class Sequential(Module):
         return len(self._modules)
 
     def __getitem__(self, index: Any) -> Any:
-        modules = list(self._modules.values())
         if isinstance(index, str):
             return self._modules[index]
-        return Sequential(*modules[index]) if isinstance(index, slice) else modules[index]
+        if isinstance(index, slice):  # under the names that they have, as in PyTorch
+            return Sequential(dict(list(self._modules.items())[index]))
+        return list(self._modules.values())[index]
 
     def extra_repr(self) -> str:
         """Its modules."""

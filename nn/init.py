@@ -55,7 +55,7 @@ def find_initializer(initializer: Initializer | str) -> Initializer:
     if callable(initializer):
         return initializer
     found: Initializer | None = globals().get(f"{initializer}_")
-    if found is None:
+    if not callable(found) or initializer.startswith("_"):
         names = sorted(name[:-1] for name in globals() if name.endswith("_") and not name.startswith("_"))
         raise ValueError(f"no initialiser is named {initializer!r}; there are: {', '.join(names)}")
     return found

@@ -6,6 +6,7 @@ import pytest
 
 from tinygrad_lite import topological_order
 from tinygrad_lite.nn import train_xor, xor
+from tinygrad_lite.nn.xor_training import XOR_SETTINGS
 
 
 def test_the_data_are_exclusive_or() -> None:
@@ -20,6 +21,30 @@ def test_at_least_95_of_100_seeds_learn_it() -> None:
     assert runs[0] in learnt  # the seed of make demo
 
 
+@pytest.mark.parametrize("optimizer", [name for name in XOR_SETTINGS if name != "SGD"])
+def test_every_optimizer_learns_it(optimizer: str) -> None:
+    # python benchmarks/xor_seeds.py counts 100 of 100 for each
+    runs = [train_xor(seed, progress=False, optimizer=optimizer) for seed in range(8)]
+    assert all(run.accuracy == 1.0 and run.losses[-1] < 0.01 for run in runs)
+
+
+@pytest.mark.parametrize("optimizer", XOR_SETTINGS)
+def test_settings_can_be_changed(optimizer: str) -> None:
+    run = train_xor(3, 5, 1e-3, False, optimizer=optimizer, hidden=3)
+    assert len(run.model.layers[0].neurons) == 3
+    slow = [p.data for p in run.model.parameters()]
+    fast = [p.data for p in train_xor(3, 5, 1e-1, False, optimizer=optimizer, hidden=3).model.parameters()]
+    still = [p.data for p in train_xor(3, 0, progress=False, optimizer=optimizer, hidden=3).model.parameters()]
+    moved = [max(abs(a - b) for a, b in zip(found, still, strict=True)) for found in (slow, fast)]
+    assert 0.0 < 10.0 * moved[0] < moved[1]
+
+
+@pytest.mark.parametrize(("name", "message"), [("adam", "did you mean Adam"), ("", "there are: SGD, RMSprop")])
+def test_unknown_optimizers_are_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train_xor(optimizer=name)
+
+
 def test_a_run_says_what_happened() -> None:
     run = train_xor(seed=3, epochs=50, progress=False)
     assert len(run.losses) == 51
@@ -30,8 +55,10 @@ def test_a_run_says_what_happened() -> None:
     assert len(run.predictions) == 4
 
 
-def test_equal_seeds_give_equal_runs() -> None:
-    assert train_xor(5, 20, progress=False).losses == train_xor(5, 20, progress=False).losses
+@pytest.mark.parametrize("optimizer", XOR_SETTINGS)
+def test_equal_seeds_give_equal_runs(optimizer: str) -> None:
+    one, other = (train_xor(5, 20, progress=False, optimizer=optimizer) for _ in range(2))
+    assert one.losses == other.losses
 
 
 def test_without_training_nothing_is_learnt() -> None:

@@ -1,0 +1,118 @@
+"""Writing a file so that whoever looks finds the old contents or the new ones, whole, whatever happens meanwhile.
+
+The contents go to a temporary file beside it, are forced to the disk, and take the name of the file in one step of the
+file system. A process that is killed before that step leaves the old file, and a temporary one that the next write to
+the same file removes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedWriter
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+_ENDING: Final = ".tmp"
+
+_fcntl: ModuleType | None
+try:
+    import fcntl as _fcntl
+except ImportError:  # Windows, which by itself does not let open files be removed
+    _fcntl = None
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Gives a file new contents, or leaves it as it was.
+
+    Its permissions stay; a symbolic link stays one, and the file that it points to is written.
+
+    Args:
+        path: Of the file, which need not exist; its folder must.
+        content: What it shall hold.
+
+    Raises:
+        OSError: It cannot be written; the file is as it was.
+
+    >>> write_atomically("numbers.txt", b"1 2 3")
+    >>> Path("numbers.txt").read_bytes()
+    b'1 2 3'
+    """
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {target.parent}")
+    _remove_left_over(target)
+    with _temporary_file(target) as (file, temporary):
+        file.write(content)
+        file.flush()
+        if target.exists() and hasattr(os, "fchmod"):
+            os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
+        os.fsync(file.fileno())
+        if _fcntl is None:
+            file.close()
+        os.replace(temporary, target)
+    _sync_folder(target.parent)
+
+
+@contextmanager
+def _temporary_file(target: Path) -> Iterator[tuple[BufferedWriter, Path]]:
+    """A new file in the same folder, locked as long as it is open, and removed where an exception comes between."""
+    file, temporary = _open_locked(target)
+    try:
+        yield file, temporary
+    except BaseException:
+        file.close()
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        file.close()
+
+
+def _open_locked(target: Path) -> tuple[BufferedWriter, Path]:
+    while True:
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_ENDING}")
+        file = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
+        if _fcntl is None:
+            return file, temporary
+        _fcntl.flock(file, _fcntl.LOCK_EX)
+        if temporary.exists():
+            return file, temporary
+        file.close()  # another process took it for left over, in the instant before it was locked
+
+
+def _remove_left_over(target: Path) -> None:
+    """Removes the temporary files of processes that were killed: those that nobody has locked."""
+    for name in os.listdir(target.parent):
+        if not (name.startswith(f".{target.name}.") and name.endswith(_ENDING)):
+            continue
+        temporary = target.with_name(name)
+        try:
+            if _fcntl is None:
+                temporary.unlink()
+                continue
+            descriptor = os.open(temporary, os.O_WRONLY)
+            try:
+                _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+                temporary.unlink()
+            finally:
+                os.close(descriptor)
+        except OSError:
+            continue  # in use, or removed by another process
+
+
+def _sync_folder(folder: Path) -> None:
+    """Forces the new name to the disk, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # a file system without it; the write itself is done
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,247 @@
+"""A training run: its epochs one after the other, and all that has to happen between them."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinygrad_lite.nn.batches import Samples, as_numbers, batches_of
+from tinygrad_lite.nn.callbacks import Callback
+from tinygrad_lite.nn.checkpoints import Generators, Stateful, load_run, save_run
+from tinygrad_lite.nn.history import History
+from tinygrad_lite.nn.last_good import NonFiniteError
+from tinygrad_lite.nn.metrics import Metric
+from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.progress import Bar
+from tinygrad_lite.nn.steps import Computation, Steps, generators_of
+from tinygrad_lite.value import Value
+
+
+@dataclass
+class Run:
+    """A training run, as callbacks see it.
+
+    Attributes:
+        epoch: The number of this epoch, from 1 on; there are ``epochs``.
+        batch: The number of this batch in its epoch, from 1 on; there are ``batches``.
+        logs: The numbers of this batch, or after the last one of this epoch: ``"loss"``, ``"val_loss"``, metrics by
+            name.
+        history: The numbers of the epochs that are done.
+    """
+
+    steps: Steps
+    samples: Samples
+    validation: Samples | None
+    epochs: int
+    batch_size: int | None
+    rng: random.Random
+    shuffle: bool
+    drop_last: bool
+    accumulate: int
+    callbacks: list[Callback]
+    scheduler: Any
+    scheduler_every: str
+    checkpoint: str | Path | None
+    checkpoint_every: int
+    epoch: int = 0
+    batch: int = 0
+    batches: int = 0
+    logs: dict[str, float] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+
+    @property
+    def model(self) -> Module:
+        """What is trained."""
+        return self.steps.compute.model
+
+    @property
+    def optimizer(self) -> Any:
+        """What trains it."""
+        return self.steps.optimizer
+
+    def stop(self, reason: str) -> None:
+        """Ends the training after this epoch; the reason is kept as ``history.stopped``."""
+        self.history.stopped = reason
+
+    def go(self, resume_from: str | Path | None, show: bool | None) -> History:
+        """Runs the epochs that are left.
+
+        Args:
+            resume_from: A checkpoint to go on from.
+            show: Whether to show a progress bar; see :class:`~tinygrad_lite.nn.progress.Bar`.
+
+        Raises:
+            NonFiniteError: A loss, a gradient or a weight is infinite or NaN.
+            ValueError: The checkpoint is damaged, or of another run.
+        """
+        for callback in self.callbacks:
+            callback.on_train_begin(self)
+        if resume_from is not None:
+            load_run(self.model, self._parts(), resume_from)
+            self.steps.good.confirm(self.steps.good.look())
+        done = len(self.history.seconds)
+        self.batches = len(batches_of(len(self.samples.inputs), self.batch_size, None, self.drop_last))
+        try:
+            with mode(self.steps.compute.modules, training=True), Bar(self.epochs, self.batches, done, show) as bar:
+                for epoch in range(done + 1, self.epochs + 1):
+                    if self.history.stopped:
+                        break
+                    self.epoch = epoch
+                    self._run_epoch(bar)
+            self.history.stopped = self.history.stopped or "all epochs are done"
+        except KeyboardInterrupt:
+            self.steps.undo()
+            self.history.stopped = "interrupted"
+        except NonFiniteError as error:
+            self.steps.good.restore()
+            error.place(self.epoch, self.batch or None, self.history)
+            raise
+        _tell(self.optimizer, "eval")
+        for callback in self.callbacks:
+            callback.on_train_end(self)
+        return self.history
+
+    def _run_epoch(self, bar: Bar) -> None:
+        start = time.perf_counter()
+        numbers = self._train(bar)
+        self.batch = 0
+        if self.validation is not None:
+            compute = self.steps.compute
+            found = measure(compute, self.validation, self.batch_size, self.steps.metrics, compute.checked)
+            numbers |= {f"val_{name}": number for name, number in found.items()}
+        self.logs = numbers
+        self.history.append(numbers, time.perf_counter() - start)
+        bar.epoch_done(numbers)
+        if self.scheduler_every == "epoch":
+            self._step_scheduler()
+        for callback in self.callbacks:
+            callback.on_epoch_end(self)
+        is_last = self.epoch == self.epochs or bool(self.history.stopped)
+        if self.checkpoint is not None and (is_last or self.epoch % self.checkpoint_every == 0):
+            save_run(self.model, self._parts(), self.checkpoint)
+
+    def _train(self, bar: Bar) -> dict[str, float]:
+        """All batches of an epoch: the means of their numbers over the samples."""
+        _tell(self.optimizer, "train")
+        rng = self.rng if self.shuffle else None
+        order = batches_of(len(self.samples.inputs), self.batch_size, rng, self.drop_last)
+        total: dict[str, float] = {}
+        for first in range(0, len(order), self.accumulate):
+            group = order[first : first + self.accumulate]
+            size = sum(map(len, group))
+            for i, places in enumerate(group):
+                self.batch = first + i + 1
+                share = len(places) / size
+                numbers = self.steps.batch(self.samples.at(places), share, first=i == 0, last=i == len(group) - 1)
+                for name, number in numbers.items():
+                    total[name] = total.get(name, 0.0) + number * len(places)
+                self.logs = numbers
+                bar.batch_done(self.epoch, numbers)
+                for callback in self.callbacks:
+                    callback.on_batch_end(self)
+            if self.scheduler_every == "batch":
+                self._step_scheduler()
+        _tell(self.optimizer, "eval")
+        count = sum(map(len, order))
+        return {name: number / count for name, number in total.items()} | _learning_rate(self.optimizer)
+
+    def _step_scheduler(self) -> None:
+        if self.scheduler is None:
+            return
+        first = next(iter(inspect.signature(self.scheduler.step).parameters.values()), None)
+        if first is not None and first.default is first.empty:  # ReduceLROnPlateau's
+            self.scheduler.step(self.logs.get("val_loss", self.logs["loss"]))
+        else:
+            self.scheduler.step()
+
+    def _parts(self) -> dict[str, Stateful]:
+        """All that has a state beside the model, by name."""
+        parts: dict[str, Stateful] = {
+            "optimizer": self.optimizer,
+            "history": self.history,
+            "shuffling": Generators({"generator": self.rng}),
+            "generators": Generators(generators_of(self.model)),
+        }
+        loss = self.steps.compute.loss
+        optional = {"scheduler": self.scheduler, "scaler": self.steps.scaler}
+        parts |= {name: part for name, part in optional.items() if part is not None}
+        if isinstance(loss, Module):
+            parts["loss"] = loss
+        for i, callback in enumerate(self.callbacks):
+            parts[f"callback {i}, {type(callback).__name__}"] = callback
+        return parts
+
+
+def measure(
+    compute: Computation,
+    samples: Samples,
+    batch_size: int | None,
+    metrics: Mapping[str, Metric],
+    function: Callable[[Samples], tuple[Value, list[Any]]],
+) -> dict[str, float]:
+    """Loss and metrics of a model in evaluation mode.
+
+    Args:
+        compute: Whose model.
+        samples: On which.
+        batch_size: How many of them are in memory at a time; None for all.
+        metrics: By name.
+        function: What gives loss and outputs: ``compute``, or ``compute.checked``.
+    """
+    outputs: list[Any] = []
+    total = 0.0
+    count = len(samples.inputs)
+    with mode(compute.modules, training=False):
+        # Recorded, and dropped: under no_grad() every operation takes longer than recording does.
+        for places in batches_of(count, batch_size, None):
+            loss, given = function(samples.at(places))
+            outputs += as_numbers(given)
+            total += loss.data * len(places)
+    return {"loss": total / count} | {name: float(metric(outputs, samples.targets)) for name, metric in metrics.items()}
+
+
+@contextmanager
+def mode(modules: Sequence[Module], training: bool) -> Iterator[None]:
+    """Inside, a model is in training or in evaluation mode; then its modules are as they were.
+
+    Args:
+        modules: All of ``model.modules()``, the model first: to find them takes a while.
+        training: Which of the two.
+
+    >>> model = Module()
+    >>> with mode([model], training=False):
+    ...     model.training
+    False
+    >>> model.training
+    True
+    """
+    model = modules[0]
+    before = [module.training for module in modules]
+    if type(model).train is Module.train:
+        for module in modules:
+            module.training = training
+    else:  # it may keep some of its parts in evaluation mode
+        model.train(training)
+    try:
+        yield
+    finally:
+        for module, was_training in zip(modules, before, strict=True):
+            module.training = was_training
+
+
+def _tell(optimizer: Any, name: str) -> None:
+    """Calls ``train()`` or ``eval()`` of an optimiser that has them, as schedule-free ones do."""
+    method = getattr(optimizer, name, None)
+    if callable(method):
+        method()
+
+
+def _learning_rate(optimizer: Any) -> dict[str, float]:
+    groups = getattr(optimizer, "param_groups", None)
+    return {"lr": float(groups[0]["lr"])} if groups and "lr" in groups[0] else {}

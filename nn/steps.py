@@ -1,0 +1,196 @@
+"""One batch: outputs and loss, gradients, and the step of the optimiser, with a look at each for what is not finite."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinygrad_lite.nn.batches import Samples, as_numbers, matched, needs_batches, outputs_of
+from tinygrad_lite.nn.last_good import LastGood, NonFiniteError, find_cause, forward_failed
+from tinygrad_lite.nn.module import Module, parts_of
+from tinygrad_lite.value import Value
+
+#: A function of outputs and targets, such as those in :mod:`tinygrad_lite.nn.losses`, or a module.
+Loss = Callable[[Any, Any], Any]
+
+
+@dataclass
+class Computation:
+    """From samples to outputs and loss.
+
+    >>> from tinygrad_lite.nn.layers import Neuron
+    >>> from tinygrad_lite.nn.losses import mse_loss
+    >>> loss, outputs = Computation(Neuron(1), mse_loss)(Samples([[0.0]], [2.0]))
+    >>> loss.data
+    4.0
+    """
+
+    model: Module
+    loss: Loss
+    #: Whether the model is called with a whole batch; None if one of its modules needs that.
+    batched: bool | None = None
+    autocast: str | None = None
+    modules: list[Module] = field(init=False)
+    generators: list[random.Random] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.modules = list(self.model.modules())
+        if self.batched is None:
+            self.batched = needs_batches(self.modules)
+        self.generators = list(generators_of(self.model).values())
+
+    def __call__(self, samples: Samples) -> tuple[Value, list[Any]]:
+        """The loss, and what the model gave for each sample.
+
+        Raises:
+            TypeError: The loss is no Value.
+        """
+        with self._precision():
+            outputs = matched(outputs_of(self.model, samples.inputs, bool(self.batched)), samples.targets)
+            loss = self.loss(outputs, samples.targets)
+        if not isinstance(loss, Value):
+            raise TypeError(
+                f"the loss of a batch is one Value, and the loss function gave {type(loss).__name__} {loss!r}: one "
+                'with reduction="mean", that computes with the outputs as they are'
+            )
+        return loss, outputs
+
+    def checked(self, samples: Samples) -> tuple[Value, list[Any]]:
+        """The same, if the loss is finite.
+
+        Raises:
+            NonFiniteError: It is not; the message says what made it so.
+        """
+        generators = [(generator, generator.getstate()) for generator in self.generators]
+
+        def run_again() -> Any:
+            for generator, state in generators:
+                generator.setstate(state)
+            return self(samples)
+
+        try:
+            loss, outputs = self(samples)
+        except ArithmeticError as error:
+            raise forward_failed(self.model, error) from error
+        except ValueError as error:  # such as math.sin(inf) raises, or a wrong shape
+            cause = find_cause(self.model, samples.inputs, run_again)
+            if cause.is_loss:
+                raise
+            raise NonFiniteError(f"an operation raised {error!r}, {cause.clause}", cause.layer) from error
+        if not math.isfinite(loss.data):
+            cause = find_cause(self.model, samples.inputs, run_again)
+            raise NonFiniteError(f"the loss is {loss.data}, {cause.clause}", cause.layer)
+        return loss, outputs
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.autocast is None:
+            return nullcontext()
+        from tinygrad_lite.nn.precision import autocast
+
+        return autocast(self.autocast)
+
+
+@dataclass
+class Steps:
+    """Moves the parameters, a batch at a time, or several."""
+
+    compute: Computation
+    optimizer: Any
+    metrics: Mapping[str, Callable[[Any, Any], Any]]
+    clip_grad_norm: float | None = None
+    scaler: Any = None
+    good: LastGood = field(init=False)
+    #: The state at the beginning of the batch that is under way; None between batches.
+    before: Any = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.good = LastGood(self.compute.model)
+
+    def batch(self, samples: Samples, share: float = 1.0, first: bool = True, last: bool = True) -> dict[str, float]:
+        """Adds the gradient of a batch, and steps.
+
+        Args:
+            samples: The batch.
+            share: What its gradient counts in that of the step.
+            first: Whether a step begins with this batch.
+            last: Whether it ends with it.
+
+        Returns:
+            Loss and metrics.
+
+        Raises:
+            NonFiniteError: Loss, gradient or new weights are not finite.
+        """
+        self.before = self.good.look()
+        loss, outputs = self.compute.checked(samples)
+        self.good.confirm(self.before)
+        if first:
+            self.optimizer.zero_grad()
+        goal = loss if share == 1.0 else loss * share
+        try:
+            (goal if self.scaler is None else self.scaler.scale(goal)).backward()
+        except ArithmeticError as error:  # inside detect_anomaly()
+            raise NonFiniteError(f"backward() raised {type(error).__name__}: {error}") from error
+        if last:
+            self._step(loss, outputs)
+        self.before = None
+        if not self.metrics:
+            return {"loss": loss.data}
+        given = as_numbers(outputs)
+        return {"loss": loss.data} | {
+            name: float(metric(given, samples.targets)) for name, metric in self.metrics.items()
+        }
+
+    def _step(self, loss: Value, outputs: list[Any]) -> None:
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
+        else:
+            self.good.check_gradients()
+        if self.clip_grad_norm is not None:
+            from tinygrad_lite.nn.clipping import clip_grad_norm_
+
+            clip_grad_norm_(self.good.parameters, self.clip_grad_norm)
+        estimate = getattr(self.optimizer, "update_hessian", None)
+        if estimate is not None:  # SophiaH's takes the loss, SophiaG's the logits
+            estimate(loss if "loss" in inspect.signature(estimate).parameters else outputs)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.good.check_weights()
+
+    def undo(self) -> None:
+        """Puts back the weights and buffers from before the batch that is under way."""
+        if self.before is not None:
+            self.good.confirm(self.before)
+            self.good.restore()
+            self.before = None
+
+
+def generators_of(model: Module) -> dict[str, random.Random]:
+    """Every ``random.Random`` in the attributes of its modules, by its path.
+
+    >>> model = Module()
+    >>> model.rng = random.Random(0)
+    >>> list(generators_of(model))
+    ['rng']
+    """
+    return dict(_generators("", model, set()))
+
+
+def _generators(path: str, tree: Any, seen: set[int]) -> Iterator[tuple[str, random.Random]]:
+    if isinstance(tree, random.Random):
+        yield path, tree
+        return
+    parts = None if isinstance(tree, Value) or id(tree) in seen else parts_of(tree)
+    if parts is None:
+        return
+    seen.add(id(tree))
+    for name, part in parts:
+        yield from _generators(f"{path}.{name}" if path else name, part, seen)
