@@ -7,7 +7,7 @@ OUT ?= out
 # what the development environment has besides; CI adds jax and peers
 EXTRAS ?= viz,dev
 
-.PHONY: demo test lint bench testers generate picture pure-test coverage mutants clean
+.PHONY: demo test lint bench seeds testers generate picture gallery pure-test coverage mutants clean
 
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
 	$(BIN)/tinygrad-lite xor --out $(OUT)
@@ -23,8 +23,13 @@ lint: $(VENV)/.dev $(VENV)-pure/.package ## style, format, types
 bench: $(VENV)/.test ## every figure of the README
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/nn.py
+	$(BIN)/python benchmarks/viz.py
 	$(BIN)/python benchmarks/plugin.py
 	$(BIN)/python benchmarks/testers.py
+
+seeds: $(VENV)/.test ## XOR from 100 seeds under each optimiser
+	$(BIN)/python benchmarks/xor_seeds.py
 
 testers: $(VENV)/.test ## the derivative testers on every mutated rule, and on 100,000 points of correct ones: an hour
 	$(BIN)/python benchmarks/testers.py --cases 100000
@@ -34,6 +39,9 @@ generate: $(VENV)/.dev ## functions and methods, from the operation table
 
 picture: $(VENV)/.package ## the picture of the README
 	$(BIN)/python tools/picture.py
+
+gallery: $(VENV)/.test ## the pictures of docs/gallery.md
+	$(BIN)/python tools/gallery.py
 
 pure-test: $(VENV)-pure/.package ## the test suite on the interpreted build
 	$(VENV)-pure/bin/pytest
@@ -69,7 +77,7 @@ $(VENV)/.dev: $(BIN)/python $(SOURCES)
 	touch $@ $(VENV)/.package $(VENV)/.test
 
 # The same files, not compiled and not editable: what a machine without a compiler has, and what mypy can read.
-$(VENV)-pure/.package: $(SOURCES) $(wildcard nn/*.py viz/*.py tinygrad_lite/testing/*.py)
+$(VENV)-pure/.package: $(SOURCES) $(wildcard nn/*.py viz/*.py viz/page/* tinygrad_lite/testing/*.py)
 	$(PYTHON) -m venv $(VENV)-pure
 	$(VENV)-pure/bin/python -m pip install --quiet --upgrade pip
 	TINYGRAD_LITE_PURE=1 $(VENV)-pure/bin/python -m pip install --quiet ".[viz,dev]"

@@ -13,6 +13,8 @@
 [0, 1, 1, 0]
 """
 
+from typing import Any
+
 from tinygrad_lite.nn import init
 from tinygrad_lite.nn.activations import (
     ELU,
@@ -31,48 +33,211 @@ from tinygrad_lite.nn.activations import (
     Softsign,
     Tanh,
 )
+from tinygrad_lite.nn.attention import MultiHeadAttention, MultiheadAttention
+from tinygrad_lite.nn.callbacks import BestWeights, Callback, EarlyStopping
+from tinygrad_lite.nn.checkpoints import load, save
+from tinygrad_lite.nn.class_losses import cross_entropy, log_softmax, multi_margin_loss, nll_loss
+from tinygrad_lite.nn.clipping import clip_grad_norm_, clip_grad_value_
 from tinygrad_lite.nn.containers import Residual, Sequential
-from tinygrad_lite.nn.data import xor
+from tinygrad_lite.nn.convolution import Conv1d, Conv2d
+from tinygrad_lite.nn.data import blobs, breast_cancer, circles, diabetes, digits, iris, moons, spirals, xor
+from tinygrad_lite.nn.diagnostics import GradientReport, LayerReport, gradient_report
+from tinygrad_lite.nn.dropout import Dropout
+from tinygrad_lite.nn.embedding import Embedding
+from tinygrad_lite.nn.graphs import Graph, GraphAttention, GraphConv
+from tinygrad_lite.nn.history import History
+from tinygrad_lite.nn.kv_cache import KVCache
+from tinygrad_lite.nn.last_good import NonFiniteError
 from tinygrad_lite.nn.layers import MLP, Layer, Neuron
 from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.losses import BCEWithLogitsLoss, binary_cross_entropy_with_logits
+from tinygrad_lite.nn.loss_modules import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HingeLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    MultiMarginLoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
+from tinygrad_lite.nn.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    hinge_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
+)
+from tinygrad_lite.nn.metrics import accuracy
 from tinygrad_lite.nn.module import Module, name_parameters
-from tinygrad_lite.nn.optimizers import SGD
+from tinygrad_lite.nn.normalization import BatchNorm1d, LayerNorm, RMSNorm
+from tinygrad_lite.nn.one_cycle import OneCycleLR
+from tinygrad_lite.nn.optimizer import Optimizer
+from tinygrad_lite.nn.optimizers import SGD, Adam, AdamW, Lion, RMSprop
+from tinygrad_lite.nn.plateau import ReduceLROnPlateau
+from tinygrad_lite.nn.pooling import AvgPool1d, AvgPool2d, Flatten, MaxPool1d, MaxPool2d
+from tinygrad_lite.nn.positions import LearnedPositions, SinusoidalPositions
 from tinygrad_lite.nn.precision import GradScaler, autocast, round_parameters_
-from tinygrad_lite.nn.xor_training import XorRun, train_xor
+from tinygrad_lite.nn.pytorch import from_torch, to_torch
+from tinygrad_lite.nn.recurrent import GRU, LSTM, RNN
+from tinygrad_lite.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from tinygrad_lite.nn.scaled_dot_product import scaled_dot_product_attention
+from tinygrad_lite.nn.schedule import LRScheduler
+from tinygrad_lite.nn.schedule_free import AdamWScheduleFree, SGDScheduleFree
+from tinygrad_lite.nn.schedule_sequence import SequentialLR
+from tinygrad_lite.nn.schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, StepLR
+from tinygrad_lite.nn.sophia import SophiaG, SophiaH
+from tinygrad_lite.nn.training import evaluate, fit, predict
+from tinygrad_lite.nn.transformer import TransformerBlock
+from tinygrad_lite.nn.xor_training import XOR_SETTINGS, XorRun, train_xor
 
 __all__ = [
-    "ELU",
-    "GELU",
-    "MLP",
-    "SELU",
-    "SGD",
     "Activation",
+    "Adam",
+    "AdamW",
+    "AdamWScheduleFree",
+    "AvgPool1d",
+    "AvgPool2d",
+    "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BestWeights",
+    "Callback",
+    "Conv1d",
+    "Conv2d",
+    "CosineAnnealingLR",
+    "CrossEntropyLoss",
+    "Dropout",
+    "ELU",
+    "EarlyStopping",
+    "Embedding",
+    "ExponentialLR",
+    "Flatten",
+    "GELU",
+    "GRU",
+    "GRUCell",
     "GradScaler",
+    "GradientReport",
+    "Graph",
+    "GraphAttention",
+    "GraphConv",
     "Hardtanh",
+    "HingeLoss",
+    "History",
+    "HuberLoss",
+    "KLDivLoss",
+    "KVCache",
+    "L1Loss",
+    "LRScheduler",
+    "LSTM",
+    "LSTMCell",
+    "LambdaLR",
     "Layer",
+    "LayerNorm",
+    "LayerReport",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
+    "LinearLR",
+    "Lion",
     "LogSigmoid",
     "LogSoftmax",
+    "MLP",
+    "MLPClassifier",
+    "MLPRegressor",
+    "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
+    "MultiMarginLoss",
+    "MultiStepLR",
+    "MultiheadAttention",
+    "NLLLoss",
     "Neuron",
+    "NonFiniteError",
+    "OneCycleLR",
+    "Optimizer",
+    "RMSNorm",
+    "RMSprop",
+    "RNN",
+    "RNNCell",
     "ReLU",
+    "ReduceLROnPlateau",
     "Residual",
+    "SELU",
+    "SGD",
+    "SGDScheduleFree",
     "Sequential",
+    "SequentialLR",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositions",
+    "SmoothL1Loss",
     "Softmax",
     "Softplus",
     "Softsign",
+    "SophiaG",
+    "SophiaH",
+    "StepLR",
     "Tanh",
+    "TransformerBlock",
+    "XOR_SETTINGS",
     "XorRun",
+    "accuracy",
     "autocast",
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "blobs",
+    "breast_cancer",
+    "circles",
+    "classic",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "cross_entropy",
+    "diabetes",
+    "digits",
+    "evaluate",
+    "fit",
+    "from_torch",
+    "gradient_report",
+    "hinge_loss",
+    "huber_loss",
     "init",
+    "iris",
+    "kl_div",
+    "l1_loss",
+    "load",
+    "log_softmax",
+    "moons",
+    "mse_loss",
+    "multi_margin_loss",
     "name_parameters",
+    "nll_loss",
+    "predict",
     "round_parameters_",
+    "save",
+    "scaled_dot_product_attention",
+    "smooth_l1_loss",
+    "spirals",
+    "to_torch",
     "train_xor",
     "xor",
 ]
+
+#: What needs scikit-learn or NumPy, and is loaded when it is first used.
+_LAZY = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "classic": ""}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        module = importlib.import_module(f"tinygrad_lite.nn.{_LAZY[name] or name}")
+        return getattr(module, name) if _LAZY[name] else module
+    raise AttributeError(f"module 'tinygrad_lite.nn' has no attribute {name!r}")

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinygrad_lite.nn.batches import as_list, outputs_of, takes_batches
+from tinygrad_lite.nn.batches import as_list, needs_batches, outputs_of
 from tinygrad_lite.nn.containers import Sequential
 from tinygrad_lite.nn.journeys import Passage, dead_shares, journeys_of, passages_of, strongest
 from tinygrad_lite.nn.layers import MLP, Layer
@@ -217,7 +217,7 @@ def _recorded(model: Module, loss: Any, samples: list[Any] | None, targets: Any)
         )
     if samples is None:
         raise ValueError("a loss that is a function needs inputs and targets: gradient_report(model, loss, X, y)")
-    recorded = loss(outputs_of(model, samples, takes_batches(model, None)), targets)
+    recorded = loss(outputs_of(model, samples, needs_batches(list(model.modules()))), targets)
     if not isinstance(recorded, Value):
         raise TypeError(f"the loss gave {type(recorded).__name__} {recorded!r}, and its gradient is that of one Value")
     return recorded

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from tinygrad_lite.functions import sum
-from tinygrad_lite.nn.batches import takes_batches
+from tinygrad_lite.nn.batches import needs_batches
 from tinygrad_lite.nn.module import Module, observing
 from tinygrad_lite.nn.shapes import Nest, flat, map_numbers
 from tinygrad_lite.transforms import gradient
@@ -43,7 +43,7 @@ def journeys_of(model: Module, layers: Mapping[str, Module], samples: Sequence[A
     [('input', 2), ('layers.0', 3), ('layers.1', 1)]
     """
     names = {id(layer): name for name, layer in layers.items()}
-    batched = takes_batches(model, None)
+    batched = needs_batches(list(model.modules()))
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

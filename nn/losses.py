@@ -327,11 +327,3 @@ def _not_a_prediction(p: float) -> str | None:
 
 def _negative(p: float) -> str | None:
     return None if p >= 0.0 else "and a probability is not negative; for logarithms say log_target=True"
-
-
-def __getattr__(name: str) -> Any:  # until nn/__init__.py imports it from loss_modules
-    if name == "BCEWithLogitsLoss":
-        from tinygrad_lite.nn.loss_modules import BCEWithLogitsLoss
-
-        return BCEWithLogitsLoss
-    raise AttributeError(name)

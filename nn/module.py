@@ -61,7 +61,7 @@ class Module:
         """``forward`` on the same arguments."""
         output = self.forward(*args, **kwargs)
         if _observers:
-            for observer in list(_observers):
+            for observer in tuple(_observers):  # one may leave while it is called
                 observer(self, output)
         return output
 

@@ -242,6 +242,6 @@ def test_detect_anomaly_sees_overflow_of_the_format() -> None:
         x * x
     with autocast("float16"):
         y = x * 1.0
-    with detect_anomaly(), pytest.raises(AnomalyError, match="gradient 1000000.0 of .* beyond the range of float16"):
+    with detect_anomaly(), pytest.raises(AnomalyError, match=r"gradient 1000000.0 of .* beyond the range of float16"):
         (y * 1e6).backward()
     assert x.grad == 0.0

@@ -20,7 +20,7 @@ SOURCES = {
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What a page needs that no extra installs.
-LIBRARIES = {"is_my_rule_right_pytorch.md": ["torch"], "is_my_rule_right_jax.md": ["jax"]}
+LIBRARIES = {"is_my_rule_right_pytorch.md": ["torch"], "is_my_rule_right_jax.md": ["jax"], "gallery.md": ["matplotlib"]}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -62,6 +62,8 @@ def test_example_in_docstring(
     module: str, name: str, text: str, line: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if module.endswith("nn.estimators"):
+        pytest.importorskip("sklearn")
     run(text, dict(vars(importlib.import_module(module))), f"{module}.{name}", line)
 
 
