@@ -16,6 +16,7 @@ import pytest
 import tinygrad_lite
 from tinygrad_lite import cli, doctor, nn, viz
 from tinygrad_lite.cli import main
+from tinygrad_lite.viz.live import LiveServer
 
 needs_renderer = pytest.mark.skipif(
     shutil.which("dot") is None and find_spec("pygraphviz") is None, reason="neither dot nor pygraphviz is installed"
@@ -195,6 +196,78 @@ def test_no_traceback_reaches_the_user() -> None:
     done = command("draw", "a", "a=x")
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["tinygrad-lite: 'a=x': 'x' is no number; write a=2 or a=-0.5"]
+
+
+# -------------------------------------------------------------------------------------------------- explore
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[LiveServer]:
+    """The servers that were started; Ctrl-C ends each at once."""
+    servers: list[LiveServer] = []
+
+    def serve(self: LiveServer, poll_interval: float = 0.5) -> None:
+        servers.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveServer, "serve_forever", serve)
+    return servers
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tanh(a*b + c)", "a=2", "b=-3", "c=6.5"],
+        ["--port", "0", "tanh(a*b + c)", "a=2", "b=-3", "c=6.5"],
+        ["tanh(a*b + c)", "a=2", "--port", "0", "b=-3", "c=6.5"],
+    ],
+)
+def test_explore_prints_gradients_and_the_address_and_ends_with_ctrl_c(
+    arguments: list[str], served: list[LiveServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda address: pytest.fail("opened"))
+    assert main(["explore", *arguments]) == 0
+    (server,) = served
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["a", "b", "c"]
+    assert lines[5] == f"explorer  {server.address}"
+    assert server.session.root.label == "tanh(a*b + c)"
+    assert server.socket.fileno() == -1  # closed
+
+
+def test_explore_opens_a_browser_if_asked(served: list[LiveServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["explore", "--open", "a*a", "a=2"]) == 0
+    assert opened == [served[0].address]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a", "a=x"], "'a=x': 'x' is no number"),
+        (["a*b", "a=1"], "b"),
+        (["log(a)", "a=-1"], "math domain error"),
+        (["-a", "a=1"], "write --"),
+        (["a", "a=1", "--port", "http"], "--help)"),
+        (["a", "a=1", "--port", "99999"], "cannot serve the explorer"),
+        (["a", "a=1", "--port", "-1"], "cannot serve the explorer"),
+    ],
+)
+def test_errors_of_explore_are_one_line_and_status_2(
+    arguments: list[str], message: str, served: list[LiveServer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explore", *arguments]) == 2
+    assert_one_line(capsys, message)
+    assert not served
+
+
+def test_a_port_that_is_taken_is_one_line(served: list[LiveServer], capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveServer(tinygrad_lite.Value(1.0)) as other:
+        assert main(["explore", "a", "a=1", "--port", str(other.server_port)]) == 2
+    assert_one_line(capsys, "cannot serve the explorer: ")
 
 
 # --------------------------------------------------------------------------------------------------- doctor

@@ -1,4 +1,4 @@
-"""The command ``tinygrad-lite``: train XOR, draw a formula, measure a derivative, look at the installation."""
+"""The command ``tinygrad-lite``: train XOR, draw and explore formulas, measure derivatives, see what is installed."""
 
 from __future__ import annotations
 
@@ -83,6 +83,18 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     draw.add_argument("-o", "--output", type=Path, default=Path("graph.svg"), metavar="FILE", help="default: graph.svg")
     draw.set_defaults(command=_draw)
 
+    explore = commands.add_parser(
+        "explore",
+        help="step through the graph of a formula in a browser, and change its leaves",
+        epilog='example: tinygrad-lite explore "tanh(a*b + c)" a=2 b=-3 c=10. '
+        "Before a formula that begins with a minus sign write --, after the options.",
+    )
+    explore.add_argument("formula", help='such as "tanh(a*b + c)"')
+    explore.add_argument("variables", nargs="*", metavar="NAME=NUMBER", help="a value for each name in the formula")
+    explore.add_argument("--port", type=int, default=0, metavar="N", help="where to listen (default: any free port)")
+    explore.add_argument("--open", action="store_true", help="open the address in a browser")
+    explore.set_defaults(command=_explore)
+
     accuracy = commands.add_parser(
         "accuracy",
         help="measure the error of an operation's derivative over its domain",
@@ -103,10 +115,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
     arguments, rest = parser.parse_known_args(argv)
     # argparse does not take up a list of arguments again after an option: draw a*b -o graph.svg a=2 b=3
-    if rest and arguments.command is _draw and not any(text.startswith("-") for text in rest):
+    has_formula = arguments.command in (_draw, _explore)
+    if rest and has_formula and not any(text.startswith("-") for text in rest):
         arguments.variables += rest
     elif rest:
-        hint = "; before a formula that begins with a minus sign write --" if arguments.command is _draw else ""
+        hint = "; before a formula that begins with a minus sign write --" if has_formula else ""
         parser.error(f"unknown: {' '.join(rest)}{hint}")
     return arguments
 
@@ -130,17 +143,31 @@ def _xor(arguments: argparse.Namespace) -> None:
 
 
 def _draw(arguments: argparse.Namespace) -> None:
-    numbers = _numbers(arguments.variables)
-    from tinygrad_lite.expressions import ExpressionError, parse
+    root, names = _differentiated(arguments.formula, arguments.variables)
+    _print_gradients(arguments.formula, root, names)
+    _save(root, arguments.output)
+
+
+def _explore(arguments: argparse.Namespace) -> None:
+    root, names = _differentiated(arguments.formula, arguments.variables)
+    from tinygrad_lite.viz.live import LiveServer
 
     try:
-        expression = parse(arguments.formula)
-        root = expression.evaluate(numbers)
-        root.backward()
-    except (ExpressionError, ArithmeticError, ValueError) as error:
-        raise UserError(_first_line(error, arguments.formula)) from error
-    _print_gradients(arguments.formula, root, expression.names)
-    _save(root, arguments.output)
+        server = LiveServer(root, arguments.port)
+    except (OSError, OverflowError, ValueError) as error:
+        raise UserError(f"cannot serve the explorer: {_one_line(error)}") from error
+    with server:
+        _print_gradients(arguments.formula, root, names)
+        print(f"explorer  {server.address}")
+        print("Ctrl-C ends it.", flush=True)
+        if arguments.open:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:  # how it is meant to end
+            print()
 
 
 def _accuracy(arguments: argparse.Namespace) -> None:
@@ -176,6 +203,20 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ their steps
+
+
+def _differentiated(formula: str, variables: list[str]) -> tuple[Value, Sequence[str]]:
+    """The graph of a formula, with its gradients, and the formula's names."""
+    numbers = _numbers(variables)
+    from tinygrad_lite.expressions import ExpressionError, parse
+
+    try:
+        expression = parse(formula)
+        root = expression.evaluate(numbers)
+        root.backward()
+    except (ExpressionError, ArithmeticError, ValueError) as error:
+        raise UserError(_first_line(error, formula)) from error
+    return root, expression.names
 
 
 def _numbers(variables: list[str]) -> dict[str, float]:

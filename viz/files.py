@@ -21,9 +21,10 @@ def save(picture: Value | Digraph, path: str | os.PathLike[str], *, dpi: int | N
 
     Args:
         picture: The Value at the end of the graph, or what :func:`draw` gave.
-        path: Ends in ``.svg``, ``.png``, ``.pdf`` or ``.dot``.
+        path: Ends in ``.svg``, ``.png``, ``.pdf`` or ``.dot``; for a Value also in ``.json``, for the graph as data, or
+            in ``.html``, for a page to explore it.
         dpi: Dots an inch of a PNG; 144 if not given.
-        options: Those of :func:`draw`, for a Value.
+        options: For a Value: those of :func:`draw`, or as :func:`render` says for JSON and HTML.
 
     Returns:
         The path.
@@ -45,11 +46,20 @@ def save(picture: Value | Digraph, path: str | os.PathLike[str], *, dpi: int | N
         raise ValueError(f"the name of a picture ends in one of {known}: not {target.name!r}")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(target.parent)!r} to write {target.name!r} to: make it first")
-    _replace(target, render(picture, suffix, dpi=dpi, **options))
+    replace(target, render(picture, suffix, dpi=dpi, **options))
     return target
 
 
-def _replace(target: Path, contents: bytes) -> None:
+def replace(target: Path, contents: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Args:
+        target: The file.
+        contents: Of it.
+
+    Raises:
+        OSError: It cannot be written; the old one, if there is one, is as it was.
+    """
     # A link is followed, as open() would; and the temporary file is made by open(), which honours the umask.
     target = Path(os.path.realpath(target))
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")

@@ -1,34 +1,43 @@
-"""A graph of Values as a graph of Graphviz: a card for each node, an edge for each operand."""
+"""The graph below a Value as a picture: the function :func:`draw` and its options."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_lite import Value, topological_order
-from tinygrad_lite.value import check_fresh
-from tinygrad_lite.viz import palette
-from tinygrad_lite.viz.cards import called, card, details, edge_label
-from tinygrad_lite.viz.labels import in_tooltip
+from tinygrad_lite import Value
+from tinygrad_lite.viz.cards import SHOWN, Style
+from tinygrad_lite.viz.drawing import Drawing
+from tinygrad_lite.viz.highlighting import highlighted
+from tinygrad_lite.viz.options import check_precision, check_root, shown
+from tinygrad_lite.viz.picture import compose
+from tinygrad_lite.viz.themes import Theme, find_theme
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
-_FONT = "Helvetica,Arial,sans-serif"
+
+#: Above this many nodes a picture is collapsed, unless it is told otherwise: nobody could read it.
+MAX_NODES = 60
 
 
-class _Edge(NamedTuple):
-    """From an operand to the node that uses it; one for each use."""
-
-    operand: Value
-    node: Value
-    partial: float
-    #: what the operand's gradient receives along this edge; None for a constant, which receives none
-    share: float | None
-
-
-def draw(root: Value, *, direction: str = "LR", precision: int = 4, max_nodes: int = 500) -> Digraph:
+def draw(
+    root: Value,
+    *,
+    direction: str = "LR",
+    precision: int = 4,
+    show: Iterable[str] = SHOWN,
+    names: Any = None,
+    highlight: Any = None,
+    start: Value | Iterable[Value] | None = None,
+    depth: int | None = None,
+    collapse: bool | str | Iterable[str] | None = None,
+    expand: str | Value | Iterable[str | Value] = (),
+    max_nodes: int = MAX_NODES,
+    theme: str | Theme = "light",
+    legend: bool = True,
+) -> Digraph:
     """The graph below a node as a picture, to be shown in a notebook or written with :func:`save`.
 
     Each node shows its label or operation, its data and its grad, as ``backward()`` left them; the output stands out,
@@ -36,18 +45,42 @@ def draw(root: Value, *, direction: str = "LR", precision: int = 4, max_nodes: i
     share of the gradient that flows along it (blue: positive; orange: negative; grey: none; purple and dashed: not
     finite), its width the size of that share.
 
+    A graph of more than ``max_nodes`` nodes is collapsed. Modules, where ``names`` has any, are drawn as one box each,
+    the smallest ones that leave the picture readable; nodes of the same shape are drawn once, with ``×16`` and the
+    range of their numbers; a chain of additions counts as one sum, and a loop that was recorded step by step as one
+    step that leads around to itself.
+
+    In a picture of more than 200 boxes an edge that would pass over many others begins at a small ``↑ name`` instead.
+
+    Where ``forward()`` raised, the operation that could not be evaluated is marked, with what it raised; the nodes
+    above it, which have old numbers, show none, and there are no gradients. (Where recording raised, see
+    :func:`draw_error`.)
+
     Args:
         root: The node at the end of the graph.
         direction: Where the output lies: ``"LR"`` puts it to the right, ``"TB"`` below, ``"RL"``, ``"BT"``.
         precision: Significant digits of the numbers; the tooltips have all of them.
-        max_nodes: How many nodes a picture may have: layout takes time that grows faster than their number.
+        show: Any of ``"data"``, ``"grad"`` and ``"local"`` (derivatives, on the edges).
+        names: Where nodes without a label get their name from: ``locals()`` or any mapping from names to Values,
+            lists, dicts, arrays and modules; or a module, which is then called ``model``.
+        highlight: A node, a list of nodes, or a tuple of two nodes for all paths between them; the rest fades.
+        start: Only what lies between this node (or these) and ``root``; other operands are drawn, but not what is
+            below them.
+        depth: Only nodes that are at most so many edges away from ``root``.
+        collapse: None: above ``max_nodes``; True: always; False: never; or modules to draw as one box each, by path
+            (``"model.layers[0]"``, ``"layers[0]"``) or by class (``"Neuron"``).
+        expand: In a picture that is collapsed: modules to open, so that their parts are drawn, in a frame; and Values
+            that are not to vanish in a group.
+        max_nodes: Above how many nodes the picture is collapsed.
+        theme: ``"light"``, ``"dark"``, or ``"print"`` (black on transparent; negative is dashed).
+        legend: Whether a line below the picture says what its colours mean.
 
     Returns:
         The same DOT source for the same graph, always: nodes are numbered in topological order.
 
     Raises:
-        TypeError: ``root`` is not a Value.
-        ValueError: An option is out of range, or the graph has more than ``max_nodes`` nodes.
+        TypeError: ``root`` is not a Value, or an option is of another type.
+        ValueError: An option is out of range, or names a module or a node that is not there.
         StaleGraphError: A leaf was changed since the graph was evaluated.
 
     >>> a = Value(2.0, label="a")
@@ -56,73 +89,59 @@ def draw(root: Value, *, direction: str = "LR", precision: int = 4, max_nodes: i
     >>> draw(b).source.count("n1 -> n0")  # used twice: two edges
     2
     """
-    import graphviz
-
-    _check_options(root, direction, precision)
-    order = topological_order(root, leaves=True)
-    if len(order) > max_nodes:
-        raise ValueError(
-            f"the graph has {len(order):,} nodes, more than max_nodes={max_nodes:,}: its layout may take very long, "
-            "and nobody could read it. Draw a part of it, from a node nearer to the leaves, or record fewer nodes, "
-            f"with dot and sum for many products and sums; to draw it all the same, pass max_nodes={len(order)}."
-        )
-    check_fresh(order)
-    names = {id(node): f"n{i}" for i, node in enumerate(order)}
-    edges = [edge for node in order for edge in _edges_into(node)]
-    strongest = max((abs(e.share) for e in edges if e.share is not None and math.isfinite(e.share)), default=0.0)
-
-    figure = graphviz.Digraph(
-        graph_attr={
-            # First, since pygraphviz takes the first charset="..." that it meets in the source, in a label even.
-            "charset": "utf-8",
-            "rankdir": direction,
-            "bgcolor": palette.PAGE,
-            "pad": "0.2",
-            "nodesep": "0.2",
-            "ranksep": "0.6",
-        },
-        node_attr={"shape": "plain", "fontname": _FONT, "fontsize": "12", "fontcolor": palette.INK},
-        edge_attr={"fontname": _FONT, "fontsize": "10", "fontcolor": palette.MUTED, "arrowsize": "0.6"},
+    check_root(root)
+    return draw_node(
+        root,
+        "",
+        direction=direction,
+        precision=precision,
+        show=show,
+        names=names,
+        highlight=highlight,
+        start=start,
+        depth=depth,
+        collapse=collapse,
+        expand=expand,
+        max_nodes=max_nodes,
+        theme=theme,
+        legend=legend,
     )
-    # Operands first: what is declared first, dot lays out further up.
-    for node in reversed(order):
-        # Operands of - / ** read from the top; those of a sum or a dot may lie as they cross least.
-        ordering = "in" if 1 < len(node.parents) <= 3 else None
-        figure.node(names[id(node)], card(node, precision, node is root), tooltip=details(node), ordering=ordering)
-    for edge in edges:
-        label = None if edge.share is None else edge_label(edge.partial, precision)
-        tooltip = _tooltip(edge)
-        attributes = {"tooltip": tooltip, "labeltooltip": tooltip, **palette.pen(edge.share, strongest)}
-        figure.edge(names[id(edge.operand)], names[id(edge.node)], label=label, **attributes)
-    return figure
 
 
-def _check_options(root: object, direction: str, precision: int) -> None:
-    if not isinstance(root, Value):
-        raise TypeError(
-            f"only the graph below a Value can be drawn, not {type(root).__name__} {root!r:.80}: "
-            "pass the node at its end, such as the loss"
-        )
+def draw_node(
+    root: Value,
+    failure: str,
+    *,
+    lost: frozenset[int] = frozenset(),
+    direction: str = "LR",
+    precision: int = 4,
+    show: Iterable[str] = SHOWN,
+    theme: str | Theme = "light",
+    legend: bool = True,
+    max_nodes: int = MAX_NODES,
+    highlight: Any = None,
+    **part: Any,
+) -> Digraph:
+    """:func:`draw`, also for a node that could not be evaluated.
+
+    Args:
+        root: The node at the end of the graph.
+        failure: What it raised; ``""`` if nothing.
+        lost: Ids of nodes whose operands are not known any more.
+        direction, precision, show, theme, legend, max_nodes, highlight: As for :func:`draw`.
+        part: The other options of :func:`draw`.
+    """
+    check_precision(precision)
+    _check_options(direction, max_nodes)
+    picture = compose(root, failure=failure, lost=lost, max_nodes=max_nodes, **part)
+    quantities = shown(show) - ({"grad"} if picture.staleness.failures else set())
+    style = Style(find_theme(theme), precision, quantities, picture.names.values)
+    ids = highlighted([node for box in picture.boxes for node in box.nodes], highlight)
+    return Drawing(picture, style, ids).figure(direction, legend)
+
+
+def _check_options(direction: str, max_nodes: int) -> None:
     if direction not in DIRECTIONS:
         raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
-    if not isinstance(precision, int) or not 1 <= precision <= 17:
-        raise ValueError(f"precision is a number of significant digits from 1 to 17, not {precision!r}")
-
-
-def _edges_into(node: Value) -> list[_Edge]:
-    adjoint = node.grad
-    return [
-        # As in backward(): a gradient of 0 passes on nothing, not even 0 times inf.
-        _Edge(operand, node, partial, None if operand.is_constant else adjoint * partial if adjoint else 0.0)
-        for operand, partial in zip(node.parents, node.partials, strict=True)
-    ]
-
-
-def _tooltip(edge: _Edge) -> str:
-    if edge.share is None:
-        return in_tooltip("a constant: no gradient flows to it")
-    return in_tooltip(
-        f"∂({called(edge.node)})/∂({called(edge.operand)}) = {edge.partial!r}",
-        f"times the grad {edge.node.grad!r} of {called(edge.node)}",
-        f"gives {edge.share!r} to the grad of {called(edge.operand)}",
-    )
+    if not isinstance(max_nodes, int) or max_nodes < 1:
+        raise ValueError(f"max_nodes is a number of nodes, at least 1, not {max_nodes!r}")

@@ -7,8 +7,10 @@ from collections.abc import Container
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.rendering import render
 
-#: Above this many nodes a picture is made only when it is asked for.
-MAX_NODES = 100
+#: Above this many nodes a picture, collapsed, is made only when it is asked for: a cell is to show its value at once.
+MAX_NODES = 2000
+#: A longer SVG would make the notebook's file large.
+MAX_LENGTH = 300_000
 
 _SVG, _TEXT = "image/svg+xml", "text/plain"
 
@@ -16,7 +18,9 @@ _SVG, _TEXT = "image/svg+xml", "text/plain"
 def mimebundle(
     root: Value, include: Container[str] | None = None, exclude: Container[str] | None = None
 ) -> dict[str, str]:
-    """A Value in the forms that a notebook can show: as text, and small graphs as a picture.
+    """A Value in the forms that a notebook can show: as text, and as a picture of its graph.
+
+    Jupyter, VS Code and Colab ask for it through ``Value._repr_mimebundle_``, and show the richest form that they can.
 
     Args:
         root: The Value.
@@ -24,8 +28,8 @@ def mimebundle(
         exclude: The MIME types that are not.
 
     Returns:
-        The forms by MIME type. No picture if there are more than 100 nodes or if it cannot be made, whatever the
-        reason: showing a Value never fails.
+        The forms by MIME type: the text, and the picture, collapsed if the graph is large. No picture if there are more
+        than 2,000 nodes, or if it cannot be made, whatever the reason: showing a Value never fails.
 
     >>> mimebundle(Value(2.0), include={"text/plain"})
     {'text/plain': 'Value(data=2.0, grad=0.0)'}
@@ -34,9 +38,11 @@ def mimebundle(
     bundle = {_TEXT: repr(root)} if _TEXT in wanted else {}
     if _SVG in wanted and _is_small(root):
         try:
-            bundle[_SVG] = render(root, "svg").decode()
+            svg = render(root, "svg").decode()
         except Exception:  # no renderer, a stale graph, ...: the text is there all the same
             return bundle
+        if len(svg) <= MAX_LENGTH:
+            bundle[_SVG] = svg
     return bundle
 
 

@@ -1,33 +1,34 @@
-"""Colours and pens, chosen to be told apart by everyone (Okabe & Ito 2008) on any page.
-
-The picture brings its own white background, so that it reads the same on a light and on a dark page.
-"""
+"""The colours of the light theme by name, and the pens that edges are drawn with."""
 
 from __future__ import annotations
 
 import math
 
-PAGE = "#FFFFFF"
-INK = "#1F2933"
-MUTED = "#5F6B76"
-FAINT = "#B4BCC4"
-LEAF = "#FFFFFF"
-INTERIOR = "#EEF1F4"
-OUTPUT = "#FFF3C4"
+from tinygrad_lite.viz.themes import LIGHT, Theme
 
-POSITIVE = "#0072B2"
-NEGATIVE = "#D55E00"
-NOT_FINITE = "#CC79A7"
+PAGE = LIGHT.page
+INK = LIGHT.ink
+MUTED = LIGHT.muted
+FAINT = LIGHT.faint
+LEAF = LIGHT.leaf
+INTERIOR = LIGHT.interior
+OUTPUT = LIGHT.output
+
+POSITIVE = LIGHT.positive
+NEGATIVE = LIGHT.negative
+NOT_FINITE = LIGHT.not_finite
 
 _THINNEST, _THICKEST = 1.0, 3.2
 
 
-def pen(share: float | None, strongest: float) -> dict[str, str]:
+def pen(share: float | None, strongest: float, theme: Theme = LIGHT, *, mixed: bool = False) -> dict[str, str]:
     """How to draw an edge along which a share of the gradient flows: its sign is the colour, its size the width.
 
     Args:
         share: What flows: ∂output/∂node times ∂node/∂operand; None for a constant, to which nothing flows.
         strongest: The greatest finite size of any share in the picture.
+        theme: The colours.
+        mixed: Whether it is the size of shares of both signs.
 
     Returns:
         Attributes of the edge.
@@ -36,25 +37,44 @@ def pen(share: float | None, strongest: float) -> dict[str, str]:
     {'color': '#D55E00', 'penwidth': '3.20'}
     """
     if share is None:
-        return {"color": FAINT, "penwidth": "0.80"}
+        return {"color": theme.faint, "penwidth": "0.80"}
     if not math.isfinite(share):
-        return {"color": NOT_FINITE, "penwidth": f"{_THICKEST:.2f}", "style": "dashed"}
+        return {"color": theme.not_finite, "penwidth": f"{_THICKEST:.2f}", "style": "dashed"}
     if share == 0.0:
-        return {"color": FAINT, "penwidth": f"{_THINNEST:.2f}"}
+        return {"color": theme.faint, "penwidth": f"{_THINNEST:.2f}"}
     # The square root keeps shares of a hundredth apart from shares of nothing.
     width = _THINNEST + (_THICKEST - _THINNEST) * math.sqrt(abs(share) / strongest)
-    return {"color": colour_of(share), "penwidth": f"{width:.2f}"}
+    attributes = {"color": theme.mixed if mixed else colour_of(share, theme), "penwidth": f"{width:.2f}"}
+    if share < 0.0 and not mixed and theme.negative_style != "solid":
+        attributes["style"] = theme.negative_style
+    return attributes
 
 
-def colour_of(number: float) -> str:
-    """The colour of a number's sign.
+def colour_of(number: float, theme: Theme = LIGHT) -> str:
+    """The colour of a line for a number's sign.
 
     Args:
         number: Any number.
+        theme: The colours.
 
     >>> colour_of(1.0) == POSITIVE
     True
     """
     if not math.isfinite(number):
-        return NOT_FINITE
-    return MUTED if number == 0.0 else POSITIVE if number > 0.0 else NEGATIVE
+        return theme.not_finite
+    return theme.muted if number == 0.0 else theme.positive if number > 0.0 else theme.negative
+
+
+def text_colour_of(number: float, theme: Theme = LIGHT) -> str:
+    """The colour of a number that is written, by its sign.
+
+    Args:
+        number: Any number.
+        theme: The colours.
+
+    >>> text_colour_of(0.0) == MUTED
+    True
+    """
+    if not math.isfinite(number):
+        return theme.not_finite_text
+    return theme.muted if number == 0.0 else theme.positive_text if number > 0.0 else theme.negative_text

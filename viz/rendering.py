@@ -14,7 +14,8 @@ from tinygrad_lite.viz.graph import draw
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-FORMATS = ("svg", "png", "pdf", "dot")
+#: Those that Graphviz makes, and those that hold the graph itself.
+FORMATS = ("svg", "png", "pdf", "dot", "json", "html")
 
 _DEFAULT_DPI = 144
 
@@ -28,12 +29,13 @@ def render(picture: Value | Digraph, format: str = "svg", *, dpi: int | None = N
 
     Args:
         picture: The Value at the end of the graph, or what :func:`draw` gave.
-        format: ``"svg"``, ``"png"``, ``"pdf"`` or ``"dot"``.
+        format: ``"svg"``, ``"png"``, ``"pdf"``, ``"dot"``; ``"json"`` for the graph as data
+            (:mod:`tinygrad_lite.viz.structure` describes it); ``"html"`` for a page to explore it.
         dpi: Dots an inch of a PNG; 144 if not given.
-        options: Those of :func:`draw`, for a Value.
+        options: For a Value: those of :func:`draw`; for JSON those of ``structure``, and for HTML of ``explorer_page``.
 
     Raises:
-        RenderError: Neither ``dot`` nor pygraphviz is installed, or they failed. (``"dot"`` needs neither.)
+        RenderError: Neither ``dot`` nor pygraphviz is installed, or they failed. (The last three need neither.)
         ValueError: The format is unknown, ``dpi`` is given for another format than PNG, or as :func:`draw`.
         TypeError: Options are given for a picture that is already drawn, or as :func:`draw`.
 
@@ -44,6 +46,12 @@ def render(picture: Value | Digraph, format: str = "svg", *, dpi: int | None = N
         raise ValueError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
     if dpi is not None and (format != "png" or not 0 < dpi <= 2400):
         raise ValueError(f"dpi is for PNG, up to 2400: dots an inch; not {dpi!r} for {format}")
+    if format in _OF_GRAPHS:
+        if not isinstance(picture, Value):
+            raise TypeError(
+                f"{format} is made from a graph, not from {type(picture).__name__}: pass the Value at its end"
+            )
+        return _OF_GRAPHS[format](picture, options).encode()
     figure = _figure(picture, options)
     if format == "dot":
         return str(figure.source).encode()
@@ -78,6 +86,22 @@ def _figure(picture: Value | Digraph, options: dict[str, Any]) -> Digraph:
     if options:
         raise TypeError(f"the picture is drawn already: pass {', '.join(options)} to draw()")
     return picture
+
+
+def _json(root: Value, options: dict[str, Any]) -> str:
+    from tinygrad_lite.viz.structure import as_json
+
+    return as_json(root, **options)
+
+
+def _html(root: Value, options: dict[str, Any]) -> str:
+    from tinygrad_lite.viz.explorer import explorer_page
+
+    page: str = explorer_page(root, **options)
+    return page
+
+
+_OF_GRAPHS: dict[str, Callable[[Value, dict[str, Any]], str]] = {"json": _json, "html": _html}
 
 
 def _by_program(figure: Digraph, file_format: str) -> bytes:

@@ -6,12 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_lite import StaleGraphError, Value, dot, sqrt, sum, tanh, topological_order
+from tinygrad_lite import StaleGraphError, Value, dot, sqrt, tanh, topological_order
 from tinygrad_lite.viz import draw, palette
 
 EDGE = re.compile(r"^\t(n\d+) -> (n\d+) \[(.*)\]$", re.MULTILINE)
@@ -147,11 +148,127 @@ print(draw(root).source)
     assert len(texts) == 1
 
 
-def test_too_many_nodes_are_refused_with_their_number_and_ways_on() -> None:
-    total = sum([Value(1.0) for _ in range(600)])
-    with pytest.raises(ValueError, match=r"601 nodes.*max_nodes=500.*max_nodes=601"):
-        draw(total)
-    assert len(NODE.findall(draw(total, max_nodes=601).source)) == 601
+def test_direction_and_precision_are_checked_and_so_is_everything_else() -> None:
+    with pytest.raises(ValueError, match="max_nodes is a number of nodes, at least 1, not 0"):
+        draw(Value(1.0), max_nodes=0)
+    with pytest.raises(ValueError, match="show is any of 'data', 'grad', 'local'"):
+        draw(Value(1.0), show=["sign"])
+
+
+# ---------------------------------------------------------------------------------------------- what is shown
+
+
+@pytest.mark.parametrize("left_out", ["data", "grad", "local"])
+def test_what_is_not_shown_is_not_there(left_out: str) -> None:
+    output, _ = neuron()
+    source = draw(output, show={"data", "grad", "local"} - {left_out}).source
+    assert (">data<" in source) == (left_out != "data")
+    assert (">grad<" in source) == (left_out != "grad")
+    assert ("label=<<TABLE" in "".join(rest for *_, rest in EDGE.findall(source))) == (left_out != "local")
+    assert palette.POSITIVE in source  # lines keep their colours
+
+
+def test_a_card_without_anything_to_show_has_its_number() -> None:
+    cards = dict(NODE.findall(draw(Value(2.5), show=()).source))
+    assert ">2.5<" in cards["n0"]
+
+
+def test_names_of_variables_stand_where_there_is_no_label() -> None:
+    w, labelled, xs = Value(2.0), Value(3.0, "its own"), [Value(4.0)]
+    z = w * xs[0] + labelled
+    cards = dict(NODE.findall(draw(z, names=locals()).source))
+    titles = {text for card in cards.values() for text in re.findall("<B>([^<]*)</B>", card)}
+    assert {"w", "xs[0]", "its own", "z"} <= titles
+    assert "labelled" not in titles
+
+
+def test_the_operation_stands_beside_a_name() -> None:
+    out = Value(1.0) + 2.0
+    card = dict(NODE.findall(draw(out, names={"out": out}).source))["n0"]
+    assert "<B>out</B>" in card
+    assert ">+<" in card
+
+
+# --------------------------------------------------------------------------------------- highlights and parts
+
+
+def test_what_is_highlighted_stands_out_and_the_rest_fades() -> None:
+    output, (a, _, _) = neuron()
+    source = draw(output, highlight=(a, output)).source
+    cards = {
+        title: card for card in dict(NODE.findall(source)).values() for title in re.findall("<B>([^<]*)</B>", card)
+    }
+    for name in ("a", "out"):
+        assert 'BORDER="3"' in cards[name]
+        assert palette.INK in cards[name]
+    for name in ("b", "c"):
+        assert palette.INK not in cards[name]
+    strong = [rest for *_, rest in EDGE.findall(source) if palette.POSITIVE in rest or palette.NEGATIVE in rest]
+    assert len(strong) == 3  # a to *, * to +, + to out
+    assert len(EDGE.findall(source)) == 5
+
+
+def test_without_a_highlight_nothing_fades() -> None:
+    output, _ = neuron()
+    assert draw(output, highlight=None).source == draw(output).source
+    assert 'BORDER="3"' not in draw(output).source
+
+
+def test_only_what_lies_between_two_nodes_is_drawn_and_cut_nodes_are_dashed() -> None:
+    output, _ = neuron()
+    product = output.parents[0].parents[0]
+    source = draw(output, start=product).source
+    cards = dict(NODE.findall(source))
+    assert len(cards) == 4  # out, +, c, *
+    assert [name for name, card in cards.items() if "DASHED" in card] == [
+        name for name, card in cards.items() if ">*<" in card
+    ]
+    assert len(EDGE.findall(source)) == 3
+
+
+def test_only_nodes_within_the_depth_are_drawn() -> None:
+    output, _ = neuron()
+    assert [len(NODE.findall(draw(output, depth=depth).source)) for depth in range(5)] == [1, 2, 4, 6, 6]
+
+
+# ----------------------------------------------------------------------------------------------------- legend
+
+
+def legend_of(root: Value, **options: Any) -> list[str]:
+    found = re.search(r"label=<<TABLE BORDER=\"0\" CELLBORDER=.*", draw(root, **options).source.split("n0 [")[0])
+    return re.findall(">([^<>]+)<", found.group()) if found else []
+
+
+def test_the_legend_explains_the_colours_that_there_are() -> None:
+    output, _ = neuron()
+    assert [text for text in legend_of(output) if text[0].isalpha()] == [
+        "gradient &gt; 0",
+        "gradient &lt; 0",
+        "wider: more flows",
+    ]
+    y = Value(2.0).exp()
+    y.backward()
+    assert "gradient &lt; 0" not in legend_of(y)
+    pole = sqrt(Value(0.0))
+    pole.backward()
+    assert "not finite" in legend_of(pole)
+
+
+def test_the_legend_can_be_left_out_and_is_not_there_before_backward() -> None:
+    output, _ = neuron()
+    assert legend_of(output, legend=False) == []
+    assert legend_of(Value(1.0).exp()) == []
+
+
+def test_the_output_stands_out_in_a_group_too() -> None:
+    y = Value(0.5)
+    for _ in range(100):
+        y = y.tanh()
+    card = next(card for card in dict(NODE.findall(draw(y).source)).values() if palette.OUTPUT in card)
+    assert "×" in card
+
+
+# ----------------------------------------------------------------------------------------------------- refusals
 
 
 def test_a_stale_graph_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -23,6 +24,23 @@ def test_format_is_that_of_the_suffix(tmp_path: Path, name: str, begins: bytes) 
     assert os.listdir(tmp_path) == [name]
 
 
+def test_json_holds_the_graph(tmp_path: Path) -> None:
+    path = save(ROOT * ROOT, tmp_path / "a.json", depth=0)
+    assert json.loads(path.read_text(encoding="ascii"))["nodes"][0]["op"] == "mul"
+
+
+def test_html_is_the_page_of_the_explorer(tmp_path: Path) -> None:
+    explorer = pytest.importorskip("tinygrad_lite.viz.explorer")
+    path = save(ROOT * ROOT, tmp_path / "a.html")
+    assert path.read_text(encoding="utf-8") == explorer.explorer_page(ROOT * ROOT)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.html"])
+def test_json_and_html_need_the_graph_itself(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TypeError, match="pass the Value"):
+        save(draw(ROOT), tmp_path / name)
+
+
 def test_takes_a_drawn_picture_and_a_path_as_str(tmp_path: Path) -> None:
     path = save(draw(ROOT, direction="TB"), str(tmp_path / "a.dot"))
     assert "rankdir=TB" in path.read_text(encoding="utf-8")
@@ -34,7 +52,7 @@ def test_passes_options_to_draw(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.gif", "a", ".svg"])
 def test_unknown_suffix_names_those_there_are(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf, \.dot"):
+    with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf, \.dot, \.json, \.html"):
         save(ROOT, tmp_path / name)
 
 

@@ -1,4 +1,4 @@
-"""In a notebook a small graph is shown as a picture, a large one as text, and nothing ever fails."""
+"""In a notebook a graph is shown as a picture, a huge one as text, and nothing ever fails."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tinygrad_lite import Value, sum
-from tinygrad_lite.viz import mimebundle, rendering
+from tinygrad_lite.viz import draw, mimebundle, notebook, rendering
 
 needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
 
@@ -21,18 +21,50 @@ def chain(nodes: int) -> Value:
 
 @needs_renderer
 def test_a_small_graph_is_shown_as_picture_and_text() -> None:
-    bundle = mimebundle(chain(100))
+    bundle = mimebundle(chain(50))
     assert bundle.keys() == {"image/svg+xml", "text/plain"}
     assert "<svg" in bundle["image/svg+xml"]
-    assert bundle["text/plain"] == repr(chain(100))
+    assert bundle["text/plain"] == repr(chain(50))
 
 
-@pytest.mark.parametrize("root", [chain(101), sum([Value(1.0) for _ in range(100)])], ids=["deep", "wide"])
-def test_a_large_graph_is_shown_as_text(root: Value) -> None:
+@needs_renderer
+def test_a_large_graph_is_shown_collapsed() -> None:
+    svg = mimebundle(sum([Value(1.0) for _ in range(1000)]))["image/svg+xml"]
+    assert "×1,000" in svg
+    assert svg.count('class="node"') == 2
+
+
+@pytest.mark.parametrize("root", [chain(2001), sum([Value(1.0) for _ in range(2000)])], ids=["deep", "wide"])
+def test_a_huge_graph_is_shown_as_text(root: Value) -> None:
     assert mimebundle(root) == {"text/plain": repr(root)}
 
 
-def test_a_huge_graph_is_shown_at_once() -> None:
+@needs_renderer
+def test_a_picture_that_would_make_the_notebook_large_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    length = len(mimebundle(chain(3))["image/svg+xml"])
+    monkeypatch.setattr(notebook, "MAX_LENGTH", length - 1)
+    assert mimebundle(chain(3)).keys() == {"text/plain"}
+
+
+@needs_renderer
+def test_a_drawn_picture_shows_itself_with_any_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    if "pygraphviz" in rendering.installed():
+        monkeypatch.setenv("PATH", "")
+    figure = draw(chain(3))
+    assert "<svg" in figure._repr_mimebundle_()["image/svg+xml"]
+    assert figure._repr_mimebundle_(include={"image/png"}) == {}
+    assert figure._repr_mimebundle_(exclude={"image/svg+xml"}) == {}
+
+
+@needs_renderer
+def test_ipython_finds_the_forms_of_a_value() -> None:
+    formatters = pytest.importorskip("IPython.core.formatters")
+    bundle, _ = formatters.DisplayFormatter().format(chain(3))
+    assert "<svg" in bundle["image/svg+xml"]
+    assert bundle["text/plain"] == repr(chain(3))
+
+
+def test_the_size_is_found_at_once() -> None:
     root = chain(300_000)
     start = time.perf_counter()
     assert mimebundle(root).keys() == {"text/plain"}

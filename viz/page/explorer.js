@@ -1,0 +1,333 @@
+// The page: what is shown, and the controls that change it.
+
+const graph = JSON.parse(byId("graph").textContent);
+const embedded = window.parent !== window;
+const BASE_DELAY = 1000;
+/** Graphs of at most so many cards are laid out both ways. */
+const FEW = 400;
+
+class Explorer {
+  constructor() {
+    this.main = new Model(graph.main);
+    this.camera = new Camera(byId("canvas"), { embedded });
+    this.picture = new Picture(this.camera);
+    this.panel = new Panel({
+      select: (i) => this.select(i, { reveal: true }),
+      go: (step) => this.go(step),
+      collapse: (k) => this.toggle(k, true),
+      refresh: () => this.show(),
+      live: Boolean(graph.live),
+    });
+    this.orderMode = new OrderMode({
+      order: (name) => this.reorder(name),
+      example: () => this.load(new Model(graph.example), true),
+      graph: () => this.load(this.main, false),
+      leave: () => this.explainOrder(false),
+    });
+    this.links = new Links(this);
+    this.order = "topological";
+    this.explaining = false;
+    this.selected = null;
+    this.found = null;
+    this.timer = null;
+    this.load(this.main, false);
+    if (graph.live) this.live = new Live(this.main, graph.live, () => this.refresh());
+    listen(this);
+    this.links.read();
+    document.documentElement.dataset.ready = "true";
+  }
+
+  /** Shows another graph, from its end. */
+  load(model, isExample) {
+    this.pause();
+    this.model = model;
+    this.isExample = isExample;
+    this.selected = null;
+    this.found = null;
+    this.collapsed = new Set([...model.modules.keys()].filter((k) => model.modules[k].collapsed));
+    byId("modules").hidden = !model.modules.length;
+    this.walk = new Walk(model, this.sweep());
+    this.step = this.walk.last;
+    this.drawAnew();
+    this.camera.begin(this.picture.cardOf(model.root));
+    if (isExample) this.step = 0;
+    this.show();
+  }
+
+  sweep() {
+    return this.order === "depth-first" ? this.model.wrong : this.model.right;
+  }
+
+  /** As was asked; or else in a wide window to the right, in a high one down. */
+  usualDirection() {
+    const { width, height } = this.camera.size();
+    return graph.direction ?? (height > 0.85 * width ? "TB" : "LR");
+  }
+
+  /** Draws everything in the usual direction, or in the other one, if only there numbers can be read. */
+  drawAnew() {
+    this.usual = this.direction = this.usualDirection();
+    this.redraw();
+    const scale = this.camera.fittingScale();
+    if (graph.direction || scale >= NUMBERS_READABLE || this.picture.cards.size > FEW) return;
+    this.direction = this.usual === "LR" ? "TB" : "LR";
+    this.redraw();
+    if (this.camera.fittingScale() > 1.2 * scale) return;
+    this.direction = this.usual;
+    this.redraw();
+  }
+
+  /** Draws cards and edges anew, after modules were opened or closed. */
+  redraw() {
+    const key = document.activeElement?.closest?.("[data-key]")?.dataset.key;
+    this.picture.draw(this.model, this.collapsed, this.direction);
+    // What closed a module has become what opens it, or the other way round.
+    const other = key?.replace(/^[gm]/, (letter) => (letter === "g" ? "m" : "g"));
+    const kept = [key, other].find((candidate) => candidate && this.picture.target(candidate));
+    this.focusable(kept);
+    if (kept) this.picture.target(kept).focus();
+  }
+
+  /** New numbers for the same graph. */
+  refresh() {
+    this.walk = new Walk(this.model, this.sweep());
+    this.show();
+  }
+
+  // ---------------------------------------------------------------------------------------------- steps
+
+  go(step, { quiet = false } = {}) {
+    const before = this.step;
+    this.step = Math.max(0, Math.min(this.walk.last, Math.round(step)));
+    if (this.step !== before) this.panel.unfolded = false;
+    this.show();
+    const { node } = this.walk.at(this.step);
+    const card = node === null ? null : this.picture.cardOf(node);
+    if (card && !this.camera.fitted) this.camera.reveal(card);
+    if (!quiet) this.links.write();
+  }
+
+  /** To the next step that is about something else that is seen: over the inside of a closed module. */
+  stepOver(direction) {
+    const seen = (step) => {
+      const { phase, node } = this.walk.at(step);
+      return `${phase} ${node === null ? "" : this.picture.shown[node]}`;
+    };
+    const here = seen(this.step);
+    let step = this.step;
+    do step += direction;
+    while (step > 0 && step < this.walk.last && seen(step) === here);
+    this.go(step);
+  }
+
+  show() {
+    const { walk, step } = this;
+    const mistaken = this.order === "depth-first" ? new Set(this.model.mistakes(walk.sweep)) : null;
+    this.picture.show({ walk, step, selected: this.selected, found: this.found, mistaken });
+    const spoken = this.panel.show(walk, step);
+    if (!this.timer || this.delay() >= 1000) setText(byId("status"), spoken);
+    this.showControls();
+    byId("selected").hidden = this.selected === null;
+    if (this.selected !== null) {
+      byId("selected-title").replaceChildren(isolated(this.model.name(this.selected)));
+      byId("selected-body").replaceChildren(...detailsOf(this.model, this.selected, walk, this.panel.actions));
+    }
+    byId("order").hidden = !this.explaining;
+    if (this.explaining) this.orderMode.show(this.model, this.order, walk, step, this.isExample);
+  }
+
+  showControls() {
+    const { walk, step } = this;
+    const scrubber = byId("scrubber");
+    scrubber.max = walk.last;
+    scrubber.value = step;
+    scrubber.style.setProperty("--evaluated", `${(100 * (walk.forwardSteps + 0.5)) / walk.last}%`);
+    const { phase, node } = walk.at(step);
+    const what = node === null ? phase : `${phase}, ${this.model.name(node)}`;
+    setAttribute(scrubber, "aria-valuetext", `step ${step} of ${walk.last}: ${what}`);
+    setText(byId("position"), `${step} / ${walk.last}`);
+    for (const id of ["first", "back"]) byId(id).disabled = step === 0;
+    for (const id of ["next", "last"]) byId(id).disabled = step === walk.last;
+    byId("play").setAttribute("aria-label", this.timer ? "Pause" : "Play");
+    byId("play").classList.toggle("playing", Boolean(this.timer));
+  }
+
+  delay() {
+    return BASE_DELAY / Number(byId("speed").value);
+  }
+
+  play() {
+    if (this.timer) return this.pause();
+    if (this.step === this.walk.last) this.go(0, { quiet: true });
+    const tick = () => {
+      this.timer = setTimeout(tick, this.delay());
+      this.go(this.step + 1, { quiet: true });
+      if (this.step === this.walk.last) this.pause();
+    };
+    this.timer = setTimeout(tick, this.delay() / 3);
+    return this.showControls();
+  }
+
+  pause() {
+    clearTimeout(this.timer);
+    const played = this.timer;
+    this.timer = null;
+    if (played) {
+      this.show();
+      this.links.write();
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------- order
+
+  explainOrder(on) {
+    this.explaining = on;
+    byId("why").setAttribute("aria-pressed", String(on));
+    if (!on && this.isExample) this.load(this.main, false);
+    this.reorder(on ? this.order : "topological", { keep: on });
+    if (on) byId("order").scrollIntoView({ block: "nearest" });
+  }
+
+  reorder(order, { keep = false } = {}) {
+    this.order = order;
+    const { step, walk } = this;
+    this.walk = new Walk(this.model, this.sweep());
+    if (!keep && step > walk.forwardSteps && step < walk.last) this.step = walk.forwardSteps;
+    this.go(this.step);
+  }
+
+  // ---------------------------------------------------------------------------------------------- nodes and modules
+
+  select(i, { reveal = false } = {}) {
+    this.selected = i;
+    if (i !== null) {
+      const card = this.picture.cardOf(i);
+      this.focusable(card.key);
+      if (reveal) this.camera.reveal(card, { near: true });
+    }
+    this.show();
+    this.links.write();
+  }
+
+  activate(key) {
+    const card = this.picture.cards.get(key);
+    if (!card) this.toggle(Number(key.slice(1)), true);
+    else if (card.node === undefined) this.toggle(card.module, false);
+    else this.select(this.selected === card.node ? null : card.node);
+    if (this.selected !== null) byId("selected").scrollIntoView({ block: "nearest" });
+  }
+
+  /** Closes or opens a module. */
+  toggle(k, close) {
+    const fitted = this.camera.fitted;
+    const spot = () => {
+      const card = this.picture.cards.get(`m${k}`);
+      const frame = this.picture.frames.get(`g${k}`)?.querySelector(".closer .ring");
+      return card
+        ? { x: card.left, y: card.top }
+        : frame && { x: Number(frame.getAttribute("x")), y: Number(frame.getAttribute("y")) };
+    };
+    this.camera.holding(
+      spot,
+      () => {
+        if (close) this.collapsed.add(k);
+        else this.collapsed.delete(k);
+        this.redraw();
+      },
+      spot,
+    );
+    if (fitted) this.camera.fit();
+    this.show();
+    setText(byId("status"), `${this.model.modules[k].path} ${close ? "collapsed" : "expanded"}.`);
+  }
+
+  toggleAll(close) {
+    this.collapsed = new Set(close ? this.model.modules.keys() : []);
+    this.drawAnew();
+    this.camera.begin(this.picture.cardOf(this.model.root));
+    this.show();
+  }
+
+  /** In the order of evaluation. */
+  targets() {
+    const keys = [...new Set(this.picture.shown)];
+    return [...this.picture.frames.keys(), ...keys];
+  }
+
+  /** One card can be tabbed to; the others are reached from it with the arrow keys. */
+  focusable(key) {
+    const wanted = key ?? this.picture.shown[this.model.root];
+    byId("canvas")
+      .querySelectorAll('[tabindex="0"]')
+      .forEach((element) => element.setAttribute("tabindex", "-1"));
+    this.picture.target(wanted)?.setAttribute("tabindex", "0");
+  }
+
+  moveFocus(by) {
+    const keys = this.targets();
+    const here = document.activeElement?.closest?.("[data-key]")?.dataset.key;
+    const place = here ? keys.indexOf(here) + by : keys.length - 1;
+    const key = keys[(place + keys.length) % keys.length];
+    this.focusable(key);
+    this.picture.target(key).focus();
+    const card = this.picture.cards.get(key);
+    if (card) this.camera.reveal(card, { near: true });
+  }
+
+  // ---------------------------------------------------------------------------------------------- search
+
+  search(query, move = 0) {
+    const hits = query.trim() ? [...this.model.nodes.keys()].filter((i) => matches(this.model, i, query)) : [];
+    if (!query.trim()) {
+      this.found = null;
+      this.hit = null;
+      setText(byId("hits"), "");
+      return this.show();
+    }
+    this.found = new Set(hits);
+    this.hit = move && hits.length ? ((this.hit ?? (move > 0 ? -1 : 0)) + move + hits.length) % hits.length : null;
+    const text = hits.length === 0 ? "none" : this.hit === null ? `${hits.length}` : `${this.hit + 1} / ${hits.length}`;
+    setText(byId("hits"), text);
+    setText(byId("status"), hits.length ? `${plural(hits.length, "node")} found.` : "No node found.");
+    if (this.hit !== null) return this.select(hits[this.hit], { reveal: true });
+    this.selected = null;
+    return this.show();
+  }
+
+  // ---------------------------------------------------------------------------------------------- theme
+
+  /** The system's theme, or the other one. */
+  switchTheme() {
+    const { dataset } = document.documentElement;
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    const now = dataset.theme ?? system;
+    const next = now === "dark" ? "light" : "dark";
+    if (next === system) delete dataset.theme;
+    else dataset.theme = next;
+    setText(byId("status"), `${next} theme`);
+  }
+
+  /** After the window has changed its size. */
+  resized() {
+    if (this.usualDirection() !== this.usual) {
+      this.drawAnew();
+      this.show();
+    }
+    if (this.camera.fitted) this.camera.fit();
+  }
+}
+
+/** Whether a node's label, name or operation has this text in it; digits may be written as indices or not. */
+function matches(model, i, query) {
+  const wanted = normal(query.trim());
+  if (!wanted) return true;
+  const node = model.nodes[i];
+  const texts = [node.label, model.name(i), node.op, model.record(i)?.symbol];
+  return texts.some((text) => text !== undefined && normal(text).includes(wanted));
+}
+
+function normal(text) {
+  return withPlainDigits(text.toLowerCase());
+}
+
+new Explorer();
