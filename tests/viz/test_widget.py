@@ -64,7 +64,7 @@ def test_save_writes_the_page_as_it_is_now_without_the_live_part(
 
 def test_without_anywidget_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    with pytest.raises(ImportError, match=r"needs anywidget: pip install 'tinygrad-lite\[viz\]'"):
+    with pytest.raises(ImportError, match=r"needs anywidget: pip install 'tinygrad-lite\[notebook\]'"):
         explore(Value(1.0), live=True)
 
 
