@@ -62,8 +62,8 @@ def live_widget(root: Value, **options: Any) -> Any:
         import traitlets
     except ImportError as error:
         raise ImportError(
-            "explore(root, live=True) needs anywidget: pip install 'tinygrad-lite[notebook]'. Without it, explore(root) "
-            "shows the graph as it is, and the command tinygrad-lite explore serves a live page."
+            "explore(root, live=True) needs anywidget: pip install 'tinygrad-lite[notebook]'. Without it, "
+            "explore(root) shows the graph as it is, and the command tinygrad-lite explore serves a live page."
         ) from error
     from tinygrad_lite.viz.explorer import explore
 
