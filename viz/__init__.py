@@ -14,7 +14,7 @@ Graphviz itself is loaded when a picture is first made. A `Value` shows itself i
 from tinygrad_lite.viz.animation import Animation, animate_training
 from tinygrad_lite.viz.boundary import plot_decision_boundary
 from tinygrad_lite.viz.derivation import Derivation, derive
-from tinygrad_lite.viz.explorer import explore
+from tinygrad_lite.viz.explorer import Explorer, explore
 from tinygrad_lite.viz.failures import draw_error
 from tinygrad_lite.viz.files import save
 from tinygrad_lite.viz.graph import draw
@@ -30,6 +30,7 @@ __all__ = [
     "Animation",
     "Derivation",
     "GradientRecorder",
+    "Explorer",
     "RenderError",
     "SweepAnimation",
     "Tree",

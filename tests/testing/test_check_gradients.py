@@ -459,3 +459,12 @@ def test_a_float_function_that_computes_something_else_than_its_definition_is_fo
     assert report.worst is not None
     assert report.worst.order == 0
     assert str(report).startswith("wrong: f of off at ")
+
+
+def test_frozen_parameters_are_held_fixed() -> None:
+    from tinygrad_lite.nn import Linear
+
+    layer = Linear(2, 1, generator=0)
+    layer.weight[0][0].requires_grad = False
+    check_gradients(lambda model, x: model([x, 2.0])[0], layer, 0.5)  # raises where a derivative is wrong
+    assert layer.weight[0][0].is_constant

@@ -150,7 +150,7 @@ def _inputs_of(arg: Any, name: str) -> tuple[list[Any], Rebuild | None, list[str
     """The numbers in an argument, how to put others in their places, and their names."""
     named = getattr(arg, "named_parameters", None)
     if callable(named):
-        pairs = [(path, parameter) for path, parameter in named()]
+        pairs = [(path, parameter) for path, parameter in named() if parameter.requires_grad]
         return [x for _, x in pairs], None, [f"{name}.{path}" for path, _ in pairs]
     if arg is None or isinstance(arg, str) or (callable(arg) and not isinstance(arg, Value)):
         return [], None, []
