@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from tinygrad_lite.trees import is_array
 from tinygrad_lite.value import Value, is_numpy_scalar, operand
@@ -12,6 +12,9 @@ from tinygrad_lite.value import Value, is_numpy_scalar, operand
 Nest: TypeAlias = Any
 #: The axes that a layer takes: a number where the size is given, a name such as ``"L"`` where any will do.
 Axes = tuple[int | str, ...]
+
+#: Types of which every instance is a number: a quick way through the last axis.
+_NUMBERS: Final = frozenset((Value, float, int))
 
 
 def is_number(item: object) -> bool:
@@ -41,8 +44,8 @@ def shape_of(tree: Nest) -> tuple[int, ...]:
         return ()
     if not isinstance(tree, (list, tuple)):
         raise TypeError(f"expected Values and numbers in lists, tuples or arrays, not {type(tree).__name__} {tree!r}")
-    if not tree:
-        return (0,)
+    if _NUMBERS.issuperset(map(type, tree)):
+        return (len(tree),)
     first = shape_of(tree[0])
     for i in range(1, len(tree)):
         shape = shape_of(tree[i])

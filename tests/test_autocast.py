@@ -95,7 +95,7 @@ def test_an_operation_rounds_its_operands_and_its_result(op: Any) -> None:
             continue  # rounded, or as they were, they are out of its domain
         tried += 1
         assert repr(found.data) == repr(rounded(expected, "float16"))
-        assert found.dtype == "float16"
+        assert found.precision == "float16"
         assert [x.data for x in operands] == list(numbers) or any(x != x for x in numbers)
         assert [parent.data for parent in found.parents] == narrow or any(x != x for x in narrow)
 
@@ -107,8 +107,8 @@ def test_parameters_keep_their_numbers_and_each_enters_by_one_node() -> None:
     casts = {id(parent): parent for node in (first, second) for parent in node.parents if not parent.is_leaf}
     assert len(casts) == 1  # 0.5 and 3.0 need none
     (cast,) = casts.values()
-    assert (cast.op, cast.parents, cast.data, cast.dtype) == ("pos", (w,), rounded(0.1, "float16"), "float16")
-    assert (w.data, w.dtype) == (0.1, "float64")
+    assert (cast.op, cast.parents, cast.data, cast.precision) == ("pos", (w,), rounded(0.1, "float16"), "float16")
+    assert (w.data, w.precision) == (0.1, "float64")
 
 
 def test_a_parameter_that_changes_within_the_block_is_rounded_again() -> None:
@@ -188,7 +188,7 @@ def test_copies_and_pickles_keep_the_format() -> None:
     with autocast("float16"):
         y = x * x
     for twin in (copy.copy(y), copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
-        assert (twin.dtype, twin.data) == ("float16", y.data)
+        assert (twin.precision, twin.data) == ("float16", y.data)
     (leaf,) = {node for node in tg.topological_order(twin, leaves=True) if node.is_leaf}
     leaf.data = 0.9
     with autocast("float16"):
@@ -213,8 +213,8 @@ def test_blocks_nest_and_float64_leaves_a_part_alone() -> None:
         with autocast("float32"):
             single = x * x
         narrow = x * x
-    assert (wide.data, wide.dtype) == (0.09, "float64")
-    assert (single.dtype, narrow.dtype, (x * x).dtype) == ("float32", "float16", "float64")
+    assert (wide.data, wide.precision) == (0.09, "float64")
+    assert (single.precision, narrow.precision, (x * x).precision) == ("float32", "float16", "float64")
     assert single.data == rounded(rounded(0.3, "float32") ** 2, "float32")
 
 
@@ -223,7 +223,7 @@ def test_as_a_decorator_and_an_object_entered_twice() -> None:
     def square(x: Value) -> Value:
         return x * x
 
-    assert square(Value(0.3)).dtype == square(Value(0.5)).dtype == "float16"
+    assert square(Value(0.3)).precision == square(Value(0.5)).precision == "float16"
     block = autocast("float16")
     x = Value(0.3)
     with block:

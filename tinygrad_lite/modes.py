@@ -82,7 +82,7 @@ class autocast(_Mode):  # noqa: N801 (PyTorch's name)
     >>> w = tg.Value(0.1, label="w")
     >>> with tg.autocast("float16"):
     ...     y = w * 3.0
-    >>> y.data, y.dtype, w.data
+    >>> y.data, y.precision, w.data
     (0.2998046875, 'float16', 0.1)
     >>> y.backward()
     >>> w.grad
@@ -243,9 +243,7 @@ def _sweep_watched(order: list[Value]) -> None:
         _pass_on(node)
         message = ""
         if math.isfinite(adjoint) and not math.isfinite(node.grad):
-            message = (
-                f"the gradient {adjoint} of {node!r} is beyond the range of {node.dtype}, recorded at {_line(node)}. "
-            )
+            message = f"the gradient {adjoint} of {node!r} is beyond the range of {node.precision}, recorded at {_line(node)}. "
             message += "Scale the loss down (GradScaler does), or use bfloat16."
         for parent, was_finite in zip(node.parents, known, strict=True):
             if was_finite and not math.isfinite(parent.grad) and math.isfinite(node.grad):

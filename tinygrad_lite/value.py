@@ -263,8 +263,11 @@ class Value(Methods):
             )
 
     @property
-    def dtype(self) -> str:
-        """The format of its number: ``"float64"``, or the one that :class:`tinygrad_lite.autocast` rounded it to."""
+    def precision(self) -> str:
+        """The format of its number: ``"float64"``, or the one that :class:`tinygrad_lite.autocast` rounded it to.
+
+        (Not ``dtype``: NumPy takes what has that for an array or a scalar of its own.)
+        """
         return (self._details.dtype if self._details is not None else "") or "float64"
 
     # micrograd's names for the same, which drawing code of its lecture reads.
