@@ -243,7 +243,8 @@ def _sweep_watched(order: list[Value]) -> None:
         _pass_on(node)
         message = ""
         if math.isfinite(adjoint) and not math.isfinite(node.grad):
-            message = f"the gradient {adjoint} of {node!r} is beyond the range of {node.precision}, recorded at {_line(node)}. "
+            message = f"the gradient {adjoint} of {node!r} is beyond the range of {node.precision}, "
+            message += f"recorded at {_line(node)}. "
             message += "Scale the loss down (GradScaler does), or use bfloat16."
         for parent, was_finite in zip(node.parents, known, strict=True):
             if was_finite and not math.isfinite(parent.grad) and math.isfinite(node.grad):
