@@ -72,6 +72,10 @@ def draw_error(error: BaseException, **options: Any) -> Digraph:
     return draw_node(node, f"{type(origin).__name__}: {call.reason}", lost=frozenset(stand_ins), **options)
 
 
+#: The names of the engine's modules.
+_ENGINE = re.compile(r"tinygrad_lite\.[a-z_]+")
+
+
 def _origin(error: BaseException) -> tuple[BaseException, _Call]:
     """The exception of the operation, which may have been wrapped in others."""
     current: BaseException | None = error
@@ -110,10 +114,14 @@ def _attached(error: BaseException) -> list[Value]:
 
 
 def _variables(traceback: TracebackType | None) -> Iterator[Mapping[str, Any]]:
-    """The variables of each function in a traceback, the innermost first; compiled functions show none."""
+    """The variables of each function in a traceback, the innermost first.
+
+    Not those of the engine's functions: compiled ones show none, and interpreted ones would, of what nobody else holds.
+    """
     frames = []
     while traceback is not None:
-        frames.append(traceback.tb_frame)
+        if not _ENGINE.fullmatch(traceback.tb_frame.f_globals.get("__name__") or ""):
+            frames.append(traceback.tb_frame)
         traceback = traceback.tb_next
     for frame in reversed(frames):
         yield dict(frame.f_locals)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -83,9 +82,7 @@ def test_a_deep_graph_is_cut_at_max_nodes_and_takes_no_recursion() -> None:
     y = Value(1.0)
     for _ in range(100_000):
         y = -y
-    start = time.perf_counter()
     lines = tree(y, max_nodes=50).lines
-    assert time.perf_counter() - start < 2.0
     assert len(lines) == 51
     assert "⋯" in lines[-1]
 
