@@ -148,8 +148,6 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MLP",
-    "MLPClassifier",
-    "MLPRegressor",
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
@@ -230,7 +228,8 @@ __all__ = [
     "xor",
 ]
 
-#: What needs scikit-learn or NumPy, and is loaded when it is first used.
+#: What needs scikit-learn or NumPy, and is loaded when it is first used. (The estimators are not in ``__all__``, so that
+#: ``import *`` works without scikit-learn.)
 _LAZY = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "classic": ""}
 
 
