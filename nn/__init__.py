@@ -228,8 +228,8 @@ __all__ = [
     "xor",
 ]
 
-#: What needs scikit-learn or NumPy, and is loaded when it is first used. (The estimators are not in ``__all__``, so that
-#: ``import *`` works without scikit-learn.)
+#: What needs scikit-learn or NumPy, and is loaded when it is first used. The estimators are not in ``__all__``, so that
+#: ``import *`` works without scikit-learn.
 _LAZY = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "classic": ""}
 
 
