@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar, overload
 
+from tinygrad_lite.nn.activations import OPERATIONS
 from tinygrad_lite.nn.layers import MLP, Layer
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module, head
@@ -205,7 +206,7 @@ def _activation_of(source: Any, activation: str | None) -> str | None:
         and len({type(part) for part in between}) == 1
         and all(_settings(part) == _settings(type(part)()) for part in between)
     )
-    name = _NAMES.get(type(between[0]).__name__) if is_known else None
+    name = OPERATIONS.get(type(between[0]).__name__) if is_known else None
     if name is None:
         raise ValueError(
             f"an MLP cannot compute what {source!r} does: it has one activation, as it is by default, after each layer "
@@ -218,20 +219,3 @@ def _activation_of(source: Any, activation: str | None) -> str | None:
 def _settings(activation: Any) -> dict[str, Any]:
     """What it was made with, but for what does not change what it computes."""
     return {k: x for k, x in vars(activation).items() if not k.startswith("_") and k not in ("training", "inplace")}
-
-
-#: What an MLP calls the activations of PyTorch.
-_NAMES = {
-    "ELU": "elu",
-    "GELU": "gelu",
-    "Hardtanh": "hardtanh",
-    "LeakyReLU": "leaky_relu",
-    "LogSigmoid": "logsigmoid",
-    "ReLU": "relu",
-    "SELU": "selu",
-    "SiLU": "silu",
-    "Sigmoid": "sigmoid",
-    "Softplus": "softplus",
-    "Softsign": "softsign",
-    "Tanh": "tanh",
-}
