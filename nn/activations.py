@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from tinygrad_lite.nn.layers import find_activation
 from tinygrad_lite.nn.module import Module, head
@@ -220,6 +220,10 @@ class Hardtanh(_Named):
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         super().__init__(min_val, max_val)
+
+
+#: The operation of each activation that has a class of its own, by the name of the class, which is PyTorch's.
+OPERATIONS: Final[dict[str, str]] = {kind.__name__: kind.operation for kind in _Named.__subclasses__()}
 
 
 class _AlongAxis(Module):
