@@ -248,6 +248,10 @@ class Module:
         """
         return state.load_state_dict(self, state_dict, strict)
 
+    def __parameter_tree__(self) -> dict[str, tuple[tuple[int, ...], list[Value]]]:
+        """Shape and leaves of each array of parameters, by name: what ``grad`` and ``lift`` know of a Module."""
+        return {entry.name: (entry.shape, entry.items) for entry in state._entries(self) if entry.owner is None}
+
     # ------------------------------------------------------------------------------------------- what it is
 
     def summary(self, *inputs: Any) -> str:

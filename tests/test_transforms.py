@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value, grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
+from tinygrad_lite.transforms import recording_derivatives
 
 Point = namedtuple("Point", "x y")
 
@@ -376,6 +377,7 @@ def test_what_closes_over_an_outer_argument_is_found_in_any_structure() -> None:
 def test_a_direction_has_the_arguments_structure_down_to_its_dicts() -> None:
     f = lambda p: p["a"] * p["b"][0]  # noqa: E731
     assert jvp(f, ({"a": 2.0, "b": [3.0]},), ({"a": 1.0, "b": [10.0]},)) == (6.0, 23.0)
+    assert jvp(f, ({"a": 2.0, "b": [3.0]},), ({"b": [10.0], "a": 1.0},)) == (6.0, 23.0)
     with pytest.raises(ValueError, match="another structure"):
         jvp(f, ({"a": 2.0, "b": [3.0]},), ({"a": 1.0, "c": [10.0]},))
 
@@ -398,3 +400,24 @@ def test_derivatives_of_a_power_at_exponent_zero(x: float) -> None:
 
 def test_hvp_takes_all_arguments_of_the_function_before_the_vector() -> None:
     assert tg.hvp(lambda x, y: x**2 * y)(3.0, 5.0, 2.0) == 20.0
+
+
+def test_recording_derivatives_gives_values_for_numbers_at_every_order() -> None:
+    arrays = np.array([2.0, 3.0])
+    with recording_derivatives():
+        results = [
+            value_and_grad(lambda x: x**3)(2.0),
+            jvp(lambda x: x**3, (2.0,), (1.0,)),
+            [*hessian(lambda v: v[0] * v[1] ** 2)(arrays).flat],
+            [grad(lambda x: 5.0)(1.0)],
+            [*hvp(lambda v: v[0] * v[1] ** 2)(arrays, arrays)],
+        ]
+    assert all(isinstance(x, Value) for result in results for x in result)
+    assert [[x.data for x in result] for result in results] == [
+        [8.0, 12.0],
+        [8.0, 12.0],
+        [0.0, 6.0, 6.0, 4.0],
+        [0.0],
+        [18.0, 24.0],
+    ]
+    assert type(grad(lambda x: x**3)(2.0)) is float

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_lite.trees import flatten
+from tinygrad_lite.nn import Linear, Neuron
+from tinygrad_lite.trees import Flat, flatten, named_units
 from tinygrad_lite.value import Value
 
 Pair = namedtuple("Pair", "first second")
@@ -71,3 +72,153 @@ def test_a_leaf_that_is_no_number_is_named_by_its_place() -> None:
 def test_dicts_of_other_classes_become_dicts(tree: Any) -> None:
     leaves, rebuild = flatten(tree, "it")
     assert rebuild(iter(leaves)) == {"a": 1.0}
+
+
+def test_a_namedtuples_field_is_named_in_the_message() -> None:
+    with pytest.raises(TypeError, match=r"it\[0\]\.second\['k'\] is a str"):
+        flatten([Pair(1.0, {"k": "x"})], "it")
+
+
+def test_modules_are_refused_where_they_have_no_place() -> None:
+    with pytest.raises(TypeError, match=r"it\[1\] is a Neuron"):
+        flatten([1.0, Neuron(1)], "it")
+
+
+nested = st.recursive(
+    st.floats(allow_nan=False) | st.integers(-9, 9) | st.builds(Value, st.floats(-9, 9)),
+    lambda children: st.one_of(
+        st.lists(children, max_size=4),
+        st.tuples(children, children),
+        st.integers(1, 3).flatmap(lambda n: children.map(lambda child: [child] * n)),
+        st.dictionaries(st.text(max_size=3), children, max_size=3),
+        st.tuples(children, children).map(lambda pair: Pair(*pair)),
+        st.lists(st.floats(-9, 9), min_size=4, max_size=4).map(lambda x: np.array(x).reshape(2, 2)),
+    ),
+    max_leaves=12,
+)
+
+
+def same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, np.ndarray):
+        return isinstance(found, np.ndarray) and np.array_equal(found, expected)
+    if isinstance(expected, dict):
+        return list(found) == list(expected) and all(same(found[key], expected[key]) for key in expected)
+    if isinstance(expected, (list, tuple)):
+        return (
+            type(found) is type(expected)
+            and len(found) == len(expected)
+            and all(same(a, b) for a, b in zip(found, expected, strict=True))
+        )
+    return found is expected or (type(found) is type(expected) and found == expected)
+
+
+def leaves_of(tree: Any) -> list[Any]:
+    if isinstance(tree, np.ndarray):
+        return tree.ravel().tolist()
+    if isinstance(tree, dict):
+        return [x for item in tree.values() for x in leaves_of(item)]
+    if isinstance(tree, (list, tuple)):
+        return [x for item in tree for x in leaves_of(item)]
+    return [tree]
+
+
+@given(nested)
+def test_units_hold_every_number_in_order_and_give_the_structure_back(tree: Any) -> None:
+    units, rebuild = named_units(tree, "it")
+    leaves = [x for unit in units for x in unit.leaves]
+    assert all(a is b or a == b for a, b in zip(leaves, leaves_of(tree), strict=True))
+    assert all(len(unit.leaves) == int(np.prod(unit.shape or ())) for unit in units)
+    rows = [unit.leaves[0] if unit.shape is None else list(unit.leaves) for unit in units]
+    assert same(rebuild(iter(rows)), tree)
+    objects = [
+        row if unit.shape is None else object_array(row, unit.shape) for row, unit in zip(rows, units, strict=True)
+    ]
+    assert leaves_of(rebuild(iter(objects))) == leaves_of(tree)
+
+
+def object_array(row: list[Any], shape: tuple[int, ...]) -> Any:
+    array = np.empty(len(row), dtype=object)
+    array[:] = row
+    return array.reshape(shape)
+
+
+def test_units_are_as_large_as_they_are_regular_and_named_by_their_places() -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    tree = {
+        "w": [[1, 2], (3, 4), [5.0, Value(6.0)]],
+        "ragged": [[1.0], [2.0, 3.0]],
+        "mixed": [1.0, [2.0]],
+        "arrays": [array, array],
+        "pair": Pair(1.0, [2.0]),
+        "pairs": [Pair(1.0, 2.0)],
+        "empty": [[], np.zeros((2, 0))],
+        "zero": np.array(7.0),
+        7: np.float32(0.5),
+    }
+    units, _ = named_units(tree, "p")
+    assert [(unit.path, unit.shape) for unit in units] == [
+        ("p.w", (3, 2)),
+        ("p.ragged.0", (1,)),
+        ("p.ragged.1", (2,)),
+        ("p.mixed.0", None),
+        ("p.mixed.1", (1,)),
+        ("p.arrays.0", (2, 3)),
+        ("p.arrays.1", (2, 3)),
+        ("p.pair.first", None),
+        ("p.pair.second", (1,)),
+        ("p.pairs.0.first", None),
+        ("p.pairs.0.second", None),
+        ("p.empty.1", (2, 0)),
+        ("p.zero", ()),
+        ("p.7", None),
+    ]
+    np.testing.assert_array_equal(units[0].array(), [[1, 2], [3, 4], [5, 6]])
+    assert units[0].array().dtype == float
+    assert np.shares_memory(units[5].leaves, array)
+    np.testing.assert_array_equal(units[5].array(), array)
+    assert float(units[-1].array()) == 0.5
+    assert named_units(2.0, "x")[0][0].path == "x"
+    assert named_units([2.0, [1.0]], "")[0][1].path == "1"
+
+
+def test_units_of_a_module_are_its_arrays_and_it_stays_itself() -> None:
+    model = Linear(2, 3, generator=0)
+    model.bias[0].requires_grad = False
+    units, rebuild = named_units([1.0, {"model": model}], "args")
+    assert [(unit.path, unit.shape) for unit in units[1:]] == [
+        ("args.1.model.weight", (3, 2)),
+        ("args.1.model.bias", (3,)),
+    ]
+    assert [x for unit in units[1:] for x in unit.leaves] == model.parameters()
+    np.testing.assert_array_equal(units[1].array(), model.state_dict()["weight"])
+    found = rebuild(iter([5.0, np.zeros((3, 2)), np.zeros(3)]))
+    assert found[0] == 5.0
+    assert found[1]["model"] is model
+
+
+def test_an_array_over_samples_takes_the_place_of_nested_lists_as_it_is() -> None:
+    batched = np.zeros((10, 2))
+    _, rebuild = named_units({"y": [1.0, 2.0]}, "result")
+    assert rebuild(iter([batched]))["y"] is batched
+
+
+def test_what_is_no_number_is_refused_with_the_remedy() -> None:
+    with pytest.raises(TypeError, match=r"args\['name'\] is a str, 'x'; .*a Module, .*of those\. Mark it\.$"):
+        named_units({"name": "x"}, "args", "Mark it.")
+    with pytest.raises(TypeError, match=r"args\[1\] is a str"):
+        named_units(np.array([1.0, "x"], dtype=object), "args")
+
+
+def test_a_parameter_has_one_place_in_the_row_and_any_number_in_the_structure() -> None:
+    model = Neuron(2)
+    flat = Flat([model, 3.0, model], "it", lambda parameter: parameter is not model.w[1])
+    assert flat.leaves == [model.w[0], model.b, 3.0]
+    found = flat.block([[10.0, 20.0, 30.0]], None)
+    for part in (found[0], found[2]):
+        assert list(part) == ["w", "b"]
+        np.testing.assert_array_equal(part["w"], [10.0, 0.0])
+        assert part["b"] == 20.0
+    rows = flat.block([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], (2,))
+    np.testing.assert_array_equal(rows[0]["w"], [[1.0, 0.0], [4.0, 0.0]])
+    np.testing.assert_array_equal(rows[1], [3.0, 6.0])
+    assert flat.row_of(iter([1.0, 9.0, 2.0, 3.0, 1.0, 9.0, 2.0]), "they") == [1.0, 2.0, 3.0]

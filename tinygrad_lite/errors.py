@@ -25,3 +25,7 @@ class StaleGraphError(GraphError):
 
 class AnomalyError(ArithmeticError):
     """Inside ``detect_anomaly()``: an operation made a NaN or an infinity out of finite numbers."""
+
+
+class LiftError(Exception):
+    """A function cannot be lifted, or a program is not right; the message says why and what to do instead."""

@@ -1,21 +1,28 @@
 """Derivatives of functions: ``grad``, ``value_and_grad``, ``jacobian``, ``hessian``, ``hvp``, ``jvp``.
 
-Each takes a function and gives a function; arguments are floats, nested lists, tuples and dicts of floats, and NumPy
-arrays, and results have the arguments' structure. On Values they give Values, so they compose, and on themselves:
-``grad(grad(f))``. All stand on two sweeps over one recorded graph, one from the output (:func:`gradient`) and one from
-the inputs (:func:`jvp`). No ``grad`` of a Value of yours is touched. Values that the function closes over are constants
-to it, except inside another transform that differentiates by them.
+Each takes a function and gives a function; arguments are floats, nested lists, tuples and dicts of floats, NumPy
+arrays and Modules, and results have the arguments' structure. On Values they give Values, so they compose, and on
+themselves: ``grad(grad(f))``. All stand on two sweeps over one recorded graph, one from the output (:func:`gradient`)
+and one from the inputs (:func:`jvp`). No ``grad`` of a Value of yours is touched. Values that the function closes over
+are constants to it, except inside another transform that differentiates by them.
+
+In the place of a Module stands a dict like its ``state_dict()``: a float for a parameter, an array for an array of
+them. Frozen parameters are held fixed: an array of nothing else is left out, and within others their derivative is 0.
+A parameter that is shared counts once; its derivative stands where its arrays do in ``state_dict()``. The function is
+called with the Module itself, whose parameters are what is differentiated by, wherever the function uses them (as in
+PyTorch): through the argument, through a closure, or in Values that were computed from them before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, overload
 
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
 from tinygrad_lite.modes import recording
-from tinygrad_lite.trees import Rebuild, as_array, flatten, flatten_units, is_array, structure
+from tinygrad_lite.trees import Flat, in_order, is_array, structure
 from tinygrad_lite.value import Value, topological_order
 
 Argnums = int | Sequence[int]
@@ -75,6 +82,8 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
     Raises:
         TypeError: When called: ``f`` does not give a scalar, or an argument is not made of numbers.
+        ValueError: When called: there are only Modules, and none of their parameters can be differentiated by; or two
+            arguments share a parameter.
 
     >>> grad(lambda x, y: x * y + y)(2.0, 3.0)
     3.0
@@ -82,6 +91,13 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     12.0
     >>> grad(lambda p: p["a"] * p["b"])({"a": 2.0, "b": 5.0})
     {'a': 5.0, 'b': 2.0}
+
+    By the parameters of a model:
+
+    >>> from tinygrad_lite.nn import Neuron
+    >>> neuron = Neuron(2, activation=None)
+    >>> grad(lambda model, x: model(x))(neuron, [3.0, -1.0])
+    {'w': array([ 3., -1.]), 'b': 1.0}
     """
     with_value = value_and_grad(f, argnums)
 
@@ -102,21 +118,21 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         A function that gives the value, and the gradient as :func:`grad` does.
 
     Raises:
-        TypeError: As :func:`grad`.
+        TypeError, ValueError: As :func:`grad`.
 
     >>> value_and_grad(lambda x: x * x)(3.0)
     (9.0, 6.0)
     """
 
     def value_and_gradient_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        trace = _Trace(f, args, kwargs, argnums)
-        output = trace.output
+        trace = _Trace(f, args, argnums)
+        output = trace.run(kwargs)
         if is_array(output) and output.ndim == 0:
             output = output.item()
         if not isinstance(output, Value):
             output = _constant_output(output, f)
         derivatives = trace.gradients(output)
-        return trace.outward(output), trace.in_argument_structure(derivatives)
+        return trace.outward(output), trace.in_argument_structure([derivatives], None)
 
     return _named(value_and_gradient_of, "value_and_grad", f)
 
@@ -141,11 +157,12 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        trace = _Trace(f, args, kwargs, argnums)
-        outputs, _ = flatten(trace.output, f"the output of {_name(f)}")
-        rows = iter([trace.gradients(y if isinstance(y, Value) else Value(y)) for y in outputs])
-        units, rebuild = flatten_units(trace.output, f"the output of {_name(f)}")
-        return rebuild(iter([trace.block([next(rows) for _ in range(size)], shape) for size, shape in units]))
+        trace = _Trace(f, args, argnums)
+        outputs = Flat(trace.run(kwargs), f"the output of {_name(f)}")
+        rows = iter([trace.gradients(y if isinstance(y, Value) else Value(y)) for y in outputs.leaves])
+        return outputs.assembled(
+            [trace.in_argument_structure([next(rows) for _ in range(size)], shape) for size, shape in outputs.units()]
+        )
 
     return _named(jacobian_of, "jacobian", f)
 
@@ -162,7 +179,7 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
         array of shape ``s + s``.
 
     Raises:
-        TypeError: As :func:`grad`.
+        TypeError, ValueError: As :func:`grad`.
 
     >>> hessian(lambda v: v[0] ** 2 * v[1])([3.0, 5.0])
     [[10.0, 6.0], [6.0, 0.0]]
@@ -183,7 +200,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
 
     Raises:
         TypeError: As :func:`grad`.
-        ValueError: The vector has another structure than the argument.
+        ValueError: As :func:`grad`; or the vector has another structure than the argument.
 
     >>> hvp(lambda v: v[0] ** 2 * v[1])([3.0, 5.0], [1.0, 0.0])
     [10.0, 6.0]
@@ -227,70 +244,102 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, (list, tuple)):
             raise TypeError(f"jvp takes the {name} of all arguments in a tuple: for one argument, write (x,), (v,)")
-    directions, _ = flatten(tuple(tangents), "the tangents")
-    if structure(tuple(tangents)) != structure(tuple(primals)):
-        raise ValueError(
-            f"the tangents have another structure than the primals: {structure(tuple(tangents))}, not "
-            f"{structure(tuple(primals))}; give one number for each"
-        )
-    trace = _Trace(f, tuple(primals), {}, tuple(range(len(primals))))
-    outputs, rebuild = flatten(trace.output, f"the output of {_name(f)}")
+    trace = _Trace(f, tuple(primals), tuple(range(len(primals))))
+    directions = trace.directions(tuple(tangents))
+    outputs = Flat(trace.run({}), f"the output of {_name(f)}")
     trace.higher = trace.higher or any(isinstance(x, Value) for x in directions)
     with recording():
-        derivatives = tangents_of(outputs, trace.inputs, directions, trace.higher)
+        derivatives = tangents_of(outputs.leaves, trace.inputs, directions, trace.higher)
     if trace.higher:
         derivatives = as_values(derivatives)
-    values = [trace.outward(y) for y in outputs]
-    return rebuild(iter(values)), rebuild(iter(derivatives))
+    values = [trace.outward(y) for y in outputs.leaves]
+    return outputs.block([values], None), outputs.block([derivatives], None)
+
+
+@contextmanager
+def recording_derivatives(fixed: Iterable[Value] = ()) -> Iterator[None]:
+    """Inside, what transforms give is made of Values, whatever their arguments are: for ``lift``, which traces it.
+
+    Args:
+        fixed: Frozen leaves that are to be in the graph all the same, as leaves: not as constants, whose numbers
+            derivatives are computed from. They are thawed inside, and still not differentiated by.
+
+    >>> with recording_derivatives():
+    ...     slope = grad(lambda x: x**3)(2.0)
+    >>> slope.data, slope.is_leaf
+    (12.0, False)
+    """
+    thawed = [leaf for leaf in fixed if not leaf.requires_grad]
+    token = _recorded.set(_fixed() | {id(leaf) for leaf in thawed})
+    try:
+        for leaf in thawed:
+            leaf.requires_grad = True
+        yield
+    finally:
+        for leaf in thawed:
+            leaf.requires_grad = False
+        _recorded.reset(token)
 
 
 class _Trace:
-    """One call of f on Values: fresh nodes in the place of the differentiated arguments, and what came out."""
+    """One call of f on Values: nodes in the place of the numbers differentiated by, and what came out.
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums) -> None:
+    The nodes are fresh, except that the parameters of a Module stand for themselves.
+    """
+
+    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums) -> None:
+        self.f = f
         self.single = isinstance(argnums, int)
-        positions = [argnums] if isinstance(argnums, int) else list(argnums)
-        for position in positions:
-            if not isinstance(position, int):
-                raise TypeError(f"argnums is an index or a sequence of indices, not {argnums!r}")
-            if not -len(args) <= position < len(args):
-                raise TypeError(
-                    f"argnums={argnums!r} asks for argument {position} of {_name(f)}, which was called with "
-                    f"{len(args)} positional arguments"
-                )
-        positions = [position % len(args) for position in positions]
-        if len(set(positions)) < len(positions):
-            raise ValueError(f"argnums={argnums!r} names an argument twice")
-        traced = list(args)
+        #: whether an argument holds Values: then the results are Values too
+        self.higher = _recorded.get() is not None
         #: the node of each number in the arguments
         self.inputs: list[Value] = []
-        #: whether an argument holds Values: then the results are Values too
-        self.higher = False
-        self._arguments = [args[position] for position in positions]
-        self._rebuilds: list[tuple[int, Rebuild]] = []
+        self._passed = list(args)
+        self._flats: list[Flat] = []
+        positions = _positions(f, len(args), argnums)
         for position in positions:
-            leaves, rebuild = flatten(args[position], f"argument {position} of {_name(f)}")
-            # A Value becomes a node of its own, or what f holds of the same Value would be differentiated as well.
-            with recording():
-                nodes = [+leaf if isinstance(leaf, Value) else Value(leaf) for leaf in leaves]
-            self.higher = self.higher or any(isinstance(leaf, Value) for leaf in leaves)
+            flat = _flat(args[position], f"argument {position} of {_name(f)}")
+            nodes = self._nodes(flat)
             self.inputs += nodes
-            self._rebuilds.append((len(nodes), rebuild))
-            traced[position] = rebuild(iter(nodes))
+            self._flats.append(flat)
+            self._passed[position] = flat.passed(nodes)
+        _refuse_shared(f, positions, self._flats)
+
+    def _nodes(self, flat: Flat) -> list[Value]:
+        """What f is called with instead of the leaves.
+
+        A Value becomes a node of its own, or what f holds of the same Value would be differentiated as well.
+        """
+        nodes = []
+        with recording():
+            for leaf in flat.leaves:
+                if not isinstance(leaf, Value):
+                    nodes.append(Value(leaf))
+                elif id(leaf) in flat.parameters:
+                    nodes.append(leaf)
+                else:
+                    nodes.append(+leaf)
+                    self.higher = True
+        return nodes
+
+    def run(self, kwargs: dict[str, Any]) -> Any:
+        """What f gives."""
         enclosing = _active.get()
         token = _active.set((*enclosing, self))
         try:
             with recording():
-                self.output = f(*traced, **kwargs)
+                output = self.f(*self._passed, **kwargs)
         finally:
             _active.reset(token)
-        self.higher = self.higher or (bool(enclosing) and self._depends_on(enclosing))
+        self.higher = self.higher or (bool(enclosing) and self._depends_on(output, enclosing))
+        return output
 
-    def _depends_on(self, enclosing: tuple[_Trace, ...]) -> bool:
-        """Whether f closed over what an enclosing transform differentiates by: then the results are Values too."""
+    @staticmethod
+    def _depends_on(output: Any, enclosing: tuple[_Trace, ...]) -> bool:
+        """Whether f uses what an enclosing transform differentiates by: then the results are Values too."""
         outer = {id(x) for trace in enclosing for x in trace.inputs}
-        for output in _values_in(self.output):
-            for node in topological_order(output, leaves=True):
+        for root in _values_in(output):
+            for node in topological_order(root, leaves=True):
                 if id(node) in outer:
                     return True
         return False
@@ -306,12 +355,7 @@ class _Trace:
         """A result as the caller wants it: a Value if the arguments were, else a float."""
         return value.data if isinstance(value, Value) and not self.higher else value
 
-    def in_argument_structure(self, leaves: list[Any]) -> Any:
-        remaining = iter(leaves)
-        results = [rebuild(remaining) for _, rebuild in self._rebuilds]
-        return results[0] if self.single else tuple(results)
-
-    def block(self, rows: list[list[Any]], shape: tuple[int, ...] | None) -> Any:
+    def in_argument_structure(self, rows: list[list[Any]], shape: tuple[int, ...] | None) -> Any:
         """The derivatives of one number or array of the output, in the structure of the arguments.
 
         Args:
@@ -320,21 +364,79 @@ class _Trace:
         """
         results = []
         start = 0
-        for argument in self._arguments:
-            units, rebuild = flatten_units(argument, "the argument")
-            parts = []
-            for size, unit_shape in units:
-                numbers = [x for row in rows for x in row[start : start + size]]
-                start += size
-                whole = (shape or ()) + (unit_shape or ())
-                scalar = shape is None and unit_shape is None
-                parts.append(numbers[0] if scalar else as_array(numbers, whole))
-            results.append(rebuild(iter(parts)))
+        for flat in self._flats:
+            end = start + len(flat.leaves)
+            results.append(flat.block([row[start:end] for row in rows], shape))
+            start = end
         return results[0] if self.single else tuple(results)
+
+    def directions(self, tangents: tuple[Any, ...]) -> list[Any]:
+        """The number for each input in a direction that has the structure of the arguments."""
+        zeros = [0.0] * len(self.inputs)
+        pattern = self.in_argument_structure([zeros], None)
+        if structure(tangents) != structure(pattern):
+            raise ValueError(
+                f"the tangents have another structure than the primals: {structure(tangents)}, not "
+                f"{structure(pattern)}; give one number for each"
+            )
+        numbers = iter(Flat(in_order(tangents, pattern), "the tangents").leaves)
+        return [x for flat in self._flats for x in flat.row_of(numbers, "the tangents")]
 
 
 #: The transforms whose function is being called, outermost first.
 _active: Final[ContextVar[tuple[_Trace, ...]]] = ContextVar("active", default=())
+#: Inside ``recording_derivatives``: the ids of the leaves that are fixed. None outside.
+_recorded: Final[ContextVar[frozenset[int] | None]] = ContextVar("recorded", default=None)
+
+
+def _fixed() -> frozenset[int]:
+    return _recorded.get() or frozenset()
+
+
+def _positions(f: Callable[..., Any], count: int, argnums: Argnums) -> list[int]:
+    """Which of ``count`` arguments to differentiate by."""
+    positions = [argnums] if isinstance(argnums, int) else list(argnums)
+    for position in positions:
+        if not isinstance(position, int):
+            raise TypeError(f"argnums is an index or a sequence of indices, not {argnums!r}")
+        if not -count <= position < count:
+            raise TypeError(
+                f"argnums={argnums!r} asks for argument {position} of {_name(f)}, which was called with "
+                f"{count} positional arguments"
+            )
+    positions = [position % count for position in positions]
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"argnums={argnums!r} names an argument twice")
+    return positions
+
+
+def _flat(argument: Any, what: str) -> Flat:
+    """The numbers of an argument to differentiate by."""
+    fixed = _fixed()
+    flat = Flat(argument, what, lambda parameter: parameter.requires_grad and id(parameter) not in fixed)
+    if flat.modules and not flat.leaves:
+        names = ", ".join(dict.fromkeys(type(module).__name__ for module in flat.modules))
+        frozen = any(Flat(module, what, lambda parameter: True).leaves for module in flat.modules)
+        reason = "all parameters are frozen; thaw some with requires_grad_()" if frozen else "it has no parameters"
+        raise ValueError(
+            f"{what}, {names}, has nothing to differentiate by: {reason}. Or differentiate by other arguments, with "
+            "argnums."
+        )
+    return flat
+
+
+def _refuse_shared(f: Callable[..., Any], positions: list[int], flats: list[Flat]) -> None:
+    """Raises if a parameter is in two arguments: the derivatives by the one and by the other would be the same."""
+    for i, flat in enumerate(flats):
+        for k in range(i):
+            common = {id(leaf) for leaf in flats[k].leaves} & flat.parameters
+            common |= {id(leaf) for leaf in flat.leaves} & flats[k].parameters
+            if common:
+                raise ValueError(
+                    f"arguments {positions[k]} and {positions[i]} of {_name(f)} share parameters ({len(common)}): a "
+                    "derivative by those of one argument alone does not exist. Differentiate by one of the arguments, "
+                    "or give both in one, as a dict or a tuple: a parameter within one argument may be shared"
+                )
 
 
 def _values_in(output: Any) -> list[Value]:

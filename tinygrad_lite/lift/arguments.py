@@ -1,0 +1,273 @@
+"""The arguments of a lifted function: their structure, their arrays, and the Values that stand for them in a trace.
+
+An argument is a number, an array, a Value, a module, or lists, tuples and dicts of these, nested in any way. A rectangular nest of
+numbers counts as one array. Everything else (strings, booleans, None, functions, what ``static`` names) is static: it is given to
+the function as it is, and a program holds for these very things only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.value import Value
+
+Floats = NDArray[np.float64]
+_NUMBERS = (float, int, np.floating, np.integer)
+
+
+@dataclass(eq=False)
+class Unit:
+    """One array or number of the arguments.
+
+    Attributes:
+        path: Where it stands: ``("model", "layers", "0", "weight")``.
+        shape: Of one sample, where it has samples.
+        axis: Along which the samples run; None if it has none.
+        values: The Values of a module's parameters in C order: they are the trace's leaves.
+        whole: Whether the caller gave it as one array.
+    """
+
+    path: tuple[str, ...]
+    shape: tuple[int, ...]
+    axis: int | None = None
+    values: list[Value] | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What two calls must have in common to run the same program. Hashable."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(eq=False)
+class Arguments:
+    """The arguments of one call, taken apart.
+
+    Attributes:
+        units: Their arrays and numbers.
+        arrays: The numbers of each unit; samples along the last axis.
+        signature: Their structure.
+        samples: How many samples there are; None without a batch.
+    """
+
+    units: list[Unit] = field(default_factory=list)
+    arrays: list[Floats] = field(default_factory=list)
+    signature: Signature = field(default_factory=lambda: Signature(()))
+    samples: int | None = None
+    _builders: list[tuple[str | None, Callable[[Iterator[Any]], Any]]] = field(default_factory=list)
+
+    def rebuilt(self, leaves: Iterator[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments with other things in the place of each unit: what ``leaves`` gives."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for name, build in self._builders:
+            if name is None:
+                args.append(build(leaves))
+            else:
+                kwargs[name] = build(leaves)
+        return args, kwargs
+
+
+def take_apart(
+    names: Sequence[str],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    batch: Sequence[int | None],
+    static: Sequence[int | str],
+) -> Arguments:
+    """The arrays and the structure of a call's arguments.
+
+    Args:
+        names: Of the positional arguments.
+        args: The positional arguments.
+        kwargs: The others.
+        batch: For each positional argument the axis along which samples run, or None.
+        static: Positions and names of arguments that are not traced.
+
+    Raises:
+        LiftError: An argument does not fit its batch axis, or samples differ in number.
+    """
+    taken = Arguments()
+    parts: list[Any] = []
+    for position, argument in enumerate(args):
+        axis = batch[position] if position < len(batch) else None
+        name = names[position] if position < len(names) else f"argument{position}"
+        fixed = position in static or name in static
+        build, part = _argument(taken, argument, (name,), axis, fixed)
+        taken._builders.append((None, build))
+        parts.append(part)
+    for name, argument in kwargs.items():
+        build, part = _argument(taken, argument, (name,), None, name in static)
+        taken._builders.append((name, build))
+        parts.append(("keyword", name, part))
+    taken.signature = Signature(tuple(parts))
+    return taken
+
+
+def _argument(
+    taken: Arguments, tree: Any, path: tuple[str, ...], axis: int | None, static: bool
+) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+    """Adds the units of one argument; gives what rebuilds it, and its part of the signature."""
+    if static:
+        return _as_it_is(tree)
+    if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
+        shape = _add(taken, path, np.asarray(tree, dtype=np.float64), axis, whole=True)
+        return next, ("array", shape, axis)
+    if isinstance(tree, Value):
+        _add(taken, path, np.float64(tree.data), axis)
+        return next, "number"
+    if isinstance(tree, _NUMBERS) and not isinstance(tree, bool):
+        _add(taken, path, np.float64(tree), axis)
+        return next, "number"
+    if hasattr(tree, "__parameter_tree__"):
+        return _module(taken, tree, path, axis)
+    if isinstance(tree, np.ndarray) and tree.dtype == object:
+        numbers = _numbers_of(tree)
+        if numbers is None:
+            raise LiftError(f"{_text(path)} is an array of objects that are neither Values nor numbers")
+        shape = _add(taken, path, numbers, axis, whole=True)
+        return next, ("array", shape, axis)
+    if isinstance(tree, (list, tuple)):
+        nest = _rectangular(tree)
+        if nest is not None:
+            shape = _add(taken, path, nest, axis)
+            kinds = _kinds(tree)
+            if axis is not None:
+                kinds.pop(axis)
+            return (lambda leaves: _nested(next(leaves), kinds)), ("nest", shape, axis, tuple(kinds))
+        parts = [_argument(taken, item, (*path, str(i)), axis, False) for i, item in enumerate(tree)]
+        kind = type(tree)
+
+        def sequence(leaves: Iterator[Any]) -> Any:
+            items = [build(leaves) for build, _ in parts]
+            return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+        return sequence, (kind.__name__, tuple([part for _, part in parts]))
+    if isinstance(tree, dict):
+        keyed = {key: _argument(taken, item, (*path, str(key)), axis, False) for key, item in tree.items()}
+        return (
+            lambda leaves: {key: build(leaves) for key, (build, _) in keyed.items()},
+            ("dict", tuple([(key, part) for key, (_, part) in keyed.items()])),
+        )
+    return _as_it_is(tree)
+
+
+def _add(
+    taken: Arguments,
+    path: tuple[str, ...],
+    array: Any,
+    axis: int | None,
+    values: list[Value] | None = None,
+    whole: bool = False,
+) -> tuple[int, ...]:
+    array = np.asarray(array, dtype=np.float64)
+    if axis is not None:
+        if not -array.ndim <= axis < array.ndim:
+            raise LiftError(
+                f"batch names axis {axis} of {_text(path)} for the samples, which has shape {array.shape}. Give None for "
+                "arguments that all samples share."
+            )
+        if taken.samples not in (None, array.shape[axis]):
+            raise LiftError(
+                f"{_text(path)} has {array.shape[axis]} samples along axis {axis}, and the arguments before it have "
+                f"{taken.samples}: they must agree"
+            )
+        taken.samples = array.shape[axis]
+        array = np.moveaxis(array, axis, -1)
+    shape = array.shape if axis is None else array.shape[:-1]
+    taken.units.append(Unit(path, shape, axis, values, whole))
+    taken.arrays.append(array)
+    return shape
+
+
+def _module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | None) -> tuple[Any, Any]:
+    if axis is not None:
+        raise LiftError(f"batch names an axis of {_text(path)}, a module: its parameters are shared by all samples")
+    shapes = []
+    for name, (shape, values) in module.__parameter_tree__().items():
+        array = np.array([value.data for value in values], dtype=np.float64).reshape(shape)
+        _add(taken, (*path, *name.split(".")), array, None, list(values))
+        shapes.append((name, shape, tuple([value.requires_grad for value in values])))
+    count = len(shapes)
+
+    def build(leaves: Iterator[Any]) -> Any:
+        for _ in range(count):
+            next(leaves)
+        return module
+
+    return build, ("module", id(module), bool(getattr(module, "training", False)), tuple(shapes))
+
+
+def _as_it_is(tree: Any) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+    try:
+        hash(tree)
+        key = tree
+    except TypeError:
+        key = _frozen(tree)
+    return (lambda leaves: tree), ("static", type(tree).__name__, key)
+
+
+def _frozen(tree: Any) -> Any:
+    """Something hashable that is equal where static arguments are equal."""
+    if isinstance(tree, dict):
+        return tuple([(key, _frozen(item)) for key, item in tree.items()])
+    if isinstance(tree, (list, tuple)):
+        return tuple([_frozen(item) for item in tree])
+    if isinstance(tree, np.ndarray):
+        return tree.shape, tree.dtype.str, tree.tobytes()
+    try:
+        hash(tree)
+    except TypeError:
+        return id(tree)
+    return tree
+
+
+def _rectangular(tree: Any) -> Any:
+    """A nest of numbers and Values as an array, if it is rectangular."""
+    try:
+        array = np.array(tree)
+    except (ValueError, TypeError):
+        return None
+    if array.dtype.kind in "fiu" and array.size:
+        return array
+    return _numbers_of(array) if array.dtype == object and array.size else None
+
+
+def _numbers_of(array: NDArray[Any]) -> Any:
+    numbers = np.empty(array.size)
+    for i, item in enumerate(array.flat):
+        if isinstance(item, Value):
+            numbers[i] = item.data
+        elif isinstance(item, _NUMBERS) and not isinstance(item, bool):
+            numbers[i] = item
+        else:
+            return None
+    return numbers.reshape(array.shape)
+
+
+def _kinds(tree: Any) -> list[str]:
+    kinds = []
+    while isinstance(tree, (list, tuple)):
+        kinds.append("tuple" if isinstance(tree, tuple) else "list")
+        tree = tree[0]
+    return kinds
+
+
+def _nested(array: Any, kinds: Sequence[str]) -> Any:
+    """An object array as nested lists and tuples."""
+    if not kinds:
+        return array.item() if isinstance(array, np.ndarray) and array.ndim == 0 else array
+    items = [_nested(item, kinds[1:]) for item in array]
+    return tuple(items) if kinds[0] == "tuple" else items
+
+
+def _text(path: Sequence[str]) -> str:
+    return ".".join(path)

@@ -1,0 +1,464 @@
+"""``lift``: from a function of Values to tensor programs, one for each structure of arguments."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift import engines, proof, tidying
+from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, take_apart
+from tinygrad_lite.lift.canonical import canonical
+from tinygrad_lite.lift.grouping import Grouping, grouped
+from tinygrad_lite.lift.groups import Group, Groups, Output
+from tinygrad_lite.lift.naming import name_groups
+from tinygrad_lite.lift.program import Inputs, Program, Report, positional_names
+from tinygrad_lite.lift.results import Results, take_apart_results
+from tinygrad_lite.lift.trace import Graph, graph_of
+from tinygrad_lite.modes import tracing
+from tinygrad_lite.ops import CONSTANT_CODE, LEAF_CODE
+from tinygrad_lite.transforms import recording_derivatives
+from tinygrad_lite.value import STATE, Value
+
+Floats = NDArray[np.float64]
+#: How many programs a lifted function keeps.
+_KEPT: Final = 64
+
+
+def lift(
+    f: Callable[..., Any] | None = None,
+    batch: int | Sequence[int | None] | None = None,
+    reduce: str | None = "mean",
+    engine: str = "numpy",
+    *,
+    static: int | str | Sequence[int | str] = (),
+    check: bool = True,
+    **options: Any,
+) -> Any:
+    """The tensor program inside a function of scalars: the same results, at the speed of arrays.
+
+    The function is run once on Values, for each structure of arguments. In the graph that it records, equal patterns are found and
+    become matrix products, convolutions, sums along axes and elementwise operations on arrays; every program is
+    compared with the function itself on fresh inputs before it is used.
+
+    Args:
+        f: A function of numbers, arrays, modules, and lists, tuples and dicts of these, that gives Values. The transforms
+            compose with it: ``lift(value_and_grad(loss))``.
+        batch: For each positional argument the axis along which samples run, or None where all samples share it: ``(None, 0,
+            0)``. ``f`` is a function of one sample then. An int is the axis of every argument. Without it, ``f``
+            may loop over samples itself; that axis is found as every other is.
+        reduce: With ``batch``: ``"mean"`` or ``"sum"`` over the samples, or None for one result a sample, along the first axis.
+        engine: ``"numpy"``, ``"numba"`` (fused loops, fastest for small models; extra ``fast``) or ``"jax"`` (``jit``
+            on any device; extra ``jax``).
+        static: Positions or names of arguments that the function may branch on: a program is made for each of their values.
+            Strings, booleans and None are static by themselves.
+        check: Whether a result that is not finite, where all inputs are, is an error that names the group where it arose.
+        **options: For the engine; its page says which.
+
+    Returns:
+        A function of the same arguments: a :class:`Lifted`. Results are floats and arrays; a rectangular nest of
+        numbers is given as an array. Without ``f``, a decorator.
+
+    Raises:
+        LiftError: There is no such engine; or, when called, the function cannot be lifted. The message says why.
+        ImportError: The engine's library is not installed.
+
+    >>> from tinygrad_lite import tanh, value_and_grad
+    >>> def loss(w, x, y):
+    ...     total = 0.0
+    ...     for i in range(len(x)):
+    ...         total = total + (tanh(sum(wj * xj for wj, xj in zip(w, x[i]))) - y[i]) ** 2
+    ...     return total / len(x)
+    >>> program = lift(value_and_grad(loss))
+    >>> value, gradient = program([0.5, -1.0], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [0.0, 1.0, 0.5])
+    >>> round(value, 6), gradient.round(6)
+    (2.420323, array([0.136895, 0.258988]))
+    >>> print(program.report())  # doctest: +ELLIPSIS
+    value_and_grad(loss): ... scalar nodes in ... groups
+    ...
+
+    References: the pattern of it is "partial evaluation by tracing" (Frostig et al. 2018, "Compiling machine learning programs via high-level
+    tracing"), run backwards: from scalars to arrays.
+    """
+    if f is None:
+        return functools.partial(lift, batch=batch, reduce=reduce, engine=engine, static=static, check=check, **options)
+    return Lifted(f, batch, reduce, engine, static, check, options)
+
+
+class Lifted:
+    """A function that runs as a tensor program; :func:`lift` makes it.
+
+    Attributes:
+        engine: What runs it.
+        programs: The programs made so far, by the structure of the arguments.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        batch: int | Sequence[int | None] | None,
+        reduce: str | None,
+        engine: str,
+        static: int | str | Sequence[int | str],
+        check: bool,
+        options: dict[str, Any],
+    ) -> None:
+        if not callable(f):
+            raise LiftError(f"lift takes a function, not {type(f).__name__} {f!r:.80}")
+        if reduce not in ("mean", "sum", None):
+            raise LiftError(f'reduce is "mean", "sum" or None, not {reduce!r}')
+        self.engine: Final = engines.checked(engine)
+        self.programs: dict[Signature, Program] = {}
+        self._f = f
+        self._name = str(getattr(f, "__name__", type(f).__name__))
+        self._names = positional_names(f)
+        self._batch = _axes(batch, len(self._names))
+        self._reduce = reduce
+        self._static = (static,) if isinstance(static, (int, str)) else tuple(static)
+        self._check = check
+        self._options = options
+        self._last: Program | None = None
+        functools.update_wrapper(self, f, updated=())
+
+    def __repr__(self) -> str:
+        return f"<lift({self._name}), engine {self.engine!r}: {len(self.programs)} programs>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the program for these arguments; the first call with a structure of arguments makes it."""
+        last = self._last
+        if last is not None and not kwargs:
+            arrays = last.inputs.quickly(args)
+            if arrays is not None:
+                return last.run_arrays(arrays)
+        arguments = self._taken(args, kwargs)
+        return self._program(arguments).run_on(arguments)
+
+    def program_for(self, *args: Any, **kwargs: Any) -> Program:
+        """The program for arguments of this structure, without running it.
+
+        Raises:
+            LiftError: The function cannot be lifted.
+
+        >>> program = lift(lambda x, y: x * y + x).program_for(1.0, 2.0)
+        >>> program(3.0, 4.0)
+        15.0
+        """
+        return self._program(self._taken(args, kwargs))
+
+    @property
+    def source(self) -> str:
+        """The source of the program that was used last, as readable NumPy."""
+        return self.last.source
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups of the program that was used last."""
+        return self.last.groups
+
+    def report(self) -> Report:
+        """What was found in the program that was used last, and what it cost."""
+        return self.last.report()
+
+    @property
+    def last(self) -> Program:
+        """The program that was used last.
+
+        Raises:
+            LiftError: None was made yet.
+        """
+        if self._last is None:
+            raise LiftError(
+                f"lift({self._name}) was not called yet: a program is made for the structure of its arguments. Call it, or "
+                "program_for(...), first."
+            )
+        return self._last
+
+    def _taken(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
+        return take_apart(self._names, args, kwargs, self._batch, self._static)
+
+    def _program(self, arguments: Arguments) -> Program:
+        program = self.programs.get(arguments.signature)
+        if program is None:
+            if any(axis is not None for axis in self._batch) and arguments.samples is None:
+                raise LiftError(f"batch={self._batch} names axes of samples, and no argument of {self._name} has one")
+            program = self._made(arguments)
+            while len(self.programs) >= _KEPT:
+                del self.programs[next(iter(self.programs))]
+            self.programs[arguments.signature] = program
+        self._last = program
+        return program
+
+    # ------------------------------------------------------------------------------------------ making a program
+
+    def _made(self, arguments: Arguments) -> Program:
+        watch = _Watch()
+        with watch("trace"):
+            leaves, results = self._traced(arguments)
+        with watch("flatten"):
+            graph = graph_of([node for nodes in results.nodes for node in nodes])
+        with watch("canonical"):
+            simple = canonical(graph)
+        with watch("groups"):
+            inputs, groups, unit, place = self._inputs(arguments, leaves, graph)
+            _mark_constants(graph, simple.codes, simple.numbers, unit)
+            grouping = grouped(simple, groups, unit, place)
+        with watch("results"):
+            _place_results(grouping, simple.roots, results)
+            program = grouping.program
+            if arguments.samples is not None:
+                tidying.reduce_samples(program, self._reduce)
+            tidying.share_constants(program)
+            tidying.orient(program)
+            tidying.drop_unread(program)
+            name_groups(program)
+        report = _reported(self._name, len(graph), program, watch.seconds)
+        made = Program(
+            self._name, program, inputs, results.structure, report, self.engine, self._check, self._options
+        )
+        with watch("proof"):
+            report.difference = self._prove(made, arguments)
+        return made
+
+    def _traced(self, arguments: Arguments) -> tuple[list[list[Value]], Results]:
+        """The leaves of each unit, and what the function gives on them."""
+        STATE.clock += 1  # what the function makes from here on is newer than all that was there before
+        leaves: list[list[Value]] = []
+        stand_ins: list[Any] = []
+        for unit, array in zip(arguments.units, arguments.arrays, strict=True):
+            numbers = array[..., 0] if unit.axis is not None else array
+            nodes = unit.values or [Value(x) for x in numbers.ravel().tolist()]
+            leaves.append(nodes)
+            stand_ins.append(_arranged(nodes, unit.shape))
+        args, kwargs = arguments.rebuilt(iter(stand_ins))
+        inputs = [node for nodes in leaves for node in nodes]
+        frozen = [node for node in inputs if not node.requires_grad]
+        with tracing(inputs), recording_derivatives(frozen):
+            found = self._f(*args, **kwargs)
+        return leaves, take_apart_results(found, self._name)
+
+    def _inputs(
+        self, arguments: Arguments, leaves: list[list[Value]], graph: Graph
+    ) -> tuple[Inputs, list[Group], NDArray[np.intp], NDArray[np.intp]]:
+        """The input groups, and for each leaf of the graph its group and place."""
+        merged = _merged(arguments.units)
+        groups = []
+        owner: dict[int, tuple[int, int]] = {}
+        for number, (path, members) in enumerate(merged):
+            first = arguments.units[members[0]]
+            shape = first.shape if len(members) == 1 else (len(members), *first.shape)
+            groups.append(Group("input", shape, path=".".join(path), batched=first.axis is not None))
+            place = 0
+            for member in members:
+                for node in leaves[member]:
+                    owner.setdefault(id(node), (number, place))
+                    place += 1
+        before = STATE.clock
+        unit = np.full(len(graph.leaves), -1, dtype=np.intp)
+        places = np.zeros(len(graph.leaves), dtype=np.intp)
+        captured: list[Value] = []
+        for i, leaf in enumerate(graph.leaves):
+            known = owner.get(id(leaf))
+            if known is None and leaf._stamp < before:
+                known = owner[id(leaf)] = (len(groups), len(captured))
+                captured.append(leaf)
+            if known is not None:
+                unit[i], places[i] = known
+        if captured:
+            groups.append(Group("input", (len(captured),), path="captured"))
+        inputs = Inputs(
+            self._names,
+            self._batch,
+            self._static,
+            arguments.signature,
+            [members for _, members in merged],
+            [group.shape for group in groups[: len(merged)]],
+            captured,
+        )
+        return inputs, groups, unit, places
+
+    # ------------------------------------------------------------------------------------------------- the proof
+
+    def _prove(self, program: Program, arguments: Arguments) -> float:
+        """Compares the program with the function on probes; the largest difference."""
+        worst = 0.0
+        for seed in range(proof.PROBES):
+            batched = [unit.axis is not None for unit in arguments.units]
+            arrays = proof.probe(arguments.arrays, batched, seed)
+            try:
+                eager = self._eagerly(arguments, arrays)
+            except (ArithmeticError, ValueError):
+                arrays = [np.array(array) for array in arguments.arrays]
+                eager = self._eagerly(arguments, arrays)
+            samples = _fewer(arguments, arrays)
+            lifted = program.run(program.inputs.gathered(samples))
+            found = proof.largest_difference([np.asarray(a) for a in lifted], eager)
+            if found.relative > proof.TOLERANCE and not self._only_rounding(arguments, arrays, lifted, eager):
+                raise LiftError(
+                    f"the program of {self._name} is not the function: on a probe, number {found.place} of result "
+                    f"{found.result} is {found.lifted!r} instead of {found.eager!r}. Most likely the function's graph "
+                    "depends on the numbers of its arguments: it branches on them, reads them out of the graph, or changes "
+                    "what it closes over. Use where, maximum or lookup, or mark the argument that it branches on as "
+                    "static. If it does none of these, this is a mistake of lift: please report it."
+                )
+            worst = max(worst, found.relative)
+        return worst
+
+    def _only_rounding(
+        self, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]
+    ) -> bool:
+        """Whether the function amplifies rounding as much as the results differ."""
+        bounds = proof.rounding(lambda xs: self._eagerly(arguments, list(xs)), arrays)
+        for ours, truth, bound in zip(lifted, eager, bounds, strict=True):
+            difference = np.abs(np.asarray(ours, dtype=np.float64) - truth)
+            scale = np.abs(truth).max() if truth.size else 0.0
+            if not (difference <= proof.TOLERANCE * scale + proof.AMPLIFIED * bound.max()).all():
+                return False
+        return True
+
+    def _eagerly(self, arguments: Arguments, arrays: list[Floats]) -> list[Floats]:
+        """The results of the function itself, on floats."""
+        if arguments.samples is None:
+            return self._called(arguments, arrays)
+        few = min(arguments.samples, proof.SAMPLES)
+        each = []
+        for sample in range(few):
+            numbers = [
+                array[..., sample] if unit.axis is not None else array
+                for unit, array in zip(arguments.units, arrays, strict=True)
+            ]
+            each.append(self._called(arguments, numbers))
+        stacked = [np.stack(parts) for parts in zip(*each, strict=True)]
+        if self._reduce is None:
+            return stacked
+        return [part.mean(axis=0) if self._reduce == "mean" else part.sum(axis=0) for part in stacked]
+
+    def _called(self, arguments: Arguments, arrays: Sequence[Floats]) -> list[Floats]:
+        with _holding(arguments.units, arrays):
+            given = [array.item() if not array.ndim else array for array in arrays]
+            args, kwargs = arguments.rebuilt(iter(given))
+            results = take_apart_results(self._f(*args, **kwargs), self._name)
+        return [
+            np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
+            for nodes, shape in zip(results.nodes, results.shapes, strict=True)
+        ]
+
+
+class _Watch:
+    """How long each pass takes."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+@contextmanager
+def _holding(units: Sequence[Unit], arrays: Sequence[Floats]) -> Iterator[None]:
+    """Lets the parameters of modules hold other numbers for a while; graphs that were recorded before do not notice."""
+    before = [(value, value._data) for unit in units for value in unit.values or ()]
+    try:
+        for unit, array in zip(units, arrays, strict=True):
+            for value, number in zip(unit.values or (), array.ravel().tolist(), strict=bool(unit.values)):
+                value._data = number
+        yield
+    finally:
+        for value, number in before:
+            value._data = number
+
+
+def _axes(batch: int | Sequence[int | None] | None, count: int) -> tuple[int | None, ...]:
+    if batch is None:
+        return ()
+    if isinstance(batch, int):
+        return (batch,) * max(count, 1)
+    axes = tuple(batch)
+    for axis in axes:
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
+            raise LiftError(f"batch names an axis for each positional argument, or None: not {batch!r}")
+    return axes
+
+
+def _arranged(nodes: Sequence[Value], shape: tuple[int, ...]) -> Any:
+    """Values in a shape: an object array, or the Value itself."""
+    if not shape:
+        return nodes[0]
+    array = np.empty(len(nodes), dtype=object)
+    array[:] = nodes
+    return array.reshape(shape)
+
+
+def _merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Which units make up one input group: the neurons of a layer, each with weights of its own, are one matrix.
+
+    Units whose paths differ in one number, which runs from 0 in all of them, and whose shapes are equal.
+    """
+    groups = [(unit.path, [number]) for number, unit in enumerate(units)]
+    for depth in range(1, max((len(unit.path) for unit in units), default=0)):
+        place = -depth
+        families: dict[tuple[Any, ...], list[int]] = {}
+        for number, (path, members) in enumerate(groups):
+            unit = units[members[0]]
+            mergeable = len(path) > depth and path[place].isdigit() and len(unit.shape) <= 1 and not unit.whole
+            mergeable = mergeable and len(members) == 1
+            key = (path[:place], path[place + 1 :] if depth > 1 else (), unit.shape, unit.axis) if mergeable else (number,)
+            families.setdefault(key, []).append(number)
+        found = []
+        for key, numbers in families.items():
+            paths = [groups[number][0] for number in numbers]
+            if len(numbers) > 1 and [path[place] for path in paths] == [str(i) for i in range(len(paths))]:
+                members = [member for number in numbers for member in groups[number][1]]
+                found.append((min(numbers), ((*key[0], *key[1]), members)))
+            else:
+                found += [(number, groups[number]) for number in numbers]
+        groups = [group for _, group in sorted(found, key=lambda item: item[0])]
+    return groups
+
+
+def _mark_constants(graph: Graph, codes: NDArray[np.intp], numbers: Floats, unit: NDArray[np.intp]) -> None:
+    """Leaves that are arguments are inputs, even frozen ones; what the function made itself is constant."""
+    count = len(graph.leaves)
+    codes[:count] = np.where(unit >= 0, LEAF_CODE, CONSTANT_CODE)
+    numbers[:count] = graph.numbers[:count]
+
+
+def _place_results(grouping: Grouping, roots: NDArray[np.intp], results: Results) -> None:
+    start = 0
+    for nodes, shape in zip(results.nodes, results.shapes, strict=True):
+        ref = grouping.results(roots[start : start + len(nodes)], shape or ())
+        grouping.program.outputs.append(Output(shape, ref))
+        start += len(nodes)
+
+
+def _reported(name: str, nodes: int, program: Groups, seconds: dict[str, float]) -> Report:
+    statements = [group for group in program.groups if group.kind in ("map", "sum", "fold")]
+    return Report(
+        name,
+        nodes,
+        len(statements),
+        sum(any(len(t.factors) > 1 and (t.reduced or g.over) for t in g.terms) for g in statements),
+        sum(any(i.table is not None for ref in g.refs() for i in ref.index) for g in statements),
+        sum(any(t.mask is not None for t in g.terms) for g in statements),
+        seconds,
+    )
+
+
+def _fewer(arguments: Arguments, arrays: Sequence[Floats]) -> Arguments:
+    """The arguments with other arrays, and no more samples than the eager run has."""
+    if arguments.samples is None:
+        return replace(arguments, arrays=list(arrays))
+    few = [
+        array[..., : proof.SAMPLES] if unit.axis is not None else array
+        for unit, array in zip(arguments.units, arrays, strict=True)
+    ]
+    return replace(arguments, arrays=few)

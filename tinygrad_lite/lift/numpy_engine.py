@@ -1,0 +1,113 @@
+"""Programs on NumPy: the emitted source, compiled, with NumPy's functions under the names that it uses.
+
+Text is made from a validated program and run here, nowhere else. What a call costs beside the arithmetic: one entry of
+``numpy.errstate``, as IEEE limits (1/0 = inf) are results here, not warnings. Matrix products are BLAS's, transposed
+operands are views. It computes on float64 arrays; it does not check their shapes, which is its caller's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from tinygrad_lite import ops
+from tinygrad_lite.arithmetic import array
+from tinygrad_lite.lift.einsum import einsum
+from tinygrad_lite.lift.emit import Source, emit
+from tinygrad_lite.lift.groups import Groups, Output
+
+Array = NDArray[np.float64]
+
+
+def build(program: Groups) -> Callable[[Sequence[Array]], list[Array]]:
+    """The program as a function of the input groups' arrays, which gives the outputs' arrays.
+
+    Args:
+        program: A valid program.
+
+    Returns:
+        A function of a list of float64 arrays, one for each input group, of the group's shape; those of batched groups
+        have the samples as one more dimension, the last. It returns new arrays, with the samples first.
+
+    >>> from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref
+    >>> along = (Index(0, ((0, 1),)),)
+    >>> program = Groups([Group("input", (3,), path="x"), Group("map", (3,), "exp", (Ref(0, along),))], [0])
+    >>> program.outputs.append(Output((3,), Ref(1, along)))
+    >>> build(program)([np.zeros(3)])
+    [array([1., 1., 1.])]
+    """
+    source = emit(program)
+    function = compile_source(source, {**_functions(source), **_ARRAY_FUNCTIONS})
+    shared = [place for place, output in enumerate(program.outputs) if _may_share(program, output)]
+
+    def run(inputs: Sequence[Array]) -> list[Array]:
+        with np.errstate(all="ignore"):
+            results = list(function(*inputs))
+        for place in shared:
+            results[place] = np.array(results[place])
+        return results
+
+    return run
+
+
+def compile_source(source: Source, functions: Mapping[str, Any]) -> Callable[..., tuple[Any, ...]]:
+    """The function that the source defines.
+
+    Args:
+        source: What :func:`tinygrad_lite.lift.emit.emit` made. Text from anywhere else is never to be given.
+        functions: What the names of operations and of array functions mean.
+    """
+    namespace: dict[str, Any] = {**functions, **source.constants}
+    exec(compile(source.text, "<lifted program>", "exec"), namespace)
+    function: Callable[..., tuple[Any, ...]] = namespace["program"]
+    return function
+
+
+def _functions(source: Source) -> dict[str, Any]:
+    """NumPy's functions for the operations that the source uses."""
+    known = vars(array())
+    return {name: known.get(op) or _element_by_element(op) for name, op in source.operations.items()}
+
+
+def _element_by_element(operation: str) -> Callable[..., Any]:
+    """An operation that a user defined, on arrays; nan where it raises."""
+    forward = ops.find(operation).forward
+
+    def limit(*numbers: float) -> float:
+        try:
+            return float(forward(*numbers))
+        except (ArithmeticError, ValueError):
+            return float("nan")
+
+    return np.vectorize(limit, otypes=[float])
+
+
+def _mean(x: Array) -> Any:
+    """The mean of all elements: what ``numpy.mean`` computes, in a third of the time where they are few."""
+    return np.add.reduce(x, axis=None) / x.size
+
+
+def _may_share(program: Groups, output: Output) -> bool:
+    """Whether a result may be a view of an argument, a constant or another result."""
+    group = program.groups[output.ref.group]
+    others = [other for other in program.outputs if other is not output and other.ref.group == output.ref.group]
+    computed = group.kind in ("map", "sum", "fold") and group.op != "pos"
+    re_read = group.kind == "sum" and len(group.terms) == 1 and len(group.terms[0].factors) == 1
+    return not computed or re_read or bool(others)
+
+
+_ARRAY_FUNCTIONS: dict[str, Any] = {
+    **{
+        name: getattr(np, name)
+        for name in ("arange", "asarray", "broadcast_to", "eye", "take_along_axis", "tri", "where")
+    },
+    "einsum": einsum,
+    "mean": _mean,
+    "sliding_window_view": sliding_window_view,
+    "inf": np.inf,
+    "nan": np.nan,
+}

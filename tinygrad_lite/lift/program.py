@@ -1,0 +1,262 @@
+"""A lifted program: what ``lift`` gives for one structure of arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift import engines
+from tinygrad_lite.lift.arguments import Arguments, Signature, take_apart
+from tinygrad_lite.lift.groups import Group, Groups
+from tinygrad_lite.lift.results import rebuilt
+
+Floats = NDArray[np.float64]
+Run = Callable[[list[Floats]], list[Floats]]
+
+
+@dataclass(eq=False)
+class Report:
+    """What lifting found, and what it cost. ``print(program.report())`` shows it.
+
+    Attributes:
+        name: Of the function.
+        nodes: Scalar nodes of the trace.
+        groups: Statements of the program: maps, sums and folds.
+        contractions: Sums of products over at least one axis.
+        gathers: Statements that read through a table of places instead of slices.
+        masked: Statements that leave elements out of a sum.
+        seconds: What each pass took.
+        difference: The largest difference on a probe, relative to the largest number of the array it stands in.
+    """
+
+    name: str
+    nodes: int
+    groups: int
+    contractions: int
+    gathers: int
+    masked: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    difference: float = 0.0
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name}: {self.nodes} scalar nodes in {self.groups} groups",
+            f"  contractions   {self.contractions}",
+            f"  masked         {self.masked}",
+            f"  gathers        {self.gathers}",
+            f"  largest difference on a probe: {self.difference:.1e}",
+        ]
+        total = sum(self.seconds.values())
+        lines += [f"  {name:<14} {1e3 * seconds:9.1f} ms" for name, seconds in self.seconds.items()]
+        lines.append(f"  {'together':<14} {1e3 * total:9.1f} ms, {1e6 * total / max(self.nodes, 1):.2f} µs a node")
+        return "\n".join(lines)
+
+
+class Program:
+    """A tensor program, and the structure of the arguments that it takes.
+
+    Attributes:
+        name: Of the function that was lifted.
+        engine: What runs it: ``"numpy"``, ``"numba"`` or ``"jax"``.
+
+    It is made by calling what :func:`~tinygrad_lite.lift.lift` gives, or by its method ``program_for``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        groups: Groups,
+        inputs: Inputs,
+        results: Any,
+        report: Report,
+        engine: str = "numpy",
+        check: bool = True,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self.name: Final = name
+        self.engine: Final = engine
+        self.check: Final = check
+        self.options: Final = dict(options or {})
+        self._groups = groups
+        #: how the arguments become the arrays of the input groups
+        self.inputs: Final = inputs
+        self._results = results
+        self._report = report
+        self._run: Run | None = None
+        self._source: str | None = None
+
+    @property
+    def groups(self) -> list[Group]:
+        """The statements: maps, sums and folds, and the inputs and constants that they read."""
+        return self._groups.groups
+
+    @property
+    def source(self) -> str:
+        """The program as readable NumPy."""
+        if self._source is None:
+            from tinygrad_lite.lift.emit import emit
+
+            self._source = emit(self._groups).text
+        return self._source
+
+    def report(self) -> Report:
+        """What lifting found and cost."""
+        return self._report
+
+    def __repr__(self) -> str:
+        r = self._report
+        return f"<program {self.name}: {r.nodes} scalar nodes in {r.groups} groups, engine {self.engine!r}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the program.
+
+        Args:
+            *args: As those that the function was lifted with: same structure, same shapes; the number of samples may differ.
+            **kwargs: As before.
+
+        Raises:
+            LiftError: The arguments have another structure or shape.
+            FloatingPointError: A result is not finite, though all inputs are, and ``check`` is on.
+        """
+        return self.run_on(self.inputs.taken(args, kwargs))
+
+    def run_on(self, arguments: Arguments) -> Any:
+        """The results for arguments that were taken apart."""
+        return self.run_arrays(self.inputs.gathered(arguments))
+
+    def run_arrays(self, arrays: list[Floats]) -> Any:
+        """The results for an array for each input group, in the structure of the function's results."""
+        found = self.run(arrays)
+        if self.check:
+            self._check(arrays, found)
+        return rebuilt(self._results, iter(self._outward(found)))
+
+    def run(self, arrays: list[Floats]) -> list[Floats]:
+        """The engine's function: an array for each input group, an array for each result."""
+        if self._run is None:
+            self._run = engines.build(self.engine, self._groups, self.options)
+        return self._run(arrays)
+
+    def _outward(self, found: Sequence[Floats]) -> list[Any]:
+        outward: list[Any] = []
+        for output, array in zip(self._groups.outputs, found, strict=True):
+            number = output.shape is None and not output.batched
+            outward.append(float(array) if number and self.engine != "jax" else array)
+        return outward
+
+    def _check(self, arrays: Sequence[Floats], found: Sequence[Any]) -> None:
+        if self.engine == "jax":
+            return
+        for number, array in enumerate(found):
+            if not np.isfinite(array).all() and all(np.isfinite(a).all() for a in arrays):
+                from tinygrad_lite.lift.diagnosis import explain
+
+                raise FloatingPointError(explain(self._groups, self.name, list(arrays), number))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state["_run"] = None
+        return state
+
+
+@dataclass(eq=False)
+class Inputs:
+    """How the arrays of the input groups are put together from the arguments.
+
+    Attributes:
+        names: Of the positional arguments.
+        batch: For each positional argument the axis of its samples, or None.
+        static: Which arguments are not traced.
+        signature: The structure of the arguments.
+        sources: For each input group the units that it is made of, in order.
+        shapes: Of the input groups.
+        captured: The Values that the function closed over, one input group of them, the last, if there are any.
+    """
+
+    names: tuple[str, ...]
+    batch: tuple[int | None, ...]
+    static: tuple[int | str, ...]
+    signature: Signature
+    sources: list[list[int]]
+    shapes: list[tuple[int, ...]]
+    captured: list[Any] = field(default_factory=list)
+    _plain: list[tuple[tuple[int, ...], int | None]] | None = None
+
+    def taken(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
+        """The arguments taken apart, if they have the structure."""
+        arguments = take_apart(self.names, args, kwargs, self.batch, self.static)
+        if arguments.signature != self.signature:
+            raise LiftError(
+                f"this program was made for arguments of another structure or shape: {_shown(self.signature)}, not "
+                f"{_shown(arguments.signature)}. What lift(f) gives makes a program for each structure."
+            )
+        return arguments
+
+    def quickly(self, args: Sequence[Any]) -> list[Floats] | None:
+        """The arrays where all arguments are plain arrays of the right shapes already; None where it takes a closer look."""
+        if self._plain is None:
+            self._plain = self._find_plain()
+        if len(args) != len(self._plain) or not args:
+            return None
+        arrays = []
+        for argument, (shape, axis) in zip(args, self._plain, strict=False):
+            if type(argument) is not np.ndarray or argument.dtype != np.float64:
+                return None
+            if axis is None:
+                if argument.shape != shape:
+                    return None
+                arrays.append(argument)
+            else:
+                moved = argument.T if axis == 0 and argument.ndim <= 2 else np.moveaxis(argument, axis, -1)
+                if moved.shape[:-1] != shape or (arrays and self._samples(arrays, moved)):
+                    return None
+                arrays.append(moved)
+        return arrays
+
+    def _samples(self, arrays: list[Floats], moved: Floats) -> bool:
+        """Whether an array before this one has another number of samples."""
+        assert self._plain is not None
+        return any(
+            axis is not None and array.shape[-1] != moved.shape[-1]
+            for array, (_, axis) in zip(arrays, self._plain, strict=False)
+        )
+
+    def _find_plain(self) -> list[tuple[tuple[int, ...], int | None]]:
+        parts = self.signature.parts
+        plain = not self.captured and all(isinstance(part, tuple) and part and part[0] == "array" for part in parts)
+        if not plain or self.sources != [[unit] for unit in range(len(parts))]:
+            return []
+        return [(part[1], part[2]) for part in parts]
+
+    def gathered(self, arguments: Arguments) -> list[Floats]:
+        """An array for each input group."""
+        arrays = []
+        for units, shape in zip(self.sources, self.shapes, strict=True):
+            if len(units) == 1:
+                arrays.append(arguments.arrays[units[0]])
+            else:
+                arrays.append(np.concatenate([arguments.arrays[unit].ravel() for unit in units]).reshape(shape))
+        if self.captured:
+            arrays.append(np.array([value.data for value in self.captured], dtype=np.float64))
+        return arrays
+
+
+def positional_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's positional arguments, as far as they can be known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple([parameter.name for parameter in parameters if parameter.kind in kinds])
+
+
+def _shown(signature: Signature) -> str:
+    text = ", ".join(str(part) for part in signature.parts)
+    return text if len(text) < 400 else text[:400] + " ..."

@@ -1,0 +1,98 @@
+"""The proof of a program: it is run on fresh inputs, beside the function itself, before anyone gets it.
+
+A probe is an input near the caller's own, so that it lies where the function is defined: numbers are moved by up to a tenth, zeros
+by up to a hundredth; numbers that are all whole (labels, indices) are drawn from those that the caller gave, and samples are exchanged. On it the
+function runs eagerly, on floats, and both results must agree.
+
+How much may they differ? Sums are re-associated, nothing else. A result may be off by :data:`TOLERANCE` of the largest number in its
+array; where the function itself amplifies rounding more than that, by a multiple of what a change in the last place of the
+inputs changes in the eager result. A branch that was frozen in the trace, or a constant that was read from a number, differs by much more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: The largest difference, relative to the largest number of the array that it stands in.
+TOLERANCE = 1e-9
+#: How many times the effect of rounding the inputs a result may differ.
+AMPLIFIED = 1e4
+PROBES = 2
+#: Of how many samples the function itself is evaluated.
+SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a program and its function disagree most on one probe.
+
+    Attributes:
+        relative: |difference| over the largest number of the array.
+        result: Which array of the results.
+        place: Where in it, in C order.
+        lifted: What the program gives there.
+        eager: What the function gives.
+    """
+
+    relative: float
+    result: int
+    place: int
+    lifted: float
+    eager: float
+
+
+def probe(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> list[Floats]:
+    """Fresh inputs near the given ones.
+
+    Args:
+        arrays: The caller's inputs.
+        batched: Which of them have samples along their last axis.
+        seed: Which probe.
+    """
+    rng = np.random.default_rng(seed)
+    samples = next((a.shape[-1] for a, has in zip(arrays, batched, strict=True) if has), 0)
+    order = rng.integers(0, samples, samples) if samples else None
+    fresh = []
+    for array, has in zip(arrays, batched, strict=True):
+        moved = array[..., order] if has else array
+        if array.size and (array == np.rint(array)).all() and (array != 0).any():
+            chosen = rng.choice(array.ravel(), size=array.shape) if not has else moved
+            fresh.append(np.asarray(chosen, dtype=np.float64))
+            continue
+        relative = moved * (1.0 + rng.uniform(-0.1, 0.1, moved.shape))
+        fresh.append(np.where(moved == 0.0, rng.uniform(-0.01, 0.01, moved.shape), relative))
+    return fresh
+
+
+def largest_difference(lifted: Sequence[Floats], eager: Sequence[Floats]) -> Difference:
+    """Where they differ most."""
+    worst = Difference(0.0, 0, 0, 0.0, 0.0)
+    for number, (ours, truth) in enumerate(zip(lifted, eager, strict=True)):
+        ours, truth = np.asarray(ours, dtype=np.float64).ravel(), np.asarray(truth, dtype=np.float64).ravel()
+        if ours.shape != truth.shape:
+            return Difference(np.inf, number, 0, np.nan, np.nan)
+        if not ours.size:
+            continue
+        same = (ours == truth) | (np.isnan(ours) & np.isnan(truth))
+        finite = np.abs(truth[np.isfinite(truth)])
+        scale = max(float(finite.max()) if len(finite) else 0.0, 1e-290)
+        with np.errstate(all="ignore"):
+            relative = np.where(same, 0.0, np.abs(ours - truth) / scale)
+        relative = np.where(np.isnan(relative), np.inf, relative)
+        place = int(relative.argmax())
+        if relative[place] > worst.relative:
+            worst = Difference(float(relative[place]), number, place, float(ours[place]), float(truth[place]))
+    return worst
+
+
+def rounding(eager: Callable[[Sequence[Floats]], list[Floats]], arrays: Sequence[Floats]) -> list[Floats]:
+    """How much each eager result changes when every input changes in its last places."""
+    rng = np.random.default_rng(0)
+    shaken = [array * (1.0 + rng.choice([-4.0, 4.0], array.shape) * 2.0**-53) for array in arrays]
+    return [np.abs(a - b) for a, b in zip(eager(shaken), eager(arrays), strict=True)]

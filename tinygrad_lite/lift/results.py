@@ -1,0 +1,88 @@
+"""What a lifted function gives: its structure, and the numbers in it as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.value import Value, operand
+
+Rebuild = Callable[[Iterator[Any]], Any]
+
+
+@dataclass(eq=False)
+class Results:
+    """The results of one trace, taken apart.
+
+    Attributes:
+        shapes: Of each array; None for a plain number.
+        nodes: The Values of each array in C order.
+        structure: What holds them, as nested lists of names, numbers and keys that can be written to a file.
+    """
+
+    shapes: list[tuple[int, ...] | None] = field(default_factory=list)
+    nodes: list[list[Value]] = field(default_factory=list)
+    structure: Any = None
+
+
+def take_apart_results(tree: Any, name: str) -> Results:
+    """The arrays of what a function gave: numbers, arrays, and rectangular nests of numbers as arrays.
+
+    Raises:
+        LiftError: Something in it is no number.
+    """
+    taken = Results()
+    taken.structure = _structure(taken, tree, f"the result of {name}")
+    return taken
+
+
+def _structure(taken: Results, tree: Any, what: str) -> Any:
+    if isinstance(tree, dict):
+        for key in tree:
+            if not isinstance(key, (str, int)):
+                raise LiftError(f"{what} is a dict with the key {key!r}: keys are str or int")
+        return {"dict": [[key, _structure(taken, item, f"{what}[{key!r}]")] for key, item in tree.items()]}
+    array = _as_array(tree)
+    if array is not None:
+        taken.shapes.append(None if not isinstance(tree, np.ndarray) and array.ndim == 0 else array.shape)
+        taken.nodes.append([operand(item) for item in array.flat])
+        return "array"
+    if isinstance(tree, (list, tuple)):
+        kind = "tuple" if isinstance(tree, tuple) else "list"
+        return {kind: [_structure(taken, item, f"{what}[{i}]") for i, item in enumerate(tree)]}
+    if tree is None:
+        raise LiftError(f"{what} is None: return the Values to compute")
+    raise LiftError(f"{what} is a {type(tree).__name__}, {tree!r:.80}: a lifted function gives Values and numbers")
+
+
+def _as_array(tree: Any) -> Any:
+    """Numbers and Values in a rectangular arrangement as an object array; None for anything else."""
+    if isinstance(tree, np.ndarray):
+        return tree.astype(object)
+    if isinstance(tree, Value) or (isinstance(tree, (float, int, np.number)) and not isinstance(tree, bool)):
+        array = np.empty((), dtype=object)
+        array[()] = tree
+        return array
+    if isinstance(tree, list) and tree:
+        parts = [_as_array(item) for item in tree]
+        if all(part is not None and part.shape == parts[0].shape for part in parts):
+            whole = np.empty((len(parts), *parts[0].shape), dtype=object)
+            for i, part in enumerate(parts):
+                whole[i] = part
+            return whole
+    return None
+
+
+def rebuilt(structure: Any, arrays: Iterator[Any]) -> Any:
+    """The results, with these arrays."""
+    if structure == "array":
+        return next(arrays)
+    ((kind, items),) = structure.items()
+    if kind == "dict":
+        return {key: rebuilt(item, arrays) for key, item in items}
+    found = [rebuilt(item, arrays) for item in items]
+    return tuple(found) if kind == "tuple" else found

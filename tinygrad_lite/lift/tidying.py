@@ -1,0 +1,174 @@
+"""The last passes over the groups: samples, equal constants, axes in the order of the results, and what nobody reads.
+
+- With ``batch``, what the graph of one sample gives becomes a sum or a mean over samples. A product that is averaged becomes a
+  contraction over the samples: ∂L/∂W = mean over b of δ[i, b]·a[k, b] is one matrix product.
+- Constants with the same numbers are one.
+- A group that only a result reads, along exchanged axes, gets the axes of the result.
+
+Why it is sound: a mean over samples is linear; the rest renames. Cost: one pass over the groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+
+
+def reduce_samples(program: Groups, reduce: str | None) -> None:
+    """Makes the results sums or means over the samples, or gives them one axis for these."""
+    readers = _readers(program)
+    reduced: dict[int, int] = {}
+    outputs = []
+    for output in program.outputs:
+        number = output.ref.group
+        if not program.groups[number].batched:
+            if reduce == "sum":
+                raise LiftError(
+                    'a result does not depend on the samples, and its sum over them is not what you want: use reduce="mean"'
+                )
+            outputs.append(output)
+        elif reduce is None:
+            outputs.append(replace(output, batched=True))
+        else:
+            if number not in reduced:
+                reduced[number] = _reduced(program, number, reduce, readers)
+            outputs.append(replace(output, ref=replace(output.ref, group=reduced[number])))
+    program.outputs = outputs
+
+
+def _readers(program: Groups) -> list[int]:
+    readers = [0] * len(program.groups)
+    for group in program.groups:
+        for ref in group.refs():
+            readers[ref.group] += 1
+    return readers
+
+
+def _reduced(program: Groups, number: int, over: str, readers: list[int]) -> int:
+    """The group that is the mean (or sum) of another over the samples."""
+    group = program.groups[number]
+    terms: tuple[Term, ...]
+    if group.kind == "sum" and not readers[number] and (over == "mean" or _all_batched(program, group)):
+        terms = group.terms
+    elif group.kind == "map" and group.op == "mul" and not readers[number]:
+        terms = (Term(group.operands),)
+    else:
+        terms = (Term((identity(number, len(group.shape)),)),)
+    program.groups.append(
+        Group("sum", group.shape, terms=terms, over=over, present=group.present, nodes=group.nodes)
+    )
+    return len(program.groups) - 1
+
+
+def _all_batched(program: Groups, group: Group) -> bool:
+    return all(any(program.groups[ref.group].batched for ref in term.factors) for term in group.terms)
+
+
+def identity(number: int, axes: int) -> Ref:
+    """All of a group, as it is."""
+    return Ref(number, tuple([Index(0, ((axis, 1),)) for axis in range(axes)]))
+
+
+def share_constants(program: Groups) -> None:
+    """Reads equal constants from the first of them."""
+    known: dict[tuple[tuple[int, ...], bytes], int] = {}
+    same = list(range(len(program.groups)))
+    for number, group in enumerate(program.groups):
+        if group.kind == "constant":
+            assert group.data is not None
+            same[number] = known.setdefault((group.shape, group.data.tobytes()), number)
+    _renumber(program, same)
+
+
+def orient(program: Groups) -> None:
+    """Gives groups that one result alone reads the axes of that result."""
+    readers = _readers(program)
+    for output in program.outputs:
+        readers[output.ref.group] += 1
+    for place, output in enumerate(program.outputs):
+        group = program.groups[output.ref.group]
+        order = _permutation(output, group)
+        if order is None or readers[output.ref.group] != 1 or group.kind not in ("map", "sum"):
+            continue
+        # axis k of the group becomes axis order[k]
+        back = [order.index(axis) for axis in range(len(order))]
+        number = {axis: new for axis, new in enumerate(order)}
+        group.shape = tuple([group.shape[axis] for axis in back])
+        group.operands = tuple([_with_axes(ref, number) for ref in group.operands])
+        group.terms = tuple(
+            [
+                replace(
+                    term,
+                    factors=tuple([_with_axes(ref, number) for ref in term.factors]),
+                    axes=tuple([number.get(axis, axis) for axis in term.axes]),
+                )
+                for term in group.terms
+            ]
+        )
+        shape = tuple([group.shape[axis] for axis in order])
+        if group.nodes is not None:
+            group.nodes = np.ascontiguousarray(group.nodes.reshape(shape).transpose(back)).ravel()
+        if group.present is not None:
+            group.present = np.ascontiguousarray(group.present.transpose(back))
+        program.outputs[place] = replace(output, ref=identity(output.ref.group, len(order)))
+
+
+def _permutation(output: Output, group: Group) -> list[int] | None:
+    """For each axis of the group the axis of the result that runs along it, if the axes are merely exchanged."""
+    if output.ref.flat or output.shape is None or len(output.shape) != len(group.shape):
+        return None
+    order = []
+    for index, size in zip(output.ref.index, group.shape, strict=True):
+        if index.table is not None or index.offset or len(index.steps) != 1:
+            return None
+        ((axis, step),) = index.steps
+        if step != 1 or output.shape[axis] != size:
+            return None
+        order.append(axis)
+    if order == sorted(order) or len(set(order)) < len(order):
+        return None
+    return order
+
+
+def _with_axes(ref: Ref, number: dict[int, int]) -> Ref:
+    return replace(ref, index=tuple([_index_with_axes(index, number) for index in ref.index]))
+
+
+def _index_with_axes(index: Index, number: dict[int, int]) -> Index:
+    if index.table is not None:
+        return replace(index, axes=tuple([number.get(axis, axis) for axis in index.axes]))
+    return replace(index, steps=tuple(sorted([(number.get(axis, axis), step) for axis, step in index.steps])))
+
+
+def drop_unread(program: Groups) -> None:
+    """Leaves out the groups on which no result depends; inputs stay."""
+    read = [False] * len(program.groups)
+    for output in program.outputs:
+        read[output.ref.group] = True
+    for number in range(len(program.groups) - 1, -1, -1):
+        if read[number]:
+            for ref in program.groups[number].refs():
+                read[ref.group] = True
+    for number in program.inputs:
+        read[number] = True
+    kept = [number for number in range(len(program.groups)) if read[number]]
+    new = {number: place for place, number in enumerate(kept)}
+    _renumber(program, [new.get(number, -1) for number in range(len(program.groups))])
+    program.groups = [program.groups[number] for number in kept]
+    program.inputs = [new[number] for number in program.inputs]
+
+
+def _renumber(program: Groups, number: list[int]) -> None:
+    for group in program.groups:
+        group.operands = tuple([replace(ref, group=number[ref.group]) for ref in group.operands])
+        group.terms = tuple(
+            [
+                replace(term, factors=tuple([replace(ref, group=number[ref.group]) for ref in term.factors]))
+                for term in group.terms
+            ]
+        )
+    program.outputs = [replace(output, ref=replace(output.ref, group=number[output.ref.group])) for output in program.outputs]

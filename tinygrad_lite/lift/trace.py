@@ -1,0 +1,61 @@
+"""The first pass: from a function of Values to its scalar graph, as arrays of numbers.
+
+The graph that the function records is the trace. Derivatives are part of it where the function differentiates, because
+inside a trace the transforms record them as Values. The arrays number the nodes so that operands come before the nodes that use
+them; leaves come first.
+
+Cost: one pass over the nodes. Nothing is decided here: what the graph says is kept to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.recorded import arrays_of
+from tinygrad_lite.value import Value
+
+Integers = NDArray[np.intp]
+Floats = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Graph:
+    """A scalar graph: for each node its operation's code, its operands and its number.
+
+    Attributes:
+        codes: Of the operations; see :data:`tinygrad_lite.ops.BY_CODE`.
+        starts: Where the operands of each node begin in ``operands``; one more at the end.
+        operands: Numbers of nodes.
+        numbers: What each node held when it was recorded.
+        leaves: The Values that are leaves: nodes 0, 1, 2 ...
+        roots: The nodes that are results.
+    """
+
+    codes: Integers
+    starts: Integers
+    operands: Integers
+    numbers: Floats
+    leaves: list[Value]
+    roots: Integers
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def graph_of(roots: Sequence[Value]) -> Graph:
+    """The graph below some nodes."""
+    codes, counts, operands, numbers, leaves, positions = arrays_of(list(roots))
+    starts = np.zeros(len(codes) + 1, dtype=np.intp)
+    np.cumsum(np.asarray(counts, dtype=np.intp), out=starts[1:])
+    return Graph(
+        np.asarray(codes, dtype=np.intp),
+        starts,
+        np.asarray(operands, dtype=np.intp),
+        np.asarray(numbers, dtype=np.float64),
+        leaves,
+        np.asarray(positions, dtype=np.intp),
+    )
