@@ -21,6 +21,7 @@ COMPILED = [
         "numerics",
         "operation",
         "ops",
+        "recorded",
         "sequences",
         "value",
     )

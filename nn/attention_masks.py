@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.shapes import Axes, Nest, checked_shape, flat, nested
 from tinygrad_lite.value import Value, is_numpy_scalar, operand
 
@@ -62,12 +63,14 @@ def _sum(a: Bias, b: Bias) -> Bias:
     if a is None or b is None:
         return None
     for one, other in ((a, b), (b, a)):
-        if one.is_constant and one.data == 0.0:
+        if one.is_constant and not is_traced(one) and one.data == 0.0:
             return other
     return a + b
 
 
 def _bias(name: str, what: str, x: Any, zero: Value) -> Bias:
+    if isinstance(x, Value) and is_traced(x):  # its number is not known yet
+        return x
     number = x.data if isinstance(x, Value) else x
     if number != number or number == math.inf:
         raise ValueError(f"{name} takes {what} of finite numbers, and of -inf where a key is left out, not {number}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_lite.functions import equal, lookup, sum
+from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.pairing import (
     Number,
     Place,
@@ -76,7 +77,7 @@ def each_sample(
     counted: list[Value] = []
     totals: list[Number] = []
     for sample in samples:
-        if ignore_index is not None and not isinstance(sample.target, tuple) and data_of(sample.target) == ignore_index:
+        if _is_ignored(sample, ignore_index):
             losses.append(operand(0.0))
             continue
         _check_target(sample)
@@ -128,6 +129,15 @@ def samples_of(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
         _gather(scores, y, by_index, (None, n), samples)
         for n, (scores, y) in enumerate(zip(input, target, strict=True))
     ]
+
+
+def _is_ignored(sample: Sample, ignore_index: int | None) -> bool:
+    """Whether it does not count. While ``lift`` traces, a target that may be any class is not looked at."""
+    if ignore_index is None or isinstance(sample.target, tuple):
+        return False
+    if is_traced(sample.target) and ignore_index not in range(len(sample.scores)):
+        return False
+    return data_of(sample.target) == ignore_index
 
 
 def item(items: Sequence[Number], index: Number) -> Any:
@@ -204,6 +214,8 @@ def _class_weights(weight: Any, samples: Sequence[Sample]) -> Sequence[Number]:
 def _check_target(sample: Sample) -> None:
     """Raises unless the target is a class index or probabilities."""
     y, place, classes = sample.target, sample.place, len(sample.scores)
+    if any(map(is_traced, y if isinstance(y, tuple) else (y,))):  # its numbers are not known yet
+        return
     if not isinstance(y, tuple):
         k = data_of(y)
         if k not in range(classes):

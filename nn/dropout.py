@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tinygrad_lite.modes import is_tracing
 from tinygrad_lite.nn.hyperparameters import PROPORTION
 from tinygrad_lite.nn.init import Generator, as_generator
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, checked_shape, like, map_numbers, values
+from tinygrad_lite.refusals import refuse
 from tinygrad_lite.value import Value, operand
 
 
@@ -46,6 +48,12 @@ class Dropout(Module):
         checked_shape(head(self), input, ("*",))
         if not self.training or self.p == 0.0:
             return input
+        if is_tracing():
+            refuse(
+                f"{head(self)} in training",
+                "draw once, and the program would drop the same numbers at each call",
+                "call eval() on the model, or set p to 0",
+            )
         p = self.p
         dropped = operand(0.0)
         kept = operand(1.0 / (1.0 - p)) if p < 1.0 else dropped

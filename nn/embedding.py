@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.init import Generator, normal_
 from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
@@ -89,6 +90,8 @@ class Embedding(Module):
 
     def _checked_index(self, given: Any) -> int | Value:
         index = given.item() if is_numpy_scalar(given) else given
+        if isinstance(index, Value) and is_traced(index):  # its number is not known yet
+            return index
         number = index.data if isinstance(index, Value) else index
         if isinstance(index, bool) or not (isinstance(index, int) or (isinstance(index, Value) and number % 1 == 0)):
             raise TypeError(

@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from tinygrad_lite.functions import abs, clamp, exp, log, log1p, maximum, relu, softplus
+from tinygrad_lite.functions import abs, clamp, exp, less, log, log1p, maximum, relu, softplus, where
+from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.pairing import REDUCTIONS, Number, check_reduction, each_number
 from tinygrad_lite.nn.shapes import Nest, is_number
 from tinygrad_lite.value import Value, operand
@@ -277,6 +278,8 @@ def kl_div(input: Nest, target: Nest, *, reduction: str = "mean", log_target: bo
     def formula(score: Value, y: Number) -> Value:
         if log_target:
             return exp(y) * (y - score)
+        if is_traced(y):
+            return where(y, y * (log(where(y, y, 1.0)) - score), -y * score)
         if isinstance(y, Value):
             return y * (log(y) - score) if y.data else -y * score  # p log p is 0 at 0
         return y * log(y) - y * score if y else operand(0.0)
@@ -298,11 +301,16 @@ def _squared_error(prediction: Value, y: Number) -> Value:
 
 def _log(p: Value) -> Value:
     """log p, at least −100."""
+    if is_traced(p):
+        return log(maximum(p, _LEAST))
     return log(p) if p.data > _LEAST else log(maximum(p, _LEAST))
 
 
 def _log_of_rest(p: Value) -> Value:
     """log(1−p), at least −100."""
+    if is_traced(p):
+        inside = less(p, 1.0)
+        return where(inside, log1p(-where(inside, p, 0.0)), math.log(_LEAST))
     return log1p(-p) if p.data < 1.0 else log(maximum(1.0 - p, _LEAST))
 
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lite.functions import sqrt
+from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.hyperparameters import AT_LEAST_ZERO, PROPORTION
 from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, checked_shape, flat, like, map_vectors, nested, parameters_of_shape, values
+from tinygrad_lite.refusals import refuse
 from tinygrad_lite.sequences import dot, mean
 from tinygrad_lite.value import Value, operand
 
@@ -222,15 +224,23 @@ class BatchNorm1d(Module):
                 f"{head(self)} needs more than one number a channel to find their variance, and was given a batch of "
                 f"shape {shape}; " + ("after eval() one will do" if self.running_mean is not None else "give more")
             )
+        is_tracking = self.training and self.running_mean is not None
         means, variances, results = [], [], []
         for c, xs in enumerate(channels):
             centre = mean(xs) if of_batch else operand(self.running_mean[c])  # type: ignore[index]  # see of_batch
             deviations = _deviations(xs, centre)
             variance = _mean_square(deviations) if of_batch else operand(self.running_var[c])  # type: ignore[index]  # "
             results.append(self._scaled(c, deviations, variance))
-            means.append(centre.data)
-            variances.append(variance.data)
-        if self.training and self.running_mean is not None:
+            if is_tracking and is_traced(centre):
+                refuse(
+                    f"{head(self)} in training",
+                    "move its running averages by this example, and the program would move none",
+                    "call eval() on the model, or make the layer with track_running_stats=False",
+                )
+            if is_tracking:
+                means.append(centre.data)
+                variances.append(variance.data)
+        if is_tracking:
             self._track(means, variances, len(channels[0]))
         return like(input, _samples(results, shape))
 

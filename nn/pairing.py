@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tinygrad_lite.functions import mean, sum
+from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.shapes import Nest, as_object_array, is_number
 from tinygrad_lite.trees import is_array
 from tinygrad_lite.value import Value, operand
@@ -222,6 +223,8 @@ def _rows(trees: Mapping[str, Any], place: Place) -> dict[str, Sequence[Any]]:
 def _check_numbers(check: Check, column: Sequence[Any], name: str, input: Nest) -> None:
     """Raises with the place of the first number that the check complains of."""
     for index, item in enumerate(column):
+        if is_traced(item):  # its number is not known yet
+            continue
         number = data_of(item)
         if complaint := check(number):
             at = written(list(_places(input, None))[index])

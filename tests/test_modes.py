@@ -1,4 +1,4 @@
-"""no_grad and detect_anomaly: what they change, for whom, and that they put it back."""
+"""no_grad, detect_anomaly and tracing: what they change, for whom, and that they put it back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite import AnomalyError, Value, detect_anomaly, is_recording, no_grad
+from tinygrad_lite import AnomalyError, TraceError, Value, detect_anomaly, is_recording, no_grad
+from tinygrad_lite.modes import is_traced, is_tracing, tracing
 
 
 def every_kind_of_node(x: Value) -> list[Any]:
@@ -213,3 +214,141 @@ def test_limits_inside_a_rule_do_not_reach_other_threads() -> None:
         thread.start()
         thread.join()
     assert errors == [ZeroDivisionError]
+
+
+# -------------------------------------------------------------------------------------------------- tracing
+
+
+def test_tracing_holds_inside_its_block_only() -> None:
+    x = Value(2.0)
+    with tracing([x]):
+        assert is_tracing()
+        assert is_traced(x)
+        with pytest.raises(TraceError), tracing([Value(1.0)]):
+            bool(x)
+        assert is_tracing()
+    assert not is_tracing()
+    assert not is_traced(x)
+    assert x > 1.0
+
+
+def test_tracing_ends_when_an_exception_leaves_it() -> None:
+    x = Value(2.0)
+    with pytest.raises(KeyError), tracing([x]):
+        raise KeyError
+    with pytest.raises(TraceError), tracing([x]):
+        bool(x)
+    assert tg.value.STATE.tracing == 0
+    assert not is_tracing()
+
+
+def test_an_interruption_goes_through_tracing_as_it_is() -> None:
+    x = Value(2.0)
+
+    def interrupted() -> None:
+        with pytest.raises(TraceError):
+            bool(x)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tracing([x])(interrupted)()
+
+
+def test_tracing_inside_of_tracing_keeps_the_inputs_of_both() -> None:
+    x, y = Value(2.0), Value(3.0)
+    with tracing([x]):
+        with tracing([y]):
+            assert is_traced(x)
+            assert is_traced(y)
+        assert is_traced(x)
+        assert not is_traced(y)
+        assert y.data == 3.0
+
+
+def test_tracing_decorates_and_can_be_entered_again() -> None:
+    x = Value(2.0)
+    mode = tracing([x])
+    assert mode(is_traced)(x)
+    assert mode(is_traced)(x)
+    with mode, mode:
+        assert is_traced(x)
+    assert not is_traced(x)
+
+
+def test_tracing_holds_in_its_own_thread_only() -> None:
+    x = Value(2.0)
+    seen: list[float] = []
+    with tracing([x]):
+        thread = threading.Thread(target=lambda: seen.append(x.data))
+        thread.start()
+        thread.join()
+        assert tg.value.STATE.tracing == 1
+    assert seen == [2.0]
+
+
+def test_recording_takes_the_short_way_while_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Value(2.0)
+    with tracing([x]):
+        assert tg.value.STATE.modes == 0
+        monkeypatch.setattr("tinygrad_lite.modes.record", None)
+        nodes = every_kind_of_node(x)
+    assert [node.data for node in nodes] == [node.data for node in every_kind_of_node(x)]
+
+
+def test_dependence_is_found_through_every_kind_of_node_and_leaves_no_trace() -> None:
+    x = Value(2.0)
+    nodes = every_kind_of_node(x)
+    with tracing([x]):
+        assert all(map(is_traced, nodes))
+    with tracing([Value(2.0)]):
+        assert not any(map(is_traced, nodes))
+    assert all(node._pending == 0 for node in [x, *nodes])
+    with tracing([nodes[0]]):  # an interior node
+        assert is_traced(nodes[0] * 2.0)
+        assert not is_traced(x)
+
+
+def test_dependence_is_found_in_deep_and_in_shared_graphs() -> None:
+    x, c = Value(1.0), Value(1.0)
+    y = x
+    for _ in range(50_000):
+        y = y + c
+    z = c
+    for _ in range(200):  # 2 to the power 200 ways down
+        z = z + z
+    with tracing([x]):
+        assert is_traced(y)
+        assert not is_traced(z)
+
+
+def test_what_is_no_value_is_not_traced() -> None:
+    with tracing([Value(1.0)]):
+        assert not any(map(is_traced, [1.0, None, "x", [Value(1.0)]]))
+
+
+def test_anomalies_are_watched_while_tracing() -> None:
+    x = Value(1e200, label="big")
+    with tracing([x]), detect_anomaly():
+        assert is_traced(x * 2.0)
+        with pytest.raises(AnomalyError, match=r"mul made inf.*Value\(traced, label='big'\)"):
+            x * x
+        assert tg.grad(lambda v: v * v)(3.0) == 6.0
+
+
+def test_an_operation_that_fails_while_tracing_says_what_it_says_otherwise() -> None:
+    x = Value(-1.0, label="x")
+    with tracing([x]), pytest.raises(ValueError, match=r"log\(Value\(traced, label='x'\)\).*clamp or maximum"):
+        tg.log(x)
+
+
+def test_no_grad_and_autocast_around_what_does_not_depend_on_the_inputs_are_as_always() -> None:
+    x = Value(0.1)
+    with tracing([x]):
+        with no_grad():
+            assert (-(Value(2.0) * 3.0)).data == -6.0
+            with tg.modes.recording():
+                assert is_traced(x * 3.0)
+        with tg.autocast("float16"):
+            assert (Value(0.1) * 3.0).data == 0.2998046875
+        with tg.autocast("float64"):
+            assert is_traced(x * 3.0)

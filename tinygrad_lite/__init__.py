@@ -9,7 +9,7 @@ Write mathematics one scalar at a time. See every gradient. Trust every derivati
 >>> y.data, a.grad, b.grad
 (0.0, -2.0, 0.5)
 
-The submodules ``nn``, ``testing`` and ``viz`` are loaded when they are first used.
+The submodules ``lift``, ``nn``, ``testing`` and ``viz`` are loaded when they are first used.
 """
 
 import sys
@@ -17,7 +17,7 @@ from typing import Any
 
 from tinygrad_lite import errors, functions, ops
 from tinygrad_lite.dispatch import define
-from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError
+from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError, TraceError
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
 from tinygrad_lite.modes import autocast, detect_anomaly, is_recording, no_grad
 from tinygrad_lite.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
@@ -29,6 +29,7 @@ __all__ = [
     "AnomalyError",
     "GraphError",
     "StaleGraphError",
+    "TraceError",
     "Value",
     "__version__",
     "autocast",
@@ -49,7 +50,7 @@ __all__ = [
     *functions.__all__,
 ]
 
-_SUBMODULES = ("nn", "testing", "viz")
+_SUBMODULES = ("lift", "nn", "testing", "viz")
 
 # hypothesis, where it was imported first, could not register Value yet. (The plugin is loaded if it is installed.)
 getattr(sys.modules.get("_tinygrad_lite_plugin"), "register_strategies", lambda: None)()

@@ -12,10 +12,12 @@ from typing import Any
 
 from tinygrad_lite.arithmetic import IEEELimits
 from tinygrad_lite.dispatch import VALUE
+from tinygrad_lite.modes import is_traced
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     CONSTANT,
     LOCK,
+    STATE,
     Value,
     check_fresh,
     local_derivatives,
@@ -105,11 +107,15 @@ def as_values(derivatives: Sequence[Any]) -> list[Any]:
 def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
     """The local derivatives of a node as Values; None where not wanted.
 
-    A constant operand enters the rule as a plain number, so that what depends on it alone is computed now.
+    A constant operand enters the rule as a plain number, so that what depends on it alone is computed now. (Not if it
+    is an input that ``lift`` traces: its number is only an example.)
     """
     op = BY_CODE[node._code]
     assert op is not None
-    operands = [parent._data if parent._code == CONSTANT else parent for parent in node.parents]
+    operands = [
+        parent._data if parent._code == CONSTANT and (STATE.tracing == 0 or not is_traced(parent)) else parent
+        for parent in node.parents
+    ]
     if op.arity < 0:
         return list(op.partials[0](VALUE, operands, node))
     return [op.partials[k](VALUE, *operands, node) if wanted[k] else None for k in range(len(operands))]
@@ -118,9 +124,12 @@ def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
 def times(x: Any, y: Any) -> Any:
     """x·y without a node where one of them is 0, 1 or -1; None for 0.
 
-    As in the sweep on floats, an adjoint of 0 passes nothing on where the partial is infinite or nan.
+    As in the sweep on floats, an adjoint of 0 passes nothing on where the partial is infinite or nan. (Not if ``lift``
+    traces it: then it is 0 for the example only.)
     """
     if isinstance(x, Value) and x._data == 0.0 and not math.isfinite(y._data if isinstance(y, Value) else y):
+        if is_traced(x):
+            return x * y
         return None
     if isinstance(y, float):
         x, y = y, x

@@ -13,7 +13,7 @@ from tinygrad_lite import numerics
 from tinygrad_lite.arithmetic import products_without_each
 from tinygrad_lite.operation import NARY, Interval, Op
 from tinygrad_lite.ops import BY_CODE, DEFINED, TABLE
-from tinygrad_lite.value import DOT, FORWARD, UNARY_RULE, Value, binary, dot_node, nary, operand, to_float, unary
+from tinygrad_lite.value import DOT, FORWARD, STATE, UNARY_RULE, Value, binary, dot_node, nary, operand, to_float, unary
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -177,6 +177,9 @@ def _softmaxes(xs: Sequence[Any]) -> list[Any]:
     if not any(isinstance(x, Value) for x in xs):
         return numerics.softmaxes([to_float(x) for x in xs])
     values = tuple([operand(x) for x in xs])
+    if STATE.tracing != 0:  # n nodes of n operands each would be n² edges, and lift knows this for the softmax
+        total = nary(TABLE["logsumexp"].code, values)
+        return [unary(TABLE["exp"].code, x - total) for x in values]
     code = TABLE["softmax"].code
     return [nary(code, values, operand(float(i))) for i in range(len(values))]
 

@@ -29,3 +29,10 @@ class AnomalyError(ArithmeticError):
 
 class LiftError(Exception):
     """A function cannot be lifted, or a program is not right; the message says why and what to do instead."""
+
+
+class TraceError(LiftError, GraphError):
+    """While ``lift`` traced a function, it asked for what a program cannot follow, such as a number of its inputs.
+
+    The message names the Value, the line of yours that asked, and what to write instead.
+    """

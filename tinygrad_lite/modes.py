@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from tinygrad_lite import value
-from tinygrad_lite.errors import AnomalyError
+from tinygrad_lite.errors import AnomalyError, TraceError
 from tinygrad_lite.value import STATE, Details, Value
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -23,6 +23,21 @@ _recording: Final[ContextVar[bool]] = ContextVar("recording", default=True)
 _watching: Final[ContextVar[bool]] = ContextVar("watching", default=False)
 #: What rounds results to the format of ``autocast``; None outside of it.
 _dtype: Final[ContextVar[Any]] = ContextVar("dtype", default=None)
+
+
+class Trace(NamedTuple):
+    """What ``lift`` is tracing."""
+
+    #: by id; those of enclosing traces too
+    inputs: dict[int, Value]
+    refusals: list[TraceError]
+
+
+#: None outside of ``tracing``.
+_trace: Final[ContextVar[Trace | None]] = ContextVar("trace", default=None)
+
+#: Modules whose frames no user wrote.
+_OTHERS: Final = frozenset({"tinygrad_lite", "numpy", *sys.stdlib_module_names})
 
 
 class _Mode(ContextDecorator):
@@ -50,11 +65,15 @@ class _Mode(ContextDecorator):
     def __enter__(self) -> None:
         self._before.append(self.variable.get())
         self.variable.set(self.inside)
-        STATE.modes += 1
+        self._count(1)
 
     def __exit__(self, *exception: object) -> None:
-        STATE.modes -= 1
+        self._count(-1)
         self.variable.set(self._before.pop())
+
+    def _count(self, change: int) -> None:
+        """Tells the engine that one more mode, or one less, is active."""
+        STATE.modes += change
 
 
 class autocast(_Mode):  # noqa: N801 (PyTorch's name)
@@ -130,6 +149,18 @@ class recording(_Mode):  # noqa: N801 (as the other two)
     variable = _recording
     inside = True
 
+    def __enter__(self) -> None:
+        if is_recording():  # a mode that changes nothing would make the engine look at modes for every node
+            self._before.append(None)
+        else:
+            super().__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._before[-1] is None:
+            self._before.pop()
+        else:
+            super().__exit__(*exception)
+
 
 class detect_anomaly(_Mode):  # noqa: N801 (PyTorch's name)
     """Inside, the first operation or backward step that makes a NaN or an infinity out of finite numbers raises.
@@ -153,6 +184,98 @@ class detect_anomaly(_Mode):  # noqa: N801 (PyTorch's name)
     inside = True
 
 
+class tracing(_Mode):  # noqa: N801 (as the other ones)
+    """Inside, nothing takes a number of the inputs out of the graph: what would raises TraceError.
+
+    That is every comparison, ``bool``, ``.data``, ``.item()``, ``float`` and so on of a Value that depends on an input,
+    as the graph that is recorded has to be right for all numbers of the inputs. Other Values are as always. An error
+    that the function caught, or that became another one, is raised at the end of the block. Recording takes no longer.
+
+    Args:
+        inputs: The nodes that stand for the inputs.
+
+    Raises:
+        TraceError: At what is refused.
+
+    >>> x = Value(2.0, label="x")
+    >>> with tracing([x]):
+    ...     y = x if x > 0.0 else -x
+    Traceback (most recent call last):
+    ...
+    tinygrad_lite.errors.TraceError: ...
+    >>> with tracing([x]):
+    ...     y = x.greater(0.0).where(x, -x)
+    """
+
+    variable = _trace
+
+    def __init__(self, inputs: Sequence[Value]) -> None:
+        super().__init__()
+        self._inputs = tuple(inputs)
+
+    def _recreate_cm(self) -> tracing:
+        return tracing(self._inputs)
+
+    def __enter__(self) -> None:
+        outer = _trace.get()
+        own = {id(x): x for x in self._inputs}
+        self.inside = Trace(own if outer is None else {**outer.inputs, **own}, [])
+        super().__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        trace = _trace.get()
+        assert trace is not None
+        super().__exit__(*exception)
+        error = exception[1]
+        if trace.refusals and (error is None or isinstance(error, Exception)):
+            raise trace.refusals[0]
+
+    def _count(self, change: int) -> None:
+        STATE.tracing += change
+
+
+def active_trace() -> Trace | None:
+    """What is being traced here."""
+    return _trace.get() if STATE.tracing != 0 else None
+
+
+def is_tracing() -> bool:
+    """Whether ``lift`` is tracing a function here: the numbers that Values hold are then examples, and nothing else.
+
+    >>> is_tracing()
+    False
+    """
+    return active_trace() is not None
+
+
+def is_traced(node: object) -> bool:
+    """Whether it is a Value that depends on the inputs of what ``lift`` is tracing here.
+
+    Found by a walk over the graph below it, which ends at the first input.
+
+    >>> x = Value(2.0)
+    >>> with tracing([x]):
+    ...     is_traced(x * 3.0), is_traced(Value(3.0))
+    (True, False)
+    """
+    trace = active_trace()
+    if trace is None or not isinstance(node, Value):
+        return False
+    if node.is_leaf:
+        return id(node) in trace.inputs
+    stack = [node]
+    seen = {id(node)}
+    while stack:
+        reached = stack.pop()
+        if id(reached) in trace.inputs:
+            return True
+        for parent in reached.parents:
+            if id(parent) not in seen:
+                seen.add(id(parent))
+                stack.append(parent)
+    return False
+
+
 def is_recording() -> bool:
     """Whether operations are recorded here: False inside ``no_grad()``.
 
@@ -170,6 +293,8 @@ def watching() -> bool:
 def record(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
     """What the engine's ``record`` does while a mode is active."""
     cast = _dtype.get()
+    if STATE.tracing != 0 and (cast is not None or not _recording.get()):
+        _refuse_to_record("no_grad()" if cast is None else "autocast()", a, b, details)
     if cast is not None:
         data, a, b, details = cast.record(code, data, a, b, details)
     if not _recording.get():
@@ -177,10 +302,20 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
     if not _watching.get():
         return _node(code, data, a, b, details)
     details = details if details is not None else Details()
-    details.line = _users_line()
+    details.line = users_line()
     node = _node(code, data, a, b, details)
     look_at(node)
     return node
+
+
+def _refuse_to_record(mode: str, a: Value | None, b: Value | None, details: Details | None) -> None:
+    """Raises if an operand is traced: what the mode makes of it is not in the lifted program."""
+    from tinygrad_lite import refusals
+
+    operands = () if details is None else details.first + details.second
+    for operand in (*operands, a, b):
+        if operand is not None:
+            refusals.refuse_if_traced(operand, mode)
 
 
 def evaluated(node: Value) -> None:
@@ -197,8 +332,8 @@ def look_at(node: Value) -> None:
     """Raises, under ``detect_anomaly()``, if the node's number is a NaN or an infinity out of finite numbers."""
     if not _watching.get():
         return
-    data = node.data
-    if not math.isfinite(data) and all(math.isfinite(parent.data) for parent in node.parents):
+    data = node._data
+    if not math.isfinite(data) and all(math.isfinite(parent._data) for parent in node.parents):
         raise AnomalyError(
             f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {_line(node)}. "
             "Keep the operands within the range of the operation (clamp, maximum), or compute in logarithms."
@@ -270,12 +405,12 @@ def _line(node: Value) -> str:
     return line or "a line before detect_anomaly() (record the graph inside it to have the line)"
 
 
-def _users_line() -> str:
-    """File, line and text of the innermost frame outside this package."""
+def users_line() -> str:
+    """File, line and text of the innermost frame that the user wrote."""
     import linecache
 
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "tinygrad_lite":
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _OTHERS:
         frame = frame.f_back
     path, number = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(path, number).strip()

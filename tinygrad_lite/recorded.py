@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mypy_extensions import i64
+from mypy_extensions import i32
 
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import CONSTANT, LOCK, Details, Value, topological_order
@@ -33,7 +33,7 @@ def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list
         operands: list[int] = []
         numbers: list[float] = []
         try:
-            place: i64 = 0
+            place: i32 = 0
             for node in order:
                 node._pending = place  # counts of edges are 0 between traversals, and must be so again
                 place += 1
@@ -43,7 +43,7 @@ def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list
                     leaves.append(node)
                     counts.append(0)
                     continue
-                count: i64 = 0
+                count = 0
                 details = node._details
                 if node._b is None and details is not None:
                     for operand in details.first:

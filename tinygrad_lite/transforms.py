@@ -21,7 +21,8 @@ from contextvars import ContextVar
 from typing import Any, Final, overload
 
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
-from tinygrad_lite.modes import recording
+from tinygrad_lite.modes import is_traced, recording
+from tinygrad_lite.refusals import refuse_if_traced
 from tinygrad_lite.trees import Flat, in_order, is_array, structure
 from tinygrad_lite.value import Value, topological_order
 
@@ -65,6 +66,7 @@ def gradient(output: Value, inputs: Any, create_graph: bool = False) -> Any:
                 "for a function of numbers, use grad(f)"
             )
     if not create_graph:
+        refuse_if_traced(output, "gradient")
         return adjoints_as_floats(output, nodes)
     with recording():
         return list(as_values(adjoints_as_values(output, nodes)))
@@ -331,12 +333,17 @@ class _Trace:
                 output = self.f(*self._passed, **kwargs)
         finally:
             _active.reset(token)
-        self.higher = self.higher or (bool(enclosing) and self._depends_on(output, enclosing))
+        # If f uses what an enclosing transform differentiates by, or what lift traces, the results are Values too.
+        self.higher = (
+            self.higher
+            or (bool(enclosing) and self._depends_on(output, enclosing))
+            or any(map(is_traced, _values_in(output)))
+        )
         return output
 
     @staticmethod
     def _depends_on(output: Any, enclosing: tuple[_Trace, ...]) -> bool:
-        """Whether f uses what an enclosing transform differentiates by: then the results are Values too."""
+        """Whether f uses what an enclosing transform differentiates by."""
         outer = {id(x) for trace in enclosing for x in trace.inputs}
         for root in _values_in(output):
             for node in topological_order(root, leaves=True):

@@ -86,7 +86,7 @@ class Details:
 class State:
     """The engine's only global state."""
 
-    __slots__ = ("clock", "modes", "narrow")
+    __slots__ = ("clock", "modes", "narrow", "tracing")
 
     def __init__(self) -> None:
         #: Ticks when a leaf's data changes. Each node keeps the time at which it was evaluated.
@@ -95,6 +95,8 @@ class State:
         self.modes: i64 = 0
         #: Whether any node was ever recorded in a narrower format than float; see ``tinygrad_lite.precision``.
         self.narrow: bool = False
+        #: How many functions ``lift`` is tracing in any thread; see ``tinygrad_lite.modes.tracing``.
+        self.tracing: i64 = 0
 
 
 STATE: Final = State()
@@ -159,10 +161,14 @@ class Value(Methods):
         Raises:
             GraphError: On setting an interior node's: it is computed from its operands.
         """
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "data")
         return self._data
 
     @data.setter
     def data(self, data: object) -> None:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "set data")
         if self._code > CONSTANT:
             raise GraphError(
                 f"cannot set data of {self!r}: it is computed by {self.op!r} from its operands. "
@@ -175,6 +181,8 @@ class Value(Methods):
     @property
     def grad(self) -> float:
         """∂root/∂self, as the last ``backward()`` left it; a leaf's adds up over calls."""
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "grad")
         return self._grad
 
     @grad.setter
@@ -225,6 +233,8 @@ class Value(Methods):
         >>> (Value(2.0) * Value(5.0)).partials
         (5.0, 2.0)
         """
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "partials")
         return tuple([float(p) for p in local_derivatives(self)]) if self._code > CONSTANT else ()
 
     @property
@@ -283,10 +293,14 @@ class Value(Methods):
 
     def item(self) -> float:
         """The number, as in PyTorch."""
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "item()")
         return self._data
 
     def detach(self) -> Value:
         """A new leaf with the same data and label, outside the graph."""
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "detach()")
         return Value(self._data, self.label)
 
     def details(self) -> Details:
@@ -417,24 +431,32 @@ class Value(Methods):
     # ---------------------------------------------------------------- reading the number, not part of the graph
 
     def __lt__(self, other: object) -> bool | Any:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "<", other)
         number = compared(other)
         if number is None:
             return NotImplemented
         return bool(self._data < number)
 
     def __le__(self, other: object) -> bool | Any:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "<=", other)
         number = compared(other)
         if number is None:
             return NotImplemented
         return bool(self._data <= number)
 
     def __gt__(self, other: object) -> bool | Any:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, ">", other)
         number = compared(other)
         if number is None:
             return NotImplemented
         return bool(self._data > number)
 
     def __ge__(self, other: object) -> bool | Any:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, ">=", other)
         number = compared(other)
         if number is None:
             return NotImplemented
@@ -445,9 +467,13 @@ class Value(Methods):
         return object.__hash__(self)
 
     def __bool__(self) -> bool:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "bool")
         return self._data != 0.0
 
     def __float__(self) -> float:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "float")
         raise TypeError(
             "a Value does not become a float by itself, for that would leave the graph silently. For its number "
             "write v.data; instead of math.exp(v) write tinygrad_lite.exp(v) or v.exp(), and likewise for the rest of "
@@ -455,9 +481,13 @@ class Value(Methods):
         )
 
     def __int__(self) -> int:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "int")
         raise TypeError("a Value does not become an int by itself: write int(v.data)")
 
     def __round__(self, digits: object = None) -> float:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "round")
         raise TypeError("round(v) would leave the graph silently: write round(v.data, digits), or v.floor()")
 
     def conjugate(self) -> Value:
@@ -466,15 +496,21 @@ class Value(Methods):
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
+        if STATE.tracing != 0 and is_traced(self):
+            return f"Value(traced{label})"
         return f"Value(data={self._data!r}, grad={self._grad!r}{label})"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """How notebooks show it: the picture of its graph, where that is small enough and can be drawn."""
+        if STATE.tracing != 0 and is_traced(self):
+            return {"text/plain": repr(self)}
         from importlib import import_module
 
         return cast("dict[str, str]", import_module("tinygrad_lite.viz").mimebundle(self))
 
     def __format__(self, spec: str) -> str:
+        if STATE.tracing != 0 and spec:
+            refuse_if_traced(self, "format")
         return format(self._data, spec) if spec else repr(self)
 
     # ------------------------------------------------------------------------------- 3. and 4. the two sweeps
@@ -495,6 +531,8 @@ class Value(Methods):
         >>> x.grad  # twice 2x
         12.0
         """
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "backward()")
         adjoint = 1.0 if seed is None else to_float(seed)
         if self._code <= CONSTANT:
             self._grad += adjoint
@@ -520,6 +558,8 @@ class Value(Methods):
         >>> b.forward().data
         25.0
         """
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "forward()")
         order = topological_order(self)
         order.reverse()
         STATE.clock += 1  # what is evaluated now is newer than all that used it, even if that is new itself
@@ -544,6 +584,8 @@ class Value(Methods):
     # --------------------------------------------------------------------------------------- copy and pickle
 
     def __copy__(self) -> Value:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "copy")
         twin = Value(None if self._code > CONSTANT else self._data, _code=self._code, _a=self._a, _b=self._b)
         twin._data = self._data
         twin._grad = self._grad
@@ -554,6 +596,8 @@ class Value(Methods):
         return twin
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "deepcopy")
         from tinygrad_lite import serialization
 
         return serialization.reduce(self)
@@ -612,6 +656,23 @@ def compared(other: object) -> Any:
     if isinstance(other, (float, int)):
         return other
     return cast(Any, other).item() if is_numpy_scalar(other) else None
+
+
+# -------------------------------------------------------------------------------- while lift is tracing
+
+
+def is_traced(node: Value) -> bool:
+    """Whether ``lift`` is tracing here and the node depends on the inputs: no number may leave the graph."""
+    from tinygrad_lite import modes
+
+    return modes.is_traced(node)
+
+
+def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
+    """Raises, while ``lift`` is tracing here, if the node (or the other one) depends on the inputs."""
+    from tinygrad_lite import refusals
+
+    refusals.refuse_if_traced(node, asked, other)
 
 
 # ------------------------------------------------------------------------------------------- 1. recording

@@ -82,8 +82,9 @@ def _folds(draw, groups: list[Group], shape: tuple[int, ...]) -> Group:
     reduced = draw(st.lists(st.integers(1, 3), min_size=1, max_size=2).map(tuple))
     factor = draw(_refs(groups, None, shape + reduced))
     mask, axes = draw(_masks(shape + reduced))
-    if mask is not None:
-        mask.flat[0] = True
+    if mask is not None:  # a graph has no fold of nothing
+        first = [0 if axis >= len(shape) else slice(None) for axis in axes]
+        mask[tuple(first)] = True
     term = Term((factor,), reduced, 1.0, mask, axes)
     return Group("fold", shape, op=op, terms=(term,), batched=_any_batched(groups, (factor,)))
 

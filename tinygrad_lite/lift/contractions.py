@@ -161,8 +161,9 @@ def fit_rows(parts: Sequence[Entries], count: int) -> Grid:
                 columns.append(part.least(column))
                 limits.append(np.iinfo(np.intp).max)
         if not _tell_apart(columns, count):
-            columns.append(np.arange(count))
-            limits.append(np.iinfo(np.intp).max)
+            grid = fit([np.arange(count)], [count], count)
+            grid.regular = False
+            return grid
     lowest = [int(column.min()) if len(column) else 0 for column in columns]
     shifted = [column - min(low, 0) for column, low in zip(columns, lowest, strict=True)]
     return fit(shifted, limits, count)

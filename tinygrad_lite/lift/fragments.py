@@ -165,6 +165,8 @@ def binary(symbol: str, left: Fragment, right: Fragment, axes: tuple[int | None,
 
 def negative(fragment: Fragment) -> Fragment:
     """Minus a piece."""
+    if fragment.number is not None:
+        return literal(-fragment.number)
     fragment = fragment.as_number()
     return Fragment(f"-{fragment.wrapped(POWER)}", UNARY, fragment.axes)
 

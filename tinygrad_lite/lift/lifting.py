@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -199,10 +201,11 @@ class Lifted:
 
     def _made(self, arguments: Arguments) -> Program:
         watch = _Watch()
-        with watch("trace"):
-            leaves, results = self._traced(arguments)
-        with watch("flatten"):
-            graph = graph_of([node for nodes in results.nodes for node in nodes])
+        with _without_collector():
+            with watch("trace"):
+                leaves, results = self._traced(arguments)
+            with watch("flatten"):
+                graph = graph_of(results.forgotten())
         with watch("canonical"):
             simple = canonical(graph)
         with watch("groups"):
@@ -350,6 +353,18 @@ class Lifted:
         ]
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keeps Python from looking for reference cycles while a graph is recorded, which has none and many objects."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class _Watch:
     """How long each pass takes."""
 
@@ -434,10 +449,11 @@ def _mark_constants(graph: Graph, codes: NDArray[np.intp], numbers: Floats, unit
 
 def _place_results(grouping: Grouping, roots: NDArray[np.intp], results: Results) -> None:
     start = 0
-    for nodes, shape in zip(results.nodes, results.shapes, strict=True):
-        ref = grouping.results(roots[start : start + len(nodes)], shape or ())
+    for shape in results.shapes:
+        size = math.prod(shape or ())
+        ref = grouping.results(roots[start : start + size], shape or ())
         grouping.program.outputs.append(Output(shape, ref))
-        start += len(nodes)
+        start += size
 
 
 def _reported(name: str, nodes: int, program: Groups, seconds: dict[str, float]) -> Report:

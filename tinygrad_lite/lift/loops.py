@@ -5,8 +5,8 @@ loop over ``b`` runs along memory, over the samples of a chunk or over the grid'
 turns it into vector instructions:
 
 - What does not change in the loop over ``b`` is read before it.
-- A sum of up to ``UNROLLED`` products is a loop of fixed length inside the one over ``b``; LLVM unrolls it. A longer one
-  is added to its row in blocks of that length.
+- A sum of up to ``UNROLLED`` products is a loop of fixed length inside the one over ``b``, which LLVM unrolls. A longer
+  one is added to its row in blocks of that length.
 - Two rows (in sums over samples: up to eight results) are computed in one loop over ``b``, so that what they share is
   read once.
 - A mask that leaves one stretch of a reduced axis becomes the loop's bounds.
@@ -103,12 +103,13 @@ class Loops:
 
     def chunk_of_input(self, place: int, number: int) -> None:
         """Copy a chunk of a batched input into its rows; the array has the samples last, or (``f``) first."""
-        size, row = self.groups[number].size, f"v[{self._cell(number).offset * self.width}+i*{self.width}+b]"
-        self.text.open(f"for i in range({size}):")
-        self.text.add(f"if f{place}:")
-        self.text.add(f" for b in range(m): {row} = x{place}[(start+b)*{size}+i]")
-        self.text.add("else:")
-        self.text.add(f" for b in range(m): {row} = x{place}[i*n+start+b]")
+        group, row = self.groups[number], f"v[{self._cell(number).offset * self.width}+i*{self.width}+b]"
+        self.text.open(f"for i in range({group.size}):")
+        if group.shape:
+            self.text.add(f"if f{place}:")
+            self.text.add(f" for b in range(m): {row} = constant(x{place}, (start+b)*{group.size}+i)")
+            self.text.open("else:")
+        self.text.add(f"for b in range(m): {row} = constant(x{place}, i*n+start+b)")
         self.text.close()
 
     def result(self, place: int, output: Output) -> None:
@@ -355,7 +356,7 @@ class Loops:
         points: Sequence[Coordinates],
         choose: bool = False,
     ) -> None:
-        """Add the product of the factors at each point to each total; nothing (if ``choose``) where the mask is false."""
+        """Add the product of the factors at each point to each total; if ``choose``, only where the mask holds."""
         read: dict[str, str] = {}
 
         def load(place: str) -> str:

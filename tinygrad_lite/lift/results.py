@@ -28,6 +28,12 @@ class Results:
     nodes: list[list[Value]] = field(default_factory=list)
     structure: Any = None
 
+    def forgotten(self) -> list[Value]:
+        """All nodes in one list; they are not held here any more, so that the graph may go."""
+        nodes = [node for nodes in self.nodes for node in nodes]
+        self.nodes = []
+        return nodes
+
 
 def take_apart_results(tree: Any, name: str) -> Results:
     """The arrays of what a function gave: numbers, arrays, and rectangular nests of numbers as arrays.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Collection, Sequence
@@ -12,7 +13,7 @@ from tinygrad_lite.lift.averaging import Averaging
 from tinygrad_lite.lift.folds import write_fold
 from tinygrad_lite.lift.fragments import ATOM, BATCH, COMPARE, OPERATORS, Fragment, binary, call, joined, literal, negative
 from tinygrad_lite.lift.groups import Group, Term
-from tinygrad_lite.lift.terms import Scope, SignedTerm, axes_of, write_term
+from tinygrad_lite.lift.terms import Scope, SignedTerm, axes_of, axis_text, write_term
 from tinygrad_lite.lift.views import align
 from tinygrad_lite.operation import CONDITION
 
@@ -85,8 +86,8 @@ class Statements:
     # -------------------------------------------------------------------------------------------- sums
 
     def _sum(self, group: Group, mean: bool) -> Fragment:
-        if self._adds_samples_last(group):
-            return self._sum_over_samples(group, mean)
+        if self._is_sum_of_sums(group):
+            return self._sum_of_sums(group, mean)
         terms = [write_term(term, group, self._scope) for term in group.terms]
         if mean and all(term.over_samples for term in terms):
             return _divided(self._total(terms))
@@ -94,34 +95,52 @@ class Statements:
             terms = [term.divided() if term.over_samples else term for term in terms]
         return self._total(terms)
 
-    def _adds_samples_last(self, group: Group) -> bool:
-        """Whether the samples are added up of what the terms make together: where none is a contraction."""
-        if group.batched or not group.terms:
+    def _is_sum_of_sums(self, group: Group) -> bool:
+        """Whether all terms sum the same, and none is a contraction: they are added first then, and summed once."""
+        if not group.terms or len({term.reduced for term in group.terms}) > 1:
             return False
-        return all(
-            not term.reduced
-            and term.mask is None
-            and any(self._scope.groups[factor.group].batched for factor in term.factors)
-            and (len(term.factors) == 1 or (len(group.terms) > 1 and self._is_elementwise(term, group)))
-            for term in group.terms
-        )
+        reduced = group.terms[0].reduced
+        if group.batched and not any(size > 1 for size in reduced):
+            return False
+        if any(term.mask is not None or not self._is_elementwise(term, group) for term in group.terms):
+            return False
+        moving = set.union(*[axes for term in group.terms for axes in self._moving(term, group)])
+        reached = all(size == 1 or axis in moving for axis, size in enumerate(reduced, len(group.shape)))
+        several = len(group.terms) > 1
+        return reached and (several or (len(group.terms[0].factors) == 1 and math.prod(reduced) == 1))
 
     def _is_elementwise(self, term: Term, group: Group) -> bool:
-        """Whether a product is no larger than one of its factors."""
-        left, right = (
-            {axis for index in factor.index for axis in index.depends_on() if group.shape[axis] > 1}
-            | {BATCH for _ in range(self._scope.groups[factor.group].batched)}
-            for factor in term.factors
-        )
-        return left <= right or right <= left
+        """Whether it has the samples that the sum is over, and its product is no larger than one of its factors."""
+        moving = self._moving(term, group)
+        if not group.batched and not any(BATCH in axes for axes in moving):
+            return False
+        return all(left <= right or right <= left for left, right in zip(moving, moving[1:], strict=False))
 
-    def _sum_over_samples(self, group: Group, mean: bool) -> Fragment:
-        total = self._total([write_term(term, group, self._scope, samples_stay=True) for term in group.terms])
-        total = total.as_number()
+    def _moving(self, term: Term, group: Group) -> list[set[int]]:
+        """The axes along which each factor varies."""
+        sizes = group.shape + term.reduced
+        return [
+            {axis for index in factor.index for axis in index.depends_on() if sizes[axis] > 1}
+            | ({BATCH} if self._scope.groups[factor.group].batched else set())
+            for factor in term.factors
+        ]
+
+    def _sum_of_sums(self, group: Group, mean: bool) -> Fragment:
+        reduced = group.terms[0].reduced
+        wide = Group("sum", group.shape + reduced, batched=True)
+        terms = [replace(term, reduced=()) for term in group.terms]
+        total = self._total([write_term(term, wide, self._scope) for term in terms]).as_number()
         self.parts = []
-        if total.axes == (BATCH,):
-            return call("mean", (total,), ()) if mean else total.method("sum()", ())
-        return total.method("mean(-1)" if mean else "sum(-1)", total.axes[:-1])
+        along = axes_of(wide)[-len(total.axes) :]
+        kept = axes_of(group)
+        places = [place for place, axis in enumerate(along) if axis not in kept]
+        rest = tuple(label for label, axis in zip(total.axes, along, strict=True) if axis in kept)
+        if not mean or math.prod(reduced) > 1:
+            found = total.method(f"sum({axis_text(places, len(total.axes))})", rest)
+            return _divided(found) if mean else found
+        if not rest:
+            return call("mean", (total,), ())
+        return total.method(f"mean({axis_text(places, len(total.axes))})", rest)
 
     def _total(self, terms: Sequence[SignedTerm]) -> Fragment:
         """The terms with + and − between: contractions first, and what is subtracted last."""

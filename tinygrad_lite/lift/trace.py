@@ -9,7 +9,6 @@ Cost: one pass over the nodes. Nothing is decided here: what the graph says is k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,9 +45,10 @@ class Graph:
         return len(self.codes)
 
 
-def graph_of(roots: Sequence[Value]) -> Graph:
-    """The graph below some nodes."""
-    codes, counts, operands, numbers, leaves, positions = arrays_of(list(roots))
+def graph_of(roots: list[Value]) -> Graph:
+    """The graph below some nodes; the list is emptied."""
+    codes, counts, operands, numbers, leaves, positions = arrays_of(roots)
+    roots.clear()  # nothing else holds the graph: it goes, all but its leaves
     starts = np.zeros(len(codes) + 1, dtype=np.intp)
     np.cumsum(np.asarray(counts, dtype=np.intp), out=starts[1:])
     return Graph(
