@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lite.nn.batches import Samples, as_numbers, batches_of
+from tinygrad_lite.nn.batches import Samples, batches_of
 from tinygrad_lite.nn.callbacks import Callback
 from tinygrad_lite.nn.checkpoints import Generators, Stateful, load_run, save_run
 from tinygrad_lite.nn.history import History
@@ -19,8 +19,7 @@ from tinygrad_lite.nn.last_good import NonFiniteError
 from tinygrad_lite.nn.metrics import Metric
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.progress import Bar
-from tinygrad_lite.nn.steps import Computation, Steps, generators_of
-from tinygrad_lite.value import Value
+from tinygrad_lite.nn.steps import Computation, Schedule, Steps, generators_of
 
 
 @dataclass
@@ -102,7 +101,9 @@ class Run:
             self.steps.good.restore()
             error.place(self.epoch, self.batch or None, self.history)
             raise
-        _tell(self.optimizer, "eval")
+        finally:
+            self.steps.write_back()
+        self._tell("eval")
         for callback in self.callbacks:
             callback.on_train_end(self)
         return self.history
@@ -112,42 +113,46 @@ class Run:
         numbers = self._train(bar)
         self.batch = 0
         if self.validation is not None:
-            compute = self.steps.compute
-            found = measure(compute, self.validation, self.batch_size, self.steps.metrics, compute.checked)
+            steps = self.steps
+            found = measure(steps.compute, self.validation, self.batch_size, steps.metrics, steps.validate)
             numbers |= {f"val_{name}": number for name, number in found.items()}
         self.logs = numbers
         self.history.append(numbers, time.perf_counter() - start)
         bar.epoch_done(numbers)
         if self.scheduler_every == "epoch":
             self._step_scheduler()
+        if self.callbacks:
+            self.steps.hand_over()
         for callback in self.callbacks:
             callback.on_epoch_end(self)
         is_last = self.epoch == self.epochs or bool(self.history.stopped)
         if self.checkpoint is not None and (is_last or self.epoch % self.checkpoint_every == 0):
+            self.steps.write_back()
             save_run(self.model, self._parts(), self.checkpoint)
 
     def _train(self, bar: Bar) -> dict[str, float]:
         """All batches of an epoch: the means of their numbers over the samples."""
-        _tell(self.optimizer, "train")
+        self._tell("train")
         rng = self.rng if self.shuffle else None
         order = batches_of(len(self.samples.inputs), self.batch_size, rng, self.drop_last)
         total: dict[str, float] = {}
-        for first in range(0, len(order), self.accumulate):
-            group = order[first : first + self.accumulate]
-            size = sum(map(len, group))
-            for i, places in enumerate(group):
-                self.batch = first + i + 1
-                share = len(places) / size
-                numbers = self.steps.batch(self.samples.at(places), share, first=i == 0, last=i == len(group) - 1)
-                for name, number in numbers.items():
-                    total[name] = total.get(name, 0.0) + number * len(places)
-                self.logs = numbers
-                bar.batch_done(self.epoch, numbers)
-                for callback in self.callbacks:
-                    callback.on_batch_end(self)
-            if self.scheduler_every == "batch":
-                self._step_scheduler()
-        _tell(self.optimizer, "eval")
+        watchers = [callback for callback in self.callbacks if _looks_at_batches(callback)]
+        every_batch = self.scheduler is not None and self.scheduler_every == "batch"
+        schedule = Schedule(self.scheduler, self._step_scheduler) if every_batch else None
+        steps = self.steps.epoch(self.samples, order, self.accumulate, schedule, bool(watchers))
+        self.batch = 1
+        for i, numbers in enumerate(steps):
+            places = order[i]
+            for name, number in numbers.items():
+                total[name] = total.get(name, 0.0) + number * len(places)
+            self.logs = numbers
+            bar.batch_done(self.epoch, numbers)
+            if watchers:
+                self.steps.hand_over()
+            for callback in watchers:
+                callback.on_batch_end(self)
+            self.batch = i + 2
+        self._tell("eval")
         count = sum(map(len, order))
         return {name: number / count for name, number in total.items()} | _learning_rate(self.optimizer)
 
@@ -159,6 +164,13 @@ class Run:
             self.scheduler.step(self.logs.get("val_loss", self.logs["loss"]))
         else:
             self.scheduler.step()
+
+    def _tell(self, name: str) -> None:
+        """Calls ``train()`` or ``eval()`` of an optimiser that has them, as schedule-free ones do."""
+        method = getattr(self.optimizer, name, None)
+        if callable(method):
+            self.steps.write_back()
+            method()
 
     def _parts(self) -> dict[str, Stateful]:
         """All that has a state beside the model, by name."""
@@ -183,7 +195,7 @@ def measure(
     samples: Samples,
     batch_size: int | None,
     metrics: Mapping[str, Metric],
-    function: Callable[[Samples], tuple[Value, list[Any]]],
+    function: Callable[[Samples, Sequence[Sequence[int]]], Iterable[tuple[float, list[Any]]]],
 ) -> dict[str, float]:
     """Loss and metrics of a model in evaluation mode.
 
@@ -192,17 +204,17 @@ def measure(
         samples: On which.
         batch_size: How many of them are in memory at a time; None for all.
         metrics: By name.
-        function: What gives loss and outputs: ``compute``, or ``compute.checked``.
+        function: What gives loss and outputs of each batch: ``compute.each``, or ``validate`` of steps.
     """
     outputs: list[Any] = []
     total = 0.0
     count = len(samples.inputs)
     with mode(compute.modules, training=False):
         # Recorded, and dropped: under no_grad() every operation takes longer than recording does.
-        for places in batches_of(count, batch_size, None):
-            loss, given = function(samples.at(places))
-            outputs += as_numbers(given)
-            total += loss.data * len(places)
+        order = batches_of(count, batch_size, None)
+        for places, (loss, given) in zip(order, function(samples, order), strict=True):
+            outputs += given
+            total += loss * len(places)
     return {"loss": total / count} | {name: float(metric(outputs, samples.targets)) for name, metric in metrics.items()}
 
 
@@ -235,11 +247,9 @@ def mode(modules: Sequence[Module], training: bool) -> Iterator[None]:
             module.training = was_training
 
 
-def _tell(optimizer: Any, name: str) -> None:
-    """Calls ``train()`` or ``eval()`` of an optimiser that has them, as schedule-free ones do."""
-    method = getattr(optimizer, name, None)
-    if callable(method):
-        method()
+def _looks_at_batches(callback: Callback) -> bool:
+    """Whether it does anything after a batch."""
+    return getattr(callback.on_batch_end, "__func__", None) is not Callback.on_batch_end
 
 
 def _learning_rate(optimizer: Any) -> dict[str, float]:

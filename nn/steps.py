@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_lite.nn.batches import Samples, as_numbers, matched, needs_batches, outputs_of
 from tinygrad_lite.nn.last_good import LastGood, NonFiniteError, find_cause, forward_failed
@@ -60,6 +60,12 @@ class Computation:
             )
         return loss, outputs
 
+    def each(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
+        """Loss and outputs of each batch, as numbers."""
+        for places in order:
+            loss, outputs = self(samples.at(places))
+            yield loss.data, as_numbers(outputs)
+
     def checked(self, samples: Samples) -> tuple[Value, list[Any]]:
         """The same, if the loss is finite.
 
@@ -95,6 +101,14 @@ class Computation:
         return autocast(self.autocast)
 
 
+class Schedule(NamedTuple):
+    """A schedule that steps with the optimiser."""
+
+    scheduler: Any
+    #: What steps it.
+    step: Callable[[], None]
+
+
 @dataclass
 class Steps:
     """Moves the parameters, a batch at a time, or several."""
@@ -110,6 +124,51 @@ class Steps:
 
     def __post_init__(self) -> None:
         self.good = LastGood(self.compute.model)
+
+    def epoch(
+        self,
+        samples: Samples,
+        order: Sequence[Sequence[int]],
+        accumulate: int,
+        schedule: Schedule | None,
+        watched: bool,
+    ) -> Iterator[dict[str, float]]:
+        """Goes through batches, and gives the numbers of each when it is done.
+
+        Args:
+            samples: All of them.
+            order: The places of those of each batch.
+            accumulate: How many batches make one step.
+            schedule: What changes the hyperparameters after each step, when the numbers of its last batch were taken.
+            watched: Whether somebody looks at the parameters after each batch.
+
+        Raises:
+            NonFiniteError: Loss, gradient or new weights are not finite.
+        """
+        for first in range(0, len(order), accumulate):
+            group = order[first : first + accumulate]
+            size = sum(map(len, group))
+            for i, places in enumerate(group):
+                yield self.batch(samples.at(places), len(places) / size, first=i == 0, last=i == len(group) - 1)
+            if schedule is not None:
+                schedule.step()
+
+    def validate(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
+        """Loss and outputs of each batch, as numbers, without a step.
+
+        Raises:
+            NonFiniteError: A loss is not finite.
+        """
+        for places in order:
+            loss, outputs = self.compute.checked(samples.at(places))
+            yield loss.data, as_numbers(outputs)
+
+    def write_back(self) -> None:
+        """Puts the parameters into their Values, if they are elsewhere: before anything reads them there."""
+
+    def hand_over(self) -> None:
+        """Puts the parameters into their Values, before functions of the user look at the model, and may change it."""
+        self.write_back()
 
     def batch(self, samples: Samples, share: float = 1.0, first: bool = True, last: bool = True) -> dict[str, float]:
         """Adds the gradient of a batch, and steps.
