@@ -1,8 +1,9 @@
-"""The graph below a Value as a picture: the function :func:`draw` and its options."""
+"""The graph below a Value, or a lifted program, as a picture: the function :func:`draw` and its options."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite import Value
@@ -16,6 +17,9 @@ from tinygrad_lite.viz.themes import Theme, find_theme
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+    from tinygrad_lite.lift.lifting import Lifted
+    from tinygrad_lite.lift.program import Program
+
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 
 #: Above this many nodes a picture is collapsed, unless it is told otherwise: nobody could read it.
@@ -23,9 +27,9 @@ MAX_NODES = 60
 
 
 def draw(
-    root: Value,
+    root: Value | Program | Lifted,
     *,
-    direction: str = "LR",
+    direction: str | None = None,
     precision: int = 4,
     show: Iterable[str] = SHOWN,
     names: Any = None,
@@ -33,12 +37,12 @@ def draw(
     start: Value | Iterable[Value] | None = None,
     depth: int | None = None,
     collapse: bool | str | Iterable[str] | None = None,
-    expand: str | Value | Iterable[str | Value] = (),
+    expand: int | str | Value | Iterable[str | Value] = (),
     max_nodes: int = MAX_NODES,
     theme: str | Theme = "light",
     legend: bool = True,
 ) -> Digraph:
-    """The graph below a node as a picture, to be shown in a notebook or written with :func:`save`.
+    """The graph below a node, or a lifted program, as a picture: a notebook shows it, and :func:`save` writes it.
 
     Each node shows its label or operation, its data and its grad, as ``backward()`` left them; the output stands out,
     and constants recede. Each edge shows the local derivative of its node by its operand. Its colour is the sign of the
@@ -56,9 +60,13 @@ def draw(
     above it, which have old numbers, show none, and there are no gradients. (Where recording raised, see
     :func:`draw_error`.)
 
+    Of a program each group of scalars is a card, with the statement that computes it. The options for it are
+    ``direction``, ``expand``, ``theme`` and ``legend``; :func:`tinygrad_lite.viz.program.draw_program` explains them.
+
     Args:
-        root: The node at the end of the graph.
-        direction: Where the output lies: ``"LR"`` puts it to the right, ``"TB"`` below, ``"RL"``, ``"BT"``.
+        root: The node at the end of the graph; or a lifted program.
+        direction: Where the output lies: ``"LR"`` puts it to the right, as if not given, ``"TB"`` below, ``"RL"``,
+            ``"BT"``.
         precision: Significant digits of the numbers; the tooltips have all of them.
         show: Any of ``"data"``, ``"grad"`` and ``"local"`` (derivatives, on the edges).
         names: Where nodes without a label get their name from: ``locals()`` or any mapping from names to Values,
@@ -70,7 +78,7 @@ def draw(
         collapse: None: above ``max_nodes``; True: always; False: never; or modules to draw as one box each, by path
             (``"model.layers[0]"``, ``"layers[0]"``) or by class (``"Neuron"``).
         expand: In a picture that is collapsed: modules to open, so that their parts are drawn, in a frame; and Values
-            that are not to vanish in a group.
+            that are not to vanish in a group. Of a program: groups that are shown with their scalars.
         max_nodes: Above how many nodes the picture is collapsed.
         theme: ``"light"``, ``"dark"``, or ``"print"`` (black on transparent; negative is dashed).
         legend: Whether a line below the picture says what its colours mean.
@@ -89,23 +97,25 @@ def draw(
     >>> draw(b).source.count("n1 -> n0")  # used twice: two edges
     2
     """
-    check_root(root)
-    return draw_node(
-        root,
-        "",
-        direction=direction,
-        precision=precision,
-        show=show,
-        names=names,
-        highlight=highlight,
-        start=start,
-        depth=depth,
-        collapse=collapse,
-        expand=expand,
-        max_nodes=max_nodes,
-        theme=theme,
-        legend=legend,
-    )
+    options: dict[str, Any] = {
+        "precision": precision,
+        "show": show,
+        "names": names,
+        "highlight": highlight,
+        "start": start,
+        "depth": depth,
+        "collapse": collapse,
+        "max_nodes": max_nodes,
+    }
+    if isinstance(root, Value):
+        lies = "LR" if direction is None else direction
+        return draw_node(root, "", direction=lies, expand=expand, theme=theme, legend=legend, **options)
+    from tinygrad_lite.viz.program import draw_program, is_program
+
+    if not is_program(root):
+        check_root(root)
+    _check_not_given(options)
+    return draw_program(root, direction=direction, expand=expand, theme=theme, legend=legend)
 
 
 def draw_node(
@@ -138,6 +148,17 @@ def draw_node(
     style = Style(find_theme(theme), precision, quantities, picture.names.values)
     ids = highlighted([node for box in picture.boxes for node in box.nodes], highlight)
     return Drawing(picture, style, ids).figure(direction, legend)
+
+
+def _check_not_given(options: Mapping[str, Any]) -> None:
+    """Raises if one of these options of graphs is not what it is by itself."""
+    usual = inspect.signature(draw).parameters
+    given = [name for name, option in options.items() if option is not usual[name].default]
+    if given:
+        raise TypeError(
+            f"{', '.join(given)}: for the graph below a Value, and this is a program; draw(program) takes "
+            "direction, expand, theme and legend"
+        )
 
 
 def _check_options(direction: str, max_nodes: int) -> None:
