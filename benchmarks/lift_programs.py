@@ -1,0 +1,119 @@
+"""Random programs, lifted and compared with their functions: ``python benchmarks/lift_programs.py --programs 10000``.
+
+The programs are those of ``tests/lift/random_programs.py``. Fails if one program differs from its function, or cannot
+be lifted; prints the smallest of each kind of failure, as Python, with the arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+import traceback
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lift"))
+
+from random_programs import RandomProgram, compared, random_programs
+
+#: Hypothesis varies what it has drawn before: fresh runs keep the programs different.
+_RUN = 50
+
+
+@dataclass
+class Tally:
+    """What was seen so far.
+
+    Attributes:
+        sources: The programs, each once.
+        unfit: How many had derivatives that are not finite or large.
+        groups: The number of statements of each program that was lifted.
+        failures: Those that failed, by where and how, with the message.
+    """
+
+    sources: set[str] = field(default_factory=set)
+    unfit: int = 0
+    groups: list[int] = field(default_factory=list)
+    failures: dict[str, list[tuple[RandomProgram, str]]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, drawn: RandomProgram, engine: str) -> None:
+        """Compares a program, unless it was seen."""
+        if drawn.source in self.sources:
+            return
+        self.sources.add(drawn.source)
+        try:
+            program = compared(drawn, engine)
+        except Exception as error:
+            self.failures[_kind(error)].append((drawn, str(error)))
+            return
+        if program is None:
+            self.unfit += 1
+        else:
+            self.groups.append(program.report().groups)
+
+
+def _kind(error: Exception) -> str:
+    """An error without what differs from one program to the next."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {where.name}: {re.sub(r'[-+0-9.e]+', '#', str(error))[:80]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--programs", type=int, default=10000, help="how many different ones (default: 10000)")
+    parser.add_argument("--statements", type=int, default=4, help="how many statements one has at most (default: 4)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
+    parser.add_argument("--engine", default="numpy", help="what runs the programs (default: numpy)")
+    arguments = parser.parse_args()
+    if arguments.programs < 1 or arguments.statements < 1:
+        parser.error("give at least one program of at least one statement")
+    tally = Tally()
+    start = time.perf_counter()
+    with tqdm(total=arguments.programs, unit="program") as progress, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        number = arguments.seed
+        while len(tally.sources) < arguments.programs:
+            _run(tally, number, arguments.statements, arguments.engine)
+            progress.update(len(tally.sources) - progress.n)
+            number += 1
+    _report(tally, time.perf_counter() - start)
+    return int(bool(tally.failures))
+
+
+def _run(tally: Tally, number: int, statements: int, engine: str) -> None:
+    @seed(number)
+    @settings(
+        max_examples=_RUN,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(random_programs(statements=statements))
+    def draw(drawn: RandomProgram) -> None:
+        tally.add(drawn, engine)
+
+    draw()
+
+
+def _report(tally: Tally, seconds: float) -> None:
+    failed = sum(map(len, tally.failures.values()))
+    mean = sum(tally.groups) / max(len(tally.groups), 1)
+    print(
+        f"{len(tally.sources)} programs, {failed} failures, {tally.unfit} left out as their derivatives are not finite "
+        f"or large, {mean:.1f} groups a program, {seconds:.0f} s"
+    )
+    for kind, cases in sorted(tally.failures.items(), key=lambda item: -len(item[1])):
+        drawn, message = min(cases, key=lambda case: len(case[0].source))
+        print(f"\n{len(cases)} times {kind}\n{message[:500]}\nthe smallest:\n{drawn!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
