@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
 
 _OPERATIONS = {
-    **{"neg": 1, "abs": 1, "relu": 1, "pos": 1, "where": 3},
+    "neg": 1,
+    "abs": 1,
+    "relu": 1,
+    "pos": 1,
+    "where": 3,
     **dict.fromkeys(("mul", "add", "sub", "maximum", "greater", "equal", "less_equal"), 2),
 }
 _shapes = st.lists(st.integers(1, 4), max_size=3).map(tuple)

@@ -6,6 +6,7 @@ that a call does not compute it again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,19 @@ class BoundConstants:
         """Places to read at: the name of an array of ints."""
         return self._bind("i", np.asarray(array, dtype=np.intp))
 
-    def mask(self, array: NDArray[Any], axes: tuple[int | None, ...]) -> Fragment:
-        """True and False."""
-        return Fragment(self._bind("m", np.asarray(array, dtype=bool)), axes=axes, boolean=True)
+    def mask(self, array: NDArray[Any], axes: tuple[int, ...], order: Sequence[int]) -> Fragment:
+        """True and False along axes, with dimensions of size 1 for those that it lacks between the ordered ones."""
+        along = [axis if axis in axes else None for axis in order[order.index(axes[0]) if axes else len(order) :]]
+        items = [":" if axis in axes else "None" for axis in along]
+        while items and items[-1] == ":":
+            items.pop()
+        sizes = iter(array.shape)
+        aligned = np.asarray(array, dtype=bool).reshape([1 if axis is None else next(sizes) for axis in along])
+        bracket = f"[{', '.join(items)}]" if items else ""
+        return Fragment(self._bind("m", aligned, array, bracket), axes=tuple(along), boolean=True)
 
-    def _bind(self, letter: str, array: NDArray[Any]) -> str:
+    def _bind(self, letter: str, array: NDArray[Any], plain: NDArray[Any] | None = None, bracket: str = "") -> str:
+        """The array's name. It is made from the plain one by a bracket, where that can be written out."""
         key = (letter, array.shape, array.tobytes())
         if key not in self._names:
             number = 1
@@ -53,9 +62,9 @@ class BoundConstants:
                 number += 1
             name = self._names[key] = f"{letter}{number}"
             self._taken.add(name)
-            text = _recognised(array)
+            text = _recognised(array if plain is None else plain)
             if text:
-                self.lines.append(f"{name} = {text}")
+                self.lines.append(f"{name} = {text}{bracket}")
             else:
                 self.arrays[name] = array
         return self._names[key]
@@ -99,7 +108,8 @@ def _affine(places: NDArray[Any]) -> str:
                 offset -= start
                 parts.append(f"arange({limits}){column}")
             else:
-                parts.append(f"{step} * arange({size}){column}")
+                times = "-" if step == -1 else f"{step} * "
+                parts.append(f"{times}arange({size}){column}")
     if not parts or not np.array_equal(places, np.broadcast_to(explained, places.shape)) or places.shape[0] < 2:
         return ""
     if offset:

@@ -374,7 +374,8 @@ class _Draft:
     def pull_signs_out_of_products(self) -> None:
         """(−a)·b = −(a·b), and (−a)/b = −(a/b): the sum above takes the sign."""
         self._join_edges()
-        self._drop_zeros()
+        self._simplify()
+        self._turn_negative_sums()
         self._find_aliases()
         targets, signs = self._resolved(self.edge_operands)
         product = (self.codes == MUL) | (self.codes == TRUEDIV)
@@ -398,6 +399,30 @@ class _Draft:
             self.edge_nodes = np.concatenate([self.edge_nodes, negative])
             self.edge_operands = np.concatenate([self.edge_operands, twins])
             self.edge_signs = np.concatenate([self.edge_signs, np.full(len(negative), -1, dtype=np.int8)])
+        self.replaced[:] = False
+        self._join_edges()
+
+    def _simplify(self) -> None:
+        self._drop_zeros()
+        self._find_aliases()
+        self._use_aliases()
+        self._merge_sums()
+
+    def _turn_negative_sums(self) -> None:
+        """−a − b = −(a + b): a sum of one term, −a, may stand among them, and in it there is no sum to be seen."""
+        sums = (self.codes == SUM) & (self.counts > 1)
+        negative = np.ones(len(self.codes), dtype=bool)
+        negative[self.edge_nodes[self.edge_signs > 0]] = False
+        nodes = np.flatnonzero(sums & negative)
+        if not len(nodes):
+            return
+        twins = self.new(len(nodes), SUM)
+        place = np.arange(len(self.codes))
+        place[nodes] = twins
+        inside = place[self.edge_nodes] != self.edge_nodes
+        self.edge_nodes = place[self.edge_nodes]
+        self.edge_signs = np.where(inside, 1, self.edge_signs).astype(np.int8)
+        self.more.add(nodes, twins, -1)
         self.replaced[:] = False
         self._join_edges()
 
@@ -439,10 +464,7 @@ class _Draft:
 
     def flattened(self) -> Canonical:
         """The graph after inner sums that are used once became part of the sums above them."""
-        self._drop_zeros()
-        self._find_aliases()
-        self._use_aliases()
-        self._merge_sums()
+        self._simplify()
         self._add_up_repeated()
         self._drop_zeros()
         self._find_aliases()

@@ -55,7 +55,7 @@ def _plan(
     alone = len(stack) + len(rows) + len(summed) < len(left) or len(stack) + len(columns) + len(summed) < len(right)
     small = math.prod(sizes[letter] for letter in (*rows, *columns, *summed)) < _SMALL
     if alone or not summed or (stack and small):
-        return lambda a, b: np.einsum(subscripts, a, b)  # type: ignore[no-any-return]  # numpy's stub says Any
+        return lambda a, b: np.asarray(np.einsum(subscripts, a, b))
     by_left = [left.index(letter) for letter in (*stack, *rows, *summed)]
     by_right = [right.index(letter) for letter in (*stack, *summed, *columns)]
     depth = [sizes[letter] for letter in stack]
@@ -69,6 +69,7 @@ def _plan(
         b = b.transpose(by_right).reshape(right_matrix)
         if depth:
             a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-        return np.matmul(a, b).reshape(whole).transpose(order)
+        product: Array = np.matmul(a, b).reshape(whole).transpose(order)
+        return product
 
     return contract

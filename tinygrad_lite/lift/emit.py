@@ -109,7 +109,7 @@ class _Emitter:
 
     def __post_init__(self) -> None:
         groups = self.program.groups
-        self.uses = Counter(ref.group for group in groups for ref in group.refs())
+        self.uses: Counter[int] = Counter()
         self.results = {output.ref.group for output in self.program.outputs}
         self.fragments: dict[int, Fragment] = {}
         self.inlined: dict[int, list[str]] = {}
@@ -123,18 +123,16 @@ class _Emitter:
         for number in self._needed():
             self._statement(number)
         results = [self._result(output) for output in self.program.outputs]
-        body = [line.text for line in self.lines]
-        comments = [line.comment for line in self.lines]
-        body.append(_return(results))
-        body = _with_comments(body, [*comments, ""])
-        names = [self.program.groups[number].name for number in self.program.inputs]
-        if re.search(r"\bn\b", _code("\n".join(line.text for line in self.lines) + "\n" + ", ".join(results))):
-            body.insert(0, f"    n = {self._samples()}.shape[-1]")
-        used = set(re.findall(r"\w+", "\n".join(body)))
+        code = "\n".join([*(line.text for line in self.lines), _return(results)])
+        used = set(re.findall(r"\w+", re.sub("'[^']*'", "", code)))  # without the letters of einsum
+        count = [f"    n = {self._samples()}.shape[-1]"] if "n" in used else []
+        body = _with_comments(self.lines)
         made = [line for line in self.constants.lines if line.split(" ", 1)[0] in used]
-        text = "\n".join([*made, *([""] if made else []), _signature(names), *body]) + "\n"
+        names = [self.program.groups[number].name for number in self.program.inputs]
+        text = "\n".join([*made, *([""] if made else []), _signature(names), *count, *body, _return(results)])
         bound = {name: array for name, array in self.constants.arrays.items() if name in used}
-        return Source(text, bound, {name: op for name, op in self.statements.operations.items() if name in used})
+        operations = {name: op for name, op in self.statements.operations.items() if name in used}
+        return Source(f"{text}\n", bound, operations)
 
     def _needed(self) -> list[int]:
         """The groups that the results need, in order."""
@@ -165,25 +163,25 @@ class _Emitter:
         inlined = [n for n in dict.fromkeys(ref.group for ref in group.refs()) if n in self.inlined]
         inlined.sort(key=lambda n: len(self.fragments[n].text))
         while inlined and len(f"{group.name} = {fragment.text}") > _LINE:
-            self._write(inlined.pop(), self.inlined)
+            longest = inlined.pop()
+            self._write_line(longest, self.inlined.pop(longest))
             fragment = self.statements.write(number)
         self.fragments[number] = fragment
         if self._may_be_inlined(number) and len(fragment.text) <= _INLINE:
             self.inlined[number] = self.statements.parts
         else:
-            self._write(number, {number: self.statements.parts})
+            self._write_line(number, self.statements.parts)
 
     def _may_be_inlined(self, number: int) -> bool:
         return self.uses[number] == 1 and number not in self.results and is_temporary(self.program.groups[number].name)
 
-    def _write(self, number: int, parts: dict[int, list[str]]) -> None:
+    def _write_line(self, number: int, terms: list[str]) -> None:
         """The group's statement; from here on, its text is its name."""
         group, fragment = self.program.groups[number], self.fragments[number]
-        found = parts.pop(number)
         shape = f"# {shape_text(group)}" if axes_of(group) else ""
-        whole = found if " ".join(found) == fragment.text else [fragment.text]
-        for start in range(0, len(whole), _TERMS):
-            some = whole[start : start + _TERMS]
+        parts = terms if " ".join(terms) == fragment.text else [fragment.text]
+        for start in range(0, len(parts), _TERMS):
+            some = parts[start : start + _TERMS]
             self.lines.append(_Line(group.name, [group.name, *some] if start else some, shape))
         self.fragments[number] = Fragment(group.name, boolean=fragment.boolean)
 
@@ -225,16 +223,10 @@ def _broken(start: str, items: Sequence[str], end: str, indent: str) -> str:
     return "\n".join([*lines, line.rstrip(), end])
 
 
-def _with_comments(body: Sequence[str], comments: Sequence[str]) -> list[str]:
+def _with_comments(lines: Sequence[_Line]) -> list[str]:
     """Comments in one column, where lines are short enough."""
-    ends = [len(line) for line, comment in zip(body, comments, strict=True) if comment and "\n" not in line]
-    column = max([end for end in ends if end <= _COMMENTS_AT], default=0)
+    column = max([len(line.text) for line in lines if line.comment and len(line.text) <= _COMMENTS_AT], default=0)
     return [
-        f"{line.ljust(column)}  {comment}" if comment and "\n" not in line else line
-        for line, comment in zip(body, comments, strict=True)
+        f"{line.text.ljust(column)}  {line.comment}" if line.comment and "\n" not in line.text else line.text
+        for line in lines
     ]
-
-
-def _code(text: str) -> str:
-    """The text without strings, in which n is a letter of einsum."""
-    return re.sub(r"'[^']*'", "", text)

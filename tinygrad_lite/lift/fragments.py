@@ -151,8 +151,10 @@ def joined(fragments: Sequence[Fragment]) -> tuple[int | None, ...]:
 def binary(symbol: str, left: Fragment, right: Fragment, axes: tuple[int | None, ...] | None = None) -> Fragment:
     """Two pieces with one of Python's operators between them."""
     text, level = OPERATORS[symbol]
-    if level == COMPARE or symbol != "*" or left.boolean == right.boolean:
+    if symbol not in "+-*/" or left.boolean == right.boolean:
         left, right = left.as_number(), right.as_number()
+    if symbol == "*" and left.boolean and not right.boolean:
+        left, right = right, left
     both = joined((left, right)) if axes is None else axes
     left, right = operand(left, right), operand(right, left)
     if level == POWER:
@@ -168,6 +170,8 @@ def negative(fragment: Fragment) -> Fragment:
     if fragment.number is not None:
         return literal(-fragment.number)
     fragment = fragment.as_number()
+    if fragment.level == MUL:  # -(a * b) and (-a) * b are equal
+        return Fragment(f"-{fragment.text}", MUL, fragment.axes)
     return Fragment(f"-{fragment.wrapped(POWER)}", UNARY, fragment.axes)
 
 

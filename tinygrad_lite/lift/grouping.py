@@ -499,6 +499,9 @@ class Grouping:
         terms = []
         for number in np.unique(groups).tolist():
             chosen = groups == number
+            data = self.program.groups[number].data
+            if data is not None and not data.any():
+                continue  # zeros
             shape = self.program.groups[number].shape
             indices = []
             for column in np.unravel_index(np.where(chosen, places, 0), shape) if shape else ():

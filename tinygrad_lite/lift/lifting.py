@@ -132,6 +132,11 @@ class Lifted:
     def __repr__(self) -> str:
         return f"<lift({self._name}), engine {self.engine!r}: {len(self.programs)} programs>"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+        from tinygrad_lite.viz.program import mimebundle
+
+        return mimebundle(self, include, exclude)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the program for these arguments; the first call with a structure of arguments makes it."""
         last = self._last

@@ -25,13 +25,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift import nests
+from tinygrad_lite.lift import memory, nests
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
-from tinygrad_lite.lift.memory import UNROLLED, Cell
+from tinygrad_lite.lift.memory import Cell
 from tinygrad_lite.lift.nests import Nest
+from tinygrad_lite.lift.pieces import block_length, cut_last_axis, side_by_side, stretch_of_mask
+from tinygrad_lite.lift.written import Lane, Tables, Text
 
 #: A coordinate: the name of a loop variable, or "" where it is fixed, and what is added to it.
 Coordinate = tuple[str, int]
@@ -80,7 +81,7 @@ class Loops:
         samples = nest.batched or nest.accumulates
         axes = len(nest.shape) - (not samples and not nest.dot and nest.shape != ())
         self._lane = "m" if samples else str(nest.shape[-1]) if axes < len(nest.shape) else ""
-        together = _together(nest.shape[:axes], self._most_together(nest))
+        together = side_by_side(nest.shape[:axes], self._most_together(nest))
         where = self._grid(nest.shape[:axes], together)
         lane: Coordinates = [("b", 0)] * (len(nest.shape) - axes)
         copies = [
@@ -91,6 +92,8 @@ class Loops:
             self._accumulate(nest.members[0], copies)
         else:
             for members in nests.segments(self.program, nest, self.calls):
+                if nest.batched:
+                    self._lane = "m" if nests.has_calls(self.groups[members[0]], self.calls) else "blocks*16"
                 self._segment(members, copies)
         self.text.close()
 
@@ -115,13 +118,19 @@ class Loops:
     def result(self, place: int, output: Output) -> None:
         """Copy a result, or a chunk of one, into its array."""
         shape = output.shape or ()
-        where = self._grid(shape, [1] * len(shape))
-        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        flat = "+".join([f"{name}*{stride}" for (name, _), stride in zip(where, strides, strict=True) if name] + ["0"])
+        where: Coordinates = [("" if size == 1 else f"i{axis}", 0) for axis, size in enumerate(shape)]
         if output.batched:
             self.text.open("for b in range(m):")
-            flat = f"(start+b)*{math.prod(shape)}+{flat}"
-        self.text.add(f"o{place}[{flat}] = {self._at(output.ref, where)[0]}")
+        for (name, _), size in zip(where, shape, strict=True):
+            if name:
+                # For samples a length that LLVM does not know: it would unroll both loops, and take seconds for it.
+                self.text.open(
+                    f"for {name} in range({f'constant(t, {self.tables.place([size])})' if output.batched else size}):"
+                )
+        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        flat = [f"{name}*{stride}" for (name, _), stride in zip(where, strides, strict=True) if name]
+        flat += [f"(start+b)*{math.prod(shape)}"] if output.batched else []
+        self.text.add(f"o{place}[{'+'.join(flat) or '0'}] = {self._at(output.ref, where)[0]}")
         self.text.close()
 
     def _grid(self, shape: Sequence[int], together: Sequence[int]) -> Coordinates:
@@ -142,7 +151,7 @@ class Loops:
         if any(term.mask is not None for term in terms) or not (nest.batched or nest.accumulates):
             return 1
         if nest.accumulates:
-            return 8
+            return 16 if len(nest.shape) > 1 else 8
         return 2 if any(math.prod(term.reduced) > 3 for term in terms) and len(nest.members) <= 4 else 1
 
     # -------------------------------------------------------------------------------------------- places of numbers
@@ -199,7 +208,7 @@ class Loops:
 
     def _segment(self, members: Sequence[int], copies: Sequence[Coordinates]) -> None:
         """One loop over b, after those of the long sums and folds in it."""
-        lane = _Lane()
+        lane = Lane()
         for number in members:
             for copy, value in enumerate(self._numbers(number, copies, lane)):
                 self._values[number, copy] = f"g{number}_{copy}"
@@ -209,7 +218,7 @@ class Loops:
         self._write(lane)
         self._values.clear()
 
-    def _write(self, lane: _Lane) -> None:
+    def _write(self, lane: Lane) -> None:
         """Write a loop over b."""
         depth = self.text.depth
         self.text.append(lane.before)
@@ -219,7 +228,7 @@ class Loops:
         self.text.append(lane.after)
         self.text.close(depth)
 
-    def _numbers(self, number: int, copies: Sequence[Coordinates], lane: _Lane) -> list[str]:
+    def _numbers(self, number: int, copies: Sequence[Coordinates], lane: Lane) -> list[str]:
         """The text of the scalars of a group that are computed together."""
         group = self.groups[number]
         if group.op == "lookup":
@@ -231,14 +240,14 @@ class Loops:
             for copy, where in enumerate(copies)
         ]
 
-    def _read(self, number: int, ref: Ref, copy: int, where: Coordinates, lane: _Lane) -> str:
+    def _read(self, number: int, ref: Ref, copy: int, where: Coordinates, lane: Lane) -> str:
         """The name of an operand: of what this loop has computed, or of what is read from memory."""
         shapes = self.groups[number].shape, self.groups[ref.group].shape
         if (ref.group, copy) in self._values and nests.same_place(ref, *shapes):
             return self._values[ref.group, copy]
         return lane.load(*self._at(ref, where))
 
-    def _lookup(self, number: int, copy: int, where: Coordinates, lane: _Lane) -> str:
+    def _lookup(self, number: int, copy: int, where: Coordinates, lane: Lane) -> str:
         """The element that the index names, modulo the table's size."""
         group = self.groups[number]
         (term,) = group.terms
@@ -249,11 +258,10 @@ class Loops:
 
     # --------------------------------------------------------------------------------------------- sums and folds
 
-    def _totals(self, number: int, copies: Sequence[Coordinates], lane: _Lane) -> list[str]:
+    def _totals(self, number: int, copies: Sequence[Coordinates], lane: Lane) -> list[str]:
         """The names of sums or folds, after the lines that compute them."""
         group = self.groups[number]
-        terms = [term for term in group.terms if not nests.over_samples(self.program, group, term)]
-        long = [term for term in terms if self._is_long(term, copies[0])]
+        short, long = self._split(number, copies)
         if long:
             self._fill_rows(number, long, copies)
         names = [f"s{next(self._fresh)}" for _ in copies]
@@ -262,13 +270,30 @@ class Loops:
             if long or nests.accumulates(self.program, group):
                 start = lane.load(self._own(number, where), True) + ("/n" if group.over == "mean" else "")
             lane.inside.add(f"{name} = {start}")
-        for term in terms:
-            if term not in long:
-                self._add_short(number, term, names, copies, lane)
+        for term in short:
+            self._add_short(number, term, names, copies, lane)
         return names
 
+    def _split(self, number: int, copies: Sequence[Coordinates]) -> tuple[list[Term], list[Term]]:
+        """The terms that the loop over b adds up, and those, or parts of them, that are added up in memory before."""
+        group, short, long = self.groups[number], list[Term](), list[Term]()
+        most = memory.UNROLLED // len(copies)
+        for term in group.terms:
+            if nests.over_samples(self.program, group, term):
+                continue
+            in_loop = not self._lane or math.prod(term.reduced) <= most or not self._varies(term, copies[0])
+            if in_loop or nests.accumulates(self.program, group):
+                short.append(term)
+            elif term.mask is None and term.reduced[-1] == math.prod(term.reduced):
+                head, tail = cut_last_axis(term, len(group.shape), most)
+                long.append(head)
+                short.append(tail)
+            else:
+                long.append(term)
+        return short, long
+
     def _add_short(
-        self, number: int, term: Term, names: Sequence[str], copies: Sequence[Coordinates], lane: _Lane
+        self, number: int, term: Term, names: Sequence[str], copies: Sequence[Coordinates], lane: Lane
     ) -> None:
         """Add a term to the totals in the loop over b, or before it if it is the same for all b."""
         group = self.groups[number]
@@ -298,24 +323,23 @@ class Loops:
         changes = any(here[axis][0] == "b" for axis in term.axes)
         return not self._lane or changes or any(self._at(factor, here)[1] for factor in term.factors)
 
-    def _is_long(self, term: Term, where: Coordinates) -> bool:
-        """Whether the term is added up in memory, by loops over b of its own."""
-        return bool(self._lane) and math.prod(term.reduced) > UNROLLED and self._varies(term, where)
-
     def _fill_rows(self, number: int, terms: Sequence[Term], copies: Sequence[Coordinates]) -> None:
         """Add long terms up in the group's rows, in blocks."""
-        group = self.groups[number]
+        group, most = self.groups[number], memory.UNROLLED // len(copies)
         rows = [self._own(number, where) for where in copies]
         names = [f"s{next(self._fresh)}" for _ in copies]
-        neutral = _Lane()
-        for row in rows:
-            neutral.inside.add(f"{row} = {_NEUTRAL.get(group.op, '0.0')}")
-        self._write(neutral)
+        neutral = _NEUTRAL.get(group.op, "0.0")
+        one_block = len(terms) == 1 and terms[0].mask is None and 0 < math.prod(terms[0].reduced) <= most
+        if not one_block:
+            lane = Lane()
+            for row in rows:
+                lane.inside.add(f"{row} = {neutral}")
+            self._write(lane)
 
         def add_block(term: Term, point: Coordinates, count: int) -> None:
-            lane = _Lane()
+            lane = Lane()
             for row, name in zip(rows, names, strict=True):
-                lane.inside.add(f"{name} = {row}")
+                lane.inside.add(f"{name} = {neutral if one_block else row}")
                 lane.after.add(f"{row} = {name}")
             if count > 1:
                 name, more = point[-1]
@@ -327,7 +351,7 @@ class Loops:
             self._write(lane)
 
         for term in terms:
-            self._over_reduced(self.text, term, copies[0], add_block, UNROLLED)
+            self._over_reduced(self.text, term, copies[0], add_block, most)
 
     def _accumulate(self, number: int, copies: Sequence[Coordinates]) -> None:
         """Add to a sum over samples what the chunk gives."""
@@ -337,7 +361,7 @@ class Loops:
             self.text.add(f"{name} = 0.0")
 
         def add_samples(term: Term, point: Coordinates, count: int) -> None:
-            lane = _Lane()
+            lane = Lane()
             self._add_products(lane.inside, group, term, names, [where + point for where in copies])
             self._write(lane)
 
@@ -395,7 +419,7 @@ class Loops:
         """
         depth = text.depth
         blocks = most > 1 and term.mask is None
-        stretch = _stretch(term, len(where)) if guard else None
+        stretch = stretch_of_mask(term, len(where)) if guard else None
         point = [("" if size == 1 else f"r{axis}", 0) for axis, size in enumerate(term.reduced)]
         order = sorted(range(len(point) - blocks), key=lambda axis: stretch is not None and stretch[0] == axis)
         for axis in order:
@@ -418,77 +442,16 @@ class Loops:
     ) -> None:
         """A loop over blocks along the last axis, of a length that divides the axis if one of those does."""
         size, name = term.reduced[-1], f"r{len(point) - 1}"
-        most = max([k for k in range(most // 2 + 1, most + 1) if size % k == 0], default=min(size, most))
-        whole = size // most * most
-        text.open(f"for {name} in range(0, {whole}, {most}):")
-        body(term, [*point[:-1], (name, 0)], most)
-        text.close(text.depth - 1)
+        block = block_length(size, most)
+        whole = size // block * block if size else 0
+        if whole == block:
+            body(term, [*point[:-1], ("", 0)], block)
+        elif whole:
+            text.open(f"for {name} in range(0, {whole}, {block}):")
+            body(term, [*point[:-1], (name, 0)], block)
+            text.close(text.depth - 1)
         if whole < size:
             body(term, [*point[:-1], ("", whole)], size - whole)
-
-
-class Text:
-    """Lines, indented by how many blocks are open."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.depth = 0
-
-    def add(self, line: str) -> None:
-        """One more line."""
-        self.lines.append(" " * self.depth + line)
-
-    def open(self, head: str) -> None:
-        """Begin a block."""
-        self.add(head)
-        self.depth += 1
-
-    def close(self, depth: int = 0) -> None:
-        """End blocks until so many are open."""
-        self.depth = depth
-
-    def append(self, other: Text) -> None:
-        """The lines of another text."""
-        for line in other.lines:
-            self.add(line)
-
-
-class Tables:
-    """Arrays of ints, one behind the other; equal ones are kept once."""
-
-    def __init__(self) -> None:
-        self._arrays: list[NDArray[np.int64]] = []
-        self._places: dict[bytes, int] = {}
-        self._end = 0
-
-    def place(self, array: Any) -> int:
-        """Where the array begins."""
-        flat = np.ascontiguousarray(array, np.int64).reshape(-1)
-        key = flat.tobytes()
-        if key not in self._places:
-            self._places[key] = self._end
-            self._arrays.append(flat)
-            self._end += flat.size
-        return self._places[key]
-
-    def joined(self) -> NDArray[np.int64]:
-        """All of them; at least one number, as an array without any has no place."""
-        return np.concatenate([*self._arrays, np.zeros(1, np.int64)])
-
-
-class _Lane:
-    """A loop over b while it is written: what stands before it, what is in it, and what it stores in the end."""
-
-    def __init__(self) -> None:
-        self.before, self.inside, self.after = Text(), Text(), Text()
-        self._names: dict[str, str] = {}
-
-    def load(self, place: str, varies: bool) -> str:
-        """The name of what is read there; it is read once."""
-        if place not in self._names:
-            self._names[place] = f"l{len(self._names)}"
-            (self.inside if varies else self.before).add(f"{self._names[place]} = {place}")
-        return self._names[place]
 
 
 def _added(group: Group, term: Term, total: str, factors: Sequence[str]) -> str:
@@ -496,27 +459,3 @@ def _added(group: Group, term: Term, total: str, factors: Sequence[str]) -> str:
     if group.kind == "fold":
         return _FOLDED[group.op].format(total, factors[0])
     return f"{total} {'-' if term.sign < 0 else '+'} {'*'.join(factors)}"
-
-
-def _together(shape: Sequence[int], most: int) -> list[int]:
-    """How many coordinates of each axis make up at most so many results, evenly: the last axes first."""
-    steps = []
-    for size in reversed(shape):
-        step = max([k for k in range(1, most + 1) if size % k == 0]) if size else 1
-        steps.append(step)
-        most //= step
-    return steps[::-1]
-
-
-def _stretch(term: Term, axes: int) -> tuple[int, list[int], NDArray[Any], NDArray[Any]] | None:
-    """A reduced axis of which the mask leaves one stretch, the axes that this depends on, its starts and its ends."""
-    if term.mask is None:
-        return None
-    for k, axis in enumerate(term.axes):
-        mask = np.moveaxis(term.mask, k, -1)
-        starts, ends = mask.argmax(axis=-1), mask.argmax(axis=-1) + mask.sum(axis=-1)
-        places = np.arange(mask.shape[-1])
-        one_stretch = (places >= starts[..., None]) & (places < ends[..., None])
-        if axis >= axes and np.array_equal(mask, one_stretch):
-            return axis - axes, [other for other in term.axes if other != axis], starts, ends
-    return None

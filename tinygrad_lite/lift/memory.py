@@ -5,8 +5,9 @@ its scalars in ``v``, which holds one chunk of samples. Inputs without samples s
 that is a result as it stands is written into the result's array at once. What only the loop that computes it reads has
 no place at all.
 
-Why it is sound: a place is given again only after the last nest that reads it. The sums over samples keep theirs, as
-they are filled throughout a phase, and so do the rows where a later phase may read them. Costs: linear in the
+Why it is sound: a place is given again only after the last nest that reads it. The sums over samples have
+theirs from the start and keep it, as they are filled throughout a phase, and so do the rows where a later phase may
+read them. Costs: linear in the
 references.
 """
 
@@ -80,6 +81,9 @@ class _Arrangement:
     def memory(self) -> Memory:
         results = self._results()
         data = self._inputs_and_constants()
+        for number, group in enumerate(self.program.groups):
+            if nests.accumulates(self.program, group) and self.cells[number] is None:
+                self.cells[number] = self._new(number)
         for place, nest in enumerate(self.nests):
             for number in nest.members:
                 if self.cells[number] is None and number in self.stored:
@@ -139,7 +143,7 @@ class _Arrangement:
                 loop.update(dict.fromkeys(members, (place, k)))
         stored = {output.ref.group for output in self.program.outputs}
         for number, group in enumerate(groups):
-            if any(math.prod(term.reduced) > UNROLLED for term in group.terms) or nests.accumulates(
+            if any(math.prod(term.reduced) > UNROLLED // 2 for term in group.terms) or nests.accumulates(
                 self.program, group
             ):
                 stored.add(number)

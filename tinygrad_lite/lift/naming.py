@@ -19,7 +19,7 @@ from collections import Counter
 import numpy as np
 
 from tinygrad_lite import ops
-from tinygrad_lite.lift.groups import Group, Groups, Term
+from tinygrad_lite.lift.groups import Group, Groups, Output, Term
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*|[0-9]+")
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
@@ -94,6 +94,17 @@ def is_contraction(program: Groups, group: Group, term: Term) -> bool:
     return any(size > 1 for size in term.reduced) or over_samples
 
 
+def is_dot_product(program: Groups, group: Group, term: Term) -> bool:
+    """Whether both factors of a contraction vary along the same axes: a sum of products one by one."""
+    sizes = group.shape + term.reduced
+    left, right = (
+        {axis for index in factor.index for axis in index.depends_on() if sizes[axis] > 1}
+        | {-1 for _ in range(program.groups[factor.group].batched)}
+        for factor in term.factors
+    )
+    return left == right
+
+
 class _Names:
     """Names given so far, each to one group."""
 
@@ -154,8 +165,8 @@ def _parameter(words: list[str]) -> str:
 
 
 def _is_numbered(words: list[str]) -> bool:
-    """Whether a parameter's layer has a number, or no name but the argument's."""
-    return len(words) == 2 or words[-2].isdigit()
+    """Whether a parameter's layer has a number, or no name but the argument's or that of a list, which is plural."""
+    return len(words) == 2 or words[-2].isdigit() or words[-2].endswith("s")
 
 
 def _name_results(program: Groups, names: _Names, forward: set[int]) -> None:
@@ -178,8 +189,14 @@ def _name_results(program: Groups, names: _Names, forward: set[int]) -> None:
         return
     for output, number in zip(gradients, inputs, strict=True):
         result = output.ref.group
-        if result not in forward and result not in names.given and groups[result].shape == groups[number].shape:
+        if result not in forward and result not in names.given and _is_whole(output, groups[result]):
             names.give(result, f"grad_{names.given[number]}")
+
+
+def _is_whole(output: Output, group: Group) -> bool:
+    """Whether a result is a group's array as it is."""
+    places = [(index.offset, index.steps) for index in output.ref.index if index.table is None]
+    return (output.shape or ()) == group.shape and places == [(0, ((axis, 1),)) for axis in range(len(group.shape))]
 
 
 def _name_activations(program: Groups, names: _Names, forward: set[int]) -> None:
@@ -189,7 +206,9 @@ def _name_activations(program: Groups, names: _Names, forward: set[int]) -> None
         group = program.groups[number]
         if number in names.given:
             continue
-        if group.kind == "sum" and any(is_contraction(program, group, term) for term in group.terms):
+        if group.kind == "sum" and any(
+            is_contraction(program, group, term) and not is_dot_product(program, group, term) for term in group.terms
+        ):
             names.count(number, "z")
             activations[number] = "a" + names.given[number][1:]
         elif group.kind == "map" and number in read_by_contractions:
@@ -206,6 +225,7 @@ def _name_deltas(program: Groups, names: _Names, forward: set[int]) -> None:
     activations = [number for number, name in names.given.items() if name.startswith("z") and number in forward]
     reads = {z: {ref.group for ref in program.groups[z].refs()} for z in activations}
     unnamed: list[int] = []
+    adjoints: dict[int, int] = {}
     for delta in beside:
         if delta not in backward or delta in names.given or program.groups[delta].kind == "constant":
             continue
@@ -219,10 +239,35 @@ def _name_deltas(program: Groups, names: _Names, forward: set[int]) -> None:
         if z >= 0 and likeness[z] > 0:
             names.give(delta, "d" + names.given[z][1:])
             activations.remove(z)
+            adjoints[delta] = z
         else:
             unnamed.append(delta)
     for delta in unnamed:
         names.count(delta, "d")
+    for number in sorted(backward - names.given.keys()):
+        parameter, turned = _parameter_of(program, program.groups[number], adjoints)
+        shape = program.groups[number].shape
+        if parameter >= 0 and (shape[::-1] if turned else shape) == program.groups[parameter].shape:
+            names.give(number, f"grad_{names.given[parameter]}{'_T' if turned else ''}")
+
+
+def _parameter_of(program: Groups, group: Group, adjoints: dict[int, int]) -> tuple[int, bool]:
+    """The input whose gradient it is, and whether it is transposed: what stands beside a factor of z, or alone."""
+    if group.kind != "sum" or len(group.terms) != 1:
+        return -1, False
+    delta = next((factor for factor in group.terms[0].factors if factor.group in adjoints), None)
+    if delta is None:
+        return -1, False
+    others = [factor.group for factor in group.terms[0].factors if factor is not delta]
+    z = program.groups[adjoints[delta.group]]
+    for term in z.terms:
+        rest = [factor for factor in term.factors if factor.group not in others]
+        if len(term.factors) == len(others) + 1 and len(rest) == 1 and program.groups[rest[0].group].kind == "input":
+            rows = [any(axis < len(z.shape) for axis in index.depends_on()) for index in rest[0].index]
+            own = [any(axis in index.depends_on() for index in delta.index) for axis in range(len(group.shape))]
+            if rows in (own, own[::-1]):
+                return rest[0].group, rows != own
+    return -1, False
 
 
 def _gradients(names: _Names, inputs: set[int]) -> set[str]:

@@ -68,11 +68,12 @@ def phases(program: Groups) -> list[list[Nest]]:
 def segments(program: Groups, nest: Nest, calls: Callable[[str], bool]) -> list[list[int]]:
     """The members by innermost loops: operations that call functions stand apart, as a call is not vectorised."""
     groups = program.groups
+    return [list(members) for _, members in itertools.groupby(nest.members, lambda k: has_calls(groups[k], calls))]
 
-    def apart(number: int) -> bool:
-        return nest.batched and groups[number].kind == "map" and calls(groups[number].op)
 
-    return [list(members) for _, members in itertools.groupby(nest.members, apart)]
+def has_calls(group: Group, calls: Callable[[str], bool]) -> bool:
+    """Whether it is a map over samples that calls a function."""
+    return group.batched and group.kind == "map" and calls(group.op)
 
 
 def over_samples(program: Groups, group: Group, term: Term) -> bool:

@@ -7,6 +7,7 @@ operands are views. It computes on float64 arrays; it does not check their shape
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from tinygrad_lite import ops
 from tinygrad_lite.arithmetic import array
 from tinygrad_lite.lift.einsum import einsum
 from tinygrad_lite.lift.emit import Source, emit
-from tinygrad_lite.lift.groups import Groups, Output
+from tinygrad_lite.lift.groups import Group, Groups, Output
 
 Array = NDArray[np.float64]
 
@@ -42,13 +43,16 @@ def build(program: Groups) -> Callable[[Sequence[Array]], list[Array]]:
     """
     source = emit(program)
     function = compile_source(source, {**_functions(source), **_ARRAY_FUNCTIONS})
-    shared = [place for place, output in enumerate(program.outputs) if _may_share(program, output)]
+    shared = _shared(program)
+    repeated = "broadcast_to(" in source.text
 
     def run(inputs: Sequence[Array]) -> list[Array]:
         with np.errstate(all="ignore"):
             results = list(function(*inputs))
         for place in shared:
             results[place] = np.array(results[place])
+        if repeated:  # such a view cannot be written to
+            results = [result if result.flags.writeable else np.array(result) for result in results]
         return results
 
     return run
@@ -69,8 +73,16 @@ def compile_source(source: Source, functions: Mapping[str, Any]) -> Callable[...
 
 def _functions(source: Source) -> dict[str, Any]:
     """NumPy's functions for the operations that the source uses."""
-    known = vars(array())
+    known = _vocabulary()
     return {name: known.get(op) or _element_by_element(op) for name, op in source.operations.items()}
+
+
+def _vocabulary() -> Mapping[str, Any]:
+    try:
+        from tinygrad_lite.lift import vocabulary
+    except ImportError:
+        return vars(array())
+    return vocabulary.numpy_functions()
 
 
 def _element_by_element(operation: str) -> Callable[..., Any]:
@@ -91,13 +103,43 @@ def _mean(x: Array) -> Any:
     return np.add.reduce(x, axis=None) / x.size
 
 
-def _may_share(program: Groups, output: Output) -> bool:
-    """Whether a result may be a view of an argument, a constant or another result."""
-    group = program.groups[output.ref.group]
-    others = [other for other in program.outputs if other is not output and other.ref.group == output.ref.group]
-    computed = group.kind in ("map", "sum", "fold") and group.op != "pos"
-    re_read = group.kind == "sum" and len(group.terms) == 1 and len(group.terms[0].factors) == 1
-    return not computed or re_read or bool(others)
+def _shared(program: Groups) -> list[int]:
+    """The places of the results that may have elements in common with an argument, a constant or another result."""
+    readers = Counter(output.ref.group for output in program.outputs)
+    several = {
+        place: _elements(program, output)
+        for place, output in enumerate(program.outputs)
+        if readers[output.ref.group] > 1
+    }
+    read = {group: np.zeros(program.groups[group].size, dtype=int) for group in readers}
+    for place, elements in several.items():
+        read[program.outputs[place].ref.group][elements] += 1
+    return [
+        place
+        for place, output in enumerate(program.outputs)
+        if not _is_computed(program.groups[output.ref.group])
+        or (place in several and read[output.ref.group][several[place]].max(initial=0) > 1)
+    ]
+
+
+def _is_computed(group: Group) -> bool:
+    """Whether its array is its own: not an argument, a constant, or a view of another."""
+    if group.kind == "sum":
+        return (
+            len(group.terms) > 1 or len(group.terms[0].factors) > 1 or any(size > 1 for size in group.terms[0].reduced)
+        )
+    return group.kind in ("map", "fold") and group.op not in ("pos", "lookup", "maximum", "minimum", "prod")
+
+
+def _elements(program: Groups, output: Output) -> NDArray[Any]:
+    """The elements of its group that a result reads, each once, by their places in C order."""
+    shape = output.shape or ()
+    grid: Any = np.indices(shape, sparse=True)
+    places = tuple(np.broadcast_to(index.at(grid), shape) for index in output.ref.index)
+    if not places:
+        return np.zeros(1, dtype=int)
+    sizes = (program.groups[output.ref.group].size,) if output.ref.flat else program.groups[output.ref.group].shape
+    return np.unique(np.ravel_multi_index(places, sizes))
 
 
 _ARRAY_FUNCTIONS: dict[str, Any] = {

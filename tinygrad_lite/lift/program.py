@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -159,10 +160,29 @@ class Program:
 
                 raise FloatingPointError(explain(self._groups, self.name, list(arrays), number))
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the program to a file, as data: :func:`tinygrad_lite.lift.storage.load` reads it, on any machine.
+
+        Args:
+            path: Of the file.
+
+        Raises:
+            LiftError: A static argument is something else than text, a number, a boolean, None or a tuple of these.
+            OSError: The file cannot be written; it is as it was.
+        """
+        from tinygrad_lite.lift.storage import save
+
+        save(self, path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+        from tinygrad_lite.viz.program import mimebundle
+
+        return mimebundle(self, include, exclude)
+
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state["_run"] = None
-        return state
+        from tinygrad_lite.lift.storage import made_portable
+
+        return {**self.__dict__, "_run": None, "inputs": made_portable(self.inputs)}
 
 
 @dataclass(eq=False)

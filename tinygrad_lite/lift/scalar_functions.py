@@ -6,7 +6,7 @@ A stand-in until :mod:`tinygrad_lite.lift.vocabulary` is there: the record's ``d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_lite import ops
 from tinygrad_lite.operation import NARY
@@ -56,7 +56,7 @@ class _Functions:
     """What a definition may call: comparisons and choices as text, the rest of ``math``."""
 
     pi = Formula("math.pi")
-    _WRITTEN = {
+    _WRITTEN: ClassVar = {
         "where": "({1} if {0} != 0.0 else {2})",
         "greater": "(1.0 if {0} > {1} else 0.0)",
         "greater_equal": "(1.0 if {0} >= {1} else 0.0)",
@@ -92,13 +92,3 @@ def scalar_text(name: str, operands: Sequence[str]) -> str:
     if op.definition is None or name in functions._WRITTEN:
         return str(getattr(functions, name)(*xs))
     return str(op.definition(functions, xs) if op.arity == NARY else op.definition(functions, *xs))
-
-
-def calls_function(name: str) -> bool:
-    """Whether that text calls a function.
-
-    >>> calls_function("relu"), calls_function("tanh")
-    (False, True)
-    """
-    op = ops.find(name)
-    return "math." in scalar_text(name, [f"x{k}" for k in range(max(op.arity, 1))])

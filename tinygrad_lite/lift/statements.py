@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import re
@@ -11,9 +12,20 @@ from dataclasses import replace
 from tinygrad_lite import ops
 from tinygrad_lite.lift.averaging import Averaging
 from tinygrad_lite.lift.folds import write_fold
-from tinygrad_lite.lift.fragments import ATOM, BATCH, COMPARE, OPERATORS, Fragment, binary, call, joined, literal, negative
+from tinygrad_lite.lift.fragments import (
+    ATOM,
+    BATCH,
+    COMPARE,
+    OPERATORS,
+    Fragment,
+    binary,
+    call,
+    joined,
+    literal,
+    negative,
+)
 from tinygrad_lite.lift.groups import Group, Term
-from tinygrad_lite.lift.terms import Scope, SignedTerm, axes_of, axis_text, write_term
+from tinygrad_lite.lift.terms import Scope, SignedTerm, axes_of, axis_text, is_square, write_term
 from tinygrad_lite.lift.views import align
 from tinygrad_lite.operation import CONDITION
 
@@ -66,7 +78,7 @@ class Statements:
             return operands[0].as_number()
         literals = all(fragment.number is not None for fragment in operands)
         if op.symbol in OPERATORS and len(operands) == 2 and not literals and _reads_as_operator(op.symbol, operands):
-            return binary(op.symbol, *operands)
+            return binary(op.symbol, operands[0], operands[1])
         conditions = [domain is CONDITION for domain in op.domain]
         arguments = [f if condition else f.as_number() for f, condition in zip(operands, conditions, strict=True)]
         if literals:
@@ -100,21 +112,20 @@ class Statements:
         if not group.terms or len({term.reduced for term in group.terms}) > 1:
             return False
         reduced = group.terms[0].reduced
-        if group.batched and not any(size > 1 for size in reduced):
+        wide = [any(self._scope.groups[factor.group].batched for factor in term.factors) for term in group.terms]
+        over_samples = any(wide) and not group.batched
+        if not (all(wide) if over_samples else any(size > 1 for size in reduced)):
             return False
         if any(term.mask is not None or not self._is_elementwise(term, group) for term in group.terms):
             return False
-        moving = set.union(*[axes for term in group.terms for axes in self._moving(term, group)])
-        reached = all(size == 1 or axis in moving for axis, size in enumerate(reduced, len(group.shape)))
-        several = len(group.terms) > 1
-        return reached and (several or (len(group.terms[0].factors) == 1 and math.prod(reduced) == 1))
+        if len(group.terms) > 1:
+            return True
+        return math.prod(reduced) == 1 and (len(group.terms[0].factors) == 1 or is_square(group.terms[0]))
 
     def _is_elementwise(self, term: Term, group: Group) -> bool:
-        """Whether it has the samples that the sum is over, and its product is no larger than one of its factors."""
+        """Whether the product is no larger than its factors, so that nothing is gained by adding up on the way."""
         moving = self._moving(term, group)
-        if not group.batched and not any(BATCH in axes for axes in moving):
-            return False
-        return all(left <= right or right <= left for left, right in zip(moving, moving[1:], strict=False))
+        return all(left == right for left, right in itertools.pairwise(moving))
 
     def _moving(self, term: Term, group: Group) -> list[set[int]]:
         """The axes along which each factor varies."""
@@ -127,10 +138,13 @@ class Statements:
 
     def _sum_of_sums(self, group: Group, mean: bool) -> Fragment:
         reduced = group.terms[0].reduced
-        wide = Group("sum", group.shape + reduced, batched=True)
+        batched = any(self._scope.groups[ref.group].batched for ref in group.refs())
+        wide = Group("sum", group.shape + reduced, batched=batched)
         terms = [replace(term, reduced=()) for term in group.terms]
         total = self._total([write_term(term, wide, self._scope) for term in terms]).as_number()
         self.parts = []
+        if any(size > 1 and axis not in total.axes for axis, size in enumerate(reduced, len(group.shape))):
+            total = complete(total, wide)
         along = axes_of(wide)[-len(total.axes) :]
         kept = axes_of(group)
         places = [place for place, axis in enumerate(along) if axis not in kept]
@@ -151,10 +165,10 @@ class Statements:
         total = negative(first.fragment) if first.negative else first.fragment
         parts = [total.text]
         for term in rest:
-            before = total.as_number().text
-            parts[0] = before if len(parts) == 1 else parts[0]
-            total = binary("-" if term.negative else "+", total, term.fragment)
-            parts.append(total.text.removeprefix(before).strip())
+            longer = binary("-" if term.negative else "+", total, term.fragment)
+            before = f"{total.text} "
+            parts = [*parts, longer.text[len(before) :]] if longer.text.startswith(before) else [longer.text]
+            total = longer
         self.parts = parts
         return total
 
@@ -179,8 +193,8 @@ def shape_text(group: Group) -> str:
 
 
 def _reads_as_operator(symbol: str, operands: Sequence[Fragment]) -> bool:
-    """Powers stand as ``**`` only where the exponent is a small number: NumPy squares faster than it raises."""
-    return symbol != "**" or operands[1].number in (-1.0, 0.5, 2.0, 3.0)
+    """Whether it is an operator's arithmetic: ``pow`` of two arrays is a function, as it has limits of its own."""
+    return symbol != "**" or (operands[1].number is not None and math.isfinite(operands[1].number))
 
 
 def _divided(fragment: Fragment) -> Fragment:

@@ -50,12 +50,9 @@ class Scope:
     def known(self, number: int) -> Fragment:
         """A group's array with 0 for the elements that the graph does not have."""
         group, array = self.groups[number], self.source(number)
-        if group.present is None:
+        if group.present is None or not group.shape:
             return array
-        axes = tuple(range(len(group.shape)))
-        mask = self.constants.mask(group.present, axes)
-        if group.batched and axes:
-            mask = mask.size_one([len(axes)])
+        mask = self.constants.mask(group.present, tuple(range(len(group.shape))), axes_of(group))
         return call("where", (mask, array.as_number(), literal(0.0)), ())
 
 
@@ -203,6 +200,8 @@ class _Writer:
         return [axis for axis in sorted(self.summed) if all(axis in array.axes for array in arrays)]
 
     def _elementwise(self, arrays: list[Fragment]) -> Fragment:
+        if is_square(self.term):
+            return binary("**", arrays[0].as_number(), literal(2.0))
         order = [axis for axis in arrays[0].axes if axis is not None]
         order += [axis for axis in arrays[1].axes if axis is not None and axis not in order]
         if list(arrays[1].axes) != order or list(arrays[0].axes) != order:
@@ -226,6 +225,18 @@ class _Writer:
     def _reduced(self, array: Fragment) -> Fragment:
         """The array, added up along all axes that are summed."""
         return _summed(array, [axis for axis in array.axes if axis in self.summed])
+
+
+def is_square(term: Term) -> bool:
+    """Whether it is a product of an array with itself."""
+    if len(term.factors) != 2:
+        return False
+    left, right = term.factors
+    same = left.group == right.group and left.flat == right.flat and len(left.index) == len(right.index)
+    return same and all(
+        a.table is None and b.table is None and a.offset == b.offset and a.steps == b.steps
+        for a, b in zip(left.index, right.index, strict=True)
+    )
 
 
 def _saves_memory(arrays: Sequence[Fragment]) -> bool:
@@ -254,7 +265,7 @@ def masked(
         order = sorted({*order, *axes}, key=lambda axis: (axis == BATCH, axis))
         array = align(array, order)
     along = tuple(axis for axis in order if axis in axes)
-    bound = align(constants.mask(mask.transpose([axes.index(axis) for axis in along]), along), order)
+    bound = constants.mask(mask.transpose([axes.index(axis) for axis in along]), along, order)
     return call("where", (bound, array.as_number(), neutral), joined((bound, array)))
 
 

@@ -107,7 +107,7 @@ def transposed(fragment: Fragment, order: Sequence[int | None]) -> Fragment:
 
 def _grid(axes: Sequence[int], sizes: Sequence[int]) -> Any:
     """Coordinates of those axes, as arrays that broadcast against one another in that order."""
-    coordinates = np.indices(tuple(sizes[axis] for axis in axes), sparse=True)
+    coordinates: Any = np.indices(tuple(sizes[axis] for axis in axes), sparse=True)
     grid = {axis: np.zeros((1,) * len(axes), dtype=np.intp) for axis in range(len(sizes))}
     return [{**grid, **dict(zip(axes, coordinates, strict=True))}[axis] for axis in range(len(sizes))]
 
@@ -128,7 +128,8 @@ def _affine(table: Integers, axes: Sequence[int]) -> Index | None:
     offset = int(table.flat[0])
     steps = [int(np.take(table, 1, place).flat[0]) - offset for place in range(table.ndim)]
     found: Any = np.full(table.shape, offset)
-    for coordinates, step in zip(np.indices(table.shape, sparse=True), steps, strict=True):
+    grid: Any = np.indices(table.shape, sparse=True)
+    for coordinates, step in zip(grid, steps, strict=True):
         found = found + step * coordinates
     if not np.array_equal(found, table):
         return None
@@ -379,8 +380,6 @@ def _window(dimension: _Dimension, dimensions: Sequence[_Dimension], reading: Re
     reach = abs(step) * (reading.sizes[inner] - 1)
     start = index.offset - (reach if step < 0 else 0)
     positions = dimension.size - reach
-    if stride < 0 or start < 0:
-        return None
     return _Window(
         outer,
         inner,
