@@ -211,11 +211,11 @@ class Lifted:
                 leaves, results = self._traced(arguments)
             with watch("flatten"):
                 graph = graph_of(results.forgotten())
+            inputs, groups, unit, place = self._inputs(arguments, leaves, graph)
+            _mark_constants(graph, unit)
         with watch("canonical"):
             simple = canonical(graph)
         with watch("groups"):
-            inputs, groups, unit, place = self._inputs(arguments, leaves, graph)
-            _mark_constants(graph, simple.codes, simple.numbers, unit)
             grouping = grouped(simple, groups, unit, place)
         with watch("results"):
             _place_results(grouping, simple.roots, results)
@@ -445,11 +445,9 @@ def _merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
     return groups
 
 
-def _mark_constants(graph: Graph, codes: NDArray[np.intp], numbers: Floats, unit: NDArray[np.intp]) -> None:
+def _mark_constants(graph: Graph, unit: NDArray[np.intp]) -> None:
     """Leaves that are arguments are inputs, even frozen ones; what the function made itself is constant."""
-    count = len(graph.leaves)
-    codes[:count] = np.where(unit >= 0, LEAF_CODE, CONSTANT_CODE)
-    numbers[:count] = graph.numbers[:count]
+    graph.codes[: len(graph.leaves)] = np.where(unit >= 0, LEAF_CODE, CONSTANT_CODE)
 
 
 def _place_results(grouping: Grouping, roots: NDArray[np.intp], results: Results) -> None:

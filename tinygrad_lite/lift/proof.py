@@ -61,13 +61,18 @@ def probe(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> list[
     fresh = []
     for array, has in zip(arrays, batched, strict=True):
         moved = array[..., order] if has else array
-        if array.size and (array == np.rint(array)).all() and (array != 0).any():
+        if is_whole(array) and (array != 0).any():
             chosen = rng.choice(array.ravel(), size=array.shape) if not has else moved
             fresh.append(np.asarray(chosen, dtype=np.float64))
             continue
         relative = moved * (1.0 + rng.uniform(-0.1, 0.1, moved.shape))
         fresh.append(np.where(moved == 0.0, rng.uniform(-0.01, 0.01, moved.shape), relative))
     return fresh
+
+
+def is_whole(array: Floats) -> bool:
+    """Whether all its numbers are whole: labels and indices, which are drawn, never moved."""
+    return bool(array.size) and bool((array == np.rint(array)).all())
 
 
 def largest_difference(lifted: Sequence[Floats], eager: Sequence[Floats]) -> Difference:
@@ -92,7 +97,10 @@ def largest_difference(lifted: Sequence[Floats], eager: Sequence[Floats]) -> Dif
 
 
 def rounding(eager: Callable[[Sequence[Floats]], list[Floats]], arrays: Sequence[Floats]) -> list[Floats]:
-    """How much each eager result changes when every input changes in its last places."""
+    """How much each eager result changes when every input changes in its last places: labels and indices do not."""
     rng = np.random.default_rng(0)
-    shaken = [array * (1.0 + rng.choice([-4.0, 4.0], array.shape) * 2.0**-53) for array in arrays]
+    shaken = [
+        array if is_whole(array) else array * (1.0 + rng.choice([-4.0, 4.0], array.shape) * 2.0**-53)
+        for array in arrays
+    ]
     return [np.abs(a - b) for a, b in zip(eager(shaken), eager(arrays), strict=True)]

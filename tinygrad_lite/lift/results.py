@@ -78,7 +78,7 @@ def _as_array(tree: Any) -> Any:
         if all(part is not None and part.shape == parts[0].shape for part in parts):
             whole = np.empty((len(parts), *parts[0].shape), dtype=object)
             for i, part in enumerate(parts):
-                whole[i] = part
+                whole[i] = part[()]  # a number, not an array without dimensions
             return whole
     return None
 
