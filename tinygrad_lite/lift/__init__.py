@@ -1,0 +1,48 @@
+"""``lift``: the tensor program inside a function written one scalar at a time.
+
+The package is the function too: ``tinygrad_lite.lift(f)`` and ``from tinygrad_lite.lift import lift`` are the same.
+
+>>> import tinygrad_lite as tg
+>>> @tg.lift(batch=(None, None, 0))
+... def neuron(w, b, x):
+...     return tg.relu(sum(wi * xi for wi, xi in zip(w, x)) + b)
+>>> neuron([1.0, -2.0], 0.5, [[3.0, 1.0], [0.0, 1.0], [2.0, 0.5]])
+1.0
+>>> print(neuron.source)
+def program(w, b, x):
+    n = x.shape[-1]
+    t1 = maximum(w @ x + b, 0.0)  # (n,)
+    return (mean(t1),)
+
+What the passes do, in their order, is told by the docstring of each:
+
+1. :mod:`~tinygrad_lite.lift.trace`: the function's scalar graph, as arrays of numbers.
+2. :mod:`~tinygrad_lite.lift.canonical`: one way to write each thing.
+3. :mod:`~tinygrad_lite.lift.grouping`: isomorphic scalars become groups; for their grids
+   :mod:`~tinygrad_lite.lift.coordinates`, and :mod:`~tinygrad_lite.lift.contractions` for sums of products.
+4. :mod:`~tinygrad_lite.lift.tidying`: samples, equal constants, the order of axes; :mod:`~tinygrad_lite.lift.naming`.
+5. :mod:`~tinygrad_lite.lift.emit`: readable source; or loops, for numba (:mod:`~tinygrad_lite.lift.loops`).
+6. :mod:`~tinygrad_lite.lift.proof`: the program beside the function, on fresh inputs.
+"""
+
+import sys
+import types
+from typing import Any
+
+from tinygrad_lite.errors import LiftError, TraceError
+from tinygrad_lite.lift.groups import Group, Groups
+from tinygrad_lite.lift.lifting import Lifted, lift
+from tinygrad_lite.lift.program import Program, Report
+from tinygrad_lite.lift.storage import load
+
+__all__ = ["Group", "Groups", "LiftError", "Lifted", "Program", "Report", "TraceError", "lift", "load"]
+
+
+class _CallablePackage(types.ModuleType):
+    """This package, called as the function that it is about."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return lift(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallablePackage
