@@ -2,15 +2,18 @@
 
 What it turns into what:
 
-- Chains of ``+``, ``-``, ``sum``, ``mean``, unary minus and the addition inside ``dot`` become one sum of any number of terms, each with a
-  sign, where the inner ones are used nowhere else. A ``dot`` falls apart into its products and such a sum.
+- Chains of ``+``, ``-``, ``sum``, ``mean``, unary minus and the addition inside ``dot`` become one sum of any number
+  of terms, each with a sign, where the inner ones are used nowhere else. A ``dot`` falls apart into its products and
+  such a sum. Chains of ``maximum`` or ``minimum`` become one of all their operands.
 - ``softmax`` and ``logsumexp`` become maximum, exponentials, their sum and a quotient, one of each for a row of
   operands however many nodes read the row.
 - ``x**2`` becomes x·x, the derivative of a power a product; a minus sign moves out of products into the sum above;
-  ``lookup`` with a fixed index and ``+x`` become what they stand for; zeros leave sums; a sum of one term is that term.
+  ``lookup`` with a fixed index and ``+x`` become what they stand for; a sum of one term is that term.
+- Zeros with which a sum begins, and products with 0, as padding makes them, leave sums. A 0 that is added (x + 0.0)
+  stays: its siblings may add other numbers, and it has to look like them.
 
-Why it is sound: every rewriting is an identity of real numbers that re-associates sums at most; none divides, and none moves an
-operation past a comparison.
+Why it is sound: every rewriting is an identity of real numbers that re-associates sums at most; none divides, and none
+moves an operation past a comparison. (0·x counts as 0 whatever x is, infinite or not a number.)
 
 Cost: a few vectorised passes over all edges. What it does not find: distributivity, (a + b)·c against a·c + b·c; equal
 subexpressions, which the next pass finds.
@@ -35,8 +38,12 @@ CONSTANT = CONSTANT_CODE
 SUM = TABLE["sum"].code
 MUL = TABLE["mul"].code
 TRUEDIV = TABLE["truediv"].code
-#: The code of a maximum of any number of operands; a ``maximum`` of two stays what it is.
+#: The codes of a maximum and a minimum of any number of operands; a ``maximum`` of two or three stays what it is.
 FOLDED_MAXIMUM = -1
+FOLDED_MINIMUM = -2
+_FOLDED = {"maximum": FOLDED_MAXIMUM, "minimum": FOLDED_MINIMUM}
+#: From so many operands on, chains are folded: shorter ones may well be of things that have little in common.
+_LEAST_FOLDED = 4
 PROD = TABLE["prod"].code
 LOOKUP = TABLE["lookup"].code
 
@@ -46,7 +53,7 @@ class Canonical:
     """A graph in canonical form; nodes are numbered in no particular order.
 
     Attributes:
-        codes: Of the operations: those of the table, ``SUM`` and ``FOLDED_MAXIMUM``.
+        codes: Of the operations: those of the table, ``SUM``, ``FOLDED_MAXIMUM`` and ``FOLDED_MINIMUM``.
         starts: Where the operands of each node begin in ``operands``; one more at the end.
         operands: Numbers of nodes: the terms of a sum.
         signs: 1 or −1 for each entry of ``operands``: of terms; 1 elsewhere.
@@ -73,6 +80,7 @@ class Canonical:
 def canonical(graph: Graph) -> Canonical:
     """The graph in canonical form."""
     draft = _Draft(graph)
+    draft.fold_extremes()
     draft.expand_means()
     draft.expand_dots()
     draft.expand_softmaxes()
@@ -116,6 +124,8 @@ class _Draft:
         self.counts = counts
         self.more = _Edges()
         self.replaced = np.zeros(len(graph), dtype=bool)
+        #: sums to which a constant is added that may be 0, and stays
+        self.shifted = np.zeros(len(graph), dtype=bool)
         #: what a node stands for, and the sign: itself at first
         self.alias = np.arange(len(graph))
         self.alias_sign = np.ones(len(graph), dtype=np.int8)
@@ -128,6 +138,7 @@ class _Draft:
         self.codes = np.concatenate([self.codes, np.full(count, code, dtype=np.intp)])
         self.numbers = np.concatenate([self.numbers, np.broadcast_to(np.asarray(numbers, float), (count,))])
         self.replaced = np.concatenate([self.replaced, np.ones(count, dtype=bool)])
+        self.shifted = np.concatenate([self.shifted, np.zeros(count, dtype=bool)])
         nodes = np.arange(first, first + count)
         self.alias = np.concatenate([self.alias, nodes])
         self.alias_sign = np.concatenate([self.alias_sign, np.ones(count, dtype=np.int8)])
@@ -167,6 +178,28 @@ class _Draft:
         self.codes[nodes] = SUM
 
     # -------------------------------------------------------------------------------------------- the rewritings
+
+    def fold_extremes(self) -> None:
+        """maximum(maximum(a, b), c) = maximum(a, b, c), of any number of operands, where the inner ones are used once."""
+        uses = np.bincount(self.edge_operands, minlength=len(self.codes))
+        np.add.at(uses, self.roots, 1)
+        for name, code in _FOLDED.items():
+            nodes = self.of(name)
+            if len(nodes) < _LEAST_FOLDED - 1:
+                continue
+            rows = np.concatenate([nodes, nodes])
+            operands = np.concatenate([self.row(nodes, 0), self.row(nodes, 1)])
+            inner = (self.codes[operands] == TABLE[name].code) & (uses[operands] == 1)
+            above = np.arange(len(self.codes))
+            above[operands[inner]] = rows[inner]
+            top = _ends(above)
+            owners, members = top[rows[~inner]], operands[~inner]
+            many = np.bincount(owners, minlength=len(self.codes)) >= _LEAST_FOLDED
+            folded = np.flatnonzero(many)
+            self.replaced[nodes[many[top[nodes]]]] = True
+            self.rewrite(folded, code)
+            chosen = many[owners]
+            self.more.add(owners[chosen], members[chosen])
 
     def expand_means(self) -> None:
         """mean(xs) = sum(xs) / n."""
@@ -350,6 +383,8 @@ class _Draft:
             self.rewrite(nodes, SUM)
             for place, sign in enumerate(signs):
                 self.more.add(nodes, self.row(nodes, place), sign)
+            if len(signs) == 2:
+                self.shifted[nodes] = self.codes[self.row(nodes, 1)] == CONSTANT
         nodes = self.of("pos")
         self.stand_for(nodes, self.row(nodes, 0))
 
@@ -403,6 +438,7 @@ class _Draft:
         self._join_edges()
 
     def _simplify(self) -> None:
+        self._drop_products_with_zero()
         self._drop_zeros()
         self._find_aliases()
         self._use_aliases()
@@ -426,8 +462,27 @@ class _Draft:
         self.replaced[:] = False
         self._join_edges()
 
+    def _drop_products_with_zero(self) -> None:
+        """a + 0·b = a: the rim of a padded image. Products that something else reads stay what they are."""
+        is_zero = (self.codes == CONSTANT) & (self.numbers == 0.0)
+        zero = np.zeros(len(self.codes), dtype=bool)
+        zero[self.edge_nodes[is_zero[self.edge_operands]]] = True
+        zero &= self.codes == MUL
+        zero[self.edge_operands[self.codes[self.edge_nodes] != SUM]] = False
+        zero[self.roots] = False
+        if zero.any():
+            self.codes[zero] = CONSTANT
+            self.numbers[zero] = 0.0
+            self._keep_edges(~zero[self.edge_nodes])
+
+    def _keep_edges(self, kept: NDArray[np.bool_]) -> None:
+        if not kept.all():
+            self.edge_nodes, self.edge_operands = self.edge_nodes[kept], self.edge_operands[kept]
+            self.edge_signs = self.edge_signs[kept]
+            self._join_edges()
+
     def _drop_zeros(self) -> None:
-        """x + 0 = x; a sum's constants are added up."""
+        """0 + x = x; a sum's constants are added up."""
         in_sum = self.codes[self.edge_nodes] == SUM
         fixed = in_sum & (self.codes[self.edge_operands] == CONSTANT)
         if not fixed.any():
@@ -439,7 +494,7 @@ class _Draft:
         alone = owners[~others]  # nothing but constants: a constant
         self.codes[alone] = CONSTANT
         self.numbers[alone] = totals[alone]
-        owners = owners[others & (totals[owners] != 0.0)]
+        owners = owners[others & ((totals[owners] != 0.0) | self.shifted[owners])]
         self.edge_nodes = self.edge_nodes[~fixed]
         self.edge_operands = self.edge_operands[~fixed]
         self.edge_signs = self.edge_signs[~fixed]
@@ -481,6 +536,15 @@ class _Draft:
         self.edge_signs = np.where(is_sum, self.edge_signs * signs, self.edge_signs).astype(np.int8)
         targets, signs = self._resolved(self.roots)
         self.roots = np.where(signs == 1, targets, self._negatives(self.roots))
+        self._forget_aliases()
+
+    def _forget_aliases(self) -> None:
+        """A node that only stood for another, and that nobody names any more, does not use that one."""
+        named = np.zeros(len(self.codes), dtype=bool)
+        named[self.edge_operands] = True
+        named[self.roots] = True
+        gone = (self.alias != np.arange(len(self.codes))) & ~named
+        self._keep_edges(~gone[self.edge_nodes])
 
     def _negatives(self, nodes: Integers) -> Integers:
         """Of nodes that stand for −x, the one node −x that all share: the least of them."""
@@ -510,12 +574,22 @@ class _Draft:
                 break
             sign = sign * sign[above]
             above = further
+        self.shifted[above[self.shifted]] = True
         nodes = np.where(self.codes[self.edge_nodes] == SUM, above[self.edge_nodes], self.edge_nodes)
         signs = np.where(nodes == self.edge_nodes, self.edge_signs, self.edge_signs * sign[self.edge_nodes])
         kept = ~inner
         self.edge_nodes, self.edge_operands, self.edge_signs = nodes[kept], self.edge_operands[kept], signs[kept].astype(np.int8)
         self.replaced[:] = False
         self._join_edges()
+
+
+def _ends(above: Integers) -> Integers:
+    """Where each chain of nodes ends, whose next ones these are."""
+    while True:
+        further = above[above]
+        if (further == above).all():
+            return above
+        above = further
 
 
 def _distinct_rows(owners: Integers, operands: Integers, count: int) -> tuple[Integers, Integers]:

@@ -19,8 +19,8 @@ products of three factors as one contraction, and the low rank of what it multip
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,12 +54,15 @@ class Entries:
         columns: For each column the place that each entry reads.
         limits: The size of the axis that each column reads along.
         counts: How many entries each row has.
+        spare: Which number each entry reads, for each factor that is a constant: it helps where the places that rows read
+            do not tell them apart.
     """
 
     owners: Integers
     columns: list[Integers]
     limits: list[int]
     counts: Integers
+    spare: list[Integers] = field(default_factory=list)
 
     @property
     def starts(self) -> Integers:
@@ -73,8 +76,8 @@ class Entries:
         number[rows] = np.arange(len(rows))
         owners = number[self.owners]
         chosen = np.flatnonzero(owners >= 0)
-        columns = [column[chosen] for column in self.columns]
-        return Entries(owners[chosen], columns, self.limits, self.counts[rows]), chosen
+        columns, spare = ([column[chosen] for column in kind] for kind in (self.columns, self.spare))
+        return Entries(owners[chosen], columns, self.limits, self.counts[rows], spare), chosen
 
     def least(self, column: Integers) -> Integers:
         """The least of each row's places."""
@@ -152,15 +155,13 @@ def fit_rows(parts: Sequence[Entries], count: int) -> Grid:
                 limits.append(limit)
             else:
                 varying.append((part, column))
-    if count > 1 and not _tell_apart(columns, count):
-        for column in _differences(varying):
-            columns.append(column)
-            limits.append(np.iinfo(np.intp).max)
-        if not _tell_apart(columns, count):
-            for part, column in varying:
-                columns.append(part.least(column))
-                limits.append(np.iinfo(np.intp).max)
-        if not _tell_apart(columns, count):
+    if count > 1 and not tell_apart(columns, count):
+        for more in _further_columns(parts, varying):
+            columns += more
+            limits += [np.iinfo(np.intp).max] * len(more)
+            if more and tell_apart(columns, count):
+                break
+        else:
             grid = fit([np.arange(count)], [count], count)
             grid.regular = False
             return grid
@@ -175,7 +176,19 @@ def fit_entries(part: Entries, rows: Grid) -> Fit:
     return found if found is not None else _numbered(part, rows)
 
 
-def _tell_apart(columns: Sequence[Integers], count: int) -> bool:
+def _further_columns(
+    parts: Sequence[Entries], varying: list[tuple[Entries, Integers]]
+) -> Iterator[list[Integers]]:
+    """What else may tell rows apart, one after the other: constants, differences, and where each row begins."""
+    constants = [(part, column) for part in parts for column in part.spare]
+    yield [column[part.starts] for part, column in constants if part.is_fixed(column)]
+    yield _differences(varying)
+    yield [part.least(column) for part, column in varying]
+    yield [part.least(column) for part, column in constants if not part.is_fixed(column)]
+
+
+def tell_apart(columns: Sequence[Integers], count: int) -> bool:
+    """Whether no two of so many scalars have the same in all columns."""
     if not columns:
         return count <= 1
     key = np.zeros(count, dtype=np.intp)

@@ -25,8 +25,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.canonical import CONSTANT, FOLDED_MAXIMUM, LOOKUP, MUL, PROD, SUM, Canonical, row_hashes, scrambled
-from tinygrad_lite.lift.contractions import Entries, fit_entries, fit_ranked, fit_rows, split_rows, table_of
+from tinygrad_lite.lift.canonical import (
+    CONSTANT,
+    FOLDED_MAXIMUM,
+    FOLDED_MINIMUM,
+    LOOKUP,
+    MUL,
+    PROD,
+    SUM,
+    Canonical,
+    row_hashes,
+    scrambled,
+)
+from tinygrad_lite.lift.contractions import (
+    Entries,
+    fit_entries,
+    fit_ranked,
+    fit_rows,
+    split_rows,
+    table_of,
+    tell_apart,
+)
 from tinygrad_lite.lift.coordinates import Grid, Search, fit, flat, used_axes
 from tinygrad_lite.lift.groups import Group, Groups, Index, Integers, Ref, Term
 from tinygrad_lite.operation import NARY
@@ -37,7 +56,7 @@ Floats = NDArray[np.float64]
 _Sum = tuple[Integers, int, Grid]
 
 _POW = TABLE["pow"].code
-_FOLDS = {FOLDED_MAXIMUM: "maximum", PROD: "prod", LOOKUP: "lookup"}
+_FOLDS = {FOLDED_MAXIMUM: "maximum", FOLDED_MINIMUM: "minimum", PROD: "prod", LOOKUP: "lookup"}
 #: The class of constants.
 _CONSTANTS = 0
 
@@ -54,6 +73,15 @@ class _Operands:
         return _Operands(
             self.group, self.places[members], None if self.numbers is None else self.numbers[members]
         )
+
+    def spare(self) -> list[Integers]:
+        """Which of its numbers each scalar reads, in the order of their first use; nothing if all read the same."""
+        if self.numbers is None or (self.numbers == self.numbers[0]).all():
+            return []
+        _, firsts, which = np.unique(self.numbers, return_index=True, return_inverse=True)
+        rank = np.empty(len(firsts), dtype=np.intp)
+        rank[np.argsort(firsts)] = np.arange(len(firsts))
+        return [rank[which]]
 
 
 @dataclass(eq=False)
@@ -230,7 +258,7 @@ class Grouping:
             sums = np.zeros(len(nodes), dtype=np.uint64)
         if (codes == MUL).any():
             kinds = self._sorted_products(owners, kind, codes)
-        folded = np.isin(codes, (FOLDED_MAXIMUM, PROD))
+        folded = np.isin(codes, (FOLDED_MAXIMUM, FOLDED_MINIMUM, PROD))
         if folded.any():
             inside = folded[owners]
             pairs = np.unique(np.stack([owners[inside], kind[inside]]), axis=1)
@@ -382,6 +410,10 @@ class Grouping:
             limits += sizes
         if all(slot.numbers is not None for slot in slots) and count > 1:
             columns, limits = [np.arange(count)], [count]
+        spare = [column for slot in slots for column in slot.spare()]
+        if spare and not tell_apart(columns, count):
+            columns += spare
+            limits += [count] * len(spare)
         grid = fit(columns, limits, count)
         indices = list(grid.columns)
         refs = tuple([self._ref(slot, indices, grid.shape, grid.coordinates) for slot in slots])
@@ -447,7 +479,8 @@ class Grouping:
                 columns += more
                 limits += sizes
             slots.append(read)
-            entries.append(Entries(owners, columns, limits, np.bincount(owners, minlength=count)))
+            spare = [column for slot in read for column in slot.spare()]
+            entries.append(Entries(owners, columns, limits, np.bincount(owners, minlength=count), spare))
         found = []
         for rows, grid in split_rows(entries, count):
             terms = []
