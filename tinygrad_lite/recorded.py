@@ -46,10 +46,11 @@ def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list
                 count = 0
                 details = node._details
                 if node._b is None and details is not None:
+                    # extend would make a generator of each node's operands: slower, compiled
                     for operand in details.first:
-                        operands.append(operand._pending)
+                        operands.append(operand._pending)  # noqa: PERF401 (see above)
                     for operand in details.second:
-                        operands.append(operand._pending)
+                        operands.append(operand._pending)  # noqa: PERF401 (see above)
                     count = len(details.first) + len(details.second)
                 a = node._a
                 if a is not None:

@@ -1,8 +1,8 @@
 """The arguments of a lifted function: their structure, their arrays, and the Values that stand for them in a trace.
 
-An argument is a number, an array, a Value, a module, or lists, tuples and dicts of these, nested in any way. A rectangular nest of
-numbers counts as one array. Everything else (strings, booleans, None, functions, what ``static`` names) is static: it is given to
-the function as it is, and a program holds for these very things only.
+An argument is a number, an array, a Value, a module, or lists, tuples and dicts of these, nested in any way. A
+rectangular nest of numbers counts as one array. Everything else (strings, booleans, None, functions, what ``static``
+names) is static: it is given to the function as it is, and a program holds for these very things only.
 """
 
 from __future__ import annotations
@@ -172,8 +172,8 @@ def _add(
     if axis is not None:
         if not -array.ndim <= axis < array.ndim:
             raise LiftError(
-                f"batch names axis {axis} of {_text(path)} for the samples, which has shape {array.shape}. Give None for "
-                "arguments that all samples share."
+                f"batch names axis {axis} of {_text(path)} for the samples, which has shape {array.shape}. "
+                "Give None for arguments that all samples share."
             )
         if taken.samples not in (None, array.shape[axis]):
             raise LiftError(
@@ -182,7 +182,7 @@ def _add(
             )
         taken.samples = array.shape[axis]
         array = np.moveaxis(array, axis, -1)
-    shape = array.shape if axis is None else array.shape[:-1]
+    shape: tuple[int, ...] = array.shape if axis is None else array.shape[:-1]
     taken.units.append(Unit(path, shape, axis, values, whole))
     taken.arrays.append(array)
     return shape

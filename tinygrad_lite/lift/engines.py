@@ -1,7 +1,7 @@
 """What runs a program: one function for each engine, behind one narrow interface.
 
-An engine is a module with ``build(groups, **options)``, which gives a function from a list of arrays, one for each input group, to a
-list of arrays, one for each result. To add one, add its row here.
+An engine is a module with ``build(groups, **options)``, which gives a function from a list of arrays, one for each
+input group, to a list of arrays, one for each result. To add one, add its row here.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import STATE, Value
 
 Floats = NDArray[np.float64]
+#: What units have in common that are one input group: their paths before and after a number, their shape and axis.
+_Family = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], int | None]
 #: How many programs a lifted function keeps.
 _KEPT: Final = 64
 
@@ -46,22 +48,24 @@ def lift(
 ) -> Any:
     """The tensor program inside a function of scalars: the same results, at the speed of arrays.
 
-    The function is run once on Values, for each structure of arguments. In the graph that it records, equal patterns are found and
-    become matrix products, convolutions, sums along axes and elementwise operations on arrays; every program is
-    compared with the function itself on fresh inputs before it is used.
+    The function is run once on Values, for each structure of arguments. In the graph that it records, equal patterns
+    are found and become matrix products, convolutions, sums along axes and elementwise operations on arrays; every
+    program is compared with the function itself on fresh inputs before it is used.
 
     Args:
-        f: A function of numbers, arrays, modules, and lists, tuples and dicts of these, that gives Values. The transforms
-            compose with it: ``lift(value_and_grad(loss))``.
-        batch: For each positional argument the axis along which samples run, or None where all samples share it: ``(None, 0,
-            0)``. ``f`` is a function of one sample then. An int is the axis of every argument. Without it, ``f``
-            may loop over samples itself; that axis is found as every other is.
-        reduce: With ``batch``: ``"mean"`` or ``"sum"`` over the samples, or None for one result a sample, along the first axis.
+        f: A function of numbers, arrays, modules, and lists, tuples and dicts of these, that gives Values. The
+            transforms compose with it: ``lift(value_and_grad(loss))``.
+        batch: For each positional argument the axis along which samples run, or None where all samples share it:
+            ``(None, 0, 0)``. ``f`` is a function of one sample then. An int is the axis of every argument. Without it,
+            ``f`` may loop over samples itself; that axis is found as every other is.
+        reduce: With ``batch``: ``"mean"`` or ``"sum"`` over the samples, or None for one result a sample, along the
+            first axis.
         engine: ``"numpy"``, ``"numba"`` (fused loops, fastest for small models; extra ``fast``) or ``"jax"`` (``jit``
             on any device; extra ``jax``).
-        static: Positions or names of arguments that the function may branch on: a program is made for each of their values.
-            Strings, booleans and None are static by themselves.
-        check: Whether a result that is not finite, where all inputs are, is an error that names the group where it arose.
+        static: Positions or names of arguments that the function may branch on: a program is made for each of their
+            values. Strings, booleans and None are static by themselves.
+        check: Whether a result that is not finite, where all inputs are, is an error that names the group where it
+            arose.
         **options: For the engine; its page says which.
 
     Returns:
@@ -86,8 +90,8 @@ def lift(
     value_and_grad(loss): ... scalar nodes in ... groups
     ...
 
-    References: the pattern of it is "partial evaluation by tracing" (Frostig et al. 2018, "Compiling machine learning programs via high-level
-    tracing"), run backwards: from scalars to arrays.
+    References: the pattern of it is partial evaluation by tracing (Frostig et al. 2018, "Compiling machine learning
+    programs via high-level tracing"), run backwards: from scalars to arrays.
     """
     if f is None:
         return functools.partial(lift, batch=batch, reduce=reduce, engine=engine, static=static, check=check, **options)
@@ -182,8 +186,8 @@ class Lifted:
         """
         if self._last is None:
             raise LiftError(
-                f"lift({self._name}) was not called yet: a program is made for the structure of its arguments. Call it, or "
-                "program_for(...), first."
+                f"lift({self._name}) was not called yet: a program is made for the structure of its arguments. "
+                "Call it, or program_for(...), first."
             )
         return self._last
 
@@ -216,20 +220,21 @@ class Lifted:
         with watch("canonical"):
             simple = canonical(graph)
         with watch("groups"):
-            grouping = grouped(simple, groups, unit, place)
-        with watch("results"):
-            _place_results(grouping, simple.roots, results)
+            shapes = [shape or () for shape in results.shapes]
+            grouping = grouped(simple, groups, unit, place, shapes)
             program = grouping.program
+        with watch("results"):
+            refs = grouping.results()
+            program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=True)]
             if arguments.samples is not None:
                 tidying.reduce_samples(program, self._reduce)
             tidying.share_constants(program)
+            tidying.drop_ones(program)
             tidying.orient(program)
             tidying.drop_unread(program)
             name_groups(program)
         report = _reported(self._name, len(graph), program, watch.seconds)
-        made = Program(
-            self._name, program, inputs, results.structure, report, self.engine, self._check, self._options
-        )
+        made = Program(self._name, program, inputs, results.structure, report, self.engine, self._check, self._options)
         with watch("proof"):
             report.difference = self._prove(made, arguments)
         return made
@@ -311,16 +316,14 @@ class Lifted:
                 raise LiftError(
                     f"the program of {self._name} is not the function: on a probe, number {found.place} of result "
                     f"{found.result} is {found.lifted!r} instead of {found.eager!r}. Most likely the function's graph "
-                    "depends on the numbers of its arguments: it branches on them, reads them out of the graph, or changes "
-                    "what it closes over. Use where, maximum or lookup, or mark the argument that it branches on as "
-                    "static. If it does none of these, this is a mistake of lift: please report it."
+                    "depends on the numbers of its arguments: it branches on them, reads them out of the graph, or "
+                    "changes what it closes over. Use where, maximum or lookup, or mark the argument that it branches "
+                    "on as static. If it does none of these, this is a mistake of lift: please report it."
                 )
             worst = max(worst, found.relative)
         return worst
 
-    def _only_rounding(
-        self, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]
-    ) -> bool:
+    def _only_rounding(self, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]) -> bool:
         """Whether the function amplifies rounding as much as the results differ."""
         bounds = proof.rounding(lambda xs: self._eagerly(arguments, list(xs)), arrays)
         for ours, truth, bound in zip(lifted, eager, bounds, strict=True):
@@ -425,38 +428,36 @@ def _merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
     """
     groups = [(unit.path, [number]) for number, unit in enumerate(units)]
     for depth in range(1, max((len(unit.path) for unit in units), default=0)):
-        place = -depth
-        families: dict[tuple[Any, ...], list[int]] = {}
+        families: dict[_Family | int, list[int]] = {}
         for number, (path, members) in enumerate(groups):
-            unit = units[members[0]]
-            mergeable = len(path) > depth and path[place].isdigit() and len(unit.shape) <= 1 and not unit.whole
-            mergeable = mergeable and len(members) == 1
-            key = (path[:place], path[place + 1 :] if depth > 1 else (), unit.shape, unit.axis) if mergeable else (number,)
-            families.setdefault(key, []).append(number)
+            family = _family(path, units[members[0]], depth) if len(members) == 1 else None
+            families.setdefault(number if family is None else family, []).append(number)
         found = []
-        for key, numbers in families.items():
-            paths = [groups[number][0] for number in numbers]
-            if len(numbers) > 1 and [path[place] for path in paths] == [str(i) for i in range(len(paths))]:
-                members = [member for number in numbers for member in groups[number][1]]
-                found.append((min(numbers), ((*key[0], *key[1]), members)))
+        for family, numbers in families.items():
+            if isinstance(family, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
+                before, after, *_ = family
+                found.append((min(numbers), ((*before, *after), [groups[number][1][0] for number in numbers])))
             else:
                 found += [(number, groups[number]) for number in numbers]
         groups = [group for _, group in sorted(found, key=lambda item: item[0])]
     return groups
 
 
+def _family(path: tuple[str, ...], unit: Unit, depth: int) -> _Family | None:
+    """What units have in common that may differ in one number of their paths, so far from the end; None if not this."""
+    place = len(path) - depth
+    if place < 1 or not path[place].isdigit() or len(unit.shape) > 1 or unit.whole:
+        return None
+    return path[:place], path[place + 1 :], unit.shape, unit.axis
+
+
+def _counts_up(names: Sequence[str]) -> bool:
+    return len(names) > 1 and list(names) == [str(i) for i in range(len(names))]
+
+
 def _mark_constants(graph: Graph, unit: NDArray[np.intp]) -> None:
     """Leaves that are arguments are inputs, even frozen ones; what the function made itself is constant."""
     graph.codes[: len(graph.leaves)] = np.where(unit >= 0, LEAF_CODE, CONSTANT_CODE)
-
-
-def _place_results(grouping: Grouping, roots: NDArray[np.intp], results: Results) -> None:
-    start = 0
-    for shape in results.shapes:
-        size = math.prod(shape or ())
-        ref = grouping.results(roots[start : start + size], shape or ())
-        grouping.program.outputs.append(Output(shape, ref))
-        start += size
 
 
 def _reported(name: str, nodes: int, program: Groups, seconds: dict[str, float]) -> Report:

@@ -118,7 +118,8 @@ class Program:
         """Runs the program.
 
         Args:
-            *args: As those that the function was lifted with: same structure, same shapes; the number of samples may differ.
+            *args: As those that the function was lifted with: same structure, same shapes. Only the number of samples
+                may differ.
             **kwargs: As before.
 
         Raises:
@@ -219,7 +220,7 @@ class Inputs:
         return arguments
 
     def quickly(self, args: Sequence[Any]) -> list[Floats] | None:
-        """The arrays where all arguments are plain arrays of the right shapes already; None where it takes a closer look."""
+        """The arrays, where all arguments are plain arrays of the right shapes; None where it takes a closer look."""
         if self._plain is None:
             self._plain = self._find_plain()
         if len(args) != len(self._plain) or not args:

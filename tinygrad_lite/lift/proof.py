@@ -1,12 +1,13 @@
 """The proof of a program: it is run on fresh inputs, beside the function itself, before anyone gets it.
 
-A probe is an input near the caller's own, so that it lies where the function is defined: numbers are moved by up to a tenth, zeros
-by up to a hundredth; numbers that are all whole (labels, indices) are drawn from those that the caller gave, and samples are exchanged. On it the
-function runs eagerly, on floats, and both results must agree.
+A probe is an input near the caller's own, so that it lies where the function is defined: numbers are moved by up to a
+tenth, zeros by up to a hundredth; numbers that are all whole (labels, indices) are drawn from those that the caller
+gave, and samples are exchanged. On it the function runs eagerly, on floats, and both results must agree.
 
-How much may they differ? Sums are re-associated, nothing else. A result may be off by :data:`TOLERANCE` of the largest number in its
-array; where the function itself amplifies rounding more than that, by a multiple of what a change in the last place of the
-inputs changes in the eager result. A branch that was frozen in the trace, or a constant that was read from a number, differs by much more.
+How much may they differ? Sums are re-associated, nothing else. A result may be off by :data:`TOLERANCE` of the largest
+number in its array; where the function itself amplifies rounding more than that, by a multiple of what a change in the
+last place of the inputs changes in the eager result. A branch that was frozen in the trace, or a constant that was read
+from a number, differs by much more.
 """
 
 from __future__ import annotations

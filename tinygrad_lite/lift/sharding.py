@@ -37,9 +37,9 @@ def mesh_of(devices: int | Mesh | None) -> Mesh | None:
         LiftError: There are not as many devices, a process has none of them, or it is neither a number nor a mesh.
     """
     jax = library()
+    mesh: Mesh
     if devices is None or isinstance(devices, jax.sharding.Mesh):
-        mesh: Mesh | None = devices
-        return mesh
+        return devices
     if isinstance(devices, bool) or not isinstance(devices, int) or devices < 1:
         raise LiftError(f"devices is a number of devices, a jax.sharding.Mesh or None, not {devices!r:.80}")
     found = jax.devices()
@@ -54,7 +54,8 @@ def mesh_of(devices: int | Mesh | None) -> Mesh | None:
             f"devices={devices} leaves process {min(idle)} without a device: give devices={len(found)}, those of all "
             "processes, or a mesh with devices of each"
         )
-    return jax.sharding.Mesh(np.array(found[:devices]), (SAMPLES,))  # type: ignore[no-any-return]  # library() is Any
+    mesh = jax.sharding.Mesh(np.array(found[:devices]), (SAMPLES,))
+    return mesh
 
 
 def divided(mesh: Mesh, axis: int | None) -> NamedSharding:

@@ -1,8 +1,8 @@
 """The last passes over the groups: samples, equal constants, axes in the order of the results, and what nobody reads.
 
-- With ``batch``, what the graph of one sample gives becomes a sum or a mean over samples. A product that is averaged becomes a
-  contraction over the samples: ∂L/∂W = mean over b of δ[i, b]·a[k, b] is one matrix product.
-- Constants with the same numbers are one.
+- With ``batch``, what the graph of one sample gives becomes a sum or a mean over samples. A product that is averaged
+  becomes a contraction over the samples: ∂L/∂W = mean over b of δ[i, b]·a[k, b] is one matrix product.
+- Constants with the same numbers are one; factors of 1 go, and what is a copy of another group then is that group.
 - A group that only a result reads, along exchanged axes, gets the axes of the result.
 
 Why it is sound: a mean over samples is linear; the rest renames. Cost: one pass over the groups.
@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.nests import same_place
 
 
 def reduce_samples(program: Groups, reduce: str | None) -> None:
@@ -28,7 +29,8 @@ def reduce_samples(program: Groups, reduce: str | None) -> None:
         if not program.groups[number].batched:
             if reduce == "sum":
                 raise LiftError(
-                    'a result does not depend on the samples, and its sum over them is not what you want: use reduce="mean"'
+                    "a result does not depend on the samples, and its sum over them is not what you want: use "
+                    'reduce="mean"'
                 )
             outputs.append(output)
         elif reduce is None:
@@ -58,9 +60,7 @@ def _reduced(program: Groups, number: int, over: str, readers: list[int]) -> int
         terms = (Term(group.operands),)
     else:
         terms = (Term((identity(number, len(group.shape)),)),)
-    program.groups.append(
-        Group("sum", group.shape, terms=terms, over=over, present=group.present, nodes=group.nodes)
-    )
+    program.groups.append(Group("sum", group.shape, terms=terms, over=over, present=group.present, nodes=group.nodes))
     return len(program.groups) - 1
 
 
@@ -84,6 +84,45 @@ def share_constants(program: Groups) -> None:
     _renumber(program, same)
 
 
+def drop_ones(program: Groups) -> None:
+    """x · 1 = x: the factor was kept so that scalars which are multiplied by 1 look like those multiplied by 2."""
+    ones = {
+        number
+        for number, group in enumerate(program.groups)
+        if group.data is not None and group.data.size and (group.data == 1.0).all()
+    }
+    if not ones:
+        return
+    for group in program.groups:
+        group.terms = tuple([_without(term, ones) for term in group.terms])
+        if group.kind == "map" and group.op == "mul":
+            (term,) = (_without(Term(group.operands), ones),)
+            if len(term.factors) == 1:
+                group.kind, group.op, group.operands, group.terms = "sum", "", (), (term,)
+    same = list(range(len(program.groups)))
+    for number, group in enumerate(program.groups):
+        if group.kind == "sum" and _is_copy(program, group):
+            same[number] = same[group.terms[0].factors[0].group]
+    _renumber(program, same)
+
+
+def _without(term: Term, ones: set[int]) -> Term:
+    """The term without a factor of 1, if it has another."""
+    if len(term.factors) < 2:
+        return term
+    kept = tuple([factor for factor in term.factors if factor.group not in ones])
+    return replace(term, factors=kept or term.factors[:1])
+
+
+def _is_copy(program: Groups, group: Group) -> bool:
+    """Whether a sum is another group as it stands."""
+    (term, *others) = group.terms
+    if others or len(term.factors) > 1 or term.reduced or term.mask is not None or term.sign < 0 or group.over:
+        return False
+    (ref,) = term.factors
+    return same_place(ref, group.shape, program.groups[ref.group].shape)
+
+
 def orient(program: Groups) -> None:
     """Gives groups that one result alone reads the axes of that result."""
     readers = _readers(program)
@@ -94,9 +133,8 @@ def orient(program: Groups) -> None:
         order = _permutation(output, group)
         if order is None or readers[output.ref.group] != 1 or group.kind not in ("map", "sum"):
             continue
-        # axis k of the group becomes axis order[k]
+        number = dict(enumerate(order))  # the new place of each axis
         back = [order.index(axis) for axis in range(len(order))]
-        number = {axis: new for axis, new in enumerate(order)}
         group.shape = tuple([group.shape[axis] for axis in back])
         group.operands = tuple([_with_axes(ref, number) for ref in group.operands])
         group.terms = tuple(
@@ -163,12 +201,10 @@ def drop_unread(program: Groups) -> None:
 
 
 def _renumber(program: Groups, number: list[int]) -> None:
+    def renumbered(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+        return tuple([replace(ref, group=number[ref.group]) for ref in refs])
+
     for group in program.groups:
-        group.operands = tuple([replace(ref, group=number[ref.group]) for ref in group.operands])
-        group.terms = tuple(
-            [
-                replace(term, factors=tuple([replace(ref, group=number[ref.group]) for ref in term.factors]))
-                for term in group.terms
-            ]
-        )
-    program.outputs = [replace(output, ref=replace(output.ref, group=number[output.ref.group])) for output in program.outputs]
+        group.operands = renumbered(group.operands)
+        group.terms = tuple([replace(term, factors=renumbered(term.factors)) for term in group.terms])
+    program.outputs = [replace(output, ref=renumbered((output.ref,))[0]) for output in program.outputs]

@@ -1,8 +1,8 @@
 """The first pass: from a function of Values to its scalar graph, as arrays of numbers.
 
 The graph that the function records is the trace. Derivatives are part of it where the function differentiates, because
-inside a trace the transforms record them as Values. The arrays number the nodes so that operands come before the nodes that use
-them; leaves come first.
+inside a trace the transforms record them as Values. The arrays number the nodes so that operands come before the nodes
+that use them; leaves come first.
 
 Cost: one pass over the nodes. Nothing is decided here: what the graph says is kept to the letter.
 """
