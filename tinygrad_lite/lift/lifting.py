@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift import engines, proof, tidying
 from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, take_apart
 from tinygrad_lite.lift.canonical import canonical
-from tinygrad_lite.lift.grouping import Grouping, grouped
+from tinygrad_lite.lift.grouping import grouped
 from tinygrad_lite.lift.groups import Group, Groups, Output
 from tinygrad_lite.lift.naming import name_groups
 from tinygrad_lite.lift.program import Inputs, Program, Report, positional_names
@@ -433,9 +432,9 @@ def _merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
             family = _family(path, units[members[0]], depth) if len(members) == 1 else None
             families.setdefault(number if family is None else family, []).append(number)
         found = []
-        for family, numbers in families.items():
-            if isinstance(family, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
-                before, after, *_ = family
+        for key, numbers in families.items():
+            if isinstance(key, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
+                before, after, *_ = key
                 found.append((min(numbers), ((*before, *after), [groups[number][1][0] for number in numbers])))
             else:
                 found += [(number, groups[number]) for number in numbers]

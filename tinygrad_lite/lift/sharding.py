@@ -37,7 +37,6 @@ def mesh_of(devices: int | Mesh | None) -> Mesh | None:
         LiftError: There are not as many devices, a process has none of them, or it is neither a number nor a mesh.
     """
     jax = library()
-    mesh: Mesh
     if devices is None or isinstance(devices, jax.sharding.Mesh):
         return devices
     if isinstance(devices, bool) or not isinstance(devices, int) or devices < 1:
@@ -54,7 +53,7 @@ def mesh_of(devices: int | Mesh | None) -> Mesh | None:
             f"devices={devices} leaves process {min(idle)} without a device: give devices={len(found)}, those of all "
             "processes, or a mesh with devices of each"
         )
-    mesh = jax.sharding.Mesh(np.array(found[:devices]), (SAMPLES,))
+    mesh: Mesh = jax.sharding.Mesh(np.array(found[:devices]), (SAMPLES,))
     return mesh
 
 
