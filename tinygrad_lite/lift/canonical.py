@@ -9,6 +9,7 @@ What it turns into what:
   operands however many nodes read the row.
 - ``x**2`` becomes x·x, the derivative of a power a product; a minus sign moves out of products into the sum above;
   ``lookup`` with a fixed index and ``+x`` become what they stand for; a sum of one term is that term.
+- What is computed of constants alone is a constant.
 - Zeros with which a sum begins, and products with 0, as padding makes them, leave sums. A 0 that is added (x + 0.0)
   stays: its siblings may add other numbers, and it has to look like them.
 
@@ -80,6 +81,7 @@ class Canonical:
 def canonical(graph: Graph) -> Canonical:
     """The graph in canonical form."""
     draft = _Draft(graph)
+    draft.fold_constants()
     draft.fold_extremes()
     draft.expand_means()
     draft.expand_dots()
@@ -178,6 +180,25 @@ class _Draft:
         self.codes[nodes] = SUM
 
     # -------------------------------------------------------------------------------------------- the rewritings
+
+    def fold_constants(self) -> None:
+        """An operation on constants is the number that it gave when it was recorded."""
+        inner = np.flatnonzero(self.counts > 0)
+        if not len(inner):
+            return
+        while True:
+            constant = np.logical_and.reduceat(self.codes[self.edge_operands] == CONSTANT, self.starts[inner])
+            found = inner[constant & (self.codes[inner] != CONSTANT)]
+            if not len(found):
+                break
+            self.codes[found] = CONSTANT
+            self.replaced[found] = True
+        constants = np.flatnonzero(self.codes == CONSTANT)  # equal ones are one from here on
+        _, firsts, which = np.unique(self.numbers[constants].view(np.int64), return_index=True, return_inverse=True)
+        same = np.arange(len(self.codes))
+        same[constants] = constants[firsts[which]]
+        self.edge_operands = same[self.edge_operands]
+        self.roots = same[self.roots]
 
     def fold_extremes(self) -> None:
         """maximum(maximum(a, b), c) = maximum(a, b, c), of any number of operands, where the inner ones are used once."""
@@ -437,6 +458,37 @@ class _Draft:
         self.replaced[:] = False
         self._join_edges()
 
+    def _merge_factors(self) -> None:
+        """a·(b·x) = (a·b)·x for constants a and b, where b·x is used once: the mean of squares has 2/n, not 1/n · 2."""
+        pairs = np.flatnonzero((self.codes == MUL) & (self.counts == 2))
+        first, second = (self.edge_operands[self.starts[pairs] + place] for place in (0, 1))
+        by_first = self.codes[first] == CONSTANT
+        scaled = by_first | (self.codes[second] == CONSTANT)
+        nodes = pairs[scaled]
+        factors = self.numbers[np.where(by_first, first, second)[scaled]]
+        factor = np.ones(len(self.codes))
+        factor[nodes] = factors
+        below = np.arange(len(self.codes))
+        below[nodes] = np.where(by_first, second, first)[scaled]
+        uses = np.bincount(self.edge_operands, minlength=len(self.codes))
+        np.add.at(uses, self.roots, 1)
+        ordinary = np.zeros(len(self.codes), dtype=bool)
+        ordinary[nodes] = (np.abs(factors) > 1e-100) & (np.abs(factors) < 1e100)
+        merged = np.flatnonzero(ordinary & ordinary[below] & (uses[below] == 1) & (below != np.arange(len(below))))
+        if not len(merged):
+            return
+        top = np.setdiff1d(merged, below[merged], assume_unique=False)
+        deeper = np.zeros(len(self.codes), dtype=bool)
+        deeper[merged] = True
+        total, end = factor[top].copy(), top.copy()
+        while (further := deeper[end]).any():
+            end = np.where(further, below[end], end)
+            total = np.where(further, total * factor[end], total)
+        self._keep_edges(~np.isin(self.edge_nodes, top))
+        self.rewrite(top, MUL, self.constants(total), below[end])
+        self.replaced[:] = False
+        self._join_edges()
+
     def _simplify(self) -> None:
         self._drop_products_with_zero()
         self._drop_zeros()
@@ -524,6 +576,7 @@ class _Draft:
         self._drop_zeros()
         self._find_aliases()
         self._use_aliases()
+        self._merge_factors()
         origins = np.where(np.arange(len(self.codes)) < self.traced, np.arange(len(self.codes)), -1)
         return Canonical(
             self.codes, self.starts, self.edge_operands, self.edge_signs, self.numbers, origins, self.roots, self.leaves

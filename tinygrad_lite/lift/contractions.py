@@ -134,17 +134,25 @@ def split_rows(parts: Sequence[Entries], count: int) -> list[tuple[Integers, Gri
             apart = _grid_of(parts, alone)
             if apart.regular:
                 rows, grid, narrower = alone, apart, []
+        if not grid.regular:
+            grid = _grid_of(parts, rows, lengths=True)
         kinds = [kind for kind in kinds if kind not in narrower]
         found.append((rows, grid))
     return found
 
 
-def _grid_of(parts: Sequence[Entries], rows: Integers) -> Grid:
-    return fit_rows([part.of_rows(rows)[0] for part in parts], len(rows))
+def _grid_of(parts: Sequence[Entries], rows: Integers, lengths: bool = False) -> Grid:
+    return fit_rows([part.of_rows(rows)[0] for part in parts], len(rows), lengths)
 
 
-def fit_rows(parts: Sequence[Entries], count: int) -> Grid:
-    """The grid of the rows themselves."""
+def fit_rows(parts: Sequence[Entries], count: int, lengths: bool = False) -> Grid:
+    """The grid of the rows themselves.
+
+    Args:
+        parts: Their entries.
+        count: How many rows there are.
+        lengths: Whether rows that nothing else tells apart may be told apart by how many entries they have.
+    """
     columns: list[Integers] = []
     limits: list[int] = []
     varying: list[tuple[Entries, Integers]] = []
@@ -156,7 +164,7 @@ def fit_rows(parts: Sequence[Entries], count: int) -> Grid:
             else:
                 varying.append((part, column))
     if count > 1 and not tell_apart(columns, count):
-        for more in _further_columns(parts, varying):
+        for more in _further_columns(parts, varying, lengths):
             columns += more
             limits += [np.iinfo(np.intp).max] * len(more)
             if more and tell_apart(columns, count):
@@ -177,14 +185,16 @@ def fit_entries(part: Entries, rows: Grid) -> Fit:
 
 
 def _further_columns(
-    parts: Sequence[Entries], varying: list[tuple[Entries, Integers]]
+    parts: Sequence[Entries], varying: list[tuple[Entries, Integers]], lengths: bool
 ) -> Iterator[list[Integers]]:
-    """What else may tell rows apart, one after the other: constants, differences, and where each row begins."""
+    """What else may tell rows apart: constants, differences, where each row begins, and how many entries it has."""
     constants = [(part, column) for part in parts for column in part.spare]
     yield [column[part.starts] for part, column in constants if part.is_fixed(column)]
     yield _differences(varying)
     yield [part.least(column) for part, column in varying]
     yield [part.least(column) for part, column in constants if not part.is_fixed(column)]
+    if lengths:
+        yield [part.counts for part in parts]
 
 
 def tell_apart(columns: Sequence[Integers], count: int) -> bool:
@@ -250,7 +260,7 @@ def _in_a_box(part: Entries, rows: Grid) -> Fit | None:
         rows_known = np.zeros(rows.size, dtype=bool)
         rows_known[rows.places()] = True
         known = np.broadcast_to(rows_known.reshape(rows.shape + (1,) * len(reduced)), shape)
-    mask, axes = _mask(filled.reshape(shape), known)
+    mask, axes = mask_of(filled.reshape(shape), known)
     indices = []
     for c, limit in enumerate(part.limits):
         index = found[c]
@@ -321,8 +331,10 @@ def table_of(table: Integers, known: Booleans | None = None) -> Index:
     return Index(table=np.ascontiguousarray(squeezed), axes=tuple(axes))
 
 
-def _mask(filled: Booleans, known: Booleans) -> tuple[Booleans | None, tuple[int, ...]]:
+def mask_of(filled: Booleans, known: Booleans | None = None) -> tuple[Booleans | None, tuple[int, ...]]:
     """The mask over no more axes than it depends on; None if no known row lacks an entry."""
+    if known is None:
+        known = np.ones_like(filled)
     if (filled | ~known).all():
         return None, ()
     axes = used_axes(filled.astype(np.intp), known)
@@ -394,5 +406,5 @@ def _with_ranks(part: Entries, rows: Grid, rank: Integers) -> Fit:
     rows_known = np.zeros(rows.size, dtype=bool)
     rows_known[rows.places()] = True
     known = np.broadcast_to(rows_known.reshape((*rows.shape, 1)), shape)
-    mask, axes = _mask(box, known)
+    mask, axes = mask_of(box, known)
     return _without_trivial_axes(Fit((longest,), indices, mask, axes, cells), len(rows.shape))

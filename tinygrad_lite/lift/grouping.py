@@ -18,6 +18,7 @@ members differ in depth, such as the steps of a recurrent network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -42,11 +43,12 @@ from tinygrad_lite.lift.contractions import (
     fit_entries,
     fit_ranked,
     fit_rows,
+    mask_of,
     split_rows,
     table_of,
     tell_apart,
 )
-from tinygrad_lite.lift.coordinates import Grid, Search, fit, flat, used_axes
+from tinygrad_lite.lift.coordinates import Grid, Search, fit, flat, used_axes, within
 from tinygrad_lite.lift.groups import Group, Groups, Index, Integers, Ref, Term
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import BY_CODE, TABLE
@@ -107,10 +109,21 @@ class Grouping:
         inputs: The input groups.
         unit: For each leaf its place in ``inputs``; −1 for constants.
         place: For each leaf its place within that group.
+        shapes: Of the results, whose elements are the graph's roots, one result after the other.
     """
 
-    def __init__(self, graph: Canonical, inputs: Sequence[Group], unit: Integers, place: Integers) -> None:
+    def __init__(
+        self,
+        graph: Canonical,
+        inputs: Sequence[Group],
+        unit: Integers,
+        place: Integers,
+        shapes: Sequence[tuple[int, ...]],
+    ) -> None:
         self.graph = graph
+        self.shapes = shapes
+        ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=np.intp)
+        self._roots = np.split(graph.roots, ends[:-1]) if len(ends) else []
         self.program = Groups(list(inputs), list(range(len(inputs))))
         self.classes = [_Class()] + [_Class(group=i) for i in range(len(inputs))]
         n = len(graph)
@@ -297,6 +310,11 @@ class Grouping:
                 lazy = self.lazy[operands]
                 if lazy.any() and not lazy.all():
                     single.append(np.unique(operands[~lazy]))
+        for roots in self._roots:
+            operands = self.same[roots]
+            lazy = self.lazy[operands]
+            if lazy.any() and not lazy.all():
+                single.append(np.unique(operands[~lazy]))
         alone = np.unique(np.concatenate(single)) if single else np.empty(0, dtype=np.intp)
         for base in np.unique(self.cls[waiting]).tolist():
             sums = waiting[self.cls[waiting] == base]
@@ -372,7 +390,7 @@ class Grouping:
         groups, places = self._located(operands)
         if (groups == groups[0]).all():
             return _Operands(int(groups[0]), places)
-        return self._collected(groups, places)
+        return _Operands(self._collected(groups, places, groups.shape), np.arange(len(groups)))
 
     def _located(self, operands: Integers) -> tuple[Integers, Integers]:
         """The group and the place of each node, once it is computed for itself."""
@@ -527,37 +545,65 @@ class Grouping:
         term = Term((factor,), fitted.reduced, 1.0, fitted.mask, fitted.axes)
         return self._add(Group("fold", rows.shape, _FOLDS[code], tuple(refs), (term,))), rows
 
-    def _collected(self, groups: Integers, places: Integers) -> _Operands:
-        """Elements of several groups in one: each is read where it belongs, and counts as 0 elsewhere."""
+    def _collected(self, groups: Integers, places: Integers, shape: tuple[int, ...]) -> int:
+        """Elements of several groups in one, of that shape: each is read where it belongs, and counts as 0 elsewhere."""
         terms = []
+        grid = _grid(shape)
         for number in np.unique(groups).tolist():
-            chosen = groups == number
-            data = self.program.groups[number].data
-            if data is not None and not data.any():
+            source = self.program.groups[number]
+            if source.data is not None and not source.data.any():
                 continue  # zeros
-            shape = self.program.groups[number].shape
+            chosen = groups == number
+            search = Search(int(chosen.sum()), [coordinate[chosen] for coordinate in grid], shape)
+            columns, limits = self._columns(_Operands(number, places[chosen]))
             indices = []
-            for column in np.unravel_index(np.where(chosen, places, 0), shape) if shape else ():
-                indices.append(Index(table=np.asarray(column), axes=(0,)))
-            terms.append(Term((Ref(number, tuple(indices)),), (), 1.0, chosen, (0,)))
-        number = self._add(Group("sum", (len(groups),), terms=tuple(terms)))
-        return _Operands(number, np.arange(len(groups)))
+            for column, limit in zip(columns, limits, strict=True):
+                index = search.known(column)
+                if index is None or not within(index, shape, limit):
+                    table = np.zeros(len(groups), dtype=np.intp)
+                    table[chosen] = column
+                    index = table_of(table.reshape(shape), chosen.reshape(shape))
+                indices.append(index)
+            mask, axes = mask_of(chosen.reshape(shape))
+            terms.append(Term((Ref(number, tuple(indices)),), (), 1.0, mask, axes))
+        if not terms:
+            return self._add(Group("constant", shape, data=np.zeros(shape)))
+        return self._add(Group("sum", shape, terms=tuple(terms)))
 
     # ---------------------------------------------------------------------------------------------------- results
 
-    def results(self, nodes: Integers, shape: tuple[int, ...]) -> Ref:
-        """Where the elements of one result are, in C order."""
-        slot = self._read(self.same[nodes])
-        coordinates = [np.asarray(c) for c in np.unravel_index(np.arange(len(nodes)), shape)] if shape else []
-        if slot.numbers is not None:
-            return self._constant_ref(slot.numbers, shape, coordinates)
-        search = Search(len(nodes), coordinates, shape)
-        columns, _ = self._columns(slot)
-        indices = []
-        for column in columns:
-            known = search.known(column)
-            indices.append(table_of(column.reshape(shape)) if known is None else known)
-        return Ref(slot.group, tuple(indices))
+    def results(self) -> list[Ref]:
+        """Where the elements of each result are, in C order."""
+        found: list[Ref | None] = []
+        scattered: dict[tuple[int, ...], list[int]] = {}
+        located = []
+        for number, (roots, shape) in enumerate(zip(self._roots, self.shapes, strict=True)):
+            nodes = self.same[roots]
+            if (self.cls[nodes] == _CONSTANTS).all():
+                located.append((nodes, nodes))
+                found.append(self._constant_ref(self.graph.numbers[nodes], shape, _grid(shape)))
+                continue
+            groups, places = self._located(nodes)
+            located.append((groups, places))
+            if (groups == groups[0]).all():
+                found.append(self._result(int(groups[0]), places, shape))
+            else:
+                found.append(None)
+                scattered.setdefault(shape, []).append(number)
+        for shape, numbers in scattered.items():  # results of one shape are collected together
+            groups, places = (np.concatenate([located[number][part] for number in numbers]) for part in (0, 1))
+            several = (len(numbers),) if len(numbers) > 1 else ()
+            collected = self._collected(groups, places, (*several, *shape))
+            own = [Index(0, ((axis, 1),)) for axis in range(len(shape))]
+            for which, number in enumerate(numbers):
+                found[number] = Ref(collected, (*[Index(which) for _ in several], *own))
+        return [ref for ref in found if ref is not None]
+
+    def _result(self, group: int, places: Integers, shape: tuple[int, ...]) -> Ref:
+        search = Search(len(places), _grid(shape), shape)
+        columns, _ = self._columns(_Operands(group, places))
+        indices = [search.known(column) or table_of(column.reshape(shape)) for column in columns]
+        return Ref(group, tuple(indices))
 
     def _add(self, group: Group) -> int:
         group.batched = group.batched or any(self.program.groups[ref.group].batched for ref in group.refs())
@@ -588,9 +634,16 @@ def _gather(starts: Integers, entries: Integers, nodes: Integers) -> Integers:
     return entries[_edges(starts, nodes)]
 
 
-def grouped(graph: Canonical, inputs: Sequence[Group], unit: Integers, place: Integers) -> Grouping:
+def _grid(shape: tuple[int, ...]) -> list[Integers]:
+    """The coordinates of the cells of a box, in C order."""
+    return [np.asarray(c) for c in np.unravel_index(np.arange(math.prod(shape)), shape)] if shape else []
+
+
+def grouped(
+    graph: Canonical, inputs: Sequence[Group], unit: Integers, place: Integers, shapes: Sequence[tuple[int, ...]]
+) -> Grouping:
     """The groups of a canonical graph; ask the result for its ``program`` and its ``results``."""
-    grouping = Grouping(graph, inputs, unit, place)
+    grouping = Grouping(graph, inputs, unit, place, shapes)
     grouping.run()
     return grouping
 
