@@ -24,7 +24,7 @@ from tinygrad_lite.ops import BY_CODE, TABLE
 DIGITS = 60
 TINY = mpmath.mpf(10) ** -20
 
-# ------------------------------------------------------------------------------------ a graph's meaning, written plainly
+# ------------------------------------------------------------------------------------ what a graph means
 
 
 def canonical_of(roots: Sequence[Value]) -> tuple[Canonical, list[Value]]:

@@ -21,7 +21,7 @@ def check(grid: Grid, columns: Sequence[Any], limits: Sequence[int], count: int)
     assert len(grid.coordinates) == len(grid.shape)
     assert len(grid.columns) == len(columns)
     for coordinate, size in zip(grid.coordinates, grid.shape, strict=True):
-        assert ((0 <= coordinate) & (coordinate < size)).all()
+        assert ((coordinate >= 0) & (coordinate < size)).all()
     for index, column in zip(grid.columns, columns, strict=True):
         np.testing.assert_array_equal(np.broadcast_to(index.at(grid.coordinates), (count,)), column)
     places = np.broadcast_to(grid.places(), (count,))
@@ -29,7 +29,7 @@ def check(grid: Grid, columns: Sequence[Any], limits: Sequence[int], count: int)
     box = np.indices(grid.shape, sparse=True)
     for index, limit in zip(grid.columns, limits, strict=True):
         read = np.asarray(index.at(box))
-        assert ((0 <= read) & (read < limit)).all(), "also what is computed along reads within the group"
+        assert ((read >= 0) & (read < limit)).all(), "also what is computed along reads within the group"
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,16 @@ def test_places_outside_of_the_limits_are_never_read():
     check(fit(columns, limits, len(i)), columns, limits, len(i))
 
 
+@given(st.integers(0, 599), st.sampled_from([lambda i: i, lambda i: 2 * i, lambda i: i // 2, lambda i: (i * i) % 7]))
+def test_a_rule_that_all_scalars_but_one_follow_is_no_rule(odd, rule):
+    i = np.arange(600)
+    column = rule(i).copy()
+    column[odd] += 1
+    limits = [600, int(column.max()) + 1]
+    check(fit([i, column], limits, 600), [i, column], limits, 600)
+    check(fit([i // 20, i % 20, column], [30, 20, limits[1]], 600), [i // 20, i % 20, column], [30, 20, limits[1]], 600)
+
+
 def test_one_scalar_has_no_axes():
     grid = fit([np.array([3]), np.array([1])], [4, 2], 1)
     assert grid.shape == ()
@@ -232,4 +242,4 @@ def test_within_is_whether_every_cell_reads_inside(box):
     for index in grid.columns:
         for limit in range(12):
             read = np.asarray(index.at(cells))
-            assert within(index, grid.shape, limit) == bool(((0 <= read) & (read < limit)).all())
+            assert within(index, grid.shape, limit) == bool(((read >= 0) & (read < limit)).all())
