@@ -576,7 +576,6 @@ def test_an_embedding_lookup_is_one_lookup_for_all_indices():
     assert not masks(large)
 
 
-@pytest.mark.xfail(reason="the proof gives Embedding floats where the caller gave ints", strict=True)
 def test_an_embedding_takes_indices_as_inputs():
     def loss(model: Any, indices: Any) -> Any:
         return squares([model(i) for i in indices])
@@ -591,7 +590,6 @@ def test_an_embedding_takes_indices_as_inputs():
     assert len(program.programs) == 1
 
 
-@pytest.mark.xfail(reason="a probe moves whole zeros off the whole numbers", strict=True)
 def test_indices_may_all_be_zero():
     assert lift(lambda table, i: tg.lookup(list(table), i))(np.array([5.0, 6.0]), 0.0) == 5.0
 

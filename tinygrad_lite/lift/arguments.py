@@ -31,6 +31,7 @@ class Unit:
         axis: Along which the samples run; None if it has none.
         values: The Values of a module's parameters in C order: they are the trace's leaves.
         whole: Whether the caller gave it as one array.
+        integer: Whether the caller gave integers: the function is shown integers where it runs on numbers.
     """
 
     path: tuple[str, ...]
@@ -38,6 +39,7 @@ class Unit:
     axis: int | None = None
     values: list[Value] | None = None
     whole: bool = False
+    integer: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,13 @@ def _argument(
     if static:
         return _as_it_is(tree)
     if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
-        shape = _add(taken, path, np.asarray(tree, dtype=np.float64), axis, whole=True)
+        shape = _add(taken, path, tree, axis, whole=True)
         return next, ("array", shape, axis)
     if isinstance(tree, Value):
         _add(taken, path, np.float64(tree.data), axis)
         return next, "number"
     if isinstance(tree, _NUMBERS) and not isinstance(tree, bool):
-        _add(taken, path, np.float64(tree), axis)
+        _add(taken, path, tree, axis)
         return next, "number"
     if hasattr(tree, "__parameter_tree__"):
         return _module(taken, tree, path, axis)
@@ -168,6 +170,7 @@ def _add(
     values: list[Value] | None = None,
     whole: bool = False,
 ) -> tuple[int, ...]:
+    integer = np.asarray(array).dtype.kind in "iu"
     array = np.asarray(array, dtype=np.float64)
     if axis is not None:
         if not -array.ndim <= axis < array.ndim:
@@ -183,7 +186,7 @@ def _add(
         taken.samples = array.shape[axis]
         array = np.moveaxis(array, axis, -1)
     shape: tuple[int, ...] = array.shape if axis is None else array.shape[:-1]
-    taken.units.append(Unit(path, shape, axis, values, whole))
+    taken.units.append(Unit(path, shape, axis, values, whole, integer))
     taken.arrays.append(array)
     return shape
 

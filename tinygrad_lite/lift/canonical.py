@@ -201,7 +201,7 @@ class _Draft:
         self.roots = same[self.roots]
 
     def fold_extremes(self) -> None:
-        """maximum(maximum(a, b), c) = maximum(a, b, c), of any number of operands, where the inner ones are used once."""
+        """maximum(maximum(a, b), c) = maximum(a, b, c), of any number of operands; inner ones are used once."""
         uses = np.bincount(self.edge_operands, minlength=len(self.codes))
         np.add.at(uses, self.roots, 1)
         for name, code in _FOLDED.items():
@@ -351,7 +351,7 @@ class _Draft:
         inside = np.flatnonzero((self.codes[self.edge_nodes] == SUM) & (self.codes[self.edge_operands] == MUL))
         keys = (self.edge_nodes[inside] * len(self.codes) + self.edge_operands[inside]) * 2
         keys += self.edge_signs[inside] > 0
-        distinct, firsts, counts = np.unique(keys, return_index=True, return_counts=True)
+        _, firsts, counts = np.unique(keys, return_index=True, return_counts=True)
         repeated = counts > 1
         if not repeated.any():
             return
@@ -631,7 +631,11 @@ class _Draft:
         nodes = np.where(self.codes[self.edge_nodes] == SUM, above[self.edge_nodes], self.edge_nodes)
         signs = np.where(nodes == self.edge_nodes, self.edge_signs, self.edge_signs * sign[self.edge_nodes])
         kept = ~inner
-        self.edge_nodes, self.edge_operands, self.edge_signs = nodes[kept], self.edge_operands[kept], signs[kept].astype(np.int8)
+        self.edge_nodes, self.edge_operands, self.edge_signs = (
+            nodes[kept],
+            self.edge_operands[kept],
+            signs[kept].astype(np.int8),
+        )
         self.replaced[:] = False
         self._join_edges()
 

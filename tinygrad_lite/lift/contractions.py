@@ -1,19 +1,20 @@
 """Sums of many elements: which axes a sum keeps and which it sums over.
 
-The scalars of a sum group are rows, and the elements that a row adds up are its entries: products of two elements, or elements. Every
-entry has columns, the places that it reads (see :mod:`tinygrad_lite.lift.coordinates`).
+The scalars of a sum group are rows, and the elements that a row adds up are its entries: products of two elements, or
+elements. Every entry has columns, the places that it reads (see :mod:`tinygrad_lite.lift.coordinates`).
 
 1. A column that is the same for all entries of each row belongs to the rows: their own coordinates are found from these
    columns. Where rows cannot be told apart by them, differences of columns help (output i of a convolution reads
    inputs i + k with weights k), and the first place that a row reads (windows of pooling).
-2. The other columns are functions of the row's coordinates and of new ones, the reduced axes.
-3. Entries that are missing in the box of both, such as the future in causal attention or the rim of a padded image, become a mask.
+2. The other columns are functions of the row's coordinates and of new ones, the reduced axes. 3. Entries that are
+   missing in the box of both, such as the future in causal attention or the rim of a padded image, become a mask.
 
-A product of W[i, k] and x[k, b], summed over k, comes out as rows (i, b) with the reduced axis k: a matrix product. What is too
-irregular for that, such as the neighbours in a graph, is numbered within its row, and read through tables.
+A product of W[i, k] and x[k, b], summed over k, comes out as rows (i, b) with the reduced axis k: a matrix product.
+What is too irregular for that, such as the neighbours in a graph, is numbered within its row, and read through
+tables.
 
-Why it is sound: every relation is checked on every entry. Cost: a few operations on each column. What it does not find: sums of
-products of three factors as one contraction, and the low rank of what it multiplies.
+Why it is sound: every relation is checked on every entry. Cost: a few operations on each column. What it does not
+find: sums of products of three factors as one contraction, and the low rank of what it multiplies.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from tinygrad_lite.lift.coordinates import (
     Grid,
     Search,
     distinct,
-    renumbered,
-    simplicity,
     fit,
     flat,
+    renumbered,
+    simplicity,
     used_axes,
     within,
 )
@@ -53,9 +54,8 @@ class Entries:
         owners: The row of each entry, ascending.
         columns: For each column the place that each entry reads.
         limits: The size of the axis that each column reads along.
-        counts: How many entries each row has.
-        spare: Which number each entry reads, for each factor that is a constant: it helps where the places that rows read
-            do not tell them apart.
+        counts: How many entries each row has. spare: Which number each entry reads, for each factor that is a
+            constant: it helps where the places that rows read do not tell them apart.
     """
 
     owners: Integers
@@ -66,6 +66,7 @@ class Entries:
 
     @property
     def starts(self) -> Integers:
+        """Where each row's entries begin."""
         return np.cumsum(self.counts) - self.counts
 
     def of_rows(self, rows: Integers) -> tuple[Entries, Integers]:

@@ -1,16 +1,16 @@
 """Index maps: from the places that a group's scalars read to a grid with coordinates.
 
-A group is a set of scalars, and all that is known of one is where it reads: along each axis of each operand's group, one number.
-These are the *columns*. The neuron i of sample b that reads weight row i and input b has the columns (i, k), (k, b). This
-pass finds the fewest coordinates of which every column is a function:
+A group is a set of scalars, and all that is known of one is where it reads: along each axis of each operand's group,
+one number. These are the *columns*. The neuron i of sample b that reads weight row i and input b has the columns (i,
+k), (k, b). This pass finds the fewest coordinates of which every column is a function:
 
 1. A column that is an affine function of the coordinates found so far needs none of its own.
 2. Nor does one need the whole of its range that moves in blocks: 4·h + d where h is known adds d alone.
 3. What is left becomes a new coordinate.
 
-If the scalars fill at least :data:`LEAST_FILL` of the box that the coordinates span, the box is the group's grid: the causal half of an attention
-matrix becomes the whole matrix, whose other half is computed along and never read. If they don't, as with the edges of a
-graph, the scalars stand in one row and the columns are tables.
+If the scalars fill at least :data:`LEAST_FILL` of the box that the coordinates span, the box is the group's grid: the
+causal half of an attention matrix becomes the whole matrix, whose other half is computed along and never read. If
+they don't, as with the edges of a graph, the scalars stand in one row and the columns are tables.
 
 Why it is sound: every relation is checked on every scalar before it is used. Cost: a few operations on each column for
 each coordinate. What it does not find: coordinates of which a column is a product or a power.
@@ -51,6 +51,7 @@ class Grid:
 
     @property
     def size(self) -> int:
+        """How many cells the box has."""
         return math.prod(self.shape)
 
     def places(self) -> Integers:

@@ -1,19 +1,20 @@
 """The third pass: isomorphic scalar nodes become groups.
 
-It goes over the graph in rounds. A round takes all nodes whose operands are in groups already, and puts those together that have
-the same operation and operands from the same groups. They are independent of one another, so one statement
-can compute them all; :mod:`~tinygrad_lite.lift.coordinates` and :mod:`~tinygrad_lite.lift.contractions` find the shape of it.
+It goes over the graph in rounds. A round takes all nodes whose operands are in groups already, and puts those
+together that have the same operation and operands from the same groups. They are independent of one another, so one
+statement can compute them all; :mod:`~tinygrad_lite.lift.coordinates` and :mod:`~tinygrad_lite.lift.contractions`
+find the shape of it.
 
 - Equal nodes (the same operation on the same operands) are one.
 - Products that only sums read are not computed for themselves: they are the inside of a contraction.
-- A sum of elements of one group alone counts as an element of that group until something reads it. For in a sum of one term
-  there is nothing to be seen of the sum: the first position of causal attention looks back on itself alone. Where some of the
-  scalars that a statement reads are such sums and some are single elements, all are made sums.
+- A sum of elements of one group alone counts as an element of that group until something reads it. For in a sum of
+  one term there is nothing to be seen of the sum: the first position of causal attention looks back on itself alone.
+  Where some of the scalars that a statement reads are such sums and some are single elements, all are made sums.
 - Sums of different lengths over the same groups are one group.
 
-Why it is sound: nodes of a round do not depend on one another, and each keeps exactly its own operands. Cost: a fixed number of vectorised
-operations a round and group, and there are as many rounds as the graph is deep. What it does not find: groups whose
-members differ in depth, such as the steps of a recurrent network.
+Why it is sound: nodes of a round do not depend on one another, and each keeps exactly its own operands. Cost: a fixed
+number of vectorised operations a round and group, and there are as many rounds as the graph is deep. What it does not
+find: groups whose members differ in depth, such as the steps of a recurrent network.
 """
 
 from __future__ import annotations
@@ -72,9 +73,7 @@ class _Operands:
     numbers: Floats | None = None
 
     def take(self, members: Integers) -> _Operands:
-        return _Operands(
-            self.group, self.places[members], None if self.numbers is None else self.numbers[members]
-        )
+        return _Operands(self.group, self.places[members], None if self.numbers is None else self.numbers[members])
 
     def spare(self) -> list[Integers]:
         """Which of its numbers each scalar reads, in the order of their first use; nothing if all read the same."""
@@ -157,15 +156,15 @@ class Grouping:
         counts = np.bincount(consumers_of, minlength=len(graph))
         self._consumer_starts = np.concatenate([[0], np.cumsum(counts)])
         self._pending = np.bincount(consumers, minlength=len(graph))
-        not_sums = np.bincount(
-            consumers_of[graph.codes[consumers] != SUM], minlength=len(graph)
-        )
+        not_sums = np.bincount(consumers_of[graph.codes[consumers] != SUM], minlength=len(graph))
         np.add.at(not_sums, graph.roots, 1)
         self._only_summed = not_sums == 0
         ready = self._resolve(np.flatnonzero((self.cls >= 0) & alive))
         unread = np.flatnonzero(alive & (np.diff(graph.starts) == 0) & (self.cls < 0))
         if len(unread):
-            raise LiftError(f"nodes without operands: {[(int(u), int(graph.codes[u]), int(graph.origins[u])) for u in unread[:5]]} leaves {graph.leaves}")
+            raise LiftError(
+                f"nodes without operands: {[(int(u), int(graph.codes[u]), int(graph.origins[u])) for u in unread[:5]]} leaves {graph.leaves}"
+            )
         while len(ready):
             ready = self._round(ready)
         return self.program
@@ -368,8 +367,8 @@ class Grouping:
             op = BY_CODE[code]
             if op is None or op.arity == NARY:
                 raise LiftError(
-                    f"{op.name if op else code} takes any number of operands and is an operation of your own: lift knows "
-                    "how to compute those of the table. Write it with the table's operations."
+                    f"{op.name if op else code} takes any number of operands and is an operation of your own: lift "
+                    "knows how to compute those of the table. Write it with the table's operations."
                 )
             return slots
         a, b = slots
@@ -546,7 +545,7 @@ class Grouping:
         return self._add(Group("fold", rows.shape, _FOLDS[code], tuple(refs), (term,))), rows
 
     def _collected(self, groups: Integers, places: Integers, shape: tuple[int, ...]) -> int:
-        """Elements of several groups in one, of that shape: each is read where it belongs, and counts as 0 elsewhere."""
+        """Elements of several groups in one, of that shape: each is read where it belongs, and is 0 elsewhere."""
         terms = []
         grid = _grid(shape)
         for number in np.unique(groups).tolist():
@@ -646,5 +645,3 @@ def grouped(
     grouping = Grouping(graph, inputs, unit, place, shapes)
     grouping.run()
     return grouping
-
-

@@ -6,7 +6,7 @@ import functools
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -301,13 +301,7 @@ class Lifted:
         """Compares the program with the function on probes; the largest difference."""
         worst = 0.0
         for seed in range(proof.PROBES):
-            batched = [unit.axis is not None for unit in arguments.units]
-            arrays = proof.probe(arguments.arrays, batched, seed)
-            try:
-                eager = self._eagerly(arguments, arrays)
-            except (ArithmeticError, ValueError):
-                arrays = [np.array(array) for array in arguments.arrays]
-                eager = self._eagerly(arguments, arrays)
+            arrays, eager = self._probed(arguments, seed)
             samples = _fewer(arguments, arrays)
             lifted = program.run(program.inputs.gathered(samples))
             found = proof.largest_difference([np.asarray(a) for a in lifted], eager)
@@ -321,6 +315,16 @@ class Lifted:
                 )
             worst = max(worst, found.relative)
         return worst
+
+    def _probed(self, arguments: Arguments, seed: int) -> tuple[list[Floats], list[Floats]]:
+        """The boldest probe on which the function gives finite numbers, and these."""
+        *others, given = proof.probes(arguments.arrays, [unit.axis is not None for unit in arguments.units], seed)
+        for arrays in others:
+            with suppress(Exception):  # the function may take no such numbers, and say so in any way
+                eager = self._eagerly(arguments, arrays)
+                if all(np.isfinite(array).all() for array in eager):
+                    return arrays, eager
+        return given, self._eagerly(arguments, given)
 
     def _only_rounding(self, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]) -> bool:
         """Whether the function amplifies rounding as much as the results differ."""
@@ -350,14 +354,22 @@ class Lifted:
         return [part.mean(axis=0) if self._reduce == "mean" else part.sum(axis=0) for part in stacked]
 
     def _called(self, arguments: Arguments, arrays: Sequence[Floats]) -> list[Floats]:
+        """On plain numbers; on Values, if it calls their methods."""
         with _holding(arguments.units, arrays):
-            given = [array.item() if not array.ndim else array for array in arrays]
-            args, kwargs = arguments.rebuilt(iter(given))
-            results = take_apart_results(self._f(*args, **kwargs), self._name)
+            numbers = [_as_given(unit, array) for unit, array in zip(arguments.units, arrays, strict=True)]
+            try:
+                results = self._results_on(arguments, numbers)
+            except (AttributeError, TypeError):
+                values = [_arranged([Value(x) for x in array.ravel().tolist()], array.shape) for array in arrays]
+                results = self._results_on(arguments, values)
         return [
             np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
             for nodes, shape in zip(results.nodes, results.shapes, strict=True)
         ]
+
+    def _results_on(self, arguments: Arguments, stand_ins: list[Any]) -> Results:
+        args, kwargs = arguments.rebuilt(iter(stand_ins))
+        return take_apart_results(self._f(*args, **kwargs), self._name)
 
 
 @contextmanager
@@ -409,6 +421,13 @@ def _axes(batch: int | Sequence[int | None] | None, count: int) -> tuple[int | N
         if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
             raise LiftError(f"batch names an axis for each positional argument, or None: not {batch!r}")
     return axes
+
+
+def _as_given(unit: Unit, array: Floats) -> Any:
+    """A probe's numbers in the type that the caller gave, as far as they can be."""
+    if unit.integer and proof.is_whole(array):
+        array = array.astype(np.int64)
+    return array if array.ndim else array.item()
 
 
 def _arranged(nodes: Sequence[Value], shape: tuple[int, ...]) -> Any:

@@ -1,8 +1,10 @@
 """The proof of a program: it is run on fresh inputs, beside the function itself, before anyone gets it.
 
-A probe is an input near the caller's own, so that it lies where the function is defined: numbers are moved by up to a
-tenth, zeros by up to a hundredth; numbers that are all whole (labels, indices) are drawn from those that the caller
-gave, and samples are exchanged. On it the function runs eagerly, on floats, and both results must agree.
+A probe is an input made from the caller's own: bold ones have other signs and sizes, so that a branch which was taken
+on a number is taken otherwise; modest ones are near the caller's, where the function is defined. Whole numbers
+(labels, indices) are drawn from those that the caller gave where the function takes no others. On a probe the
+function runs eagerly, on floats, and both results must agree. The boldest probe counts on which the function gives
+finite numbers.
 
 How much may they differ? Sums are re-associated, nothing else. A result may be off by :data:`TOLERANCE` of the largest
 number in its array; where the function itself amplifies rounding more than that, by a multiple of what a change in the
@@ -12,7 +14,7 @@ from a number, differs by much more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,27 +50,57 @@ class Difference:
     eager: float
 
 
-def probe(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> list[Floats]:
-    """Fresh inputs near the given ones.
+def probes(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> Iterator[list[Floats]]:
+    """Fresh inputs made from the given ones, the boldest first; the last are the given ones.
 
     Args:
         arrays: The caller's inputs.
         batched: Which of them have samples along their last axis.
-        seed: Which probe.
+        seed: Which probe. Even ones begin near the caller's numbers.
     """
-    rng = np.random.default_rng(seed)
+    bold = (_flipped, _scaled) if seed % 2 else ()
+    for move in (*bold, _nudged):
+        for draws_whole in (False, True):
+            if draws_whole and not any(map(is_whole, arrays)):
+                continue
+            yield _moved(arrays, batched, np.random.default_rng(seed), move, draws_whole)
+    yield [np.array(array) for array in arrays]
+
+
+def _moved(
+    arrays: Sequence[Floats],
+    batched: Sequence[bool],
+    rng: np.random.Generator,
+    move: Callable[[Floats, np.random.Generator], Floats],
+    draws_whole: bool,
+) -> list[Floats]:
     samples = next((a.shape[-1] for a, has in zip(arrays, batched, strict=True) if has), 0)
     order = rng.integers(0, samples, samples) if samples else None
     fresh = []
     for array, has in zip(arrays, batched, strict=True):
         moved = array[..., order] if has else array
-        if is_whole(array) and (array != 0).any():
-            chosen = rng.choice(array.ravel(), size=array.shape) if not has else moved
-            fresh.append(np.asarray(chosen, dtype=np.float64))
-            continue
-        relative = moved * (1.0 + rng.uniform(-0.1, 0.1, moved.shape))
-        fresh.append(np.where(moved == 0.0, rng.uniform(-0.01, 0.01, moved.shape), relative))
+        if draws_whole and is_whole(array):
+            fresh.append(moved if has or not array.size else rng.choice(array.ravel(), size=array.shape))
+        else:
+            fresh.append(move(moved, rng))
     return fresh
+
+
+def _nudged(array: Floats, rng: np.random.Generator) -> Floats:
+    """Moved by up to a tenth, zeros by up to a hundredth."""
+    relative = array * (1.0 + rng.uniform(-0.1, 0.1, array.shape))
+    return np.where(array == 0.0, rng.uniform(-0.01, 0.01, array.shape), relative)
+
+
+def _scaled(array: Floats, rng: np.random.Generator) -> Floats:
+    """Up to twice as large, or half, with the same signs."""
+    return np.where(array == 0.0, rng.uniform(0.0, 0.5, array.shape), array * rng.uniform(0.5, 2.0, array.shape))
+
+
+def _flipped(array: Floats, rng: np.random.Generator) -> Floats:
+    """Of another size and, about half of them, with another sign; a number alone certainly."""
+    signs = rng.choice([-1.0, 1.0], array.shape) if array.size > 1 else np.full(array.shape, -1.0)
+    return _scaled(array, rng) * signs
 
 
 def is_whole(array: Floats) -> bool:

@@ -10,11 +10,11 @@ Why it is sound: a mean over samples is linear; the rest renames. Cost: one pass
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.nests import same_place
 
@@ -26,20 +26,27 @@ def reduce_samples(program: Groups, reduce: str | None) -> None:
     outputs = []
     for output in program.outputs:
         number = output.ref.group
-        if not program.groups[number].batched:
-            if reduce == "sum":
-                raise LiftError(
-                    "a result does not depend on the samples, and its sum over them is not what you want: use "
-                    'reduce="mean"'
-                )
-            outputs.append(output)
-        elif reduce is None:
-            outputs.append(replace(output, batched=True))
-        else:
-            if number not in reduced:
-                reduced[number] = _reduced(program, number, reduce, readers)
-            outputs.append(replace(output, ref=replace(output.ref, group=reduced[number])))
+        if not program.groups[number].batched and reduce == "mean":
+            outputs.append(output)  # what all samples share is its own mean
+            continue
+        if number not in reduced:
+            source = number if program.groups[number].batched else _for_each_sample(program, number)
+            reduced[number] = source if reduce is None else _reduced(program, source, reduce, readers)
+        outputs.append(replace(output, ref=replace(output.ref, group=reduced[number]), batched=reduce is None))
     program.outputs = outputs
+
+
+def _for_each_sample(program: Groups, number: int) -> int:
+    """A group that all samples share, once for each of them: times 1, which is read off a sample's first number."""
+    sample = next(n for n in program.inputs if program.groups[n].batched)
+    first = Ref(sample, tuple([Index(0)] * len(program.groups[sample].shape)))
+    program.groups.append(Group("constant", (), data=np.array(np.nan)))
+    nothing = Ref(len(program.groups) - 1, ())
+    program.groups.append(Group("map", (), "not_equal", (first, nothing), batched=True))  # no number equals nan: 1
+    shape = program.groups[number].shape
+    operands = (identity(number, len(shape)), Ref(len(program.groups) - 1, ()))
+    program.groups.append(Group("map", shape, "mul", operands, batched=True))
+    return len(program.groups) - 1
 
 
 def _readers(program: Groups) -> list[int]:
@@ -50,18 +57,23 @@ def _readers(program: Groups) -> list[int]:
     return readers
 
 
-def _reduced(program: Groups, number: int, over: str, readers: list[int]) -> int:
+def _reduced(program: Groups, number: int, over: str, readers: Sequence[int]) -> int:
     """The group that is the mean (or sum) of another over the samples."""
     group = program.groups[number]
     terms: tuple[Term, ...]
-    if group.kind == "sum" and not readers[number] and (over == "mean" or _all_batched(program, group)):
+    if group.kind == "sum" and _is_unread(number, readers) and (over == "mean" or _all_batched(program, group)):
         terms = group.terms
-    elif group.kind == "map" and group.op == "mul" and not readers[number]:
+    elif group.kind == "map" and group.op == "mul" and _is_unread(number, readers):
         terms = (Term(group.operands),)
     else:
         terms = (Term((identity(number, len(group.shape)),)),)
     program.groups.append(Group("sum", group.shape, terms=terms, over=over, present=group.present, nodes=group.nodes))
     return len(program.groups) - 1
+
+
+def _is_unread(number: int, readers: Sequence[int]) -> bool:
+    """Whether no group reads it; ``readers`` does not count the newest groups."""
+    return number >= len(readers) or not readers[number]
 
 
 def _all_batched(program: Groups, group: Group) -> bool:
