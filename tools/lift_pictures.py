@@ -1,8 +1,12 @@
-"""Makes the pictures of ``docs/lift.md`` and ``docs/lift_passes.md``, and the loops that the second shows: ``make lift-pictures``.
+"""Makes the pictures of ``docs/lift.md`` and ``docs/lift_passes.md``, and the loops that the latter shows.
+
+``make lift-pictures`` runs it.
 
 Everything is taken from the passes themselves, at work on the network that the page follows: which scalar is in which
 group, where each reads, what a mask leaves out, how far a probe differs. Nothing is drawn by hand.
 """
+
+# ruff: noqa: N803, N806 (matrices have capital letters, as on paper)
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from tinygrad_lite import Value, dot, exp, relu, softplus, value_and_grad, viz
 from tinygrad_lite.lift import Group, Groups, Program, lift, memory, nests, numba_engine, proof
@@ -137,7 +141,8 @@ def draw_sample(theme: str) -> Figure:
 def draw_recorded(found: Passes, theme: str) -> Figure:
     """All nodes of the trace, each in the colour of the group that it ends in."""
     colours, page = find_theme(theme), colours_of(found.program)
-    group_of = {int(node): n for n, g in computed(found.program) if g.nodes is not None for node in g.nodes if node >= 0}
+    members = [(n, group.nodes) for n, group in computed(found.program) if group.nodes is not None]
+    group_of = {int(node): n for n, nodes in members for node in nodes if node >= 0}
     graph = found.graph
     inside: dict[int, int] = {}
     for node in reversed(range(len(graph))):  # what is inside a sum has its colour, and is smaller
@@ -181,7 +186,8 @@ def draw_canonical(theme: str) -> Figure:
     }
     figure = Figure(
         graph_attr={"charset": "utf-8", "rankdir": "LR", "bgcolor": colours.page, "pad": "0.2", "nodesep": "0.14",
-                    "ranksep": "0.42", "compound": "true", "fontname": _FONT, "fontsize": "13", "fontcolor": colours.ink},
+                    "ranksep": "0.42", "compound": "true", "fontname": _FONT, "fontsize": "13",
+                    "fontcolor": colours.ink},
         node_attr={"fontname": _FONT, "fontsize": "13", "fontcolor": colours.ink, "color": colours.muted,
                    "style": "filled,rounded", "shape": "box", "height": "0.3", "width": "0.36", "margin": "0.08,0.03"},
         edge_attr={"arrowsize": "0.55", "color": colours.muted, "fontname": _FONT, "fontsize": "13"},
@@ -198,8 +204,8 @@ def draw_canonical(theme: str) -> Figure:
         raise SystemExit("the two ways to write the residual have different canonical forms")
     _cluster(figure, "canonical form, of both", "c", form, labels, colours)
     for number, (root, leaf) in enumerate(zip(roots, ("w2", "x1"), strict=True)):
-        figure.edge(f"r{number}{root}", f"c{labels.index(leaf)}", ltail=f"cluster_r{number}", lhead="cluster_c", penwidth="2",
-                    arrowsize="0.9", color=colours.ink, minlen="2")  # fmt: skip
+        figure.edge(f"r{number}{root}", f"c{labels.index(leaf)}", ltail=f"cluster_r{number}", lhead="cluster_c",
+                    penwidth="2", arrowsize="0.9", color=colours.ink, minlen="2")  # fmt: skip
     return figure
 
 
@@ -319,7 +325,7 @@ def draw_groups(found: Passes, style: Style) -> Any:
         for place in np.ndindex(*group.shape):
             x0, y0 = centre(n, place)
             box = Rectangle((x0 - 0.36, y0 - 0.36), 0.72, 0.72, facecolor=colours.get(n, theme.leaf),
-                            edgecolor=theme.muted if n in program.inputs else colour, linewidth=0.9, zorder=3)  # fmt: skip
+                            edgecolor=colour, linewidth=0.9, zorder=3)  # fmt: skip
             ax.add_patch(box)
         x0, y0 = where[n]
         count = group.size
@@ -468,9 +474,10 @@ def draw_contractions(found: Passes, style: Style) -> Any:
         rows, cols = group.shape
         y = float(deepest) + 0.7
         chosen = (min(1, rows - 1), cols - 1)
-        _matrix(ax, x, y, rows, inner, _fill(groups, left, theme, colours), theme, [(chosen[0], k) for k in range(inner)])
-        _matrix(ax, x + inner + 0.5, y - 0.5 - inner, inner, cols, _fill(groups, right, theme, colours), theme,
-                [(k, chosen[1]) for k in range(inner)])  # fmt: skip
+        fills = [colours.get(ref.group, theme.leaf) for ref in (left, right)]
+        row, column = [(chosen[0], k) for k in range(inner)], [(k, chosen[1]) for k in range(inner)]
+        _matrix(ax, x, y, rows, inner, fills[0], theme, row)
+        _matrix(ax, x + inner + 0.5, y - 0.5 - inner, inner, cols, fills[1], theme, column)
         _matrix(ax, x + inner + 0.5, y, rows, cols, colours[n], theme, [chosen])
         for text, x0, y0, va in (
             (_factor_name(groups, left, 0), x + inner / 2, y + rows + 0.2, "top"),
@@ -479,18 +486,15 @@ def draw_contractions(found: Passes, style: Style) -> Any:
             ax.text(x0, y0, text, ha="center", va=va, fontsize=9.5, color=theme.ink, parse_math=False)
         ax.text(x + inner + 0.5 + cols / 2, y + rows + 0.2, group.name, ha="center", va="top", fontsize=10,
                 fontweight="bold", color=theme.ink, parse_math=False)  # fmt: skip
-        ax.text(x + (inner + 0.5 + cols) / 2, y + rows + 1.25, f"sum over {reduced_letter(term, letters, 2)}", ha="center",
-                va="top", fontsize=9, color=theme.muted)  # fmt: skip
+        words = f"sum over {reduced_letter(term, letters, 2)}"
+        ax.text(x + (inner + 0.5 + cols) / 2, y + rows + 1.25, words, ha="center", va="top", fontsize=9,
+                color=theme.muted)  # fmt: skip
         x += width
     return figure
 
 
 def _moves(index: Any, axis: int) -> bool:
     return axis in index.depends_on()
-
-
-def _fill(groups: Sequence[Group], ref: Ref, theme: Theme, colours: dict[int, str]) -> str:
-    return colours.get(ref.group, theme.leaf)
 
 
 def _factor_name(groups: Sequence[Group], ref: Ref, kept: int) -> str:
@@ -521,9 +525,7 @@ def draw_ragged(style: Style) -> Any:
     q, k = rng.normal(size=(6, 2)), rng.normal(size=(6, 2))
     program = lift(attention_weights).program_for(q, k)
     square = [(n, g) for n, g in computed(program) if g.present is not None and len(g.shape) == 2]
-    total = next(
-        (n, g) for n, g in computed(program) if len(g.shape) == 1 and any(t.mask is not None for t in g.terms)
-    )
+    total = next((n, g) for n, g in computed(program) if len(g.shape) == 1 and any(t.mask is not None for t in g.terms))
     lines = listed(program._groups)
     panels: list[tuple[int, str, Any]] = []
     for n, group in square:
@@ -573,7 +575,7 @@ def draw_proof(style: Style) -> Any:
     def differences(program: Program) -> list[float]:
         found = []
         for seed in range(20):
-            arrays = proof.probe(flat, [False] * len(flat), seed)
+            arrays = next(proof.probes(flat, [False] * len(flat), seed))
             found.append(proof.largest_difference(program.run(arrays), eagerly(arrays)).relative)
         return found
 
@@ -682,7 +684,8 @@ def main() -> None:
         for name, plot in plots.items():
             plot.savefig(FOLDER / f"{name}-{theme}.svg", metadata={"Date": None}, facecolor=plot.get_facecolor())
     insert_loops(loops_of(one.program))
-    print(f"wrote {len(list(FOLDER.iterdir()))} pictures, {sum(f.stat().st_size for f in FOLDER.iterdir()) / 1e6:.2f} MB")
+    sizes = [file.stat().st_size for file in FOLDER.iterdir()]
+    print(f"wrote {len(sizes)} pictures, {sum(sizes) / 1e6:.2f} MB")
 
 
 def insert_loops(text: str) -> None:
