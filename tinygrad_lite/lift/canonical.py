@@ -183,6 +183,7 @@ class _Draft:
 
     def fold_constants(self) -> None:
         """An operation on constants is the number that it gave when it was recorded."""
+        self.codes[(self.counts == 0) & (self.codes > CONSTANT)] = CONSTANT  # the sum of nothing
         inner = np.flatnonzero(self.counts > 0)
         if not len(inner):
             return
@@ -424,8 +425,19 @@ class _Draft:
         self.edge_nodes, self.edge_operands, self.edge_signs = nodes[order], operands[order], signs[order]
         self.more = _Edges()
         self.replaced[:] = False
+        self._count_edges()
+
+    def _count_edges(self) -> None:
         self.counts = np.bincount(self.edge_nodes, minlength=len(self.codes))
-        self.starts = np.concatenate([[0], np.cumsum(self.counts)])
+        self.starts = np.zeros(len(self.counts) + 1, dtype=np.intp)
+        np.cumsum(self.counts, out=self.starts[1:])
+
+    def _keep_edges(self, kept: NDArray[np.bool_]) -> None:
+        """Leaves the other edges out."""
+        if not kept.all():
+            self.edge_nodes, self.edge_operands = self.edge_nodes[kept], self.edge_operands[kept]
+            self.edge_signs = self.edge_signs[kept]
+            self._count_edges()
 
     def pull_signs_out_of_products(self) -> None:
         """(−a)·b = −(a·b), and (−a)/b = −(a/b): the sum above takes the sign."""
@@ -527,12 +539,6 @@ class _Draft:
             self.numbers[zero] = 0.0
             self._keep_edges(~zero[self.edge_nodes])
 
-    def _keep_edges(self, kept: NDArray[np.bool_]) -> None:
-        if not kept.all():
-            self.edge_nodes, self.edge_operands = self.edge_nodes[kept], self.edge_operands[kept]
-            self.edge_signs = self.edge_signs[kept]
-            self._join_edges()
-
     def _drop_zeros(self) -> None:
         """0 + x = x; a sum's constants are added up."""
         in_sum = self.codes[self.edge_nodes] == SUM
@@ -547,12 +553,11 @@ class _Draft:
         self.codes[alone] = CONSTANT
         self.numbers[alone] = totals[alone]
         owners = owners[others & ((totals[owners] != 0.0) | self.shifted[owners])]
-        self.edge_nodes = self.edge_nodes[~fixed]
-        self.edge_operands = self.edge_operands[~fixed]
-        self.edge_signs = self.edge_signs[~fixed]
-        self.more.add(owners, self.constants(totals[owners]))
-        self.replaced[:] = False
-        self._join_edges()
+        self._keep_edges(~fixed)
+        if len(owners):
+            self.more.add(owners, self.constants(totals[owners]))
+            self.replaced[:] = False
+            self._join_edges()
 
     def _find_aliases(self) -> None:
         """A sum of one term is that term, with its sign."""

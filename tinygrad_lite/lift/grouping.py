@@ -160,11 +160,6 @@ class Grouping:
         np.add.at(not_sums, graph.roots, 1)
         self._only_summed = not_sums == 0
         ready = self._resolve(np.flatnonzero((self.cls >= 0) & alive))
-        unread = np.flatnonzero(alive & (np.diff(graph.starts) == 0) & (self.cls < 0))
-        if len(unread):
-            raise LiftError(
-                f"nodes without operands: {[(int(u), int(graph.codes[u]), int(graph.origins[u])) for u in unread[:5]]} leaves {graph.leaves}"
-            )
         while len(ready):
             ready = self._round(ready)
         return self.program
