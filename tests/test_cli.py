@@ -277,15 +277,15 @@ def test_doctor_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     names = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
     assert names >= {
-        *("tinygrad_lite", "engine", "Python", "platform", "Graphviz"),
-        *("numpy", "numba", "jax", "torch", "mpmath", "hypothesis", "matplotlib"),
+        *("tinygrad_lite", "engine", "Python", "platform", "lift", "Graphviz"),
+        *("torch", "mpmath", "hypothesis", "matplotlib"),
     }
 
 
 def test_doctor_imports_nothing_heavy() -> None:
     code = (
         "import sys; from tinygrad_lite.doctor import report; report();"
-        "print([m for m in ('numpy', 'numba', 'jax', 'torch', 'matplotlib', 'pygraphviz') if m in sys.modules])"
+        "print([m for m in ('numba', 'jax', 'torch', 'matplotlib', 'pygraphviz') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -305,6 +305,21 @@ def test_doctor_tells_how_to_get_a_renderer(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr(doctor, "version_of", lambda package: None)
     assert "pip install" in next(line for line in doctor.report().splitlines() if line.startswith("Graphviz"))
+
+
+def test_doctor_says_which_engines_run_lifted_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"numpy": "2.0", "numba": "0.60"}
+    monkeypatch.setattr(doctor, "version_of", installed.get)
+    assert [line.split(maxsplit=1)[1] for line in doctor.report().splitlines() if line.startswith("lift")] == [
+        "engine 'numpy', by numpy 2.0",
+        "engine 'numba', by numba 0.60",
+        "engine 'jax' not installed: run pip install 'tinygrad-lite[jax]'",
+    ]
+
+
+def test_doctor_survives_a_broken_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tinygrad_lite.lift.engines", None)
+    assert "not usable" in next(line for line in doctor.report().splitlines() if line.startswith("lift"))
 
 
 def test_doctor_survives_a_dot_that_does_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

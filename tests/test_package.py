@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
 
 import tinygrad_lite
+from tinygrad_lite import Value
 
 
-@pytest.mark.parametrize("name", ["nn", "testing", "viz"])
+@pytest.mark.parametrize("name", ["lift", "nn", "testing", "viz"])
 def test_a_submodule_is_imported_when_it_is_asked_for(name: str) -> None:
     assert tinygrad_lite.__getattr__(name) is sys.modules[f"tinygrad_lite.{name}"]
     assert name in dir(tinygrad_lite)
@@ -18,3 +20,49 @@ def test_a_submodule_is_imported_when_it_is_asked_for(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tinygrad_lite.nothing  # noqa: B018 (the access is the test)
+
+
+def test_importing_the_package_imports_no_numpy() -> None:
+    code = "import sys, tinygrad_lite; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# ----------------------------------------------------------------------------------------------------- lift
+
+
+def product(x: Value, y: Value) -> Value:
+    """A docstring of its own."""
+    return x * y
+
+
+def test_the_package_lift_is_the_function_lift() -> None:
+    by_package, by_function = tinygrad_lite.lift(product), tinygrad_lite.lift.lift(product)
+    assert by_package(3.0, 4.0) == by_function(3.0, 4.0) == 12.0
+    assert by_package.source == by_function.source
+    assert type(by_package) is type(by_function) is tinygrad_lite.lift.Lifted
+    assert by_package.__doc__ == product.__doc__
+
+
+def test_the_package_lift_decorates_with_options_as_the_function_does() -> None:
+    by_package = tinygrad_lite.lift(batch=0, reduce="sum")(product)
+    by_function = tinygrad_lite.lift.lift(batch=0, reduce="sum")(product)
+    assert by_package([1.0, 2.0], [3.0, 4.0]) == by_function([1.0, 2.0], [3.0, 4.0]) == 11.0
+
+
+@pytest.mark.parametrize("name", tinygrad_lite.lift.__all__)
+def test_every_public_name_of_lift_is_exported_and_documented(name: str) -> None:
+    public = getattr(tinygrad_lite.lift, name)
+    assert public.__name__ == name
+    assert public.__module__.startswith("tinygrad_lite.")
+    assert public.__doc__
+    assert not public.__doc__.startswith(f"{name}("), "this is what a dataclass writes for itself"
+
+
+def test_lift_exports_no_other_public_class_or_function() -> None:
+    own = {
+        name
+        for name, thing in vars(tinygrad_lite.lift).items()
+        if getattr(thing, "__module__", "").startswith("tinygrad_lite.") and not name.startswith("_")
+    }
+    assert own == set(tinygrad_lite.lift.__all__)

@@ -12,9 +12,6 @@ from typing import Final
 
 #: Packages that parts of this one use, with what they are for.
 _PACKAGES: Final = (
-    ("numpy", "engine of lifted programs"),
-    ("numba", "engine of lifted programs"),
-    ("jax", "engine of lifted programs"),
     ("torch", "oracle for derivatives"),
     ("mpmath", "oracle for derivatives"),
     ("hypothesis", "property tests"),
@@ -24,10 +21,10 @@ _PACKAGES: Final = (
 
 
 def report() -> str:
-    """What is installed, a line each: the engine, Python, the platform, Graphviz, optional packages.
+    """What is installed, a line each: this package, Python, the platform, engines of ``lift``, Graphviz, packages.
 
     Returns:
-        Lines of a name, blanks and what there is to say. No heavy package is imported for it.
+        Lines of a name, blanks and what there is to say. No heavy package is imported for it but NumPy.
 
     >>> report().splitlines()[0].startswith("tinygrad_lite")
     True
@@ -39,6 +36,7 @@ def report() -> str:
         ("engine", _engine()),
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("platform", platform.platform()),
+        *(("lift", engine) for engine in _lift_engines()),
         *(("Graphviz", renderer) for renderer in _renderers()),
         *((name, f"{version_of(name) or 'not installed'} ({purpose})") for name, purpose in _PACKAGES),
     ]
@@ -79,6 +77,20 @@ def _engine() -> str:
         "was set. Install a C compiler and the headers of Python, then run: "
         "pip install --force-reinstall --no-cache-dir --no-binary tinygrad-lite tinygrad-lite"
     )
+
+
+def _lift_engines() -> Iterator[str]:
+    try:
+        from tinygrad_lite.lift.engines import ENGINES
+    except ImportError as error:  # this package requires NumPy, and a broken one is what a doctor is asked about
+        yield f"not usable: {error}"
+        return
+    for name, engine in ENGINES.items():
+        version = version_of(engine.library)
+        if version is not None:
+            yield f"engine {name!r}, by {engine.library} {version}"
+        else:
+            yield f"engine {name!r} not installed: run pip install 'tinygrad-lite[{engine.extra}]'"
 
 
 def _renderers() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What runs a program: one function for each engine, behind one narrow interface.
+"""What runs a program: one row for each engine, behind one narrow interface.
 
 An engine is a module with ``build(groups, **options)``, which gives a function from a list of arrays, one for each
 input group, to a list of arrays, one for each result. To add one, add its row here.
@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.groups import Groups
 
-#: The module of each engine.
-ENGINES = {
-    "numpy": "tinygrad_lite.lift.numpy_engine",
-    "numba": "tinygrad_lite.lift.numba_engine",
-    "jax": "tinygrad_lite.lift.jax_engine",
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs programs.
+
+    Attributes:
+        module: The module with its ``build``.
+        library: The package that it needs.
+        extra: The extra of this package that installs the library; "" for what is always there.
+    """
+
+    module: str
+    library: str
+    extra: str = ""
+
+
+ENGINES: Final = {
+    "numpy": Engine("tinygrad_lite.lift.numpy_engine", "numpy"),
+    "numba": Engine("tinygrad_lite.lift.numba_engine", "numba", extra="fast"),
+    "jax": Engine("tinygrad_lite.lift.jax_engine", "jax", extra="jax"),
 }
 
 
@@ -28,7 +44,7 @@ def build(engine: str, program: Groups, options: dict[str, Any]) -> Callable[[li
         ImportError: The engine's library is not installed; the message names the extra.
         LiftError: There is no such engine.
     """
-    module = importlib.import_module(ENGINES[checked(engine)])
+    module = importlib.import_module(ENGINES[checked(engine)].module)
     run: Callable[[list[Any]], list[Any]] = module.build(program, **options)
     return run
 
