@@ -16,7 +16,9 @@ from test_recognition import STYLES
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.lift.canonical import CONSTANT, FOLDED_MAXIMUM, FOLDED_MINIMUM, MUL, SUM, Canonical, canonical
+from tinygrad_lite.lift.canonical import Canonical, canonical
+from tinygrad_lite.lift.draft import CONSTANT, SUM
+from tinygrad_lite.lift.expansions import FOLDED_MAXIMUM, FOLDED_MINIMUM, MUL
 from tinygrad_lite.lift.trace import graph_of
 from tinygrad_lite.ops import BY_CODE, TABLE
 

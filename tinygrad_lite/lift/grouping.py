@@ -27,18 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.canonical import (
-    CONSTANT,
-    FOLDED_MAXIMUM,
-    FOLDED_MINIMUM,
-    LOOKUP,
-    MUL,
-    PROD,
-    SUM,
-    Canonical,
-    row_hashes,
-    scrambled,
-)
+from tinygrad_lite.lift.canonical import Canonical
 from tinygrad_lite.lift.contractions import (
     Entries,
     fit_entries,
@@ -50,7 +39,10 @@ from tinygrad_lite.lift.contractions import (
     tell_apart,
 )
 from tinygrad_lite.lift.coordinates import Grid, Search, fit, flat, used_axes, within
+from tinygrad_lite.lift.draft import CONSTANT, SUM
+from tinygrad_lite.lift.expansions import FOLDED_MAXIMUM, FOLDED_MINIMUM, LOOKUP, MUL
 from tinygrad_lite.lift.groups import Group, Groups, Index, Integers, Ref, Term
+from tinygrad_lite.lift.row_hashes import row_hashes, scrambled
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import BY_CODE, TABLE
 
@@ -58,8 +50,8 @@ Floats = NDArray[np.float64]
 #: Some rows of many sums, the number of the group that computes them, and its grid.
 _Sum = tuple[Integers, int, Grid]
 
-_POW = TABLE["pow"].code
-_FOLDS = {FOLDED_MAXIMUM: "maximum", FOLDED_MINIMUM: "minimum", PROD: "prod", LOOKUP: "lookup"}
+_POW, _PROD = TABLE["pow"].code, TABLE["prod"].code
+_FOLDS = {FOLDED_MAXIMUM: "maximum", FOLDED_MINIMUM: "minimum", _PROD: "prod", LOOKUP: "lookup"}
 #: The class of constants.
 _CONSTANTS = 0
 
@@ -265,7 +257,7 @@ class Grouping:
             sums = np.zeros(len(nodes), dtype=np.uint64)
         if (codes == MUL).any():
             kinds = self._sorted_products(owners, kind, codes)
-        folded = np.isin(codes, (FOLDED_MAXIMUM, FOLDED_MINIMUM, PROD))
+        folded = np.isin(codes, (FOLDED_MAXIMUM, FOLDED_MINIMUM, _PROD))
         if folded.any():
             inside = folded[owners]
             pairs = np.unique(np.stack([owners[inside], kind[inside]]), axis=1)

@@ -1,0 +1,229 @@
+"""The first half of the canonical form: operations that are written in several ways are written in one.
+
+Each function is one rewriting of :mod:`~tinygrad_lite.lift.canonical`, which says what they are for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_lite.lift.draft import CONSTANT, SUM, Draft, Integers
+from tinygrad_lite.lift.row_hashes import row_hashes
+from tinygrad_lite.ops import TABLE
+
+MUL = TABLE["mul"].code
+TRUEDIV = TABLE["truediv"].code
+LOOKUP = TABLE["lookup"].code
+#: The codes of a maximum and a minimum of any number of operands; a ``maximum`` of two or three stays what it is.
+FOLDED_MAXIMUM = -1
+FOLDED_MINIMUM = -2
+_FOLDED = {"maximum": FOLDED_MAXIMUM, "minimum": FOLDED_MINIMUM}
+#: From so many operands on, chains are folded: shorter ones may well be of things that have little in common.
+_LEAST_FOLDED = 4
+
+
+def fold_constants(draft: Draft) -> None:
+    """An operation on constants is the number that it gave when it was recorded."""
+    draft.codes[(draft.counts == 0) & (draft.codes > CONSTANT)] = CONSTANT  # the sum of nothing
+    inner = np.flatnonzero(draft.counts > 0)
+    if not len(inner):
+        return
+    while True:
+        constant = np.logical_and.reduceat(draft.codes[draft.edge_operands] == CONSTANT, draft.starts[inner])
+        found = inner[constant & (draft.codes[inner] != CONSTANT)]
+        if not len(found):
+            break
+        draft.codes[found] = CONSTANT
+        draft.replaced[found] = True
+    constants = np.flatnonzero(draft.codes == CONSTANT)  # equal ones are one from here on
+    _, firsts, which = np.unique(draft.numbers[constants].view(np.int64), return_index=True, return_inverse=True)
+    same = np.arange(len(draft.codes))
+    same[constants] = constants[firsts[which]]
+    draft.edge_operands = same[draft.edge_operands]
+    draft.roots = same[draft.roots]
+
+
+def fold_extremes(draft: Draft) -> None:
+    """maximum(maximum(a, b), c) = maximum(a, b, c), of any number of operands; inner ones are used once."""
+    uses = np.bincount(draft.edge_operands, minlength=len(draft.codes))
+    np.add.at(uses, draft.roots, 1)
+    for name, code in _FOLDED.items():
+        nodes = draft.of(name)
+        if len(nodes) < _LEAST_FOLDED - 1:
+            continue
+        rows = np.concatenate([nodes, nodes])
+        operands = np.concatenate([draft.row(nodes, 0), draft.row(nodes, 1)])
+        inner = (draft.codes[operands] == TABLE[name].code) & (uses[operands] == 1)
+        above = np.arange(len(draft.codes))
+        above[operands[inner]] = rows[inner]
+        top = _ends(above)
+        owners, members = top[rows[~inner]], operands[~inner]
+        many = np.bincount(owners, minlength=len(draft.codes)) >= _LEAST_FOLDED
+        folded = np.flatnonzero(many)
+        draft.replaced[nodes[many[top[nodes]]]] = True
+        draft.rewrite(folded, code)
+        chosen = many[owners]
+        draft.more.add(owners[chosen], members[chosen])
+
+
+def expand_means(draft: Draft) -> None:
+    """mean(xs) = sum(xs) / n."""
+    nodes = draft.of("mean")
+    if len(nodes):
+        owners, operands = draft.rows(nodes)
+        sums = draft.new(len(nodes), SUM)
+        draft.more.add(sums[owners], operands)
+        draft.rewrite(nodes, TRUEDIV, sums, draft.constants(draft.counts[nodes].astype(float)))
+
+
+def expand_dots(draft: Draft) -> None:
+    """dot(ws, xs, bias) = bias + Σ wᵢ·xᵢ, with a node for each product."""
+    nodes = draft.of("dot")
+    if not len(nodes):
+        return
+    pairs = (draft.counts[nodes] - 1) // 2
+    owners = np.repeat(np.arange(len(nodes)), pairs)
+    ends = np.cumsum(pairs)
+    offsets = np.arange(int(ends[-1])) - np.repeat(ends - pairs, pairs)
+    first = draft.starts[nodes][owners] + offsets
+    products = draft.new(len(owners), MUL)
+    draft.more.add(products, draft.edge_operands[first])
+    draft.more.add(products, draft.edge_operands[first + pairs[owners]])
+    bias = draft.edge_operands[draft.starts[nodes] + 2 * pairs]
+    draft.rewrite(nodes, SUM)
+    draft.more.add(nodes[owners], products)
+    draft.more.add(nodes, bias)
+
+
+def expand_softmaxes(draft: Draft) -> None:
+    """With m the maximum of a row: softmaxᵢ = exp(xᵢ − m) / Σ exp(xₖ − m), logsumexp = m + log Σ exp(xₖ − m)."""
+    softmaxes, others = draft.of("softmax"), draft.of("logsumexp")
+    nodes = np.concatenate([softmaxes, others])
+    if not len(nodes):
+        return
+    owners, operands = draft.rows(nodes)
+    counts = draft.counts[nodes]
+    is_index = np.zeros(len(owners), dtype=bool)
+    is_index[(np.cumsum(counts) - 1)[: len(softmaxes)]] = True  # a softmax's last operand says which one it is
+    owners, operands = owners[~is_index], operands[~is_index]
+    counts = np.bincount(owners, minlength=len(nodes))
+    firsts, which = _distinct_rows(owners, operands, len(nodes))
+    starts = np.cumsum(counts) - counts
+    # the elements of the distinct rows
+    rows_counts = counts[firsts]
+    row_of = np.repeat(np.arange(len(firsts)), rows_counts)
+    row_starts = np.cumsum(rows_counts) - rows_counts
+    elements = operands[np.repeat(starts[firsts], rows_counts) + np.arange(len(row_of)) - row_starts[row_of]]
+    greatest = draft.new(len(firsts), FOLDED_MAXIMUM)
+    draft.more.add(greatest[row_of], elements)
+    shifted = draft.new(len(elements), SUM)
+    draft.more.add(shifted, elements)
+    draft.more.add(shifted, greatest[row_of], -1)
+    exponentials = draft.new(len(elements), TABLE["exp"].code)
+    draft.more.add(exponentials, shifted)
+    totals = draft.new(len(firsts), SUM)
+    draft.more.add(totals[row_of], exponentials)
+    if len(softmaxes):
+        _finish_softmaxes(draft, softmaxes, which[: len(softmaxes)], row_starts, rows_counts, exponentials, totals)
+    if len(others):
+        rows = which[len(softmaxes) :]
+        _recognise_softmaxes(draft, others, rows, row_of, elements, exponentials, totals)
+        logarithms = draft.new(len(others), TABLE["log"].code)
+        draft.more.add(logarithms, totals[rows])
+        draft.rewrite(others, SUM, greatest[rows], logarithms)
+
+
+def _finish_softmaxes(
+    draft: Draft,
+    nodes: Integers,
+    rows: Integers,
+    row_starts: Integers,
+    row_counts: Integers,
+    exponentials: Integers,
+    totals: Integers,
+) -> None:
+    index = draft.edge_operands[draft.starts[nodes] + draft.counts[nodes] - 1]
+    fixed = draft.codes[index] == CONSTANT
+    place = np.where(fixed, draft.numbers[index], 0.0).astype(np.intp) % row_counts[rows]
+    chosen = exponentials[row_starts[rows] + place]
+    for node in np.flatnonzero(~fixed):  # the index is a Value: look it up
+        row = rows[node]
+        (found,) = draft.new(1, LOOKUP)
+        members = exponentials[row_starts[row] : row_starts[row] + row_counts[row]]
+        operands = np.append(members, index[node])
+        draft.more.add(np.full(len(operands), found), operands)
+        chosen[node] = found
+    draft.rewrite(nodes, TRUEDIV, chosen, totals[rows])
+
+
+def _recognise_softmaxes(
+    draft: Draft,
+    nodes: Integers,
+    rows: Integers,
+    row_of: Integers,
+    elements: Integers,
+    exponentials: Integers,
+    totals: Integers,
+) -> None:
+    """exp(xᵢ − logsumexp(x)) is the softmax too, and is what a trace records for it."""
+    row = np.full(len(draft.codes), -1, dtype=np.intp)
+    row[nodes] = rows
+    found = draft.of("exp")
+    inner = draft.row(found, 0)
+    difference = (draft.codes[inner] == TABLE["sub"].code) & (inner < draft.traced)
+    found, inner = found[difference], inner[difference]
+    x, total = draft.row(inner, 0), draft.row(inner, 1)
+    of_row = row[total] >= 0
+    found, x, of_row = found[of_row], x[of_row], row[total[of_row]]
+    keys = row_of * len(draft.codes) + elements
+    order = np.argsort(keys, kind="stable")
+    wanted = of_row * len(draft.codes) + x
+    place = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    hit = keys[order][place] == wanted
+    draft.rewrite(found[hit], TRUEDIV, exponentials[order[place[hit]]], totals[of_row[hit]])
+
+
+def rewrite_powers(draft: Draft) -> None:
+    """x**2 = x·x; the derivative y·x^(y−1) for a fixed exponent y as that product."""
+    nodes = draft.of("pow")
+    exponents = draft.fixed(draft.row(nodes, 1)) if len(nodes) else np.empty(0)
+    squares = nodes[exponents == 2.0]
+    bases = draft.row(squares, 0)
+    draft.rewrite(squares, MUL, bases, bases)
+    nodes = draft.of("pow_by_base")
+    exponents = draft.fixed(draft.row(nodes, 1)) if len(nodes) else np.empty(0)
+    twice = nodes[exponents == 2.0]
+    draft.rewrite(twice, MUL, draft.constants(np.full(len(twice), 2.0)), draft.row(twice, 0))
+    chosen = np.isfinite(exponents) & (exponents != 2.0) & (exponents != 1.0) & (exponents != 0.0)
+    nodes, exponents = nodes[chosen], exponents[chosen]
+    powers = draft.new(len(nodes), TABLE["pow"].code)
+    draft.more.add(powers, draft.row(nodes, 0))
+    draft.more.add(powers, draft.constants(exponents - 1.0))
+    draft.rewrite(nodes, MUL, draft.constants(exponents), powers)
+
+
+def resolve_lookups(draft: Draft) -> None:
+    """lookup(table, 3) is the table's entry 3."""
+    nodes = draft.of("lookup")
+    if len(nodes):
+        sizes = draft.counts[nodes] - 1
+        places = draft.fixed(draft.edge_operands[draft.starts[nodes] + sizes])
+        fixed = np.isfinite(places)
+        nodes, places = nodes[fixed], places[fixed].astype(np.intp) % sizes[fixed]
+        draft.stand_for(nodes, draft.edge_operands[draft.starts[nodes] + places])
+
+
+def _ends(above: Integers) -> Integers:
+    """Where each chain of nodes ends, whose next ones these are."""
+    while True:
+        further = above[above]
+        if (further == above).all():
+            return above
+        above = further
+
+
+def _distinct_rows(owners: Integers, operands: Integers, count: int) -> tuple[Integers, Integers]:
+    """Rows that hold the same nodes in the same order: the first of each kind, and for every row its kind."""
+    hashes = row_hashes(owners, operands, count, ordered=True)
+    _, firsts, which = np.unique(hashes, return_index=True, return_inverse=True)
+    return firsts, which
