@@ -145,3 +145,8 @@ def test_axes_of_size_one_are_read_whichever_index_they_have():
     check(Group("input", (1, 3)), ref(0, 0, 1), (1, 3))
     check(Group("input", (1, 1)), ref(0, at(0), at(0)), (1,))
     check(Group("input", ()), Ref(0, ()), (2, 1))
+
+
+def test_rows_whose_last_gap_lies_outside_are_read_all_the_same():
+    check(Group("input", (7,)), ref(0, Index(0, ((0, 4), (1, 1)))), (2, 3))
+    check(Group("input", (8,), batched=True), ref(0, Index(1, ((0, 4), (1, 1)))), (2, 3))
