@@ -107,3 +107,12 @@ def test_a_mean_of_one_array_divides_its_result():
     b.result(b.sum((3,), Term((ref(b.map("exp", (3,), ref(x, 0)), 0),)), over="mean"))
     averaging = check(b.program)
     assert averaging == Averaging(frozenset(), frozenset(), frozenset())
+
+
+def test_what_is_a_result_itself_is_not_scaled():
+    b = Builder()
+    x, y = b.input("x", 3, batched=True), b.input("y", 2, batched=True)
+    delta = b.map("neg", (3,), ref(x, 0))
+    b.result(delta)
+    b.result(b.sum((3, 2), Term((ref(delta, 0), ref(y, 1))), over="mean"))
+    assert not check(b.program).scaled & {delta}
