@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import math
+import random
 import sys
 from collections import namedtuple
 from collections.abc import Callable
@@ -716,7 +717,37 @@ def sees_the_number_through_a_forged_value(x: Any, y: Any) -> Any:
     return tg.exp(number) * y
 
 
+_COUNTER = itertools.count()
+_CELLS: dict[str, float] = {}
+
+
+def counts_its_calls(x: Any, y: Any) -> Any:
+    return x * y + next(_COUNTER)
+
+
+def branches_on_a_global_counter(x: Any, y: Any) -> Any:
+    return x * y if next(_COUNTER) % 2 else x + y
+
+
+def draws_random_numbers(x: Any, y: Any) -> Any:
+    return x * y * random.random()
+
+
+def keeps_state_between_calls(x: Any, y: Any) -> Any:
+    _CELLS["n"] = _CELLS.get("n", 1.0) * 1.5
+    return x * _CELLS["n"] + y
+
+
+def gives_another_structure_each_time(x: Any, y: Any) -> Any:
+    return [x * y] * (1 + next(_COUNTER) % 2)
+
+
 HOSTILE = [
+    counts_its_calls,
+    branches_on_a_global_counter,
+    draws_random_numbers,
+    keeps_state_between_calls,
+    gives_another_structure_each_time,
     reads_private_data,
     branches_on_private_data,
     remembers_the_first_argument,
@@ -752,3 +783,71 @@ def test_there_are_ten_hostile_functions_that_tracing_lets_through():
         with tracing([x, y]):
             function(x, y)
     assert len(HOSTILE) >= 10
+
+
+def test_a_function_that_changes_from_call_to_call_is_told_so():
+    with pytest.raises(LiftError, match="draws random numbers, or keeps something between its calls"):
+        lift(draws_random_numbers)(2.0, 3.0)
+
+
+def test_a_branch_on_the_size_of_one_number_is_found():
+    def branches(x: Any) -> Any:
+        return x * x if (x._data if isinstance(x, Value) else x) < 2.001 else x
+
+    for at in (1.7, -1.7, 2.5):
+        with pytest.raises(LiftError, match="is not the function"):
+            lift(branches)(at)
+
+
+# ------------------------------------------------------------------------------------------- kinds of arguments
+
+
+def test_named_tuples_keep_their_names():
+    point = namedtuple("point", "x y")
+    assert lift(lambda p: p.x * p.y)(point(2.0, 3.0)) == 6.0
+    assert lift(lambda ps: [p.x * p.y for p in ps])([point(2.0, 3.0), point(1.0, 2.0)]).tolist() == [6.0, 2.0]
+
+
+def test_rows_of_different_kinds_stay_what_they_are():
+    def of_kinds(rows: Any) -> Any:
+        return rows[0][0] * (10.0 if isinstance(rows[1], tuple) else 1.0)
+
+    lifted = lift(of_kinds)
+    assert lifted([[2.0], (3.0,)]) == 20.0
+    assert lifted([[2.0], [3.0]]) == 2.0
+
+
+def test_a_boolean_beside_numbers_is_static():
+    lifted = lift(lambda r: r[0] * (10.0 if r[1] is True else 1.0))
+    assert lifted([2.0, True]) == 20.0
+    assert lifted([2.0, False]) == 2.0
+
+
+def test_a_first_call_without_samples_says_what_to_do():
+    with pytest.raises(LiftError, match="with at least one"):
+        lift(lambda x: x[0], batch=0)(np.ones((0, 2)))
+
+
+def test_a_short_list_of_matrices_is_arrays_of_their_own():
+    lifted = lift(lambda ws, x: [sum(a * b for a, b in zip(w[0], x, strict=True)) for w in ws])
+    assert lifted([np.ones((1, 2)), 2.0 * np.ones((1, 2))], np.array([1.0, 2.0])).tolist() == [3.0, 6.0]
+    assert lifted.last.inputs.shapes == [(1, 2), (1, 2), (2,)]
+
+
+def test_arrays_of_another_library_are_arrays():
+    class Foreign:
+        dtype = np.dtype(np.float32)
+        shape = (2,)
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            return np.array([1.0, 2.0], dtype=dtype)
+
+    assert lift(lambda x: [2.0 * v for v in x])(Foreign()).tolist() == [2.0, 4.0]
+
+
+def test_the_hessian_of_rosenbrocks_function_is_found():
+    def rosenbrock(x: Any) -> Any:
+        return ((1 - x[:-1]) ** 2 + 100 * (x[1:] - x[:-1] ** 2) ** 2).sum()
+
+    x = np.array([0.5, -0.25, 1.25, 0.75])
+    np.testing.assert_allclose(lift(tg.hessian(rosenbrock))(x), tg.hessian(rosenbrock)(x), rtol=1e-12)

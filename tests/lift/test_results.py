@@ -75,12 +75,12 @@ def test_a_structure_can_be_written_to_a_file(tree):
         (np.ones((2, 3)), [(2, 3)]),
         (np.array(2.0), [()]),
         (np.ones((0, 2)), [(0, 2)]),
-        ([np.ones(2), np.ones(2)], [(2, 2)]),
+        ([np.ones(2), np.ones(2)], [(2,), (2,)]),
         ([np.ones(2), np.ones(3)], [(2,), (3,)]),
         (np.float64(2.0), [None]),
     ],
 )
-def test_rectangular_lists_of_numbers_are_arrays_and_tuples_are_not(tree, shapes):
+def test_rectangular_lists_of_numbers_are_arrays_and_tuples_and_lists_of_arrays_are_not(tree, shapes):
     assert take_apart_results(tree, "f").shapes == shapes
 
 

@@ -19,6 +19,8 @@ from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
 _NUMBERS = (float, int, np.floating, np.integer)
+#: A list of so many matrices may be one of samples, and is one array.
+_FEW = 16
 
 
 @dataclass(eq=False)
@@ -123,6 +125,9 @@ def _argument(
     if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
         shape = _add(taken, path, tree, axis, whole=True)
         return next, ("array", shape, axis)
+    if hasattr(tree, "__array__") and hasattr(tree, "dtype") and not isinstance(tree, (np.ndarray, np.generic)):
+        shape = _add(taken, path, np.asarray(tree), axis, whole=True)  # another library's array
+        return next, ("array", shape, axis)
     if isinstance(tree, Value):
         _add(taken, path, np.float64(tree.data), axis)
         return next, "number"
@@ -138,12 +143,12 @@ def _argument(
         shape = _add(taken, path, numbers, axis, whole=True)
         return next, ("array", shape, axis)
     if isinstance(tree, (list, tuple)):
-        nest = _rectangular(tree)
+        kinds = [] if axis is None and _is_few_matrices(tree) else _kinds(tree)
+        nest = _rectangular(tree) if kinds else None
         if nest is not None:
             shape = _add(taken, path, nest, axis)
-            kinds = _kinds(tree)
-            if axis is not None:
-                kinds.pop(axis)
+            if axis is not None and axis % nest.ndim < len(kinds):
+                kinds.pop(axis % nest.ndim)
             return (lambda leaves: _nested(next(leaves), kinds)), ("nest", shape, axis, tuple(kinds))
         parts = [_argument(taken, item, (*path, str(i)), axis, False) for i, item in enumerate(tree)]
         kind = type(tree)
@@ -233,6 +238,11 @@ def _frozen(tree: Any) -> Any:
     return tree
 
 
+def _is_few_matrices(tree: Sequence[Any]) -> bool:
+    """Whether it is a short list of matrices, such as the weights of layers: each is an array of its own."""
+    return 0 < len(tree) <= _FEW and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in tree)
+
+
 def _rectangular(tree: Any) -> Any:
     """A nest of numbers and Values as an array, if it is rectangular."""
     try:
@@ -257,11 +267,18 @@ def _numbers_of(array: NDArray[Any]) -> Any:
 
 
 def _kinds(tree: Any) -> list[str]:
-    kinds = []
-    while isinstance(tree, (list, tuple)):
-        kinds.append("tuple" if isinstance(tree, tuple) else "list")
-        tree = tree[0]
-    return kinds
+    """Whether each level of a nest is made of lists or of tuples; nothing if it is of both, or holds booleans."""
+    kinds: list[str] = []
+    items = [tree]
+    while True:
+        types = set(map(type, items))
+        if types == {list} or types == {tuple}:
+            kinds.append(types.pop().__name__)
+            items = [item for row in items for item in row]
+        elif any(issubclass(kind, (list, tuple, dict, bool, np.bool_)) for kind in types):
+            return []
+        else:
+            return kinds
 
 
 def _nested(array: Any, kinds: Sequence[str]) -> Any:

@@ -316,20 +316,10 @@ def _table_over_rows(search: Search, column: Integers, own: int) -> Index | None
 
 def table_of(table: Integers, known: Booleans | None = None) -> Index:
     """The table as an Index, over no more axes than it depends on."""
-    axes = used_axes(table, known)
-    for axis in range(table.ndim):
-        if axis not in axes:
-            if known is None:
-                table = table.take([0], axis=axis)
-            else:
-                table = np.where(known, table, np.iinfo(np.intp).min).max(axis=axis, keepdims=True)
-                known = known.any(axis=axis, keepdims=True)
-    if known is not None:
-        table = np.where(known, table, 0)
-    squeezed = table.reshape([table.shape[axis] for axis in axes])
+    squeezed, axes = _narrowed(table, np.ones(table.shape, dtype=bool) if known is None else known)
     if not axes:
         return Index(int(squeezed))
-    return Index(table=np.ascontiguousarray(squeezed), axes=tuple(axes))
+    return Index(table=np.ascontiguousarray(squeezed), axes=axes)
 
 
 def mask_of(filled: Booleans, known: Booleans | None = None) -> tuple[Booleans | None, tuple[int, ...]]:
@@ -338,13 +328,24 @@ def mask_of(filled: Booleans, known: Booleans | None = None) -> tuple[Booleans |
         known = np.ones_like(filled)
     if (filled | ~known).all():
         return None, ()
-    axes = used_axes(filled.astype(np.intp), known)
-    for axis in range(filled.ndim):
-        if axis not in axes:
-            filled = (filled & known).any(axis=axis, keepdims=True)
-            known = known.any(axis=axis, keepdims=True)
-    shape = [filled.shape[axis] for axis in axes]
-    return np.ascontiguousarray(filled.reshape(shape)), tuple(axes)
+    mask, axes = _narrowed(filled.astype(np.intp), known)
+    return np.ascontiguousarray(mask.astype(bool)), axes
+
+
+def _narrowed(array: Integers, known: Booleans) -> tuple[Integers, tuple[int, ...]]:
+    """The array without the axes along which what is known of it does not vary; 0 where nothing is known.
+
+    One axis after the other: what is known in one place is known for a whole line once an axis is gone.
+    """
+    axes = []
+    for axis in range(array.ndim):
+        if used_axes(array, known, [axis]):
+            axes.append(axis)
+            continue
+        array = np.where(known, array, np.iinfo(np.intp).min).max(axis=axis, keepdims=True)
+        known = known.any(axis=axis, keepdims=True)
+    narrow = np.where(known, array, 0)
+    return narrow.reshape([narrow.shape[axis] for axis in axes]), tuple(axes)
 
 
 def _without_trivial_axes(fitted: Fit, own: int) -> Fit:

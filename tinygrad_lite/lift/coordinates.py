@@ -19,7 +19,7 @@ each coordinate. What it does not find: coordinates of which a column is a produ
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -255,10 +255,15 @@ def distinct(column: Integers) -> int:
     return len(np.unique(column))
 
 
-def used_axes(array: NDArray[np.generic], known: Booleans | None = None) -> list[int]:
-    """The axes along which an array varies (where ``known``), so that the others may be left out."""
+def used_axes(
+    array: NDArray[np.generic], known: Booleans | None = None, among: Iterable[int] | None = None
+) -> list[int]:
+    """The axes (of those) along which an array varies where it is known.
+
+    Any one of the others may be left out; all of them together only where everything is known.
+    """
     axes = []
-    for axis in range(array.ndim):
+    for axis in range(array.ndim) if among is None else among:
         if array.shape[axis] == 1:
             continue
         if known is None:

@@ -25,6 +25,13 @@ _LEAST_FOLDED = 4
 def fold_constants(draft: Draft) -> None:
     """An operation on constants is the number that it gave when it was recorded."""
     draft.codes[(draft.counts == 0) & (draft.codes > CONSTANT)] = CONSTANT  # the sum of nothing
+    slopes = draft.of("pow_by_base")  # that of x is 1, and that of 1 is 0
+    if len(slopes):
+        exponents = draft.fixed(draft.row(slopes, 1))
+        flat = slopes[(exponents == 1.0) | (exponents == 0.0)]
+        draft.numbers[flat] = draft.numbers[draft.row(flat, 1)]
+        draft.codes[flat] = CONSTANT
+        draft.replaced[flat] = True
     inner = np.flatnonzero(draft.counts > 0)
     if not len(inner):
         return
@@ -184,22 +191,30 @@ def _recognise_softmaxes(
 
 
 def rewrite_powers(draft: Draft) -> None:
-    """x**2 = x·x; the derivative y·x^(y−1) for a fixed exponent y as that product."""
+    """x**2 = x·x and x**1 = x; the derivative y·x^(y−1) for a fixed exponent y as that product."""
     nodes = draft.of("pow")
     exponents = draft.fixed(draft.row(nodes, 1)) if len(nodes) else np.empty(0)
-    squares = nodes[exponents == 2.0]
-    bases = draft.row(squares, 0)
-    draft.rewrite(squares, MUL, bases, bases)
+    _square(draft, nodes[exponents == 2.0])
+    ones = nodes[exponents == 1.0]
+    draft.stand_for(ones, draft.row(ones, 0))
     nodes = draft.of("pow_by_base")
     exponents = draft.fixed(draft.row(nodes, 1)) if len(nodes) else np.empty(0)
     twice = nodes[exponents == 2.0]
     draft.rewrite(twice, MUL, draft.constants(np.full(len(twice), 2.0)), draft.row(twice, 0))
-    chosen = np.isfinite(exponents) & (exponents != 2.0) & (exponents != 1.0) & (exponents != 0.0)
+    chosen = np.isfinite(exponents) & (exponents != 2.0)
     nodes, exponents = nodes[chosen], exponents[chosen]
     powers = draft.new(len(nodes), TABLE["pow"].code)
+    square = exponents == 3.0
+    draft.codes[powers[square]] = MUL
     draft.more.add(powers, draft.row(nodes, 0))
-    draft.more.add(powers, draft.constants(exponents - 1.0))
+    draft.more.add(powers[square], draft.row(nodes[square], 0))
+    draft.more.add(powers[~square], draft.constants(exponents[~square] - 1.0))
     draft.rewrite(nodes, MUL, draft.constants(exponents), powers)
+
+
+def _square(draft: Draft, nodes: Integers) -> None:
+    bases = draft.row(nodes, 0)
+    draft.rewrite(nodes, MUL, bases, bases)
 
 
 def resolve_lookups(draft: Draft) -> None:

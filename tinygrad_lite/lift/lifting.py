@@ -198,6 +198,11 @@ class Lifted:
         if program is None:
             if any(axis is not None for axis in self._batch) and arguments.samples is None:
                 raise LiftError(f"batch={self._batch} names axes of samples, and no argument of {self._name} has one")
+            if arguments.samples == 0:
+                raise LiftError(
+                    f"{self._name} was called without samples, and is traced on the first one: call it, or "
+                    "program_for(...), with at least one"
+                )
             program = self._made(arguments)
             while len(self.programs) >= _KEPT:
                 del self.programs[next(iter(self.programs))]
@@ -300,7 +305,7 @@ class Lifted:
     def _prove(self, program: Program, arguments: Arguments) -> float:
         """Compares the program with the function on probes; the largest difference."""
         worst = 0.0
-        for seed in range(proof.PROBES):
+        for seed in range(proof.PROBES if program.report().nodes < proof.LARGE else 2):
             arrays, eager = self._probed(arguments, seed)
             samples = _fewer(arguments, arrays)
             lifted = program.run(program.inputs.gathered(samples))
@@ -316,6 +321,17 @@ class Lifted:
             worst = max(worst, found.relative)
         return worst
 
+    def _check_repeats(self, arguments: Arguments, arrays: list[Floats], eager: list[Floats]) -> None:
+        """Raises if the function gives other numbers when it is called again with the same ones."""
+        again = self._eagerly(arguments, arrays)
+        same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(again, eager, strict=False)]
+        if len(again) != len(eager) or not all(same):
+            raise LiftError(
+                f"{self._name} gives other results when it is called again with the same arguments: it draws random "
+                "numbers, or keeps something between its calls, which a program would not. Give what it draws or keeps "
+                "as an argument."
+            )
+
     def _probed(self, arguments: Arguments, seed: int) -> tuple[list[Floats], list[Floats]]:
         """The boldest probe on which the function gives finite numbers, and these."""
         *others, given = proof.probes(arguments.arrays, [unit.axis is not None for unit in arguments.units], seed)
@@ -328,6 +344,7 @@ class Lifted:
 
     def _only_rounding(self, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]) -> bool:
         """Whether the function amplifies rounding as much as the results differ."""
+        self._check_repeats(arguments, arrays, eager)
         bounds = proof.rounding(lambda xs: self._eagerly(arguments, list(xs)), arrays)
         for ours, truth, bound in zip(lifted, eager, bounds, strict=True):
             difference = np.abs(np.asarray(ours, dtype=np.float64) - truth)
@@ -348,6 +365,8 @@ class Lifted:
                 for unit, array in zip(arguments.units, arrays, strict=True)
             ]
             each.append(self._called(arguments, numbers))
+        if len({tuple([part.shape for part in parts]) for parts in each}) > 1:
+            raise LiftError(f"{self._name} gives results of other shapes for another sample")
         stacked = [np.stack(parts) for parts in zip(*each, strict=True)]
         if self._reduce is None:
             return stacked

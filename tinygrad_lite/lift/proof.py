@@ -26,7 +26,10 @@ Floats = NDArray[np.float64]
 TOLERANCE = 1e-9
 #: How many times the effect of rounding the inputs a result may differ.
 AMPLIFIED = 1e4
-PROBES = 2
+#: How many probes there are: near the caller's numbers, of other signs, larger and smaller. Of a graph that is large
+#: only the first two: it has many numbers, and all of them move.
+PROBES = 4
+LARGE = 50_000
 #: Of how many samples the function itself is evaluated.
 SAMPLES = 3
 
@@ -56,9 +59,9 @@ def probes(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> Iter
     Args:
         arrays: The caller's inputs.
         batched: Which of them have samples along their last axis.
-        seed: Which probe. Even ones begin near the caller's numbers.
+        seed: Which probe: the first begins near the caller's numbers, the others with bold ones.
     """
-    bold = (_flipped, _scaled) if seed % 2 else ()
+    bold = ((), (_flipped, _enlarged), (_enlarged,), (_reduced,))[seed % PROBES]
     for move in (*bold, _nudged):
         for draws_whole in (False, True):
             if draws_whole and not any(map(is_whole, arrays)):
@@ -92,15 +95,21 @@ def _nudged(array: Floats, rng: np.random.Generator) -> Floats:
     return np.where(array == 0.0, rng.uniform(-0.01, 0.01, array.shape), relative)
 
 
-def _scaled(array: Floats, rng: np.random.Generator) -> Floats:
-    """Up to twice as large, or half, with the same signs."""
-    return np.where(array == 0.0, rng.uniform(0.0, 0.5, array.shape), array * rng.uniform(0.5, 2.0, array.shape))
+def _enlarged(array: Floats, rng: np.random.Generator) -> Floats:
+    """Up to four times as large, with the same signs, or somewhat smaller; a number alone at least twice."""
+    factors = 2.0 ** rng.uniform(-1.0 if array.size > 1 else 1.0, 2.0, array.shape)
+    return np.where(array == 0.0, rng.uniform(0.0, 0.5, array.shape), array * factors)
+
+
+def _reduced(array: Floats, rng: np.random.Generator) -> Floats:
+    """At most half as large, with the same signs."""
+    return np.where(array == 0.0, rng.uniform(0.0, 0.1, array.shape), array * rng.uniform(0.1, 0.5, array.shape))
 
 
 def _flipped(array: Floats, rng: np.random.Generator) -> Floats:
     """Of another size and, about half of them, with another sign; a number alone certainly."""
     signs = rng.choice([-1.0, 1.0], array.shape) if array.size > 1 else np.full(array.shape, -1.0)
-    return _scaled(array, rng) * signs
+    return _enlarged(array, rng) * signs
 
 
 def is_whole(array: Floats) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +73,7 @@ def _as_array(tree: Any) -> Any:
         array = np.empty((), dtype=object)
         array[()] = tree
         return array
-    if isinstance(tree, list) and tree:
+    if isinstance(tree, list) and tree and not any(isinstance(item, np.ndarray) for item in tree):
         parts = [_as_array(item) for item in tree]
         if all(part is not None and part.shape == parts[0].shape for part in parts):
             whole = np.empty((len(parts), *parts[0].shape), dtype=object)
@@ -85,10 +85,38 @@ def _as_array(tree: Any) -> Any:
 
 def rebuilt(structure: Any, arrays: Iterator[Any]) -> Any:
     """The results, with these arrays."""
+    found = list(arrays)
+    return builder_of(structure, [False] * len(found))(found)
+
+
+def builder_of(structure: Any, numbers: Sequence[bool]) -> Callable[[Sequence[Any]], Any]:
+    """A function from the arrays to the results.
+
+    Args:
+        structure: Of the results.
+        numbers: Which of the arrays are given as floats.
+
+    >>> builder_of({"tuple": ["array", {"dict": [["w", "array"]]}]}, [True, False])([np.array(1.0), np.zeros(2)])
+    (1.0, {'w': array([0., 0.])})
+    """
+    keys: dict[str, Any] = {}
+    text = _text_of(structure, iter(enumerate(numbers)), keys)
+    build: Callable[[Sequence[Any]], Any] = eval(f"lambda found: {text}", keys)
+    return build
+
+
+def _text_of(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str, Any]) -> str:
+    """The results as an expression in the list ``found``; keys of dicts are given to it, never written into it."""
     if structure == "array":
-        return next(arrays)
+        place, is_number = next(places)
+        return f"float(found[{place}])" if is_number else f"found[{place}]"
     ((kind, items),) = structure.items()
     if kind == "dict":
-        return {key: rebuilt(item, arrays) for key, item in items}
-    found = [rebuilt(item, arrays) for item in items]
-    return tuple(found) if kind == "tuple" else found
+        parts = []
+        for key, item in items:
+            name = f"k{len(keys)}"
+            keys[name] = key
+            parts.append(f"{name}: {_text_of(item, places, keys)}")
+        return f"{{{', '.join(parts)}}}"
+    inner = "".join([f"{_text_of(item, places, keys)}, " for item in items])
+    return f"({inner})" if kind == "tuple" else f"[{inner}]"
