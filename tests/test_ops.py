@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import math
 import random
+import string
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ def test_every_record_is_whole(op: Op) -> None:
     assert op.definition is not None or hasattr(reference.ARITHMETIC, op.name)
     assert BY_CODE[op.code] is op
     assert not op.numpy or hasattr(np, op.numpy)
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in TABLE.values() if op.arity != NARY])
+def test_every_record_says_in_one_way_how_arrays_and_in_one_way_how_loops_compute_it(op: Op) -> None:
+    on_arrays = [way for way in (op.numpy, op.special, op.stable) if way]
+    assert len(on_arrays) == 1 or (not on_arrays and op.definition is not None)
+    in_loops = [way for way in (op.source, op.stable, op.forward is getattr(math, op.name, None)) if way]
+    assert len(in_loops) == 1 or (not in_loops and op.definition is not None)
+    assert not op.special or hasattr(pytest.importorskip("scipy.special"), op.special)
+    placeholders = {field for _, field, _, _ in string.Formatter().parse(op.source) if field is not None}
+    assert not op.source or placeholders == {str(k) for k in range(op.arity)}
 
 
 @pytest.mark.parametrize("op", PUBLIC)

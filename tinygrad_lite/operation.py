@@ -63,6 +63,13 @@ class Op:
         latex: Its value; ``$x``, ``$y`` stand for the operands.
         latex_partials: Its derivatives; ``$z`` stands for the value.
         numpy: NumPy's name for it, if NumPy has it.
+        special: Its name in ``scipy.special`` and in ``jax.scipy.special``, if it is there.
+        stable: How it is computed on whole arrays, where neither NumPy nor ``special`` has it, and in compiled loops:
+            ``stable(m, *operands)`` in the arithmetic ``m`` of arrays, without branches, cheap, and such that nothing
+            overflows or cancels on the way. ``None``: as the ``definition`` says, which is that already.
+        source: Its text in compiled loops, where that is no formula and no function of ``math``: plain Python, ``{0}``,
+            ``{1}`` for the operands. What it chooses between are names and constants, as nothing costlier may stand in
+            a branch.
         bound: The greatest error of a partial, in ulp.
         bound_reason: Why the bound is more than 4, where it is.
         doc: One sentence about it.
@@ -88,6 +95,9 @@ class Op:
         kink: Rule | None = None,
         convention: str = "",
         numpy: str = "",
+        special: str = "",
+        stable: Rule | None = None,
+        source: str = "",
         bound: float = 4.0,
         bound_reason: str = "",
         public: bool = True,
@@ -106,6 +116,9 @@ class Op:
         self.latex: Final = latex
         self.latex_partials: Final = latex_partials
         self.numpy: Final = numpy
+        self.special: Final = special
+        self.stable: Final = stable
+        self.source: Final = source
         self.bound: Final = bound
         self.bound_reason: Final = bound_reason
         self.doc: Final = doc

@@ -25,6 +25,12 @@ _TWO_OVER_SQRT_PI: Final = 1.1283791670955126
 _GREATEST: Final = 1.7976931348623157e308
 _SQRT2: Final = 1.4142135623730951
 _SQRT2_TAIL: Final = -9.667293313452913e-17
+_SQRT_HALF: Final = 0.7071067811865476
+_INV_SQRT_2PI: Final = 0.3989422804014327
+#: Beyond, exponentials are 0 or infinite in every precision; a product with it is not NaN, as one with infinity.
+_FAR: Final = 1e4
+#: Beyond, 1 + |x| is |x| in every precision.
+_FARTHEST: Final = 1e30
 
 
 def _zero(m: Any, *operands: Any) -> float:
@@ -73,6 +79,26 @@ def _scaled_exp(m: Any, scale: Any, x: Any) -> Any:
 def _gelu_second(m: Any, x: Any) -> Any:
     """φ(x)(2 − x²), the bracket as (√2 − x)(√2 + x), which does not cancel; φ first, as x² may overflow."""
     return (m.normal_pdf(x) * ((_SQRT2 - x) + _SQRT2_TAIL)) * ((_SQRT2 + x) + _SQRT2_TAIL)
+
+
+def _within(m: Any, x: Any, end: float) -> Any:
+    """x, cut off at −end and end."""
+    return m.minimum(m.maximum(x, -end), end)
+
+
+def _softsign(x: Any) -> Any:
+    return x / (1.0 + abs(x))
+
+
+def _bell(e: Any) -> Any:
+    """σ(x)·σ(−x) from e = exp(−|x|)."""
+    s = 1.0 + e
+    return e / (s * s)
+
+
+def _silu_slope(s: Any, x: Any) -> Any:
+    """σ(x)(1 + xσ(−x)) from s = σ(x). Where 1 − s cancels, on the right, it is next to nothing beside 1."""
+    return s * (1.0 + x * (1.0 - s))
 
 
 def _sum_of_products(v: Sequence[Any]) -> Any:
@@ -165,16 +191,16 @@ _RECORDS: Final = (
        convention="at x = 0: ∂/∂x is 1 for y = 1 and 0 for y = 0; ∂/∂y is 0 for y > 0 and -inf for y = 0",
        doc="x to the power y; a fractional power of a negative x is a ValueError.", latex="{$x}^{$y}",
        latex_partials=("$y {$x}^{$y - 1}", r"{$x}^{$y} \ln $x")),
-    Op("floordiv", "//", 2, operator.floordiv, (_zero, _zero), numpy="floor_divide",
+    Op("floordiv", "//", 2, operator.floordiv, (_zero, _zero), numpy="floor_divide", source="({0} // {1})",
        definition=lambda m, x, y: m.floor(x / y), domain=(Interval(), POSITIVE),
        kink=lambda x, y: x % y == 0.0, convention="0 at the jumps too",
        doc="Quotient, rounded down.", latex=r"\left\lfloor \frac{$x}{$y} \right\rfloor", latex_partials=("0", "0")),
-    Op("mod", "%", 2, operator.mod, (_one, lambda m, x, y, z: -(x // y)), numpy="remainder",
+    Op("mod", "%", 2, operator.mod, (_one, lambda m, x, y, z: -(x // y)), numpy="remainder", source="({0} % {1})",
        definition=lambda m, x, y: x - y * m.floor(x / y), domain=(Interval(-1e6, 1e6), Interval(1e-3, 1e6)),
        kink=lambda x, y: x % y == 0.0, convention="the derivative from above",
        doc="Remainder of the division rounded down; it has the sign of y.", latex=r"$x \bmod $y",
        latex_partials=("1", r"-\left\lfloor \frac{$x}{$y} \right\rfloor")),
-    Op("abs", "abs", 1, operator.abs, (lambda m, x, z: m.sign(x),), numpy="absolute",
+    Op("abs", "abs", 1, operator.abs, (lambda m, x, z: m.sign(x),), numpy="absolute", source="abs({0})",
        definition=lambda m, x: m.abs(x), kink=lambda x: x == 0.0, convention="abs'(0) = 0",
        doc="Absolute value.", latex=r"\left| $x \right|", latex_partials=(r"\operatorname{sign} $x",)),
     Op("dot", "dot", NARY, numerics.dot, (_dot_partials,), operands=("ws", "xs", "bias"), defaults=(0.0,),
@@ -183,7 +209,7 @@ _RECORDS: Final = (
        latex=r"b + \sum_i w_i x_i", latex_partials=("x_i", "w_i", "1")),
     Op("relu", "ReLU", 1, numerics.relu, (lambda m, x, z: m.greater(x, 0.0),),
        definition=lambda m, x: m.where(m.greater(x, 0), x, 0), kink=lambda x: x == 0.0, convention="relu'(0) = 0",
-       doc="max(x, 0).", latex=r"\max($x, 0)", latex_partials=("[$x > 0]",)),
+       stable=lambda m, x: m.maximum(x, 0.0), doc="max(x, 0).", latex=r"\max($x, 0)", latex_partials=("[$x > 0]",)),
     # ---------------------------------------------------------------------------- exponentials and logarithms
     Op("exp", "exp", 1, math.exp, (lambda m, x, z: z,), numpy="exp",
        doc="e to the power x.", latex="e^{$x}", latex_partials=("$z",)),
@@ -203,7 +229,7 @@ _RECORDS: Final = (
     Op("sqrt", "sqrt", 1, math.sqrt, (lambda m, x, z: 0.5 / z,), numpy="sqrt", domain=(Interval(0.0),),
        doc="Square root; its derivative at 0 is inf.", latex=r"\sqrt{$x}",
        latex_partials=(r"\frac{1}{2 \sqrt{$x}}",)),
-    Op("cbrt", "cbrt", 1, numerics.cbrt, (lambda m, x, z: m.cbrt_derivative(x),), numpy="cbrt",
+    Op("cbrt", "cbrt", 1, numerics.cbrt, (lambda m, x, z: m.cbrt_derivative(x),), numpy="cbrt", source="math.cbrt({0})",
        definition=lambda m, x: m.copysign(m.cbrt(m.abs(x)), x),
        doc="Real cube root; its derivative at 0 is inf.", latex=r"\sqrt[3]{$x}",
        latex_partials=(r"\frac{1}{3 \sqrt[3]{$x}^2}",)),
@@ -251,10 +277,10 @@ _RECORDS: Final = (
        latex=r"\operatorname{artanh} $x", latex_partials=(r"\frac{1}{1 - {$x}^2}",)),
     # ----------------------------------------------------------------------------------------- error function
     Op("erf", "erf", 1, math.erf, (lambda m, x, z: _TWO_OVER_SQRT_PI * m.gaussian(x),),
-       doc="Error function.", latex=r"\operatorname{erf} $x",
+       special="erf", doc="Error function.", latex=r"\operatorname{erf} $x",
        latex_partials=(r"\frac{2}{\sqrt{\pi}} e^{-{$x}^2}",)),
     Op("erfc", "erfc", 1, math.erfc, (lambda m, x, z: -_TWO_OVER_SQRT_PI * m.gaussian(x),),
-       doc="1 - erf(x), accurate for large x.", latex=r"\operatorname{erfc} $x",
+       special="erfc", doc="1 - erf(x), accurate for large x.", latex=r"\operatorname{erfc} $x",
        latex_partials=(r"-\frac{2}{\sqrt{\pi}} e^{-{$x}^2}",)),
     # -------------------------------------------------------------------------------------------- activations
     Op("sigmoid", "sigmoid", 1, numerics.sigmoid, (lambda m, x, z: m.sigmoid_derivative(x),),
@@ -263,15 +289,18 @@ _RECORDS: Final = (
        latex_partials=(r"\sigma($x)\,(1 - \sigma($x))",)),
     Op("logsigmoid", "logsigmoid", 1, numerics.logsigmoid, (lambda m, x, z: m.sigmoid(-x),),
        definition=lambda m, x: -m.log1p(m.exp(-x)),
+       stable=lambda m, x: m.minimum(x, 0.0) - m.log1p(m.exp(-abs(x))),
        doc="Logarithm of the logistic function.", latex=r"\ln \sigma($x)", latex_partials=(r"\sigma(-$x)",)),
     Op("softplus", "softplus", 1, numerics.softplus, (lambda m, x, z: m.sigmoid(x),),
        definition=lambda m, x: m.log1p(m.exp(x)),
+       stable=lambda m, x: m.maximum(x, 0.0) + m.log1p(m.exp(-abs(x))),
        doc="log(1 + exp(x)), a smooth relu.", latex=r"\ln(1 + e^{$x})", latex_partials=(r"\sigma($x)",)),
     Op("leaky_relu", "leaky_relu", 2, numerics.leaky_relu,
        (lambda m, x, slope, z: m.where(m.greater(x, 0.0), 1.0, slope),
         lambda m, x, slope, z: m.where(m.greater(x, 0.0), 0.0, x)),
        operands=("x", "slope"), defaults=(0.01,), kink=lambda x, slope: x == 0.0,
        convention="leaky_relu'(0) = slope", definition=lambda m, x, slope: m.where(m.greater(x, 0), x, slope * x),
+       stable=lambda m, x, slope: x * m.where(m.greater(x, 0.0), 1.0, slope),
        doc="x where x > 0, slope * x elsewhere (Maas et al. 2013).", latex=r"\max($x, 0) + $y \min($x, 0)",
        latex_partials=(r"[$x > 0] + $y\,[$x \le 0]", r"\min($x, 0)")),
     Op("elu", "ELU", 2, numerics.elu,
@@ -279,6 +308,7 @@ _RECORDS: Final = (
         lambda m, x, alpha, z: m.expm1(m.minimum(x, 0.0))),
        operands=("x", "alpha"), defaults=(1.0,), kink=lambda x, alpha: x == 0.0, convention="elu'(0) = alpha",
        definition=lambda m, x, alpha: m.where(m.greater(x, 0), x, alpha * m.expm1(x)),
+       stable=lambda m, x, alpha: m.maximum(x, 0.0) + alpha * m.expm1(m.minimum(x, 0.0)),
        doc="x where x > 0, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016).",
        latex=r"\operatorname{ELU}_{$y}($x)",
        latex_partials=(r"[$x > 0] + $y e^{$x} [$x \le 0]", r"(e^{$x} - 1)\,[$x \le 0]")),
@@ -286,18 +316,22 @@ _RECORDS: Final = (
        (lambda m, x, z: m.where(m.greater(x, 0.0), numerics.SELU_SCALE, _scaled_exp(m, numerics.SELU_SLOPE, x)),),
        kink=lambda x: x == 0.0, convention="selu'(0) = scale * alpha = 1.758...",
        definition=lambda m, x: m.where(m.greater(x, 0), numerics.SELU_SCALE * x, numerics.SELU_SLOPE * m.expm1(x)),
+       stable=lambda m, x: numerics.SELU_SCALE * m.maximum(x, 0.0) + numerics.SELU_SLOPE * m.expm1(m.minimum(x, 0.0)),
        doc="Self-normalising ELU (Klambauer et al. 2017).", latex=r"\operatorname{SELU}($x)",
        latex_partials=(r"\lambda\,([$x > 0] + \alpha e^{$x} [$x \le 0])",)),
     Op("gelu", "GELU", 1, numerics.gelu, (lambda m, x, z: m.gelu_derivative(x),),
        definition=lambda m, x: x * m.erfc(-x / m.sqrt(2)) / 2,
+       stable=lambda m, x: m.maximum(x, -_FAR) * (0.5 * m.erfc(-_SQRT_HALF * x)),
        doc="x times the normal distribution function (Hendrycks & Gimpel 2016), exact form.",
        latex=r"$x\,\Phi($x)", latex_partials=(r"\Phi($x) + $x\,\varphi($x)",)),
     Op("silu", "SiLU", 1, numerics.silu, (lambda m, x, z: m.silu_derivative(x),),
        definition=lambda m, x: x / (1 + m.exp(-x)),
+       stable=lambda m, x: m.maximum(x, -_FAR) / (1.0 + m.exp(-x)),
        doc="x * sigmoid(x), also called swish (Ramachandran et al. 2017).", latex=r"$x\,\sigma($x)",
        latex_partials=(r"\sigma($x)\,(1 + $x\,\sigma(-$x))",)),
     Op("softsign", "softsign", 1, numerics.softsign, (lambda m, x, z: _inverse_square(1.0 + abs(x)),),
        definition=lambda m, x: x / (1 + m.abs(x)),
+       stable=lambda m, x: _softsign(_within(m, x, _FARTHEST)),
        doc="x/(1 + |x|).", latex=r"\frac{$x}{1 + |$x|}", latex_partials=(r"\frac{1}{(1 + |$x|)^2}",)),
     Op("hardtanh", "hardtanh", 3, numerics.clamp,
        (lambda m, x, low, high, z: m.greater(x, low) * m.less(x, high),
@@ -307,20 +341,23 @@ _RECORDS: Final = (
        domain=(Interval(), Interval(high=-1.0), Interval(1.0)),
        kink=lambda x, low, high: x in (low, high), convention="0 at both ends (the bounds have the derivative there)",
        definition=lambda m, x, low, high: m.where(m.less(x, low), low, m.where(m.greater(x, high), high, x)),
+       stable=lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
        doc="x, cut off below at low and above at high; saturated at its ends.",
        latex=r"\operatorname{hardtanh}($x)", latex_partials=("[$y < $x < $w]", r"[$x \le $y]", r"[$x \ge $w]")),
     # ------------------------------------------------------------------------------------ choices and comparisons
     Op("maximum", "max", 2, numerics.maximum,
        (lambda m, x, y, z: m.greater(x, y) + 0.5 * m.equal(x, y),
         lambda m, x, y, z: m.less(x, y) + 0.5 * m.equal(x, y)),
-       numpy="maximum", kink=lambda x, y: x == y, convention="a tie splits equally: 1/2 and 1/2",
+       numpy="maximum", source="({0} if ({0} >= {1} or {0} != {0}) else {1})",
+       kink=lambda x, y: x == y, convention="a tie splits equally: 1/2 and 1/2",
        definition=lambda m, x, y: m.where(m.greater(x, y), x, y),
        doc="The larger of two numbers.", latex=r"\max($x, $y)",
        latex_partials=(r"[$x > $y] + \tfrac12 [$x = $y]", r"[$x < $y] + \tfrac12 [$x = $y]")),
     Op("minimum", "min", 2, numerics.minimum,
        (lambda m, x, y, z: m.less(x, y) + 0.5 * m.equal(x, y),
         lambda m, x, y, z: m.greater(x, y) + 0.5 * m.equal(x, y)),
-       numpy="minimum", kink=lambda x, y: x == y, convention="a tie splits equally: 1/2 and 1/2",
+       numpy="minimum", source="({0} if ({0} <= {1} or {0} != {0}) else {1})",
+       kink=lambda x, y: x == y, convention="a tie splits equally: 1/2 and 1/2",
        definition=lambda m, x, y: m.where(m.less(x, y), x, y),
        doc="The smaller of two numbers.", latex=r"\min($x, $y)",
        latex_partials=(r"[$x < $y] + \tfrac12 [$x = $y]", r"[$x > $y] + \tfrac12 [$x = $y]")),
@@ -331,40 +368,48 @@ _RECORDS: Final = (
        operands=("x", "low", "high"), domain=(Interval(), Interval(high=-1.0), Interval(1.0)),
        kink=lambda x, low, high: x in (low, high), convention="1 at both ends (PyTorch's choice)",
        definition=lambda m, x, low, high: m.where(m.less(x, low), low, m.where(m.greater(x, high), high, x)),
+       stable=lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
        doc="x, cut off below at low and above at high.", latex=r"\min(\max($x, $y), $w)",
        latex_partials=(r"[$y \le $x \le $w]", "[$x < $y]", "[$x > $w]")),
     Op("where", "where", 3, numerics.where,
        (_zero, lambda m, c, x, y, z: m.not_equal(c, 0.0), lambda m, c, x, y, z: m.equal(c, 0.0)),
        operands=("condition", "x", "y"), domain=(CONDITION, Interval(), Interval()),
-       definition=lambda m, c, x, y: m.where(c, x, y), numpy="where",
+       definition=lambda m, c, x, y: m.where(c, x, y), numpy="where", source="({1} if {0} != 0.0 else {2})",
        doc="x where the condition is true (not zero), y elsewhere; both are evaluated.",
        latex=r"\begin{cases} $y & $x \ne 0 \\ $w & \text{otherwise} \end{cases}",
        latex_partials=("0", r"[$x \ne 0]", "[$x = 0]")),
-    Op("floor", "floor", 1, numerics.floor, (_zero,), numpy="floor", kink=lambda x: x == math.floor(x),
-       convention="0 at the jumps too", doc="The greatest whole number not above x.",
+    Op("floor", "floor", 1, numerics.floor, (_zero,), numpy="floor", source="math.floor({0})",
+       kink=lambda x: x == math.floor(x), convention="0 at the jumps too", doc="The greatest whole number not above x.",
        latex=r"\lfloor $x \rfloor", latex_partials=("0",)),
-    Op("ceil", "ceil", 1, numerics.ceil, (_zero,), numpy="ceil", kink=lambda x: x == math.floor(x),
-       convention="0 at the jumps too", doc="The least whole number not below x.",
+    Op("ceil", "ceil", 1, numerics.ceil, (_zero,), numpy="ceil", source="math.ceil({0})",
+       kink=lambda x: x == math.floor(x), convention="0 at the jumps too", doc="The least whole number not below x.",
        latex=r"\lceil $x \rceil", latex_partials=("0",)),
-    Op("sign", "sign", 1, numerics.sign, (_zero,), numpy="sign", kink=lambda x: x == 0.0,
+    Op("sign", "sign", 1, numerics.sign, (_zero,), numpy="sign",
+       source="(1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else {0})", kink=lambda x: x == 0.0,
        convention="0 at the jump too", definition=lambda m, x: m.greater(x, 0) - m.less(x, 0),
        doc="-1, 0 or 1.", latex=r"\operatorname{sign} $x", latex_partials=("0",)),
-    Op("greater", ">", 2, numerics.greater, (_zero, _zero), numpy="greater", kink=lambda x, y: x == y,
+    Op("greater", ">", 2, numerics.greater, (_zero, _zero), numpy="greater", source="(1.0 if {0} > {1} else 0.0)",
+       kink=lambda x, y: x == y,
        convention="0 at the jump too", doc="1 where x > y, else 0; unlike ``x > y`` it stays in the graph.",
        latex="[$x > $y]", latex_partials=("0", "0")),
     Op("greater_equal", "≥", 2, numerics.greater_equal, (_zero, _zero), numpy="greater_equal",
-       kink=lambda x, y: x == y, convention="0 at the jump too", doc="1 where x >= y, else 0.",
+       source="(1.0 if {0} >= {1} else 0.0)", kink=lambda x, y: x == y,
+       convention="0 at the jump too", doc="1 where x >= y, else 0.",
        latex=r"[$x \ge $y]", latex_partials=("0", "0")),
-    Op("less", "<", 2, numerics.less, (_zero, _zero), numpy="less", kink=lambda x, y: x == y,
+    Op("less", "<", 2, numerics.less, (_zero, _zero), numpy="less", source="(1.0 if {0} < {1} else 0.0)",
+       kink=lambda x, y: x == y,
        convention="0 at the jump too", doc="1 where x < y, else 0; unlike ``x < y`` it stays in the graph.",
        latex="[$x < $y]", latex_partials=("0", "0")),
-    Op("less_equal", "≤", 2, numerics.less_equal, (_zero, _zero), numpy="less_equal", kink=lambda x, y: x == y,
+    Op("less_equal", "≤", 2, numerics.less_equal, (_zero, _zero), numpy="less_equal",
+       source="(1.0 if {0} <= {1} else 0.0)", kink=lambda x, y: x == y,
        convention="0 at the jump too", doc="1 where x <= y, else 0.", latex=r"[$x \le $y]",
        latex_partials=("0", "0")),
-    Op("equal", "=", 2, numerics.equal, (_zero, _zero), numpy="equal", kink=lambda x, y: x == y,
+    Op("equal", "=", 2, numerics.equal, (_zero, _zero), numpy="equal",
+       source="(1.0 if {0} == {1} else 0.0)", kink=lambda x, y: x == y,
        convention="0 at the jump too", doc="1 where x equals y, else 0; ``x == y`` compares identity.",
        latex="[$x = $y]", latex_partials=("0", "0")),
-    Op("not_equal", "≠", 2, numerics.not_equal, (_zero, _zero), numpy="not_equal", kink=lambda x, y: x == y,
+    Op("not_equal", "≠", 2, numerics.not_equal, (_zero, _zero), numpy="not_equal",
+       source="(1.0 if {0} != {1} else 0.0)", kink=lambda x, y: x == y,
        convention="0 at the jump too", doc="1 where x differs from y, else 0; ``x != y`` compares identity.",
        latex=r"[$x \ne $y]", latex_partials=("0", "0")),
     # -------------------------------------------------------------------------------- any number of operands
@@ -396,12 +441,14 @@ _RECORDS: Final = (
        (lambda m, x, y, z: _pow_by_base_twice(m, x, y), _pow_by_both), public=False, bound=math.inf,
        bound_reason="a second derivative: y - 2 is rounded, and 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: y * x ** (y - 1), domain=(POSITIVE, Interval()),
+       stable=lambda m, x, y: y * m.pow(m.where(y, x, 1.0), y - 1.0),
        doc="y * x**(y - 1).", latex="$y {$x}^{$y - 1}", latex_partials=("$y ($y - 1) {$x}^{$y - 2}",
        r"{$x}^{$y - 1} (1 + $y \ln $x)")),
     Op("pow_by_exponent", "∂pow/∂y", 2, numerics.power_by_exponent,
        (_pow_by_both, lambda m, x, y, z: z * m.log(m.where(m.greater(x, 0.0), x, 1.0))), public=False, bound=math.inf,
        bound_reason="a second derivative: 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: x**y * m.log(x), domain=(POSITIVE, Interval()),
+       stable=lambda m, x, y: m.pow(x, y) * m.log(m.where(m.equal(x, 0.0) * m.greater(y, 0.0), 1.0, x)),
        doc="x**y * log(x).", latex=r"{$x}^{$y} \ln $x",
        latex_partials=(r"{$x}^{$y - 1} (1 + $y \ln $x)", r"{$x}^{$y} \ln^2 $x")),
     Op("cbrt_derivative", "cbrt'", 1, numerics.cbrt_derivative, (lambda m, x, z: -2.0 / 3.0 * z / x,), public=False,
@@ -409,15 +456,18 @@ _RECORDS: Final = (
        doc="1/(3 cbrt(x)**2).", latex=r"\frac{1}{3 \sqrt[3]{$x}^2}", latex_partials=(r"-\frac{2}{9 \sqrt[3]{$x}^5}",)),
     Op("tanh_derivative", "tanh'", 1, numerics.tanh_derivative, (lambda m, x, z: -2.0 * m.tanh(x) * z,), public=False,
        definition=lambda m, x: 1 / m.cosh(x) ** 2,
+       stable=lambda m, x: 4.0 * _bell(m.exp(-2.0 * abs(x))),
        doc="1 - tanh(x)**2.", latex=r"\frac{1}{\cosh^2 $x}", latex_partials=(r"-2 \tanh($x)\,$z",)),
     Op("sigmoid_derivative", "sigmoid'", 1, numerics.sigmoid_derivative,
        (lambda m, x, z: -z * m.tanh(0.5 * x),), public=False,
        definition=lambda m, x: 1 / (1 + m.exp(-x)) / (1 + m.exp(x)),
+       stable=lambda m, x: _bell(m.exp(-abs(x))),
        doc="sigmoid(x) * sigmoid(-x).", latex=r"\sigma($x)\,\sigma(-$x)", latex_partials=(r"-$z \tanh \tfrac{$x}{2}",)),
     Op("silu_derivative", "SiLU'", 1, numerics.silu_derivative,
        (lambda m, x, z: m.sigmoid_derivative(x) * (2.0 - x * m.tanh(0.5 * x)),), public=False, bound=math.inf,
        bound_reason="a second derivative: the bracket cancels where it crosses 0, at |x| = 2.399",
        definition=lambda m, x: (1 + x / (1 + m.exp(x))) / (1 + m.exp(-x)),
+       stable=lambda m, x: _silu_slope(m.sigmoid(x), _within(m, x, _FAR)),
        doc="sigmoid(x) * (1 + x * sigmoid(-x)).", latex=r"\sigma($x)\,(1 + $x\,\sigma(-$x))",
        latex_partials=(r"\sigma'($x)\,(2 - $x \tanh \tfrac{$x}{2})",)),
     Op("gaussian", "gaussian", 1, numerics.gaussian, (lambda m, x, z: -2.0 * (x * z),), public=False, bound=64.0,
@@ -427,14 +477,17 @@ _RECORDS: Final = (
     Op("normal_pdf", "φ", 1, numerics.normal_pdf, (lambda m, x, z: -x * z,), public=False, bound=64.0,
        bound_reason="a second derivative: where the density is subnormal, |x| < 39 times its rounding error; else 4",
        definition=lambda m, x: m.exp(-x * x / 2) / m.sqrt(2 * m.pi),
+       stable=lambda m, x: _INV_SQRT_2PI * m.exp(-0.5 * (x * x)),
        doc="Density of the standard normal distribution.", latex=r"\varphi($x)", latex_partials=("-$x $z",)),
     Op("normal_cdf", "Φ", 1, numerics.normal_cdf, (lambda m, x, z: m.normal_pdf(x),), public=False,
        definition=lambda m, x: m.erfc(-x / m.sqrt(2)) / 2,
+       stable=lambda m, x: 0.5 * m.erfc(-_SQRT_HALF * x),
        doc="Standard normal distribution function.", latex=r"\Phi($x)", latex_partials=(r"\varphi($x)",)),
     Op("gelu_derivative", "GELU'", 1, numerics.gelu_derivative,
        (lambda m, x, z: _gelu_second(m, x),), public=False, bound=2048.0,
        bound_reason="a second derivative: where the density is subnormal, x**2 < 1600 times its rounding error; else 5",
        definition=lambda m, x: m.erfc(-x / m.sqrt(2)) / 2 + x * m.exp(-x * x / 2) / m.sqrt(2 * m.pi),
+       stable=lambda m, x: m.normal_cdf(x) + _within(m, x, _FAR) * m.normal_pdf(x),
        doc="normal_cdf(x) + x * normal_pdf(x).", latex=r"\Phi($x) + $x\,\varphi($x)",
        latex_partials=(r"\varphi($x)\,(2 - {$x}^2)",)),
 )
