@@ -27,7 +27,7 @@ import numpy as np
 
 from tinygrad_lite import ops
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift import mixed_precision
+from tinygrad_lite.lift import mixed_precision, vocabulary
 from tinygrad_lite.lift.emit import Source, emit
 from tinygrad_lite.lift.groups import Groups
 from tinygrad_lite.lift.jax_library import library, x64
@@ -226,30 +226,9 @@ def _operations(source: Source) -> dict[str, Any]:
     return {name: known.get(op) or _element_by_element(op, known) for name, op in source.operations.items()}
 
 
-def _vocabulary() -> dict[str, Any]:
-    try:
-        from tinygrad_lite.lift import vocabulary
-    except ImportError:
-        return _stand_in()
+def _vocabulary() -> Mapping[str, Any]:
+    """All operations of the table."""
     return vocabulary.jax_functions()
-
-
-def _stand_in() -> dict[str, Any]:
-    """Until the vocabulary is there."""
-    jax = library()
-    jnp = jax.numpy
-    m = SimpleNamespace(erf=jax.scipy.special.erf, erfc=jax.scipy.special.erfc, relu=jax.nn.relu)
-    m.sigmoid = jax.nn.sigmoid
-    m.softplus = jax.nn.softplus
-    for op in ops.TABLE.values():
-        if op.numpy:
-            setattr(m, op.name, getattr(jnp, op.numpy))
-    for op in ops.TABLE.values():
-        if not hasattr(m, op.name) and op.definition:
-            setattr(m, op.name, lambda *xs, definition=op.definition: definition(m, *xs))
-    for name in ("greater", "less", "greater_equal", "less_equal", "equal", "not_equal"):
-        setattr(m, name, getattr(jnp, name))
-    return vars(m)
 
 
 def _element_by_element(operation: str, known: Mapping[str, Any]) -> Callable[..., Any]:

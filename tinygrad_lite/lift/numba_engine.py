@@ -138,14 +138,19 @@ def _caller(
     return run
 
 
+#: The functions of ``math`` that keep a loop from being vectorised, and of which there are others that do not.
+_REPLACED = re.compile(rf"\bmath\.({'|'.join(function.__name__ for function in vector_functions.FUNCTIONS)})\(")
+
+
 def _text(name: str, operands: Sequence[str]) -> str:
     """The text of an operation, with our own functions instead of those that keep a loop from being vectorised."""
-    return re.sub(r"\bmath\.(exp|expm1|log|log1p|tanh)\(", r"\1(", scalar_text(name, operands))
+    return _REPLACED.sub(r"\1(", scalar_text(name, operands))
 
 
 def _calls(name: str) -> bool:
-    """Whether that text still calls the C library."""
-    return "math." in _text(name, [f"x{k}" for k in range(max(ops.find(name).arity, 1))])
+    """Whether that text still calls the C library: powers and remainders do."""
+    text = _text(name, [f"x{k}" for k in range(max(ops.find(name).arity, 1))])
+    return re.search(r"math\.|\*\*|//|%", text) is not None
 
 
 def _aligned(size: int) -> Array:

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from tinygrad_lite import ops
-from tinygrad_lite.arithmetic import array
+from tinygrad_lite.lift import vocabulary
 from tinygrad_lite.lift.einsum import einsum
 from tinygrad_lite.lift.emit import Source, emit
 from tinygrad_lite.lift.groups import Group, Groups, Output
@@ -73,16 +73,8 @@ def compile_source(source: Source, functions: Mapping[str, Any]) -> Callable[...
 
 def _functions(source: Source) -> dict[str, Any]:
     """NumPy's functions for the operations that the source uses."""
-    known = _vocabulary()
+    known = vocabulary.numpy_functions()
     return {name: known.get(op) or _element_by_element(op) for name, op in source.operations.items()}
-
-
-def _vocabulary() -> Mapping[str, Any]:
-    try:
-        from tinygrad_lite.lift import vocabulary
-    except ImportError:
-        return vars(array())
-    return vocabulary.numpy_functions()
 
 
 def _element_by_element(operation: str) -> Callable[..., Any]:

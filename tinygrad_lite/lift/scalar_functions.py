@@ -1,12 +1,14 @@
 """Operations of the table as text of plain arithmetic and ``math``, for compilers that know nothing else.
 
-A stand-in until :mod:`tinygrad_lite.lift.vocabulary` is there: the record's ``definition``, run on text.
+The text is a record's ``source``, or a call of the function of ``math`` that it is, or else its formula, run on text.
+What a formula uses twice stands twice in the text: compilers compute it once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tinygrad_lite import ops
 from tinygrad_lite.operation import NARY
@@ -48,47 +50,33 @@ class Formula:
     def __neg__(self) -> Formula:
         return Formula(f"(-{self})")
 
+    def __abs__(self) -> Formula:
+        return Formula(scalar_text("abs", [self.text]))
+
     def __str__(self) -> str:
         return self.text
 
 
 class _Functions:
-    """What a definition may call: comparisons and choices as text, the rest of ``math``."""
+    """What a formula may call: every operation of the table, as text."""
 
-    pi = Formula("math.pi")
-    _WRITTEN: ClassVar = {
-        "where": "({1} if {0} != 0.0 else {2})",
-        "greater": "(1.0 if {0} > {1} else 0.0)",
-        "greater_equal": "(1.0 if {0} >= {1} else 0.0)",
-        "less": "(1.0 if {0} < {1} else 0.0)",
-        "less_equal": "(1.0 if {0} <= {1} else 0.0)",
-        "equal": "(1.0 if {0} == {1} else 0.0)",
-        "not_equal": "(1.0 if {0} != {1} else 0.0)",
-        "relu": "(0.0 if {0} <= 0.0 else {0})",
-        "maximum": "({0} if ({0} >= {1} or {0} != {0}) else {1})",
-        "minimum": "({0} if ({0} <= {1} or {0} != {0}) else {1})",
-        "abs": "abs({0})",
-        "floor": "float(math.floor({0}))",
-        "ceil": "float(math.ceil({0}))",
-        "cbrt": "math.copysign(math.pow(abs({0}), 1.0 / 3.0), {0})",
-    }
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*operands: Any) -> Formula:
-            form = self._WRITTEN.get(name, f"math.{name}({', '.join(['{}'] * len(operands))})")
-            return Formula(form.format(*operands))
-
-        return call
+    def __getattr__(self, name: str) -> Callable[..., Formula]:
+        return lambda *operands: Formula(scalar_text(name, [str(x) for x in operands]))
 
 
 def scalar_text(name: str, operands: Sequence[str]) -> str:
-    """The text of one operation of operands that are names.
+    """The text of one operation of operands that are names, numbers or text in brackets.
 
-    >>> scalar_text("relu", ["x"])
-    '(0.0 if x <= 0.0 else x)'
+    >>> scalar_text("maximum", ["x", "y"])
+    '(x if (x >= y or x != x) else y)'
+    >>> scalar_text("softplus", ["x"])
+    '((x if (x >= 0.0 or x != x) else 0.0) + math.log1p(math.exp((-abs(x)))))'
     """
-    op, functions = ops.find(name), _Functions()
+    op = ops.find(name)
+    if op.source:
+        return op.source.format(*operands)
+    formula = op.stable or op.definition
+    if formula is None or op.forward is getattr(math, name, None):
+        return f"math.{name}({', '.join(operands)})"
     xs = [Formula(operand) for operand in operands]
-    if op.definition is None or name in functions._WRITTEN:
-        return str(getattr(functions, name)(*xs))
-    return str(op.definition(functions, xs) if op.arity == NARY else op.definition(functions, *xs))
+    return str(formula(_Functions(), xs) if op.arity == NARY else formula(_Functions(), *xs))
