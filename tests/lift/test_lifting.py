@@ -16,7 +16,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value, nn
-from tinygrad_lite.errors import LiftError
+from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift import Group, Lifted, Program, Report, lift
 from tinygrad_lite.modes import tracing
 
@@ -851,3 +851,16 @@ def test_the_hessian_of_rosenbrocks_function_is_found():
 
     x = np.array([0.5, -0.25, 1.25, 0.75])
     np.testing.assert_allclose(lift(tg.hessian(rosenbrock))(x), tg.hessian(rosenbrock)(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (lambda x, n: sum(x**k for k in range(n)), (1.5, 3)),
+        (lambda table, i: table[i], ([1.0, 2.0], 1)),
+    ],
+)
+def test_a_traced_count_or_index_is_refused_with_the_line_and_the_remedy(function, arguments):
+    with pytest.raises(TraceError, match=r"an index or a count, at .*test_lifting.py:\d+: .*lookup.*static"):
+        lift(function)(*arguments)
+    assert lift(function, static=1)(*arguments) == function(*arguments)

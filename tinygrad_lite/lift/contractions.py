@@ -223,8 +223,8 @@ def _differences(varying: Sequence[tuple[Entries, Integers]]) -> list[Integers]:
                 starts = part.starts[part.owners[few]]
                 if (difference[few] == difference[starts]).all() and part.is_fixed(difference):
                     rows = difference[part.starts]
-                    if distinct(rows) > 1:
-                        found.append(rows)
+                    if distinct(rows) > 1:  # rows are in the order of their code, which the coordinate keeps
+                        found.append(rows if rows[0] < rows[-1] else -rows)
                     break
     return found
 

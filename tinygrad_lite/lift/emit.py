@@ -29,6 +29,8 @@ _INLINE = 48
 _WIDEST = 110
 _COMMENTS_AT = 60
 _TERMS = 32
+#: What constant arrays hold, by the kind of their type.
+_KINDS = {"f": "numbers", "i": "places", "b": "a mask"}
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,10 @@ class _Emitter:
         body = _with_comments(self.lines)
         made = [line for line in self.constants.lines if line.split(" ", 1)[0] in used]
         names = [self.program.groups[number].name for number in self.program.inputs]
-        text = "\n".join([*made, *([""] if made else []), _signature(names), *count, *body, _return(results)])
         bound = {name: array for name, array in self.constants.arrays.items() if name in used}
+        given = [f"# {name}: {_KINDS[array.dtype.kind]}, {array.shape}, given as data" for name, array in bound.items()]
+        head = [*given, *made]
+        text = "\n".join([*head, *([""] if head else []), _signature(names), *count, *body, _return(results)])
         operations = {name: op for name, op in self.statements.operations.items() if name in used}
         return Source(f"{text}\n", bound, operations)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.errors import LiftError
+from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift import engines, proof, tidying
 from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, take_apart
 from tinygrad_lite.lift.canonical import canonical
@@ -256,8 +257,19 @@ class Lifted:
         args, kwargs = arguments.rebuilt(iter(stand_ins))
         inputs = [node for nodes in leaves for node in nodes]
         frozen = [node for node in inputs if not node.requires_grad]
-        with tracing(inputs), recording_derivatives(frozen):
-            found = self._f(*args, **kwargs)
+        try:
+            with tracing(inputs), recording_derivatives(frozen):
+                found = self._f(*args, **kwargs)
+        except TypeError as error:
+            if "Value" not in str(error) or "integer" not in str(error):
+                raise
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            raise TraceError(
+                f"lift cannot trace a Value as an index or a count, at {line.filename}:{line.lineno}: {line.line}. It "
+                "would take the number of this example, and the program would use it for all others. Instead: "
+                "lookup(table, v) takes v as an index. If it comes from an argument that is a setting, not data, keep "
+                'that one as a number: lift(f, static=("n",)).'
+            ) from error
         return leaves, take_apart_results(found, self._name)
 
     def _inputs(
