@@ -1,29 +1,40 @@
 # Each target sets up what it needs in .venv: Python >= 3.10, make and the package registry are enough.
+# What else a test needs (Graphviz, a compiler, a browser, numba, JAX), it is skipped without, and says so.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# what is compiled, and what an editable installation cannot read where it lies; all other files it can
 SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
+PACKAGES := $(wildcard tinygrad_lite/*/*.py nn/*.py viz/*.py viz/page/*)
+# the engine's tests, and those without which not every branch of it is taken
+ENGINE_TESTS := $(filter-out tests/test_notebooks.py,$(wildcard tests/test_*.py))
 OUT ?= out
-# what the development environment has besides; CI adds jax and peers
+# what the development environment has besides; CI adds fast, jax and peers
 EXTRAS ?= viz,dev
+# a process for each core; more than 8 only wait for one another's memory
+PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
+# more options for pytest
+OPTIONS ?=
 
-.PHONY: demo test lint bench seeds testers generate picture gallery pure-test coverage mutants clean
+.PHONY: demo test lint bench seeds testers generate picture gallery lift-pictures lift-programs pure-test engine-test \
+	coverage coverage-report mutants clean
 
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
 	$(BIN)/tinygrad-lite xor --out $(OUT)
 
 test: $(VENV)/.test ## the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL) $(OPTIONS)
 
 lint: $(VENV)/.dev $(VENV)-pure/.package ## style, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd $(VENV)-pure && bin/mypy --config-file ../setup.cfg -p tinygrad_lite
 
-bench: $(VENV)/.test ## every figure of the README
+bench: $(VENV)/.bench ## every figure of the README
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/nn.py
+	$(BIN)/python benchmarks/lift.py
 	$(BIN)/python benchmarks/viz.py
 	$(BIN)/python benchmarks/plugin.py
 	$(BIN)/python benchmarks/testers.py
@@ -43,13 +54,28 @@ picture: $(VENV)/.package ## the picture of the README
 gallery: $(VENV)/.test ## the pictures of docs/gallery.md
 	$(BIN)/python tools/gallery.py
 
-pure-test: $(VENV)-pure/.package ## the test suite on the interpreted build
-	$(VENV)-pure/bin/pytest
+lift-pictures: $(VENV)/.test ## the pictures of docs/lift.md
+	$(BIN)/python tools/lift_pictures.py
 
-coverage: $(VENV)-pure/.package ## the same with branch coverage: all of the engine, 95 % of everything
-	$(VENV)-pure/bin/coverage run $(VENV)-pure/bin/pytest
-	$(VENV)-pure/bin/coverage report --fail-under=95
-	$(VENV)-pure/bin/coverage report --fail-under=100 --show-missing --include='*/tinygrad_lite/*.py' --omit='*/tinygrad_lite/*/*'
+lift-programs: $(VENV)/.test ## 10,000 random programs, lifted and compared with their functions: half an hour
+	$(BIN)/python benchmarks/lift_programs.py --programs 10000
+
+pure-test: $(VENV)-pure/.package ## the whole test suite on the interpreted build
+	$(VENV)-pure/bin/pytest $(PARALLEL) $(OPTIONS)
+
+engine-test: $(VENV)-pure/.package ## the engine's tests on the interpreted build
+	$(VENV)-pure/bin/pytest $(PARALLEL) $(OPTIONS) $(ENGINE_TESTS)
+
+# What is compiled cannot be measured and is run interpreted; the rest is the same file in both environments.
+coverage: $(VENV)/.dev ## branch coverage: all of the engine, interpreted; with the whole suite, 95 % of everything
+	COVERAGE_FILE=$(CURDIR)/build/coverage/compiled $(MAKE) test OPTIONS="--cov --cov-report="
+	COVERAGE_FILE=$(CURDIR)/build/coverage/interpreted $(MAKE) engine-test OPTIONS="--cov --cov-report="
+	$(MAKE) coverage-report
+
+coverage-report: $(VENV)/.dev ## of the last `make coverage`
+	$(BIN)/coverage combine --keep build/coverage/compiled build/coverage/interpreted
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report --fail-under=100 --show-missing --include='tinygrad_lite/*.py' --omit='tinygrad_lite/*/*'
 
 mutants: $(VENV)-pure/.package ## mutation testing of the engine: hours
 	$(VENV)-pure/bin/python -m pip install --quiet cosmic-ray
@@ -69,15 +95,20 @@ $(VENV)/.package: $(BIN)/python $(SOURCES)
 	touch $@
 
 $(VENV)/.test: $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --editable ".[viz,test]"
+	$(BIN)/python -m pip install --quiet --only-binary numba,llvmlite --editable ".[viz,test,fast]" || \
+		$(BIN)/python -m pip install --quiet --editable ".[viz,test]" # where numba has no wheels
 	touch $@ $(VENV)/.package
+
+$(VENV)/.bench: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --editable ".[viz,test,bench]"
+	touch $@ $(VENV)/.package $(VENV)/.test
 
 $(VENV)/.dev: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	touch $@ $(VENV)/.package $(VENV)/.test
 
 # The same files, not compiled and not editable: what a machine without a compiler has, and what mypy can read.
-$(VENV)-pure/.package: $(SOURCES) $(wildcard nn/*.py viz/*.py viz/page/* tinygrad_lite/testing/*.py)
+$(VENV)-pure/.package: $(SOURCES) $(PACKAGES)
 	$(PYTHON) -m venv $(VENV)-pure
 	$(VENV)-pure/bin/python -m pip install --quiet --upgrade pip
 	TINYGRAD_LITE_PURE=1 $(VENV)-pure/bin/python -m pip install --quiet ".[viz,dev]"
