@@ -16,6 +16,12 @@ from tinygrad_lite.lift.quick_arguments import reader_of
 _shapes = st.lists(st.integers(1, 3), max_size=3).map(tuple)
 
 
+def read_of(signature: Signature) -> Any:
+    """What reads arguments of that signature; None if there can be nothing."""
+    found = reader_of(signature)
+    return None if found is None else found.read
+
+
 def _array(shape: tuple[int, ...]) -> Any:
     return np.arange(math.prod(shape), dtype=float).reshape(shape)
 
@@ -52,7 +58,7 @@ def test_the_arrays_are_those_of_arguments_taken_apart(shared, shape, data):
     arguments = [*shared, batched, {"x": batched}]
     batch = (*[None] * len(shared), axis, axis)
     taken = take_apart((), arguments, {}, batch, ())
-    read = reader_of(taken.signature)
+    read = read_of(taken.signature)
     if _is_nest(taken.signature.parts):
         assert read is None
         return
@@ -79,7 +85,7 @@ def test_the_arrays_are_those_of_arguments_taken_apart(shared, shape, data):
 )
 def test_what_is_not_as_the_signature_says_is_left_to_the_other_way(others):
     arguments = [(np.zeros((2, 3)),), np.zeros((5, 4))]
-    read = reader_of(take_apart((), arguments, {}, (None, 0), ()).signature)
+    read = read_of(take_apart((), arguments, {}, (None, 0), ()).signature)
     assert read is not None
     assert read(arguments) is not None
     assert read(others) is None
@@ -87,7 +93,7 @@ def test_what_is_not_as_the_signature_says_is_left_to_the_other_way(others):
 
 def test_samples_that_differ_in_number_are_left_to_the_other_way():
     arguments = [np.zeros((5, 2)), np.zeros((5, 3)), np.zeros(5)]
-    read = reader_of(take_apart((), arguments, {}, (0, 0, 0), ()).signature)
+    read = read_of(take_apart((), arguments, {}, (0, 0, 0), ()).signature)
     assert read is not None
     assert [array.shape for array in read(arguments)] == [(2, 5), (3, 5), (5,)]
     assert read([np.zeros((4, 2)), np.zeros((5, 3)), np.zeros(5)]) is None
@@ -95,7 +101,8 @@ def test_samples_that_differ_in_number_are_left_to_the_other_way():
 
 def test_arrays_of_any_library_are_taken_as_they_are_given():
     signature = Signature((("array", (2,), 0), ("array", (3,), None)))
-    read = reader_of(signature, as_given=True)
+    read, axes = reader_of(signature, as_given=True)
+    assert axes == [0, None]
     assert read is not None
     x, w = np.zeros((5, 2), dtype=np.float32), np.zeros(3, dtype=np.float16)
     found = read([x, w])
@@ -108,7 +115,7 @@ def test_arrays_of_any_library_are_taken_as_they_are_given():
 def test_text_from_strangers_is_never_run():
     key = "'] or __import__('os').abort() or ['"
     arguments = [{key: np.zeros(2)}, key]
-    read = reader_of(take_apart((), arguments, {}, (), ()).signature)
+    read = read_of(take_apart((), arguments, {}, (), ()).signature)
     assert read is not None
     assert len(read(arguments)) == 1
     assert read([{key: np.zeros(2)}, "another"]) is None

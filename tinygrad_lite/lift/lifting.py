@@ -145,9 +145,9 @@ class Lifted:
         """Runs the program for these arguments; the first call with a structure of arguments makes it."""
         last = self._last
         if last is not None and not kwargs:
-            arrays = last.inputs.quickly(args)
-            if arrays is not None:
-                return last.run_arrays(arrays)
+            found = last.quickly(args)
+            if found is not NotImplemented:
+                return found
         arguments = self._taken(args, kwargs)
         return self._program(arguments).run_on(arguments)
 

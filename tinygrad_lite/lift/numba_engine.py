@@ -26,7 +26,7 @@ import importlib.util
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,22 @@ REASSOCIATE = frozenset({"reassoc", "nsz", "contract"})
 _MOST_LINES = 60
 
 
-def build(program: Groups, fastmath: Iterable[str] = REASSOCIATE) -> Callable[[Sequence[Array]], list[Array]]:
+class Compiled:
+    """A program as a compiled function.
+
+    Attributes:
+        checked: Gives the results, and whether all are finite.
+    """
+
+    def __init__(self, checked: Callable[[Sequence[Array]], tuple[list[Array], bool]]) -> None:
+        self.checked: Final = checked
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        """The results."""
+        return self.checked(inputs)[0]
+
+
+def build(program: Groups, fastmath: Iterable[str] = REASSOCIATE) -> Compiled:
     """The program as a compiled function of its inputs' arrays.
 
     Args:
@@ -88,9 +103,7 @@ def _require_numba() -> None:
         raise ImportError("engine 'numba' needs numba: pip install 'tinygrad-lite[fast]'")
 
 
-def _caller(
-    program: Groups, memory: Memory, kernel: Callable[..., int], tables: NDArray[np.int64]
-) -> Callable[[Sequence[Array]], list[Array]]:
+def _caller(program: Groups, memory: Memory, kernel: Callable[..., int], tables: NDArray[np.int64]) -> Compiled:
     """Hands arrays to the kernel; written for speed, as small programs take no longer than this."""
     groups = [program.groups[number] for number in program.inputs]
     batched = [place for place, group in enumerate(groups) if group.batched]
@@ -100,13 +113,14 @@ def _caller(
     with_samples = [(place, output.shape or ()) for place, output in enumerate(program.outputs) if output.batched]
     workspaces: list[tuple[int, Array, Array]] = []
     asarray, empty, float64 = np.asarray, np.empty, np.dtype(np.float64)
+    size = memory.unbatched.size
 
     def new_workspace(chunks: int) -> tuple[int, Array, Array]:
-        u, v = _aligned(memory.unbatched.size), _aligned(memory.rows * WIDTH * chunks)
-        u[:] = memory.unbatched
+        u, v = _aligned(size + 1), _aligned(memory.rows * WIDTH * chunks)
+        u[:size] = memory.unbatched
         return chunks, u, v
 
-    def run(inputs: Sequence[Array]) -> list[Array]:
+    def run(inputs: Sequence[Array]) -> tuple[list[Array], bool]:
         n, first = 0, list[bool]()
         if batched:
             n = inputs[batched[0]].shape[-1]
@@ -128,14 +142,15 @@ def _caller(
             work = new_workspace(chunks)
         _, u, v = work
         wrong = kernel(u, v, tables, n, *first, *[asarray(x, float64, order="C") for x in inputs], *results)
+        is_finite = u[size] == 0.0
         workspaces.append(work)
         if wrong:
             group, found = groups[wrong - 1], np.shape(inputs[wrong - 1])
             expected = group.shape + ((n,) if group.batched else ())
             raise LiftError(f"input {wrong - 1} ({group.path or 'unnamed'}) has shape {found}, not {expected}")
-        return results
+        return results, is_finite
 
-    return run
+    return Compiled(run)
 
 
 #: The functions of ``math`` that keep a loop from being vectorised, and of which there are others that do not.
@@ -184,6 +199,16 @@ class _Writer:
             if not output.batched and self.memory.results.get(output.ref.group) != place:
                 self.loops.result(place, output)
         self._part(False)
+        self._finiteness()
+
+    def _finiteness(self) -> None:
+        """Leaves 0 behind the constants if all results are finite, for x·0 is 0 then; else NaN."""
+        self.loops.text.add("total = 0.0")
+        for place, output in enumerate(self.program.outputs):
+            size = f"{math.prod(output.shape or ())}{'*n' if output.batched else ''}"
+            self.loops.text.add(f"for k in range({size}): total += o{place}[k] * 0.0")
+        self.loops.text.add(f"u[{self.memory.unbatched.size}] = total")
+        self._part(True)
 
     def kernel(self) -> str:
         """The text of the kernel; it returns 0, or 1 + the number of an input of the wrong size."""

@@ -92,6 +92,8 @@ class Program:
         self._results = results
         self._report = report
         self._run: Run | None = None
+        self._run_given: Run | None = None
+        self._read: Callable[[Sequence[Any]], list[Any] | None] | None = None
         self._build: Callable[[Sequence[Any]], Any] | None = None
         self._source: str | None = None
 
@@ -129,7 +131,21 @@ class Program:
             LiftError: The arguments have another structure or shape.
             FloatingPointError: A result is not finite, though all inputs are, and ``check`` is on.
         """
-        return self.run_on(self.inputs.taken(args, kwargs))
+        found = NotImplemented if kwargs else self.quickly(args)
+        return self.run_on(self.inputs.taken(args, kwargs)) if found is NotImplemented else found
+
+    def quickly(self, args: Sequence[Any]) -> Any:
+        """The results for plain arrays of the right shapes; NotImplemented for arguments that take a closer look."""
+        if self._read is None:
+            self._read, axes = self.inputs.reader(as_given=self.engine == "jax")
+            if self.engine == "jax":  # which moves the axes in the code that it compiles
+                self._run_given = engines.build(self.engine, self._groups, {**self.options, "axes": axes})
+        arrays = self._read(args)
+        if arrays is None:
+            return NotImplemented
+        if self._run_given is not None:
+            return self._built(self._run_given(arrays))
+        return self.run_arrays(arrays)
 
     def run_on(self, arguments: Arguments) -> Any:
         """The results for arguments that were taken apart."""
@@ -137,18 +153,25 @@ class Program:
 
     def run_arrays(self, arrays: list[Floats]) -> Any:
         """The results for an array for each input group, in the structure of the function's results."""
-        found = self.run(arrays)
-        if self.check:
+        checked = getattr(self._run, "checked", None)
+        if checked is not None and self.check:
+            found, is_finite = checked(arrays)
+        else:
+            found, is_finite = self.run(arrays), not self.check
+        if not is_finite:
             self._check(arrays, found)
-        if self._build is None:
-            self._build = builder_of(self._results, self._outward())
-        return self._build(found)
+        return self._built(found)
 
     def run(self, arrays: list[Floats]) -> list[Floats]:
         """The engine's function: an array for each input group, an array for each result."""
         if self._run is None:
             self._run = engines.build(self.engine, self._groups, self.options)
         return self._run(arrays)
+
+    def _built(self, found: Sequence[Any]) -> Any:
+        if self._build is None:
+            self._build = builder_of(self._results, self._outward())
+        return self._build(found)
 
     def _outward(self) -> list[bool]:
         """Which of the results are given as plain numbers."""
@@ -189,7 +212,8 @@ class Program:
     def __getstate__(self) -> dict[str, Any]:
         from tinygrad_lite.lift.storage import made_portable
 
-        return {**self.__dict__, "_run": None, "_build": None, "inputs": made_portable(self.inputs)}
+        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build"))
+        return {**self.__dict__, **made_anew, "inputs": made_portable(self.inputs)}
 
 
 @dataclass(eq=False)
@@ -213,10 +237,6 @@ class Inputs:
     sources: list[list[int]]
     shapes: list[tuple[int, ...]]
     captured: list[Any] = field(default_factory=list)
-    _read: Reader | None = field(init=False, default=None, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_read": None}
 
     def taken(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
         """The arguments taken apart, if they have the structure."""
@@ -228,15 +248,23 @@ class Inputs:
             )
         return arguments
 
-    def quickly(self, args: Sequence[Any]) -> list[Any] | None:
-        """The arrays, where the arguments are plain ones of the right shapes; None where it takes a closer look."""
-        if self._read is None:
-            direct = self.sources == [[unit] for unit in range(len(self.sources))]
-            self._read = (direct and reader_of(self.signature)) or _give_up
-        arrays = self._read(args)
-        if arrays is not None and self.captured:
-            arrays.append(self._captured())
-        return arrays
+    def reader(self, as_given: bool = False) -> Reader:
+        """What reads plain arguments of this structure; it reads none where they take a closer look.
+
+        Args:
+            as_given: Whether arrays of any library are taken as they are, with samples along whatever axis these are.
+        """
+        direct = self.sources == [[unit] for unit in range(len(self.sources))]
+        found = reader_of(self.signature, as_given=as_given) if direct else None
+        if found is None or not self.captured:
+            return found or Reader(lambda args: None, [])
+        read, axes = found
+
+        def with_captured(args: Sequence[Any]) -> list[Any] | None:
+            arrays = read(args)
+            return None if arrays is None else [*arrays, self._captured()]
+
+        return Reader(with_captured, [*axes, None])
 
     def gathered(self, arguments: Arguments) -> list[Floats]:
         """An array for each input group."""
@@ -252,10 +280,6 @@ class Inputs:
 
     def _captured(self) -> Floats:
         return np.array([value.data for value in self.captured], dtype=np.float64)
-
-
-def _give_up(args: Sequence[Any]) -> None:
-    """What reads no arguments."""
 
 
 def positional_names(function: Callable[..., Any]) -> tuple[str, ...]:

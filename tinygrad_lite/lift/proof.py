@@ -30,6 +30,7 @@ AMPLIFIED = 1e4
 #: only the first two: it has many numbers, and all of them move.
 PROBES = 4
 LARGE = 50_000
+_MORE = 3
 #: Of how many samples the function itself is evaluated.
 SAMPLES = 3
 
@@ -67,6 +68,8 @@ def probes(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> Iter
             if draws_whole and not any(map(is_whole, arrays)):
                 continue
             yield _moved(arrays, batched, np.random.default_rng(seed), move, draws_whole)
+    for attempt in range(_MORE if any(batched) else 0):  # one sample of many may be what the function refuses
+        yield _moved(arrays, batched, np.random.default_rng([seed, attempt]), _nudged, True)
     yield [np.array(array) for array in arrays]
 
 

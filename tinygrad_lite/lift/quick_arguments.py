@@ -12,24 +12,30 @@ or None.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_lite.lift.arguments import Signature
 
-#: The arrays of all arguments; None where they are not as expected.
-Reader = Callable[[Sequence[Any]], "list[Any] | None"]
+
+class Reader(NamedTuple):
+    """What reads the arguments of one structure."""
+
+    #: The arrays of all arguments; None where they are not as expected.
+    read: Callable[[Sequence[Any]], list[Any] | None]
+    #: For each array the axis of its samples as the caller gives it; None where it has none.
+    axes: list[int | None]
 
 
 def reader_of(signature: Signature, *, as_given: bool = False) -> Reader | None:
-    """A function from arguments to the arrays of their units, samples along the last axis; None if there can be none.
+    """What turns arguments into the arrays of their units, samples along the last axis; None if there can be none.
 
     Args:
         signature: Of the arguments.
         as_given: Whether arrays of any library are taken, with their samples along whatever axis these are.
 
-    >>> read = reader_of(Signature((("array", (2,), 0), ("list", (("array", (3,), None), "number")))))
+    >>> read, _ = reader_of(Signature((("array", (2,), 0), ("list", (("array", (3,), None), "number")))))
     >>> [array.shape for array in read([np.zeros((5, 2)), [np.ones(3), 4.0]])]
     [(2, 5), (3,), ()]
     >>> read([np.zeros((5, 2)), [np.ones(4), 4.0]]) is None
@@ -41,8 +47,7 @@ def reader_of(signature: Signature, *, as_given: bool = False) -> Reader | None:
     except _UnreadError:
         return None
     exec(writer.text(), writer.names)
-    read: Reader = writer.names["read"]
-    return read
+    return Reader(writer.names["read"], writer.axes)
 
 
 class _UnreadError(Exception):
@@ -59,6 +64,7 @@ class _Writer:
             "asarray": np.asarray,
             "moveaxis": np.moveaxis,
         }
+        self.axes: list[int | None] = []
         self._as_given = as_given
         self._lines: list[str] = []
         self._arrays: list[str] = []
@@ -84,10 +90,10 @@ class _Writer:
         match part:
             case "number":
                 self._require(f"type({name}) is float")
-                self._arrays.append(f"asarray({name})")
+                self._add(f"asarray({name})", None)
             case ("array", tuple(shape), None):
                 self._require(f"{self._is_array(name)} and {name}.shape == {self._given(shape)}")
-                self._arrays.append(name)
+                self._add(name, None)
             case ("array", tuple(shape), int(axis)):
                 self._samples_of(name, shape, axis)
             case ("static", str(kind), key) if key is None or isinstance(key, (str, int, float, bool)):
@@ -113,11 +119,15 @@ class _Writer:
             self._require(f"{rest} == {self._given(shape)}")
         self._samples.append(f"{name}.shape[{place}]")
         if self._as_given or place == len(shape):
-            self._arrays.append(name)
+            self._add(name, place)
         elif len(shape) == 1:
-            self._arrays.append(f"{name}.T")
+            self._add(f"{name}.T", place)
         else:
-            self._arrays.append(f"moveaxis({name}, {place}, -1)")
+            self._add(f"moveaxis({name}, {place}, -1)", place)
+
+    def _add(self, array: str, axis: int | None) -> None:
+        self._arrays.append(array)
+        self.axes.append(axis)
 
     def _is_array(self, name: str) -> str:
         if self._as_given:
