@@ -48,7 +48,7 @@ def test_compiled_they_give_the_same_up_to_rounding_and_at_the_ends_what_numpy_g
     function = vector_functions.compiled()[name]
     xs = np.array([*ENDS, *np.random.default_rng(0).normal(scale=100.0, size=500)])
     found = np.array([function(x) for x in xs])
-    plain = np.array([getattr(vector_functions, name)(x) for x in xs])
+    plain = np.array([getattr(vector_functions, name)(x) for x in xs.tolist()])
     np.testing.assert_allclose(found, plain, rtol=4 * 2**-52, atol=5e-324)
     with np.errstate(all="ignore"):
         truth = vocabulary.numpy_functions()[name](np.array(ENDS))
