@@ -17,6 +17,8 @@ _ROWS: Final = 6
 #: So many numbers of scalar nodes are told.
 _NODES: Final = 20
 _SMALL: Final = 9
+#: Room at the end of a line: a browser's font may be wider than the one that Graphviz measured with.
+_SLACK: Final = "\u00a0"
 
 
 def card(box: Box, theme: Theme) -> str:
@@ -131,10 +133,10 @@ def _rows(box: Box, theme: Theme) -> list[str]:
 def _lines(box: Box, theme: Theme) -> list[str]:
     """All that a card says, line by line."""
     name = f"<B>{_text(theme.ink, shortened(box.line.name))}</B>"
-    shape = f"  {_text(theme.muted, box.line.shape)}" if box.line.shape else ""
+    shape = f"  {_text(theme.muted, box.line.shape + _SLACK)}" if box.line.shape else ""
     return [
         name + shape,
-        *(_text(theme.ink, row) for row in _statement(box)),
+        *(_text(theme.ink, row + _SLACK * (1 + len(row) // 16)) for row in _statement(box)),
         _text(theme.muted, _counted(box), _SMALL),
     ]
 
