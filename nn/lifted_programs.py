@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.arguments import Unit, take_apart
-from tinygrad_lite.lift.lifting import _merged as merged
+from tinygrad_lite.lift.arguments import Unit, merged, take_apart
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.modes import is_tracing

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.lift import jax_engine
+from tinygrad_lite.lift import jax_engine, vocabulary
 from tinygrad_lite.lift.jax_library import library, x64
 from tinygrad_lite.nn.batches import Samples
 from tinygrad_lite.nn.lifted_programs import Programs
@@ -183,7 +183,7 @@ class ScannedSteps(LiftedSteps):
         jnp = library().numpy
         program = jax_engine.as_function(programs.program("step", size)._groups)
         outputs = jax_engine.as_function(programs.program("outputs", size)._groups) if self.metrics else None
-        arithmetic = SimpleNamespace(**jax_engine._vocabulary())
+        arithmetic = SimpleNamespace(**vocabulary.jax_functions())
         limit, counted = self.clip_grad_norm, self._counted
 
         def step(parameters: Any, state: Any, batch: Any, inputs: Any, targets: Any, captured: Any) -> Any:

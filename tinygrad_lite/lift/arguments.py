@@ -19,6 +19,8 @@ from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
 _NUMBERS = (float, int, np.floating, np.integer)
+#: What units have in common that are one input group: their paths before and after a number, their shape and axis.
+_Family = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], int | None]
 #: A list of so many matrices may be one of samples, and is one array.
 _FEW = 16
 
@@ -291,3 +293,37 @@ def _nested(array: Any, kinds: Sequence[str]) -> Any:
 
 def _text(path: Sequence[str]) -> str:
     return ".".join(path)
+
+
+def merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Which units make up one input group: the neurons of a layer, each with weights of its own, are one matrix.
+
+    Units whose paths differ in one number, which runs from 0 in all of them, and whose shapes are equal.
+    """
+    groups = [(unit.path, [number]) for number, unit in enumerate(units)]
+    for depth in range(1, max((len(unit.path) for unit in units), default=0)):
+        families: dict[_Family | int, list[int]] = {}
+        for number, (path, members) in enumerate(groups):
+            family = _family(path, units[members[0]], depth) if len(members) == 1 else None
+            families.setdefault(number if family is None else family, []).append(number)
+        found = []
+        for key, numbers in families.items():
+            if isinstance(key, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
+                before, after, *_ = key
+                found.append((min(numbers), ((*before, *after), [groups[number][1][0] for number in numbers])))
+            else:
+                found += [(number, groups[number]) for number in numbers]
+        groups = [group for _, group in sorted(found, key=lambda item: item[0])]
+    return groups
+
+
+def _family(path: tuple[str, ...], unit: Unit, depth: int) -> _Family | None:
+    """What units have in common that may differ in one number of their paths, so far from the end; None if not this."""
+    place = len(path) - depth
+    if place < 1 or not path[place].isdigit() or len(unit.shape) > 1 or unit.whole:
+        return None
+    return path[:place], path[place + 1 :], unit.shape, unit.axis
+
+
+def _counts_up(names: Sequence[str]) -> bool:
+    return len(names) > 1 and list(names) == [str(i) for i in range(len(names))]

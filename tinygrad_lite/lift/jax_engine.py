@@ -222,13 +222,8 @@ def _compiled(program: Groups, source: Source, dtype: str) -> Callable[..., tupl
 
 def _operations(source: Source) -> dict[str, Any]:
     """JAX's functions for the operations that the source uses."""
-    known = _vocabulary()
+    known = vocabulary.jax_functions()
     return {name: known.get(op) or _element_by_element(op, known) for name, op in source.operations.items()}
-
-
-def _vocabulary() -> Mapping[str, Any]:
-    """All operations of the table."""
-    return vocabulary.jax_functions()
 
 
 def _element_by_element(operation: str, known: Mapping[str, Any]) -> Callable[..., Any]:

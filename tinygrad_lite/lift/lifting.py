@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift import engines, proof, tidying
-from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, take_apart
+from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, merged, take_apart
 from tinygrad_lite.lift.canonical import canonical
 from tinygrad_lite.lift.grouping import grouped
 from tinygrad_lite.lift.groups import Group, Groups, Output
@@ -30,8 +30,6 @@ from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import STATE, Value
 
 Floats = NDArray[np.float64]
-#: What units have in common that are one input group: their paths before and after a number, their shape and axis.
-_Family = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], int | None]
 #: How many programs a lifted function keeps.
 _KEPT: Final = 64
 
@@ -276,10 +274,10 @@ class Lifted:
         self, arguments: Arguments, leaves: list[list[Value]], graph: Graph
     ) -> tuple[Inputs, list[Group], NDArray[np.intp], NDArray[np.intp]]:
         """The input groups, and for each leaf of the graph its group and place."""
-        merged = _merged(arguments.units)
+        families = merged(arguments.units)
         groups = []
         owner: dict[int, tuple[int, int]] = {}
-        for number, (path, members) in enumerate(merged):
+        for number, (path, members) in enumerate(families):
             first = arguments.units[members[0]]
             shape = first.shape if len(members) == 1 else (len(members), *first.shape)
             groups.append(Group("input", shape, path=".".join(path), batched=first.axis is not None))
@@ -306,8 +304,8 @@ class Lifted:
             self._batch,
             self._static,
             arguments.signature,
-            [members for _, members in merged],
-            [group.shape for group in groups[: len(merged)]],
+            [members for _, members in families],
+            [group.shape for group in groups[: len(families)]],
             captured,
         )
         return inputs, groups, unit, places
@@ -468,40 +466,6 @@ def _arranged(nodes: Sequence[Value], shape: tuple[int, ...]) -> Any:
     array = np.empty(len(nodes), dtype=object)
     array[:] = nodes
     return array.reshape(shape)
-
-
-def _merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
-    """Which units make up one input group: the neurons of a layer, each with weights of its own, are one matrix.
-
-    Units whose paths differ in one number, which runs from 0 in all of them, and whose shapes are equal.
-    """
-    groups = [(unit.path, [number]) for number, unit in enumerate(units)]
-    for depth in range(1, max((len(unit.path) for unit in units), default=0)):
-        families: dict[_Family | int, list[int]] = {}
-        for number, (path, members) in enumerate(groups):
-            family = _family(path, units[members[0]], depth) if len(members) == 1 else None
-            families.setdefault(number if family is None else family, []).append(number)
-        found = []
-        for key, numbers in families.items():
-            if isinstance(key, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
-                before, after, *_ = key
-                found.append((min(numbers), ((*before, *after), [groups[number][1][0] for number in numbers])))
-            else:
-                found += [(number, groups[number]) for number in numbers]
-        groups = [group for _, group in sorted(found, key=lambda item: item[0])]
-    return groups
-
-
-def _family(path: tuple[str, ...], unit: Unit, depth: int) -> _Family | None:
-    """What units have in common that may differ in one number of their paths, so far from the end; None if not this."""
-    place = len(path) - depth
-    if place < 1 or not path[place].isdigit() or len(unit.shape) > 1 or unit.whole:
-        return None
-    return path[:place], path[place + 1 :], unit.shape, unit.axis
-
-
-def _counts_up(names: Sequence[str]) -> bool:
-    return len(names) > 1 and list(names) == [str(i) for i in range(len(names))]
 
 
 def _mark_constants(graph: Graph, unit: NDArray[np.intp]) -> None:
