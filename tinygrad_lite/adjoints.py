@@ -10,14 +10,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mypy_extensions import i32
+
 from tinygrad_lite.arithmetic import IEEELimits
 from tinygrad_lite.dispatch import VALUE
 from tinygrad_lite.modes import is_traced
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
+    ADD,
     CONSTANT,
     LOCK,
+    MUL,
     STATE,
+    SUB,
     Value,
     check_fresh,
     local_derivatives,
@@ -47,29 +52,107 @@ def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
 
 def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:
     """∂output/∂input for each input: a Value, or a float where it is a constant."""
-    order = _fresh_order(output)
-    active = {id(x) for x in inputs}
-    for node in reversed(order):
-        if id(node) not in active:
-            for parent in node.parents:
-                if id(parent) in active:
-                    active.add(id(node))
-                    break
-    adjoints: dict[int, Any] = {id(output): 1.0}
+    graph = _Numbered(output, inputs)
+    active = graph.active
+    adjoints: list[Any] = [None] * len(active)
+    adjoints[graph.output] = 1.0
     with IEEELimits():
-        for node in order:
-            adjoint = adjoints.get(id(node))
-            if adjoint is None or id(node) not in active:
+        for i in range(len(graph.order)):
+            adjoint = adjoints[i + 1]
+            if adjoint is None or not active[i + 1]:
                 continue
-            parents = node.parents
-            wanted = [id(parent) in active for parent in parents]
+            node = graph.order[i]
+            code = node._code
+            start: i32 = graph.starts[i]
+            end: i32 = graph.starts[i + 1]
+            if code in (ADD, SUB, MUL):  # most nodes; a test holds these equal to the table's rules
+                x, y = node._a, node._b
+                first: i32 = graph.operands[start]
+                second: i32 = graph.operands[start + 1]
+                if active[first]:
+                    part = times(adjoint, _in_rule(y) if code == MUL else 1.0)
+                    adjoints[first] = plus(adjoints[first], part)
+                if active[second]:
+                    part = times(adjoint, _in_rule(x) if code == MUL else 1.0 if code == ADD else -1.0)
+                    adjoints[second] = plus(adjoints[second], part)
+                continue
+            numbers = graph.operands[start:end]
+            wanted = [active[number] for number in numbers]
             partials = recorded_partials(node, wanted)
-            for k in range(len(parents)):
+            for k in range(len(numbers)):
                 if wanted[k]:
-                    key = id(parents[k])
-                    adjoints[key] = plus(adjoints.get(key), times(adjoint, partials[k]))
-    found = [adjoints.get(id(x)) for x in inputs]
-    return [0.0 if x is None else x for x in found]
+                    adjoints[numbers[k]] = plus(adjoints[numbers[k]], times(adjoint, partials[k]))
+    return [0.0 if adjoints[number] is None else adjoints[number] for number in graph.inputs]
+
+
+class _Numbered:
+    """The graph below an output as numbers, so that a sweep needs no dictionaries.
+
+    Attributes:
+        order: The nodes from the output downwards, those with operands; they have the numbers 1, 2, 3 ...
+        starts: Where the operands of each begin in ``operands``; one more at the end.
+        operands: Numbers; 0 for leaves that are no inputs.
+        active: By number, whether a node depends on an input.
+        output: The number of the output; 0 if it depends on no operand and is no input.
+        inputs: The number of each input.
+    """
+
+    def __init__(self, output: Value, inputs: Sequence[Value]) -> None:
+        order = _fresh_order(output)
+        operands: list[int] = []
+        starts: list[int] = [0]
+        with LOCK:
+            try:
+                count: i32 = 1
+                for node in order:
+                    node._pending = count  # counts of edges are 0 between traversals, and must be so again
+                    count += 1
+                active = [False] * len(order)
+                active.append(False)
+                for x in inputs:
+                    if x._pending == 0:
+                        x._pending = count
+                        count += 1
+                        active.append(True)
+                    else:
+                        active[x._pending] = True
+                for node in order:
+                    details = node._details
+                    if details is not None:
+                        for parent in details.first:
+                            operands.append(parent._pending)  # noqa: PERF401 (quicker than a generator, compiled)
+                        for parent in details.second:
+                            operands.append(parent._pending)  # noqa: PERF401 (as above)
+                    if node._a is not None:
+                        operands.append(node._a._pending)
+                    if node._b is not None:
+                        operands.append(node._b._pending)
+                    starts.append(len(operands))
+                self.inputs: list[int] = [x._pending for x in inputs]
+                self.output: int = output._pending
+            finally:
+                for node in order:
+                    node._pending = 0
+                for x in inputs:
+                    x._pending = 0
+        for i in range(len(order) - 1, -1, -1):
+            if not active[i + 1]:
+                for k in range(starts[i], starts[i + 1]):
+                    if active[operands[k]]:
+                        active[i + 1] = True
+                        break
+        self.order: list[Value] = order
+        self.starts: list[int] = starts
+        self.operands: list[int] = operands
+        self.active: list[bool] = active
+
+
+def _in_rule(operand: Value | None) -> Any:
+    """An operand as a rule takes it: a constant as a plain number, but for one that ``lift`` traces as an input."""
+    assert operand is not None
+    if operand._code == CONSTANT and (STATE.tracing == 0 or not is_traced(operand)):
+        return operand._data
+    return operand
 
 
 def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Sequence[Any], higher: bool) -> list[Any]:
@@ -112,10 +195,7 @@ def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
     """
     op = BY_CODE[node._code]
     assert op is not None
-    operands = [
-        parent._data if parent._code == CONSTANT and (STATE.tracing == 0 or not is_traced(parent)) else parent
-        for parent in node.parents
-    ]
+    operands = [_in_rule(parent) for parent in node.parents]
     if op.arity < 0:
         return list(op.partials[0](VALUE, operands, node))
     return [op.partials[k](VALUE, *operands, node) if wanted[k] else None for k in range(len(operands))]
@@ -131,6 +211,8 @@ def times(x: Any, y: Any) -> Any:
         if is_traced(x):
             return x * y
         return None
+    if isinstance(x, Value) and isinstance(y, Value):
+        return x * y
     if isinstance(y, float):
         x, y = y, x
     if isinstance(x, float):
@@ -149,6 +231,8 @@ def plus(x: Any, y: Any) -> Any:
     """x + y, where None stands for nothing to add."""
     if x is None:
         return y
+    if isinstance(x, Value) and isinstance(y, Value):
+        return x + y
     return x if y is None else x + y
 
 

@@ -134,6 +134,10 @@ class Draft:
     def join_edges(self) -> None:
         """Puts the new edges into their rows; those of replaced nodes go."""
         kept = ~self.replaced[self.edge_nodes]
+        in_order = not self.more.nodes and kept.all() and (self.edge_nodes[1:] >= self.edge_nodes[:-1]).all()
+        if in_order:
+            self._count_edges()
+            return
         nodes = np.concatenate([self.edge_nodes[kept], *self.more.nodes])
         operands = np.concatenate([self.edge_operands[kept], *self.more.operands])
         signs = np.concatenate([self.edge_signs[kept], *self.more.signs])
@@ -154,3 +158,21 @@ class Draft:
             self.edge_nodes, self.edge_operands = self.edge_nodes[kept], self.edge_operands[kept]
             self.edge_signs = self.edge_signs[kept]
             self._count_edges()
+
+
+def follow(above: Integers, sign: NDArray[np.int8] | None = None) -> None:
+    """Lets each node point at the end of its chain, by pointer jumping (Wyllie 1979): as many rounds as doublings.
+
+    Args:
+        above: The node that each points at; itself, at the end of a chain. It is changed in place.
+        sign: Of each step; then that of the whole way.
+    """
+    moving = np.flatnonzero(above != np.arange(len(above)))
+    while len(moving):
+        here = above[moving]
+        further = above[here]
+        on = further != here
+        moving, here, further = moving[on], here[on], further[on]
+        if sign is not None:
+            sign[moving] = sign[moving] * sign[here]
+        above[moving] = further

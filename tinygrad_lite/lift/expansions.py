@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_lite.lift.draft import CONSTANT, SUM, Draft, Integers
+from tinygrad_lite.lift.draft import CONSTANT, SUM, Draft, Integers, follow
 from tinygrad_lite.lift.row_hashes import row_hashes
 from tinygrad_lite.ops import TABLE
 
@@ -63,11 +63,11 @@ def fold_extremes(draft: Draft) -> None:
         inner = (draft.codes[operands] == TABLE[name].code) & (uses[operands] == 1)
         above = np.arange(len(draft.codes))
         above[operands[inner]] = rows[inner]
-        top = _ends(above)
-        owners, members = top[rows[~inner]], operands[~inner]
+        follow(above)
+        owners, members = above[rows[~inner]], operands[~inner]
         many = np.bincount(owners, minlength=len(draft.codes)) >= _LEAST_FOLDED
         folded = np.flatnonzero(many)
-        draft.replaced[nodes[many[top[nodes]]]] = True
+        draft.replaced[nodes[many[above[nodes]]]] = True
         draft.rewrite(folded, code)
         chosen = many[owners]
         draft.more.add(owners[chosen], members[chosen])
@@ -226,15 +226,6 @@ def resolve_lookups(draft: Draft) -> None:
         fixed = np.isfinite(places)
         nodes, places = nodes[fixed], places[fixed].astype(np.intp) % sizes[fixed]
         draft.stand_for(nodes, draft.edge_operands[draft.starts[nodes] + places])
-
-
-def _ends(above: Integers) -> Integers:
-    """Where each chain of nodes ends, whose next ones these are."""
-    while True:
-        further = above[above]
-        if (further == above).all():
-            return above
-        above = further
 
 
 def _distinct_rows(owners: Integers, operands: Integers, count: int) -> tuple[Integers, Integers]:

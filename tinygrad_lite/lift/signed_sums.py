@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.draft import CONSTANT, SUM, Draft, Integers
+from tinygrad_lite.lift.draft import CONSTANT, SUM, Draft, Integers, follow
 from tinygrad_lite.lift.expansions import MUL, TRUEDIV
 
 
@@ -147,12 +147,7 @@ def _find_aliases(draft: Draft) -> None:
     single = np.flatnonzero((draft.codes == SUM) & (draft.counts == 1))
     draft.alias[single] = draft.edge_operands[draft.starts[single]]
     draft.alias_sign[single] = draft.edge_signs[draft.starts[single]]
-    while True:
-        further = draft.alias[draft.alias]
-        if (further == draft.alias).all():
-            return
-        draft.alias_sign = draft.alias_sign * draft.alias_sign[draft.alias]
-        draft.alias = further
+    follow(draft.alias, draft.alias_sign)
 
 
 def _resolved(draft: Draft, nodes: Integers) -> tuple[Integers, NDArray[np.int8]]:
@@ -197,16 +192,13 @@ def _merge_sums(draft: Draft) -> None:
         & (draft.codes[draft.edge_operands] == SUM)
         & (uses[draft.edge_operands] == 1)
     )
+    if not inner.any():
+        return
     above = np.arange(len(draft.codes))
     sign = np.ones(len(draft.codes), dtype=np.int8)
     above[draft.edge_operands[inner]] = draft.edge_nodes[inner]
     sign[draft.edge_operands[inner]] = draft.edge_signs[inner]
-    while True:
-        further = above[above]
-        if (further == above).all():
-            break
-        sign = sign * sign[above]
-        above = further
+    follow(above, sign)
     draft.shifted[above[draft.shifted]] = True
     nodes = np.where(draft.codes[draft.edge_nodes] == SUM, above[draft.edge_nodes], draft.edge_nodes)
     signs = np.where(nodes == draft.edge_nodes, draft.edge_signs, draft.edge_signs * sign[draft.edge_nodes])

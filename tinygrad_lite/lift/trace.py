@@ -9,6 +9,7 @@ Cost: one pass over the nodes. Nothing is decided here: what the graph says is k
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,12 +51,11 @@ def graph_of(roots: list[Value]) -> Graph:
     codes, counts, operands, numbers, leaves, positions = arrays_of(roots)
     roots.clear()  # nothing else holds the graph: it goes, all but its leaves
     starts = np.zeros(len(codes) + 1, dtype=np.intp)
-    np.cumsum(np.asarray(counts, dtype=np.intp), out=starts[1:])
-    return Graph(
-        np.asarray(codes, dtype=np.intp),
-        starts,
-        np.asarray(operands, dtype=np.intp),
-        np.asarray(numbers, dtype=np.float64),
-        leaves,
-        np.asarray(positions, dtype=np.intp),
-    )
+    np.cumsum(_integers(counts), out=starts[1:])
+    floats = np.frombuffer(array("d", numbers), dtype=np.float64)
+    return Graph(_integers(codes), starts, _integers(operands), floats, leaves, _integers(positions))
+
+
+def _integers(numbers: list[int]) -> Integers:
+    """As an array: by way of Python's, which reads a list in half the time that NumPy takes."""
+    return np.frombuffer(array("q", numbers), dtype=np.int64).astype(np.intp)
