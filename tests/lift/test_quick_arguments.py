@@ -77,7 +77,8 @@ def test_the_arrays_are_those_of_arguments_taken_apart(shared, shape, data):
         [(np.zeros((2, 4)),), np.zeros((5, 4))],  # another shape
         [(np.zeros((2, 3)),), np.zeros((5, 5))],  # samples of another shape
         [(np.zeros((2, 3)),), np.zeros(5)],
-        [(np.zeros((2, 3), dtype=np.float32),), np.zeros((5, 4))],
+        [(np.zeros((2, 3), dtype=object),), np.zeros((5, 4))],
+        [(np.zeros((2, 3), dtype=complex),), np.zeros((5, 4))],
         [(np.zeros((2, 3)), 1.0), np.zeros((5, 4))],
         [(np.zeros((2, 3)),)],
         [(np.zeros((2, 3)),), [[0.0] * 4] * 5],
@@ -119,3 +120,12 @@ def test_text_from_strangers_is_never_run():
     assert read is not None
     assert len(read(arguments)) == 1
     assert read([{key: np.zeros(2)}, "another"]) is None
+
+
+def test_integers_and_narrow_floats_become_floats():
+    arguments = [np.zeros((2, 3)), np.zeros(5)]
+    read = read_of(take_apart((), arguments, {}, (None, 0), ()).signature)
+    assert read is not None
+    found = read([np.ones((2, 3), dtype=np.float32), np.arange(5)])
+    assert [array.dtype for array in found] == [np.float64, np.float64]
+    assert found[1].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]

@@ -53,12 +53,14 @@ class _Operands:
         return _Operands(self.group, self.places[members], None if self.numbers is None else self.numbers[members])
 
     def spare(self) -> list[Integers]:
-        """Which of its numbers each scalar reads, in the order of their first use; nothing if all read the same."""
+        """Which of its numbers each scalar reads, in the order of their use; nothing if all read the same."""
         if self.numbers is None or (self.numbers == self.numbers[0]).all():
             return []
         _, firsts, which = np.unique(self.numbers, return_index=True, return_inverse=True)
         rank = np.empty(len(firsts), dtype=np.intp)
         rank[np.argsort(firsts)] = np.arange(len(firsts))
+        if (np.diff(rank) < 0).all():  # a derivative uses numbers in the order against that of the code
+            rank = rank[::-1]
         return [rank[which]]
 
 

@@ -315,10 +315,11 @@ class Lifted:
     def _prove(self, program: Program, arguments: Arguments) -> float:
         """Compares the program with the function on probes; the largest difference."""
         worst = 0.0
-        for seed in range(proof.PROBES if program.report().nodes < proof.LARGE else 2):
-            arrays, eager = self._probed(arguments, seed)
-            samples = _fewer(arguments, arrays)
-            lifted = program.run(program.inputs.gathered(samples))
+        is_large = program.report().nodes >= proof.LARGE
+        few = 2 if is_large else proof.SAMPLES
+        for seed in range(2 if is_large else proof.PROBES):
+            arrays, eager = self._probed(arguments, seed, few)
+            lifted = program.run_to_prove(program.inputs.gathered(replace(arguments, arrays=arrays)))
             found = proof.largest_difference([np.asarray(a) for a in lifted], eager)
             if found.relative > proof.TOLERANCE and not self._only_rounding(arguments, arrays, lifted, eager):
                 raise LiftError(
@@ -342,15 +343,19 @@ class Lifted:
                 "as an argument."
             )
 
-    def _probed(self, arguments: Arguments, seed: int) -> tuple[list[Floats], list[Floats]]:
-        """The boldest probe on which the function gives finite numbers, and these."""
-        *others, given = proof.probes(arguments.arrays, [unit.axis is not None for unit in arguments.units], seed)
-        for arrays in others:
+    def _probed(self, arguments: Arguments, seed: int, few: int) -> tuple[list[Floats], list[Floats]]:
+        """The boldest probe, of a few samples, on which the function gives finite numbers, and these."""
+        batched = [unit.axis is not None for unit in arguments.units]
+        probes = [
+            [array[..., :few] if has else array for array, has in zip(arrays, batched, strict=True)]
+            for arrays in proof.probes(arguments.arrays, batched, seed)
+        ]
+        for arrays in probes[:-1]:
             with suppress(Exception):  # the function may take no such numbers, and say so in any way
                 eager = self._eagerly(arguments, arrays)
                 if all(np.isfinite(array).all() for array in eager):
                     return arrays, eager
-        return given, self._eagerly(arguments, given)
+        return probes[-1], self._eagerly(arguments, probes[-1])
 
     def _only_rounding(self, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]) -> bool:
         """Whether the function amplifies rounding as much as the results differ."""
@@ -367,9 +372,9 @@ class Lifted:
         """The results of the function itself, on floats."""
         if arguments.samples is None:
             return self._called(arguments, arrays)
-        few = min(arguments.samples, proof.SAMPLES)
+        count = next(a.shape[-1] for a, unit in zip(arrays, arguments.units, strict=True) if unit.axis is not None)
         each = []
-        for sample in range(few):
+        for sample in range(count):
             numbers = [
                 array[..., sample] if unit.axis is not None else array
                 for unit, array in zip(arguments.units, arrays, strict=True)
@@ -484,14 +489,3 @@ def _reported(name: str, nodes: int, program: Groups, seconds: dict[str, float])
         sum(any(t.mask is not None for t in g.terms) for g in statements),
         seconds,
     )
-
-
-def _fewer(arguments: Arguments, arrays: Sequence[Floats]) -> Arguments:
-    """The arguments with other arrays, and no more samples than the eager run has."""
-    if arguments.samples is None:
-        return replace(arguments, arrays=list(arrays))
-    few = [
-        array[..., : proof.SAMPLES] if unit.axis is not None else array
-        for unit, array in zip(arguments.units, arrays, strict=True)
-    ]
-    return replace(arguments, arrays=few)

@@ -93,6 +93,7 @@ class _Writer:
                 self._add(f"asarray({name})", None)
             case ("array", tuple(shape), None):
                 self._require(f"{self._is_array(name)} and {name}.shape == {self._given(shape)}")
+                self._convert(name)
                 self._add(name, None)
             case ("array", tuple(shape), int(axis)):
                 self._samples_of(name, shape, axis)
@@ -118,6 +119,7 @@ class _Writer:
             rest = f"{name}.shape[:{place}] + {name}.shape[{place + 1}:]"
             self._require(f"{rest} == {self._given(shape)}")
         self._samples.append(f"{name}.shape[{place}]")
+        self._convert(name)
         if self._as_given or place == len(shape):
             self._add(name, place)
         elif len(shape) == 1:
@@ -132,7 +134,12 @@ class _Writer:
     def _is_array(self, name: str) -> str:
         if self._as_given:
             return f"hasattr({name}, 'dtype') and {name}.dtype != object"
-        return f"type({name}) is ndarray and {name}.dtype is float64"
+        return f"type({name}) is ndarray and {name}.dtype.kind in 'fiub'"
+
+    def _convert(self, name: str) -> None:
+        """Labels and indices are often integers."""
+        if not self._as_given:
+            self._lines.append(f" if {name}.dtype is not float64: {name} = asarray({name}, float64)")
 
     def _require(self, condition: str) -> None:
         self._lines.append(f" if not ({condition}): return None")
