@@ -27,8 +27,9 @@ import json, sys
 import numpy as np
 import jax
 from dense_program import dense_inputs, dense_program
+import tinygrad_lite as tg
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift import jax_engine
+from tinygrad_lite.lift import jax_engine, lift
 from tinygrad_lite.lift.jax_library import x64
 from tinygrad_lite.lift.sharding import divided, mesh_of
 
@@ -39,6 +40,21 @@ def descended(run, inputs, steps):
         loss, *gradients, residuals = run([*parameters, x, y])
         losses.append(float(loss))
         parameters = [np.asarray(p) - 0.1 * np.asarray(g) for p, g in zip(parameters, gradients)]
+    return losses
+
+def loss(w, b, x, y):
+    return (tg.tanh(sum(wk * xk for wk, xk in zip(w, x)) + b) - y) ** 2
+
+def trained(samples, **options):
+    # losses of a few steps of gradient descent, by a lifted function of scalars
+    step = lift(tg.value_and_grad(loss, (0, 1)), batch=(None, None, 0, 0), engine="jax", **options)
+    rng = np.random.default_rng(0)
+    w, b, x, y = rng.normal(size=3), 0.5, rng.normal(size=(12, 3)), rng.normal(size=12)
+    losses = []
+    for _ in range(4):
+        found, (dw, db) = step(w, b, x[samples], y[samples])
+        losses.append(float(found))
+        w, b = w - 0.1 * np.asarray(dw), b - 0.1 * float(db)
     return losses
 """
 
@@ -71,6 +87,7 @@ print(json.dumps({
     "text": four.text(inputs),
     "text_of_one": one.text(inputs),
     "scanned": [np.asarray(losses).tolist() for losses in scanned],
+    "lifted": [trained(slice(12), **options) for options in ({}, {"devices": 4}, {"devices": mesh})],
     "scanned_on": len(placed[0].sharding.device_set),
 }))
 """
@@ -95,6 +112,7 @@ print(json.dumps({
     "local": local,
     "global": descended(run, [*parameters, *whole], 4),
     "refused": refused,
+    "lifted": trained(mine, devices=4),
 }))
 jax.distributed.shutdown()
 """
@@ -155,6 +173,13 @@ def test_steps_on_batches_that_are_divided_give_the_same_losses(four_devices):
     assert np.allclose(four, one, rtol=1e-9)
 
 
+def test_a_lifted_function_trains_on_many_devices_as_on_one(four_devices):
+    one, *others = four_devices["lifted"]
+    assert len(set(one)) == 4
+    for losses in others:
+        assert np.allclose(losses, one, rtol=1e-9)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -179,6 +204,11 @@ def test_two_processes_give_the_losses_of_one(two_processes):
     for process in two_processes:
         assert np.allclose(process["local"], truth, rtol=1e-9)
         assert np.allclose(process["global"], truth, rtol=1e-9)
+
+
+def test_a_lifted_function_trains_on_two_processes_as_on_one(four_devices, two_processes):
+    for process in two_processes:
+        assert np.allclose(process["lifted"], four_devices["lifted"][0], rtol=1e-9)
 
 
 def test_what_processes_cannot_share_is_refused_in_each(two_processes):
