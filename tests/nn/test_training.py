@@ -1076,7 +1076,7 @@ def bad(**options: Any) -> Callable[[], Any]:
         (bad(generator="0"), TypeError, "generator is a random.Random"),
         (bad(loss=lambda o, t: 1.0), TypeError, "the loss of a batch is one Value, and the loss function gave float"),
         (bad(loss=lambda o, t: o), TypeError, "the loss function gave list"),
-        (bad(engine="numba"), TypeError, "engine"),
+        (bad(engine="tensors"), ValueError, "engine is one of 'eager', 'numpy', 'numba', 'jax', not 'tensors'"),
         (lambda: EarlyStopping(patience=0), ValueError, "patience is at least 1 epoch, not 0"),
         (lambda: BestWeights(mode="less"), ValueError, r"mode is 'min' \(less is better\) or 'max', not 'less'"),
         (lambda: BestWeights(min_delta=-1.0), ValueError, "min_delta is at least 0, not -1.0"),
