@@ -321,12 +321,12 @@ def test_normalising_gathers_nothing(name):
     assert not gathers(lifted(value_and_grad(NORMALISATIONS[name][0]), numbers(3, 4)))
 
 
-@pytest.mark.xfail(
-    reason="a folded maximum that a gradient goes through is as many groups as it has steps", strict=True
-)
-def test_softmax_shifted_by_a_folded_maximum_does_not_grow():
-    small, large = (lifted(value_and_grad(_shifted_softmax_by_hand), numbers(3, size)) for size in (4, 7))
-    assert count(small) == count(large)
+def test_the_gradient_of_a_maximum_folded_by_hand_is_a_few_statements_for_each_step():
+    counts = [count(lifted(value_and_grad(_shifted_softmax_by_hand), numbers(3, size))) for size in (4, 5, 6, 7)]
+    steps = np.diff(counts)
+    assert (steps == steps[0]).all()
+    assert steps[0] <= 12
+    assert count(lifted(value_and_grad(_shifted_softmax_by_hand), numbers(6, 4))) == counts[0]  # whatever the rows
 
 
 def test_the_maximum_of_a_row_is_one_fold():
