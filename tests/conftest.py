@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import pkgutil
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +19,19 @@ settings.register_profile(
 )
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_finish() -> None:
+    """Imports the whole package in each process of a parallel run.
+
+    Hypothesis also draws the constants of what is imported by then: that must not depend on the tests that a process
+    had before, for these differ from run to run.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for name in ("tinygrad_lite", *(f"tinygrad_lite.{part}" for part in ("lift", "nn", "testing", "viz"))):
+            for module in pkgutil.iter_modules(importlib.import_module(name).__path__, f"{name}."):
+                with contextlib.suppress(ImportError):  # an extra is not installed
+                    importlib.import_module(module.name)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,9 @@ import pytest
 
 import tinygrad_lite
 from tinygrad_lite import Value
+from tinygrad_lite.operation import Op
+from tinygrad_lite.ops import TABLE
+from tinygrad_lite.testing import sampling
 
 
 @pytest.mark.parametrize("name", ["lift", "nn", "testing", "viz"])
@@ -26,6 +29,15 @@ def test_importing_the_package_imports_no_numpy() -> None:
     code = "import sys, tinygrad_lite; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in TABLE.values() if op.public and op.arity == 1])
+def test_a_function_of_a_number_is_that_of_a_value(op: Op) -> None:
+    function = getattr(tinygrad_lite, op.name)
+    for point in sampling.points(op, 2, seed=1):
+        result = function(*point)
+        assert type(result) is float
+        assert result == function(Value(*point)).data
 
 
 # ----------------------------------------------------------------------------------------------------- lift
