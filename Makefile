@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 # what is compiled, and what an editable installation cannot read where it lies; all other files it can
 SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
 PACKAGES := $(wildcard tinygrad_lite/*/*.py nn/*.py viz/*.py viz/page/*)
-# tests of the engine, and of what lift needs of it; pages and notebooks are about all the rest
-ENGINE_TESTS := $(filter-out tests/test_notebooks.py,$(wildcard tests/test_*.py)) $(wildcard tests/lift/test_trac*.py) \
+# tests of the engine, and of what lift and nn need of it; pages and notebooks are about all the rest
+ENGINE_TESTS := $(filter-out tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
+	$(wildcard tests/lift/test_trac*.py) tests/lift/test_vocabulary.py tests/nn/test_module_transforms.py \
 	--deselect tests/test_docstrings.py::test_examples_on_page
 OUT ?= out
 # what the development environment has besides; CI adds fast, jax and peers
