@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError, TraceError
-from tinygrad_lite.lift import engines, proof, tidying
+from tinygrad_lite.lift import engines, proof, rounding, tidying
 from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, merged, take_apart
 from tinygrad_lite.lift.canonical import canonical
 from tinygrad_lite.lift.grouping import grouped
@@ -321,7 +321,7 @@ class Lifted:
             arrays, eager = self._probed(arguments, seed, few)
             lifted = program.run_to_prove(program.inputs.gathered(replace(arguments, arrays=arrays)))
             found = proof.largest_difference([np.asarray(a) for a in lifted], eager)
-            if found.relative > proof.TOLERANCE and not self._only_rounding(arguments, arrays, lifted, eager):
+            if found.relative > proof.TOLERANCE and not self._only_rounding(program, arguments, arrays, lifted, eager):
                 raise LiftError(
                     f"the program of {self._name} is not the function: on a probe, number {found.place} of result "
                     f"{found.result} is {found.lifted!r} instead of {found.eager!r}. Most likely the function's graph "
@@ -357,14 +357,18 @@ class Lifted:
                     return arrays, eager
         return probes[-1], self._eagerly(arguments, probes[-1])
 
-    def _only_rounding(self, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]) -> bool:
-        """Whether the function amplifies rounding as much as the results differ."""
+    def _only_rounding(
+        self, program: Program, arguments: Arguments, arrays: list[Floats], lifted: Any, eager: list[Floats]
+    ) -> bool:
+        """Whether the results differ by no more than rounding can make them."""
         self._check_repeats(arguments, arrays, eager)
-        bounds = proof.rounding(lambda xs: self._eagerly(arguments, list(xs)), arrays)
-        for ours, truth, bound in zip(lifted, eager, bounds, strict=True):
+        shaken = proof.rounding(lambda xs: self._eagerly(arguments, list(xs)), arrays)
+        bounds = rounding.bounds(program._groups, program.inputs.gathered(replace(arguments, arrays=arrays)))
+        for ours, truth, moved, bound in zip(lifted, eager, shaken, bounds, strict=True):
             difference = np.abs(np.asarray(ours, dtype=np.float64) - truth)
-            scale = np.abs(truth).max() if truth.size else 0.0
-            if not (difference <= proof.TOLERANCE * scale + proof.AMPLIFIED * bound.max()).all():
+            scale = np.abs(truth).max(initial=0.0)
+            allowed = proof.TOLERANCE * scale + proof.AMPLIFIED * moved.max(initial=0.0) + proof.SAFETY * bound
+            if not (difference <= allowed).all():
                 return False
         return True
 

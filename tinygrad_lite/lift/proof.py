@@ -8,8 +8,9 @@ finite numbers.
 
 How much may they differ? Sums are re-associated, nothing else. A result may be off by :data:`TOLERANCE` of the largest
 number in its array; where the function itself amplifies rounding more than that, by a multiple of what a change in the
-last place of the inputs changes in the eager result. A branch that was frozen in the trace, or a constant that was read
-from a number, differs by much more.
+last place of the inputs changes in the eager result; and where terms cancel, by what rounding can do to them
+(:mod:`~tinygrad_lite.lift.rounding`). A branch that was frozen in the trace, or a constant that was read from a number,
+differs by much more.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ Floats = NDArray[np.float64]
 TOLERANCE = 1e-9
 #: How many times the effect of rounding the inputs a result may differ.
 AMPLIFIED = 1e4
+#: How many times the bound of the error analysis it may differ: the function is evaluated in other roundings.
+SAFETY = 16.0
 #: How many probes there are: near the caller's numbers, of other signs, larger and smaller. Of a graph that is large
 #: only the first two: it has many numbers, and all of them move.
 PROBES = 4
