@@ -31,7 +31,7 @@ from tinygrad_lite.nn.module import head
 from tinygrad_lite.nn.shapes import as_object_array
 from tinygrad_lite.nn.steps import Computation
 from tinygrad_lite.transforms import gradient
-from tinygrad_lite.value import Value
+from tinygrad_lite.value import Value, operand
 
 Floats = NDArray[np.float64]
 #: How far a program may be from the eager loss, relative to the largest number of an array.
@@ -346,7 +346,7 @@ class Programs:
             seen.add(key)
             [ours] = program.run([*known, self.turned(targets), *captured])
             try:
-                eager = self.compute.loss(matched(given, targets.tolist()), targets.tolist()).data
+                eager = operand(self.compute.loss(matched(given, targets.tolist()), targets.tolist())).data
             except (ArithmeticError, IndexError, TypeError, ValueError) as error:
                 raise LiftError(f"the loss of {self._named(places)} alone: {_sentence(error)}") from error
             if not np.isclose(float(np.ravel(ours)[0]), eager, rtol=TOLERANCE, atol=1e-12, equal_nan=True):

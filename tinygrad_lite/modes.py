@@ -31,6 +31,8 @@ class Trace(NamedTuple):
     #: by id; those of enclosing traces too
     inputs: dict[int, Value]
     refusals: list[TraceError]
+    #: leaves that are older are inputs too: the function closes over them
+    since: int = 0
 
 
 #: None outside of ``tracing``.
@@ -193,6 +195,7 @@ class tracing(_Mode):  # noqa: N801 (as the other ones)
 
     Args:
         inputs: The nodes that stand for the inputs.
+        since: A time on the engine's clock: leaves that are older count as inputs too.
 
     Raises:
         TraceError: At what is refused.
@@ -209,17 +212,19 @@ class tracing(_Mode):  # noqa: N801 (as the other ones)
 
     variable = _trace
 
-    def __init__(self, inputs: Sequence[Value]) -> None:
+    def __init__(self, inputs: Sequence[Value], since: int = 0) -> None:
         super().__init__()
         self._inputs = tuple(inputs)
+        self._since = since
 
     def _recreate_cm(self) -> tracing:
-        return tracing(self._inputs)
+        return tracing(self._inputs, self._since)
 
     def __enter__(self) -> None:
         outer = _trace.get()
         own = {id(x): x for x in self._inputs}
-        self.inside = Trace(own if outer is None else {**outer.inputs, **own}, [])
+        since = self._since if outer is None else max(self._since, outer.since)
+        self.inside = Trace(own if outer is None else {**outer.inputs, **own}, [], since)
         super().__enter__()
 
     def __exit__(self, *exception: object) -> None:
@@ -262,12 +267,12 @@ def is_traced(node: object) -> bool:
     if trace is None or not isinstance(node, Value):
         return False
     if node.is_leaf:
-        return id(node) in trace.inputs
+        return id(node) in trace.inputs or node._stamp < trace.since
     stack = [node]
     seen = {id(node)}
     while stack:
         reached = stack.pop()
-        if id(reached) in trace.inputs:
+        if id(reached) in trace.inputs or (reached._stamp < trace.since and reached.is_leaf):
             return True
         for parent in reached.parents:
             if id(parent) not in seen:

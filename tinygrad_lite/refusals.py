@@ -53,12 +53,22 @@ def _comparison(sign: str, function: str) -> Refusal:
     )
 
 
+def _equality(sign: str, function: str) -> Refusal:
+    return Refusal(
+        f"{{}} {sign} {{}}",
+        "ask whether a node is a number, which none ever is, and take one branch for all",
+        f"where({function}(a, b), x, y) compares the numbers, computes both and chooses",
+    )
+
+
 #: By what the engine was asked for.
 REFUSALS: Final[dict[str, Refusal]] = {
     "<": _comparison("<", "less"),
     "<=": _comparison("<=", "less_equal"),
     ">": _comparison(">", "greater"),
     ">=": _comparison(">=", "greater_equal"),
+    "==": _equality("==", "equal"),
+    "!=": _equality("!=", "not_equal"),
     "bool": Refusal(
         "bool({})", _BRANCH, "where(v, x, y) computes both and chooses; abs, maximum and minimum need no condition"
     ),
@@ -126,6 +136,8 @@ def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
     ...
     tinygrad_lite.errors.TraceError: ...
     """
+    if asked in ("==", "!=") and not isinstance(other, (int, float)):
+        return  # of two Values it asks which node it is, as lists and dicts do
     if modes.is_traced(node) or modes.is_traced(other):
         found = REFUSALS[asked]
         expression = found.expression.format(_named(node), _named(other))

@@ -462,6 +462,18 @@ class Value(Methods):
             return NotImplemented
         return bool(self._data >= number)
 
+    def __eq__(self, other: object) -> bool:
+        """By identity: a Value is a node."""
+        if STATE.tracing != 0 and self is not other:
+            refuse_if_traced(self, "==", other)
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        """By identity, as ``==`` is."""
+        if STATE.tracing != 0 and self is not other:
+            refuse_if_traced(self, "!=", other)
+        return self is not other
+
     def __hash__(self) -> int:
         """By identity, as ``==`` is: a Value is a node."""
         return object.__hash__(self)

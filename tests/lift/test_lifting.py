@@ -864,3 +864,131 @@ def test_a_traced_count_or_index_is_refused_with_the_line_and_the_remedy(functio
     with pytest.raises(TraceError, match=r"an index or a count, at .*test_lifting.py:\d+: .*lookup.*static"):
         lift(function)(*arguments)
     assert lift(function, static=1)(*arguments) == function(*arguments)
+
+
+# ------------------------------------------------------------------------ what a program must not take for the same
+
+
+def test_modules_that_are_gone_are_not_taken_for_new_ones():
+    lifted = lift(lambda m, x: m(x), batch=(None, 0), reduce=None)
+    x = np.ones((2, 2))
+    for k in range(9):
+        neuron = nn.Neuron(2, activation=("tanh", "relu", "sigmoid")[k % 3])
+        assert lifted(neuron, x) == pytest.approx([neuron([1.0, 1.0]).data] * 2)
+        del neuron
+
+
+def test_the_mode_of_a_part_and_the_settings_of_a_module_count():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)).eval()
+    lifted = lift(lambda m, x: m(list(x)))
+    lifted(model, np.ones(2))
+    list(model.modules())[-1].train()
+    with pytest.raises(TraceError, match="Dropout"):
+        lifted(model, np.ones(2))
+
+    class Scale(nn.Module):
+        def __init__(self, k: float) -> None:
+            self.k = k
+
+        def forward(self, x: Any) -> Any:
+            return x * self.k
+
+    scaled, scale = lift(lambda m, x: m(x)), Scale(2.0)
+    assert scaled(scale, 3.0) == 6.0
+    scale.k = 5.0
+    assert scaled(scale, 3.0) == 15.0
+    assert [scaled(Scale(float(k)), 1.0) for k in range(6)] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_buffers_that_training_changed_are_not_frozen():
+    model = nn.BatchNorm1d(2)
+    lifted = lift(lambda m, xs: m([list(x) for x in xs]))
+    x = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]])
+    model.eval()
+    lifted(model, x)
+    model.train()
+    model(x.tolist())
+    model.eval()
+    truth = [[value.data for value in row] for row in model(x.tolist())]
+    np.testing.assert_allclose(lifted(model, x), truth, rtol=1e-12)
+
+
+def test_objects_that_lift_does_not_look_into_are_refused_unless_they_are_static():
+    class Settings:
+        weight = 2.0
+
+    with pytest.raises(LiftError, match="settings is of type Settings, which lift does not look into"):
+        lift(lambda settings, x: settings.weight * x)(Settings(), 3.0)
+    assert lift(lambda settings, x: settings.weight * x, static="settings")(Settings(), 3.0) == 6.0
+
+
+def test_static_arguments_are_told_apart_by_type_and_sign():
+    lifted = lift(lambda x, f: x + len(repr(f)), static=1)
+    for f in (0.0, -0.0, 1, 1.0, True, (True,), (1,), (1.0,)):
+        assert lifted(0.0, f) == len(repr(f))
+
+
+def test_values_that_a_function_closes_over_are_inputs_too():
+    w = Value(2.0)
+    for f in (lambda x: x if w > 0 else -x, lambda x: x * w.data):
+        with pytest.raises(TraceError):
+            lift(f)(3.0)
+
+
+def test_arguments_given_by_name_have_the_axes_of_their_positions():
+    lifted = lift(lambda w, x, y: (w * x - y) ** 2, batch=(None, 0, 0))
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 4.0])
+    assert lifted(2.0, x, y=y) == lifted(2.0, y=y, x=x) == lifted(2.0, x, y)
+    assert lift(lambda x, n: sum(x**k for k in range(n)), static=1)(1.5, n=3) == 1.0 + 1.5 + 2.25
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_indices_out_of_range_raise_as_the_function_does(engine):
+    if engine == "numba":
+        pytest.importorskip("numba")
+    lifted = lift(lambda i, table: tg.lookup(list(table), i), engine=engine)
+    table = np.array([1.0, 2.0, 3.0])
+    assert [lifted(i, table) for i in (0, 2, -1)] == [1.0, 3.0, 3.0]
+    with pytest.raises(IndexError, match="index 3 of i is out of range for 3 items"):
+        lifted(3, table)
+    with pytest.raises(TypeError, match="whole number"):
+        lifted(1.5, table)
+
+
+def test_parameters_may_be_results_and_may_be_tied():
+    neuron = nn.Neuron(1)
+    assert lift(lambda m: m.parameters()[0])(neuron) == neuron.parameters()[0].data
+    truth = (neuron([1.0]) + neuron([1.0]) ** 2).data
+    assert lift(lambda a, b, x: a(x) + b(x) ** 2)(neuron, neuron, [1.0]) == pytest.approx(truth)
+
+
+def test_a_lifted_function_inside_of_another_is_the_function_itself():
+    inner = lift(lambda x: x * x)
+    assert lift(lambda x: inner(x) + 1.0)(2.0) == 5.0
+
+
+def test_lift_decorates_methods():
+    class Line:
+        slope = 3.0
+
+        @lift(static=0)
+        def at(self, x: Any) -> Any:
+            return self.slope * x
+
+    assert Line().at(2.0) == 6.0
+
+
+def test_results_may_be_empty():
+    assert lift(lambda x: np.zeros((0, 3)))(1.0).shape == (0, 3)
+
+
+def test_options_that_an_engine_does_not_have_are_refused_at_once():
+    with pytest.raises(LiftError, match=r"engine 'numpy' has no option 'dtype': there are none"):
+        lift(lambda x: x, dtype="float32")
+
+
+def test_a_label_that_the_function_compares_is_refused():
+    with pytest.raises(TraceError, match="equal"):
+        lift(lambda z, y: [a if b == 1 else -a for a, b in zip(z, y, strict=True)])(np.ones(2), np.array([0, 1]))
+    with pytest.raises(LiftError):
+        lift(lambda x: x * 2 if isinstance(x, int) else x * 3)(1)

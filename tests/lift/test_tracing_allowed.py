@@ -49,7 +49,6 @@ def harmless_identity(x: Value, y: Value) -> Any:
     assert {x: 1}[x] == 1
     assert [y, x].index(x) == 1
     assert hash(x) != hash(y)
-    assert not x == 0.0  # noqa: SIM201 (identity: no Value is a float)
     return z
 
 
@@ -99,7 +98,6 @@ def harmless_arrays(x: Value, y: Value) -> Any:
     xs = np.array([[x, y], [y, x]])
     sums = xs @ xs + np.dot(xs, xs) + xs.sum(axis=0) + xs.mean() + np.exp(xs) + np.maximum.reduce([[0.0]])
     assert np.array([x, y]).shape == (2,)
-    assert not np.any(xs == 1.0)
     return np.einsum("ij,ij->", sums, xs) + np.var(xs[0]) + xs.T.ravel().tolist()[0]
 
 

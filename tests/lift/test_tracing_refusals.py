@@ -244,6 +244,14 @@ def by_a_function_of_operator(x: Value, y: Value) -> Any:
     return [x, y][operator.lt(x, y)]  # asked here
 
 
+def equal_to_a_number(x: Value, y: Value) -> Any:
+    return x if y == 3.0 else -x  # asked here
+
+
+def unequal_to_a_number(x: Value, y: Value) -> Any:
+    return x if y != 3.0 else -x  # asked here
+
+
 HOSTILE = [
     function
     for function in list(globals().values())

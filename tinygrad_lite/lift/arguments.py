@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.identity import of_module, of_static
 from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
@@ -103,6 +104,7 @@ def take_apart(
     """
     taken = Arguments()
     parts: list[Any] = []
+    args, kwargs = _positional(names, args, kwargs, batch)
     for position, argument in enumerate(args):
         axis = batch[position] if position < len(batch) else None
         name = names[position] if position < len(names) else f"argument{position}"
@@ -118,12 +120,32 @@ def take_apart(
     return taken
 
 
+def _positional(
+    names: Sequence[str], args: Sequence[Any], kwargs: dict[str, Any], batch: Sequence[int | None]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments with those in their positions that were given by name: positions have batch axes."""
+    args, kwargs = list(args), dict(kwargs)
+    while len(args) < len(names) and names[len(args)] in kwargs:
+        args.append(kwargs.pop(names[len(args)]))
+    batched = [name for name, axis in zip(names, batch, strict=False) if axis is not None and name in kwargs]
+    if batched:
+        raise LiftError(
+            f"{', '.join(batched)}: batch names the axes of positional arguments, and these come after one that was "
+            "left out. Give that one too."
+        )
+    if len(args) > len(batch) and any(axis is not None for axis in batch):
+        raise LiftError(
+            f"batch names the axes of {len(batch)} arguments, and {len(args)} were given: name one for each"
+        )
+    return args, kwargs
+
+
 def _argument(
     taken: Arguments, tree: Any, path: tuple[str, ...], axis: int | None, static: bool
 ) -> tuple[Callable[[Iterator[Any]], Any], Any]:
     """Adds the units of one argument; gives what rebuilds it, and its part of the signature."""
     if static:
-        return _as_it_is(tree)
+        return _as_it_is(tree, True, path)
     if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
         shape = _add(taken, path, tree, axis, whole=True)
         return next, ("array", shape, axis)
@@ -166,7 +188,7 @@ def _argument(
             lambda leaves: {key: build(leaves) for key, (build, _) in keyed.items()},
             ("dict", tuple([(key, part) for key, (_, part) in keyed.items()])),
         )
-    return _as_it_is(tree)
+    return _as_it_is(tree, False, path)
 
 
 def _add(
@@ -213,31 +235,11 @@ def _module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | No
             next(leaves)
         return module
 
-    return build, ("module", id(module), bool(getattr(module, "training", False)), tuple(shapes))
+    return build, ("module", of_module(module), bool(getattr(module, "training", False)), tuple(shapes))
 
 
-def _as_it_is(tree: Any) -> tuple[Callable[[Iterator[Any]], Any], Any]:
-    try:
-        hash(tree)
-        key = tree
-    except TypeError:
-        key = _frozen(tree)
-    return (lambda leaves: tree), ("static", type(tree).__name__, key)
-
-
-def _frozen(tree: Any) -> Any:
-    """Something hashable that is equal where static arguments are equal."""
-    if isinstance(tree, dict):
-        return tuple([(key, _frozen(item)) for key, item in tree.items()])
-    if isinstance(tree, (list, tuple)):
-        return tuple([_frozen(item) for item in tree])
-    if isinstance(tree, np.ndarray):
-        return tree.shape, tree.dtype.str, tree.tobytes()
-    try:
-        hash(tree)
-    except TypeError:
-        return id(tree)
-    return tree
+def _as_it_is(tree: Any, named: bool, path: tuple[str, ...]) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+    return (lambda leaves: tree), ("static", type(tree).__name__, of_static(tree, named, _text(path)))
 
 
 def _is_few_matrices(tree: Sequence[Any]) -> bool:

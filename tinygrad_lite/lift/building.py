@@ -377,6 +377,11 @@ class Builder:
         located = []
         for number, (roots, shape) in enumerate(zip(self._roots, self.shapes, strict=True)):
             nodes = self.same[roots]
+            if not len(nodes):
+                located.append((nodes, nodes))
+                number = self._add(Group("constant", shape, data=np.zeros(shape)))
+                found.append(Ref(number, tuple([Index(0, ((axis, 1),)) for axis in range(len(shape))])))
+                continue
             if (self.cls[nodes] == CONSTANTS).all():
                 located.append((nodes, nodes))
                 found.append(self._constant_ref(self.graph.numbers[nodes], shape, _grid(shape)))

@@ -7,6 +7,7 @@ input group, to a list of arrays, one for each result. To add one, add its row h
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -54,3 +55,23 @@ def checked(engine: str) -> str:
     if engine not in ENGINES:
         raise LiftError(f"there is no engine {engine!r}: choose one of {', '.join(ENGINES)}")
     return engine
+
+
+def check_options(engine: str, options: dict[str, Any]) -> None:
+    """Raises unless the engine has options of these names.
+
+    Raises:
+        LiftError: It has not; the message lists those that there are.
+
+    >>> check_options("jax", {"dtpye": "float32"})
+    Traceback (most recent call last):
+    ...
+    tinygrad_lite.errors.LiftError: engine 'jax' has no option 'dtpye': there are dtype, devices
+    """
+    if options:
+        parameters = inspect.signature(importlib.import_module(ENGINES[engine].module).build).parameters
+        known = [name for name in parameters if name not in ("program", "axes")]
+        for name in options:
+            if name not in known:
+                there = f"there are {', '.join(known)}" if known else "there are none"
+                raise LiftError(f"engine {engine!r} has no option {name!r}: {there}")

@@ -260,7 +260,18 @@ def _element_by_element(operation: str, known: Mapping[str, Any]) -> Callable[..
 
 def _constant(array: Any, number: np.dtype[Any]) -> Any:
     """A constant in the type that the program computes in; places and masks as they are."""
-    return array.astype(number) if array.dtype.kind == "f" else array
+    return array.astype(number).view(_Table) if array.dtype.kind == "f" else array
+
+
+class _Table(np.ndarray):  # type: ignore[type-arg]  # of any shape
+    """A constant array of NumPy's that can be read at places which JAX traces."""
+
+    def __getitem__(self, places: Any) -> Any:
+        items = places if isinstance(places, tuple) else (places,)
+        plain = np.asarray(self)
+        if any(isinstance(item, library().core.Tracer) for item in items):
+            return library().numpy.asarray(plain)[places]
+        return plain[places]
 
 
 def _array_functions(number: np.dtype[Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tinygrad_lite.lift.naming import name_groups
 from tinygrad_lite.lift.program import Inputs, Program, Report, positional_names
 from tinygrad_lite.lift.results import Results, take_apart_results
 from tinygrad_lite.lift.trace import Graph, graph_of
-from tinygrad_lite.modes import tracing
+from tinygrad_lite.modes import is_tracing, tracing
 from tinygrad_lite.ops import CONSTANT_CODE, LEAF_CODE
 from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import STATE, Value
@@ -119,6 +119,7 @@ class Lifted:
         if reduce not in ("mean", "sum", None):
             raise LiftError(f'reduce is "mean", "sum" or None, not {reduce!r}')
         self.engine: Final = engines.checked(engine)
+        engines.check_options(engine, options)
         self.programs: dict[Signature, Program] = {}
         self._f = f
         self._name = str(getattr(f, "__name__", type(f).__name__))
@@ -141,6 +142,12 @@ class Lifted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the program for these arguments; the first call with a structure of arguments makes it."""
+        if STATE.tracing != 0 and is_tracing():
+            if any(axis is not None for axis in self._batch):
+                raise LiftError(
+                    f"lift({self._name}) with a batch is called in a function that is lifted: lift only that"
+                )
+            return self._f(*args, **kwargs)
         last = self._last
         if last is not None and not kwargs:
             found = last.quickly(args)
@@ -148,6 +155,9 @@ class Lifted:
                 return found
         arguments = self._taken(args, kwargs)
         return self._program(arguments).run_on(arguments)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
 
     def program_for(self, *args: Any, **kwargs: Any) -> Program:
         """The program for arguments of this structure, without running it.
@@ -256,7 +266,7 @@ class Lifted:
         inputs = [node for nodes in leaves for node in nodes]
         frozen = [node for node in inputs if not node.requires_grad]
         try:
-            with tracing(inputs), recording_derivatives(frozen):
+            with tracing(inputs, STATE.clock), recording_derivatives(frozen):
                 found = self._f(*args, **kwargs)
         except TypeError as error:
             if "Value" not in str(error) or "integer" not in str(error):
@@ -317,7 +327,7 @@ class Lifted:
         worst = 0.0
         is_large = program.report().nodes >= proof.LARGE
         few = 2 if is_large else proof.SAMPLES
-        for seed in range(2 if is_large else proof.PROBES):
+        for seed in (None, 1) if is_large else (None, *range(proof.PROBES)):
             arrays, eager = self._probed(arguments, seed, few)
             lifted = program.run_to_prove(program.inputs.gathered(replace(arguments, arrays=arrays)))
             found = proof.largest_difference([np.asarray(a) for a in lifted], eager)
@@ -343,13 +353,19 @@ class Lifted:
                 "as an argument."
             )
 
-    def _probed(self, arguments: Arguments, seed: int, few: int) -> tuple[list[Floats], list[Floats]]:
-        """The boldest probe, of a few samples, on which the function gives finite numbers, and these."""
+    def _probed(self, arguments: Arguments, seed: int | None, few: int) -> tuple[list[Floats], list[Floats]]:
+        """The boldest probe, of a few samples, on which the function gives finite numbers, and these.
+
+        Without a seed, what the caller gave, if the function gives finite numbers there.
+        """
         batched = [unit.axis is not None for unit in arguments.units]
+        drawn = list(proof.probes(arguments.arrays, batched, seed or 0))
         probes = [
             [array[..., :few] if has else array for array, has in zip(arrays, batched, strict=True)]
-            for arrays in proof.probes(arguments.arrays, batched, seed)
+            for arrays in ([drawn[-1], *drawn] if seed is None else drawn)
         ]
+        for arrays in probes:
+            _tie(arguments.units, arrays)
         for arrays in probes[:-1]:
             with suppress(Exception):  # the function may take no such numbers, and say so in any way
                 eager = self._eagerly(arguments, arrays)
@@ -400,14 +416,24 @@ class Lifted:
             except (AttributeError, TypeError):
                 values = [_arranged([Value(x) for x in array.ravel().tolist()], array.shape) for array in arrays]
                 results = self._results_on(arguments, values)
-        return [
-            np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
-            for nodes, shape in zip(results.nodes, results.shapes, strict=True)
-        ]
+            return [
+                np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
+                for nodes, shape in zip(results.nodes, results.shapes, strict=True)
+            ]
 
     def _results_on(self, arguments: Arguments, stand_ins: list[Any]) -> Results:
         args, kwargs = arguments.rebuilt(iter(stand_ins))
         return take_apart_results(self._f(*args, **kwargs), self._name)
+
+
+def _tie(units: Sequence[Unit], arrays: list[Floats]) -> None:
+    """Gives a parameter that stands in several places one number: that of the first."""
+    first: dict[int, float] = {}
+    for place, unit in enumerate(units):
+        if unit.values:
+            numbers = arrays[place].ravel().tolist()
+            tied = [first.setdefault(id(value), number) for value, number in zip(unit.values, numbers, strict=True)]
+            arrays[place] = np.array(tied, dtype=np.float64).reshape(arrays[place].shape)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -93,6 +93,7 @@ class Program:
         self._report = report
         self._run: Run | None = None
         self._run_given: Run | None = None
+        self._lookups: list[_Lookup] | None = None
         self._read: Callable[[Sequence[Any]], list[Any] | None] | None = None
         self._build: Callable[[Sequence[Any]], Any] | None = None
         self._source: str | None = None
@@ -153,6 +154,11 @@ class Program:
 
     def run_arrays(self, arrays: list[Floats]) -> Any:
         """The results for an array for each input group, in the structure of the function's results."""
+        if self.check and self.engine != "jax":
+            if self._lookups is None:
+                self._lookups = list(_lookups(self._groups))
+            for lookup in self._lookups:
+                lookup.check(arrays)
         checked = getattr(self._run, "checked", None)
         if checked is not None and self.check:
             found, is_finite = checked(arrays)
@@ -219,8 +225,45 @@ class Program:
     def __getstate__(self) -> dict[str, Any]:
         from tinygrad_lite.lift.storage import made_portable
 
-        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build"))
+        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build", "_lookups"))
         return {**self.__dict__, **made_anew, "inputs": made_portable(self.inputs)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Lookup:
+    """Indices among the inputs: engines take them modulo the size of the table, where the function raises."""
+
+    place: int
+    read: tuple[Any, ...]
+    size: int
+    path: str
+
+    def check(self, arrays: Sequence[Floats]) -> None:
+        """Raises as the function does."""
+        index = arrays[self.place][self.read]
+        if not index.size:
+            return
+        low, high = float(index.min()), float(index.max())
+        if not (low >= -self.size and high < self.size):
+            wrong = high if high >= self.size else low
+            raise IndexError(f"index {wrong:g} of {self.path} is out of range for {self.size} items")
+        if (index != np.rint(index)).any():
+            raise TypeError(f"an index must be a whole number, and {self.path} has others")
+
+
+def _lookups(program: Groups) -> Iterator[_Lookup]:
+    """Those of a program whose index is an input."""
+    for group in program.groups:
+        if group.op == "lookup" and program.groups[group.operands[-1].group].kind == "input":
+            ref = group.operands[-1]
+            source = program.groups[ref.group]
+            grid: Any = np.indices(group.shape, sparse=True)
+            read = tuple([np.broadcast_to(np.asarray(index.at(grid)), group.shape) for index in ref.index])
+            if ref.flat:
+                read = tuple(np.unravel_index(read[0], source.shape))
+            yield _Lookup(
+                program.inputs.index(ref.group), read, group.terms[0].reduced[0], source.path or "an argument"
+            )
 
 
 @dataclass(eq=False)

@@ -29,11 +29,13 @@ TOLERANCE = 1e-9
 AMPLIFIED = 1e4
 #: How many times the bound of the error analysis it may differ: the function is evaluated in other roundings.
 SAFETY = 16.0
-#: How many probes there are: near the caller's numbers, of other signs, larger and smaller. Of a graph that is large
-#: only the first two: it has many numbers, and all of them move.
+#: How many probes there are besides the caller's numbers: near these, of other signs, larger and smaller. Of a graph
+#: that is large only that of other signs: it has many numbers, and all of them move.
 PROBES = 4
 LARGE = 50_000
 _MORE = 3
+#: Larger floats are all whole.
+_LARGEST_LABEL = 2.0**31
 #: Of how many samples the function itself is evaluated.
 SAMPLES = 3
 
@@ -120,7 +122,7 @@ def _flipped(array: Floats, rng: np.random.Generator) -> Floats:
 
 def is_whole(array: Floats) -> bool:
     """Whether all its numbers are whole: labels and indices, which are drawn, never moved."""
-    return bool(array.size) and bool((array == np.rint(array)).all())
+    return bool(array.size) and bool((array == np.rint(array)).all()) and bool((np.abs(array) < _LARGEST_LABEL).all())
 
 
 def largest_difference(lifted: Sequence[Floats], eager: Sequence[Floats]) -> Difference:

@@ -62,8 +62,8 @@ def read_constant(group: Group, ref: Ref, reading: Reading) -> Fragment:
     """The same of a constant, read now: the array of its numbers at those places."""
     assert group.data is not None
     data = np.asarray(group.data, dtype=float)
-    if not ref.index:
-        return reading.constants.numbers(data, ())
+    if not ref.index or not data.size:
+        return reading.constants.numbers(data, tuple(range(data.ndim)) if ref.index else ())
     axes = sorted({axis for index in ref.index for axis in index.depends_on() if reading.sizes[axis] > 1})
     grid = _grid(axes, reading.sizes)
     places = tuple(np.broadcast_to(index.at(grid), tuple(reading.sizes[a] for a in axes)) for index in ref.index)
