@@ -97,6 +97,8 @@ class _Writer:
                 self._add(name, None)
             case ("array", tuple(shape), int(axis)):
                 self._samples_of(name, shape, axis)
+            case ("static", "float", float(key)) if key == 0.0:
+                raise _UnreadError  # -0.0 equals it
             case ("static", str(kind), key) if key is None or isinstance(key, (str, int, float, bool)):
                 self._require(f"type({name}).__name__ == {self._given(kind)} and {name} == {self._given(key)}")
             case ("list" | "tuple" as kind, tuple(parts)):
