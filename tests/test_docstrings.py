@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {
     **{f"tinygrad_lite.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite").glob("*.py"))},
+    **{f"tinygrad_lite.lift.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite/lift").glob("*.py"))},
     **{f"tinygrad_lite.testing.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite/testing").glob("*.py"))},
     **{f"tinygrad_lite.nn.{path.stem}": path for path in sorted((ROOT / "nn").glob("*.py"))},
     **{f"tinygrad_lite.viz.{path.stem}": path for path in sorted((ROOT / "viz").glob("*.py"))},
@@ -21,6 +22,16 @@ SOURCES = {
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What a page needs that no extra installs.
 LIBRARIES = {"is_my_rule_right_pytorch.md": ["torch"], "is_my_rule_right_jax.md": ["jax"], "gallery.md": ["matplotlib"]}
+#: And what a module's docstrings need.
+MODULES = {
+    "nn.estimators": "sklearn",
+    "lift.numba_engine": "numba",
+    "lift.jax_engine": "jax",
+    "lift.jax_library": "jax",
+    "lift.sharding": "jax",
+    "lift.engines": "jax",
+    "lift.mixed_precision": "jax",
+}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -62,8 +73,9 @@ def test_example_in_docstring(
     module: str, name: str, text: str, line: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if module.endswith("nn.estimators"):
-        pytest.importorskip("sklearn")
+    for part, library in MODULES.items():
+        if module.endswith(part):
+            pytest.importorskip(library)
     run(text, dict(vars(importlib.import_module(module))), f"{module}.{name}", line)
 
 

@@ -215,16 +215,11 @@ def times(x: Any, y: Any) -> Any:
         return x * y
     if isinstance(y, float):
         x, y = y, x
-    if isinstance(x, float):
-        if x == 0.0:
-            return None
-        if x == 1.0:
-            return y
-        if x == -1.0:
-            return -y
-    if isinstance(y, float) and y == 0.0:
+    if x == 0.0 or (isinstance(y, float) and y == 0.0):  # x is a float: two Values were multiplied above
         return None
-    return x * y
+    if x == 1.0:
+        return y
+    return -y if x == -1.0 else x * y
 
 
 def plus(x: Any, y: Any) -> Any:

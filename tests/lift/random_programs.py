@@ -252,7 +252,7 @@ def _only_rounding(
     arrays = [np.asarray(x, dtype=float) for x in arguments]
 
     def eager(xs: Sequence[Any]) -> list[Any]:
-        given = [x if np.ndim(a) else float(x) for a, x in zip(arguments, xs, strict=True)]
+        given = [_given(x, isinstance(a, list)) for a, x in zip(arguments, xs, strict=True)]
         return _eager(drawn, function, given)
 
     shaken = proof.rounding(eager, arrays)

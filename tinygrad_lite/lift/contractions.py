@@ -343,7 +343,7 @@ def _narrowed(array: Integers, known: Booleans) -> tuple[Integers, tuple[int, ..
             axes.append(axis)
             continue
         array = np.where(known, array, np.iinfo(np.intp).min).max(axis=axis, keepdims=True)
-        known = known.any(axis=axis, keepdims=True)
+        known = np.asarray(known.any(axis=axis, keepdims=True))
     narrow = np.where(known, array, 0)
     return narrow.reshape([narrow.shape[axis] for axis in axes]), tuple(axes)
 

@@ -202,7 +202,7 @@ class Search:
             if step and self.shape[axis] > 1:
                 prediction = prediction + step * self.coordinates[axis]
                 steps.append((axis, step))
-        if not (prediction == column).all():
+        if not np.all(prediction == column):
             return None
         return Index(int(whole[0]), tuple(steps))
 

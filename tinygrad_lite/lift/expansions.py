@@ -180,8 +180,8 @@ def _recognise_softmaxes(
     difference = (draft.codes[inner] == TABLE["sub"].code) & (inner < draft.traced)
     found, inner = found[difference], inner[difference]
     x, total = draft.row(inner, 0), draft.row(inner, 1)
-    of_row = row[total] >= 0
-    found, x, of_row = found[of_row], x[of_row], row[total[of_row]]
+    known = row[total] >= 0
+    found, x, of_row = found[known], x[known], row[total[known]]
     keys = row_of * len(draft.codes) + elements
     order = np.argsort(keys, kind="stable")
     wanted = of_row * len(draft.codes) + x

@@ -71,12 +71,13 @@ class Grouping(Builder):
 
     def _resolve(self, nodes: Integers) -> Integers:
         """Tells the readers of some nodes that these are done; which of the readers have all operands now."""
-        readers = gathered(self._consumer_starts, self._consumers, nodes)
+        readers: Integers = gathered(self._consumer_starts, self._consumers, nodes)
         if not len(readers):
             return readers
         readers, counts = np.unique(readers, return_counts=True)
         self._pending[readers] -= counts
-        return readers[self._pending[readers] == 0]
+        done: Integers = readers[self._pending[readers] == 0]
+        return done
 
     def _round(self, ready: Integers) -> Integers:
         rest: list[Integers] = []
@@ -94,7 +95,7 @@ class Grouping(Builder):
 
     def _lazy_sums(self, nodes: Integers) -> Integers:
         """Sums of elements of one group alone."""
-        sums = nodes[self.graph.codes[nodes] == SUM]
+        sums: Integers = nodes[self.graph.codes[nodes] == SUM]
         if not len(sums):
             return sums
         owners, operands, signs = self._rows(sums)

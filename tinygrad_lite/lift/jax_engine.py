@@ -263,7 +263,7 @@ def _constant(array: Any, number: np.dtype[Any]) -> Any:
     return array.astype(number).view(_Table) if array.dtype.kind == "f" else array
 
 
-class _Table(np.ndarray):  # type: ignore[type-arg]  # of any shape
+class _Table(np.ndarray):
     """A constant array of NumPy's that can be read at places which JAX traces."""
 
     def __getitem__(self, places: Any) -> Any:

@@ -117,7 +117,8 @@ def _reduced(array: Floats, rng: np.random.Generator) -> Floats:
 def _flipped(array: Floats, rng: np.random.Generator) -> Floats:
     """Of another size and, about half of them, with another sign; a number alone certainly."""
     signs = rng.choice([-1.0, 1.0], array.shape) if array.size > 1 else np.full(array.shape, -1.0)
-    return _enlarged(array, rng) * signs
+    flipped: Floats = _enlarged(array, rng) * signs
+    return flipped
 
 
 def is_whole(array: Floats) -> bool:
