@@ -10,9 +10,10 @@ The package is the function too: ``tinygrad_lite.lift(f)`` and ``from tinygrad_l
 1.0
 >>> print(neuron.source)
 def program(w, b, x):
-    n = x.shape[-1]
-    t1 = maximum(w @ x + b, 0.0)  # (n,)
-    return (mean(t1),)
+    z1 = w @ x + b  # (n,)
+    t2 = mean(relu(z1))
+    return (t2,)
+<BLANKLINE>
 
 What the passes do, in their order, is told by the docstring of each:
 
