@@ -118,7 +118,10 @@ def _is_computed(group: Group) -> bool:
     """Whether its array is its own: not an argument, a constant, or a view of another."""
     if group.kind == "sum":
         return (
-            len(group.terms) > 1 or len(group.terms[0].factors) > 1 or any(size > 1 for size in group.terms[0].reduced)
+            len(group.terms) > 1
+            or len(group.terms[0].factors) > 1
+            or any(size > 1 for size in group.terms[0].reduced)
+            or group.over != ""  # one sample alone is added up too, into a new array
         )
     return group.kind in ("map", "fold") and group.op not in ("pos", "lookup", "maximum", "minimum", "prod")
 
