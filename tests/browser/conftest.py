@@ -37,7 +37,7 @@ class Tab:
     def __init__(self, browser: Any, **options: Any) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(5000)
+        self.page.set_default_timeout(30_000)  # a busy machine takes its time for a large page
         self.complaints: list[str] = []
         #: Whether the test makes the browser complain: when it says so is up to the browser.
         self.may_complain = False
