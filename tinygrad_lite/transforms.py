@@ -283,6 +283,15 @@ def recording_derivatives(fixed: Iterable[Value] = ()) -> Iterator[None]:
         _recorded.reset(token)
 
 
+def is_differentiating() -> bool:
+    """Whether a transform is calling its function here.
+
+    >>> is_differentiating(), grad(lambda x: x * float(is_differentiating()))(2.0)
+    (False, 1.0)
+    """
+    return bool(_active.get())
+
+
 class _Trace:
     """One call of f on Values: nodes in the place of the numbers differentiated by, and what came out.
 

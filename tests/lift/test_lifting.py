@@ -992,3 +992,12 @@ def test_a_label_that_the_function_compares_is_refused():
         lift(lambda z, y: [a if b == 1 else -a for a, b in zip(z, y, strict=True)])(np.ones(2), np.array([0, 1]))
     with pytest.raises(LiftError):
         lift(lambda x: x * 2 if isinstance(x, int) else x * 3)(1)
+
+
+def test_a_derivative_of_a_lifted_function_is_refused_with_the_right_order():
+    square = lift(lambda x: x * x)
+    for differentiated in (tg.grad(square), tg.grad(lambda x: square([x, x])[0]), lambda x: square(Value(x) * 2.0)):
+        with pytest.raises(LiftError, match=r"lift\(grad\(f\)\)"):
+            differentiated(3.0)
+    assert lift(tg.grad(lambda x: x * x))(3.0) == 6.0
+    assert square(Value(3.0)) == 9.0

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.identity import of_module, of_static
+from tinygrad_lite.transforms import is_differentiating
 from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
@@ -153,6 +154,7 @@ def _argument(
         shape = _add(taken, path, np.asarray(tree), axis, whole=True)  # another library's array
         return next, ("array", shape, axis)
     if isinstance(tree, Value):
+        _check_constant(tree, path)
         _add(taken, path, np.float64(tree.data), axis)
         return next, "number"
     if isinstance(tree, _NUMBERS) and not isinstance(tree, bool):
@@ -161,6 +163,9 @@ def _argument(
     if hasattr(tree, "__parameter_tree__"):
         return _module(taken, tree, path, axis)
     if isinstance(tree, np.ndarray) and tree.dtype == object:
+        for item in tree.flat:
+            if isinstance(item, Value):
+                _check_constant(item, path)
         numbers = _numbers_of(tree)
         if numbers is None:
             raise LiftError(f"{_text(path)} is an array of objects that are neither Values nor numbers")
@@ -168,7 +173,7 @@ def _argument(
         return next, ("array", shape, axis)
     if isinstance(tree, (list, tuple)):
         kinds = [] if axis is None and _is_few_matrices(tree) else _kinds(tree)
-        nest = _rectangular(tree) if kinds else None
+        nest = _rectangular(tree, path) if kinds else None
         if nest is not None:
             shape = _add(taken, path, nest, axis)
             if axis is not None and axis % nest.ndim < len(kinds):
@@ -247,7 +252,17 @@ def _is_few_matrices(tree: Sequence[Any]) -> bool:
     return 0 < len(tree) <= _FEW and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in tree)
 
 
-def _rectangular(tree: Any) -> Any:
+def _check_constant(value: Value, path: tuple[str, ...]) -> None:
+    """Raises if somebody differentiates by what the Value depends on: a program gives numbers, and no derivative."""
+    if not value.is_leaf or is_differentiating():
+        raise LiftError(
+            f"{_text(path)} is a Value of a graph that is being recorded, and a lifted function gives numbers, without "
+            "their derivatives. Lift the whole: lift(grad(f)) in the place of grad(lift(f)). For its number alone give "
+            "v.data."
+        )
+
+
+def _rectangular(tree: Any, path: tuple[str, ...] = ()) -> Any:
     """A nest of numbers and Values as an array, if it is rectangular."""
     try:
         array = np.array(tree)
@@ -255,7 +270,12 @@ def _rectangular(tree: Any) -> Any:
         return None
     if array.dtype.kind in "fiu" and array.size:
         return array
-    return _numbers_of(array) if array.dtype == object and array.size else None
+    if array.dtype != object or not array.size:
+        return None
+    for item in array.flat:
+        if isinstance(item, Value):
+            _check_constant(item, path)
+    return _numbers_of(array)
 
 
 def _numbers_of(array: NDArray[Any]) -> Any:
