@@ -22,8 +22,8 @@ SOURCES = {
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What a page needs that no extra installs.
 LIBRARIES = {"is_my_rule_right_pytorch.md": ["torch"], "is_my_rule_right_jax.md": ["jax"], "gallery.md": ["matplotlib"]}
-#: And what a module's docstrings need.
-MODULES = {
+#: And what the docstrings of a module, or one of them, need.
+EXAMPLES_NEED = {
     "nn.estimators": "sklearn",
     "lift.numba_engine": "numba",
     "lift.jax_engine": "jax",
@@ -31,6 +31,7 @@ MODULES = {
     "lift.sharding": "jax",
     "lift.engines": "jax",
     "lift.mixed_precision": "jax",
+    "lift.vocabulary:jax_functions": "jax",
 }
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
@@ -73,8 +74,8 @@ def test_example_in_docstring(
     module: str, name: str, text: str, line: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for part, library in MODULES.items():
-        if module.endswith(part):
+    for part, library in EXAMPLES_NEED.items():
+        if part in (module.removeprefix("tinygrad_lite."), f"{module.removeprefix('tinygrad_lite.')}:{name}"):
             pytest.importorskip(library)
     run(text, dict(vars(importlib.import_module(module))), f"{module}.{name}", line)
 
