@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # what is compiled, and what an editable installation cannot read where it lies; all other files it can
 SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
-PACKAGES := $(wildcard tinygrad_lite/*/*.py nn/*.py viz/*.py viz/page/*)
+PACKAGES := $(wildcard tinygrad_lite/*/*.py nn/*.py nn/*/*.py viz/*.py viz/page/*)
 # tests of the engine, and of what lift and nn need of it; pages and notebooks are about all the rest
 ENGINE_TESTS := $(filter-out tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
 	$(wildcard tests/lift/test_trac*.py) tests/lift/test_vocabulary.py tests/nn/test_module_transforms.py \
@@ -18,8 +18,8 @@ PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 # more options for pytest
 OPTIONS ?=
 
-.PHONY: demo test lint bench seeds testers generate picture gallery lift-pictures lift-programs pure-test engine-test \
-	coverage coverage-report mutants clean
+.PHONY: demo test lint bench seeds testers generate picture gallery lift-pictures lift-programs notebooks pure-test \
+	engine-test coverage coverage-report mutants clean
 
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
 	$(BIN)/tinygrad-lite xor --out $(OUT)
@@ -61,6 +61,9 @@ lift-pictures: $(VENV)/.test ## the pictures of docs/lift.md
 
 lift-programs: $(VENV)/.test ## 10,000 random programs, lifted and compared with their functions: half an hour
 	$(BIN)/python benchmarks/lift_programs.py --programs 10000
+
+notebooks: $(VENV)/.dev ## every notebook, executed, with its outputs
+	$(BIN)/python tools/notebooks.py notebooks/*.ipynb
 
 pure-test: $(VENV)-pure/.package ## the whole test suite on the interpreted build
 	$(VENV)-pure/bin/pytest $(PARALLEL) $(OPTIONS)

@@ -12,12 +12,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Folders of the sources, and the packages that they are.
+PACKAGES = {
+    "tinygrad_lite": "tinygrad_lite",
+    "tinygrad_lite/lift": "tinygrad_lite.lift",
+    "tinygrad_lite/testing": "tinygrad_lite.testing",
+    "nn": "tinygrad_lite.nn",
+    "nn/architectures": "tinygrad_lite.nn.architectures",
+    "viz": "tinygrad_lite.viz",
+}
 SOURCES = {
-    **{f"tinygrad_lite.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite").glob("*.py"))},
-    **{f"tinygrad_lite.lift.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite/lift").glob("*.py"))},
-    **{f"tinygrad_lite.testing.{path.stem}": path for path in sorted((ROOT / "tinygrad_lite/testing").glob("*.py"))},
-    **{f"tinygrad_lite.nn.{path.stem}": path for path in sorted((ROOT / "nn").glob("*.py"))},
-    **{f"tinygrad_lite.viz.{path.stem}": path for path in sorted((ROOT / "viz").glob("*.py"))},
+    f"{package}.{path.stem}": path
+    for folder, package in PACKAGES.items()
+    for path in sorted((ROOT / folder).glob("*.py"))
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What a page needs that no extra installs.

@@ -1,0 +1,5 @@
+"""Architectures of today, written one scalar at a time and trained on real data that needs no download.
+
+Each module has a model, data, and an :class:`Example`: what :func:`tinygrad_lite.nn.fit` takes to train it. The
+notebooks 08a to 08f tell how each works and show what it learns.
+"""
