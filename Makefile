@@ -18,8 +18,8 @@ PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 # more options for pytest
 OPTIONS ?=
 
-.PHONY: demo test lint bench seeds testers generate picture gallery lift-pictures lift-programs notebooks pure-test \
-	engine-test coverage coverage-report mutants clean
+.PHONY: demo test lint bench seeds testers generate picture gallery lift-pictures lift-programs notebooks docs operations \
+	pure-test engine-test coverage coverage-report mutants clean
 
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
 	$(BIN)/tinygrad-lite xor --out $(OUT)
@@ -62,6 +62,12 @@ lift-pictures: $(VENV)/.test ## the pictures of docs/lift.md
 lift-programs: $(VENV)/.test ## 10,000 random programs, lifted and compared with their functions: half an hour
 	$(BIN)/python benchmarks/lift_programs.py --programs 10000
 
+docs: $(VENV)/.docs ## the documentation site, in build/site; whatever is missing in it is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+operations: $(VENV)/.test ## docs/operations.md, from the operation table; its errors measured: tools/operation_reference.py --measure
+	$(BIN)/python tools/operation_reference.py
+
 notebooks: $(VENV)/.dev ## every notebook, executed, with its outputs
 	$(BIN)/python tools/notebooks.py notebooks/*.ipynb
 
@@ -94,23 +100,30 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-# One install a target: the engine is compiled once.
+# The engine is compiled once; what the extras name is installed beside it.
 $(VENV)/.package: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable ".[viz]"
 	touch $@
 
-$(VENV)/.test: $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --only-binary numba,llvmlite --editable ".[viz,test,fast]" || \
-		$(BIN)/python -m pip install --quiet --editable ".[viz,test]" # where numba has no wheels
-	touch $@ $(VENV)/.package
+# Asked by its name, a package that is there is left as it is, and its extras are installed. It has to be there: another
+# may have that name in a registry.
+EXTRA = $(BIN)/python -m pip show --quiet tinygrad-lite && $(BIN)/python -m pip install --quiet
 
-$(VENV)/.bench: $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --editable ".[viz,test,bench]"
-	touch $@ $(VENV)/.package $(VENV)/.test
+$(VENV)/.test: $(VENV)/.package
+	$(EXTRA) --only-binary numba,llvmlite "tinygrad-lite[test,fast]" || $(EXTRA) "tinygrad-lite[test]" # where numba has no wheels
+	touch $@
 
-$(VENV)/.dev: $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
-	touch $@ $(VENV)/.package $(VENV)/.test
+$(VENV)/.bench: $(VENV)/.test
+	$(EXTRA) "tinygrad-lite[bench]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.package
+	$(EXTRA) "tinygrad-lite[$(EXTRAS)]"
+	touch $@ $(VENV)/.test
+
+$(VENV)/.docs: $(VENV)/.package
+	$(EXTRA) "tinygrad-lite[docs]"
+	touch $@
 
 # The same files, not compiled and not editable: what a machine without a compiler has, and what mypy can read.
 $(VENV)-pure/.package: $(SOURCES) $(PACKAGES)
