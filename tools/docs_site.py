@@ -1,0 +1,434 @@
+"""What turns the repository's own pages into the site, for mkdocs: ``make docs``.
+
+The pages of ``docs/`` are written for the repository first, where they read well without a build. On the way to the
+site,
+
+- links that leave ``docs/`` stay on the site: notebooks, CONTRIBUTING.md and source files become pages of it;
+- pictures in a light and a dark variant follow the switch of the site;
+- a comment ``<!-- api: PACKAGE MODULE ... -->`` becomes the reference of the public names of these modules;
+- LaTeX becomes MathML, which browsers typeset by themselves;
+- at the end every link, every anchor and every picture of the built site is looked up, and nothing may be asked of
+  another host.
+
+What is missing is a warning, and ``mkdocs build --strict`` fails on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import html
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG = logging.getLogger("mkdocs.hooks.docs_site")
+#: The package as it is installed, but its sources only: what mkdocstrings reads.
+SOURCES = ROOT / "build" / "docs" / "sources"
+FOLDERS = {"tinygrad_lite": "tinygrad_lite", "nn": "tinygrad_lite/nn", "viz": "tinygrad_lite/viz"}
+
+#: Files of the repository that are pages of the site under another name.
+RENAMED = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+
+LINK = re.compile(r"(?<=\]\()([^)\s]+)(?=\))|(?<=href=\")([^\"]+)(?=\")")
+FENCE = re.compile(r"^(?P<indent> *)(?P<mark>```+)[^\n]*\n.*?^(?P=indent)(?P=mark)\n?", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"<picture>\s*<source[^>]*srcset=\"(?P<dark>[^\"]+)\">\s*(?P<image><img[^>]*>)\s*</picture>")
+API = re.compile(r"^<!-- api: (?P<package>[\w.]+)(?P<modules>[^>]*) -->$", re.MULTILINE)
+
+#: Where each page stands in the repository, by its path on the site; pages of ``docs/`` are not in it.
+_origins: dict[str, str] = {}
+#: Names that a page of the reference has shown, by package.
+_shown: dict[str, set[str]] = {}
+
+
+# --------------------------------------------------------------------------------------------- the hooks of mkdocs
+
+
+@event_priority(100)  # before mkdocstrings looks for the sources
+def on_config(config: Any) -> Any:
+    """Copies the sources together, and puts the notebooks that there are into the navigation."""
+    shutil.rmtree(SOURCES, ignore_errors=True)
+    for folder, package in FOLDERS.items():
+        ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__", "*.h")
+        shutil.copytree(ROOT / folder, SOURCES / package, ignore=ignored, dirs_exist_ok=True)
+    for section in config.nav:
+        if "Notebooks" in section:
+            section["Notebooks"] += [{title(path): _site_path(path)} for path in notebooks()]
+    _origins.clear()
+    _shown.clear()
+    return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Adds what the pages of ``docs/`` link to outside of it."""
+    wanted = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
+    wanted += [str(path.relative_to(ROOT)) for path in notebooks()]
+    wanted += list(RENAMED)[1:]
+    done = set()
+    while wanted:
+        origin = wanted.pop()
+        if origin in done:
+            continue
+        done.add(origin)
+        path = ROOT / origin
+        if origin.startswith("docs/"):
+            text = path.read_text(encoding="utf-8")
+        else:
+            text, attached = _page_of(path)
+            for name, content in attached.items():
+                files.append(File.generated(config, name, content=content))
+            site_path = _site_path(path)
+            _origins[site_path] = origin
+            files.append(File.generated(config, site_path, content=text))
+        if not origin.startswith("docs/") and path.suffix not in (".md", ".ipynb"):
+            continue
+        for target in _links(text):
+            linked = _resolved(origin, target)
+            if linked is not None and not linked.startswith("docs/") and (ROOT / linked).exists():
+                wanted.append(linked)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """The repository's Markdown as the site's."""
+    here = page.file.src_uri
+    origin = _origins.get(here, f"docs/{here}")
+    if origin.endswith(".md") or origin.endswith(".ipynb"):
+        markdown = _outside_fences(markdown, lambda text: _with_links_of_the_site(text, origin, here))
+        markdown = _outside_fences(markdown, lambda text: PICTURE.sub(_two_pictures, text))
+        markdown = _outside_fences(markdown, lambda text: text.replace("<details>", '<details markdown="1">'))
+    markdown = re.sub(r"```python\n(?=>>> )", "```pycon\n", markdown)
+    return API.sub(lambda match: reference(match["package"], match["modules"].split()), markdown)
+
+
+def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
+    """LaTeX as MathML."""
+    block = re.compile(r"<div class=\"arithmatex\">\s*\\\[(.*?)\\\]\s*</div>", re.DOTALL)
+    inline = re.compile(r"<span class=\"arithmatex\">\\\((.*?)\\\)</span>", re.DOTALL)
+    where = page.file.src_uri
+    content = block.sub(lambda match: f'<div class="formula">{mathml(match[1], where, "block")}</div>', content)
+    return inline.sub(lambda match: mathml(match[1], where, "inline"), content)
+
+
+def on_post_build(config: Any) -> None:
+    """Looks everything up that the built site refers to."""
+    for package, names in _shown.items():
+        missing = sorted(set(exports(package)) - names)
+        if missing:
+            LOG.warning("%s: no page of the reference shows %s", package, ", ".join(missing))
+    for complaint in complaints(Path(config.site_dir)):
+        LOG.warning(complaint)
+
+
+# --------------------------------------------------------------------------------------------------------- links
+
+
+def _outside_fences(text: str, change: Any) -> str:
+    """The text with its code blocks as they are, and the rest changed."""
+    parts, at = [], 0
+    for match in FENCE.finditer(text):
+        parts += [change(text[at : match.start()]), match[0]]
+        at = match.end()
+    return "".join([*parts, change(text[at:])])
+
+
+def _links(text: str) -> Iterator[str]:
+    for match in LINK.finditer(FENCE.sub("", text)):
+        yield match[0]
+
+
+def _resolved(origin: str, target: str) -> str | None:
+    """The file of the repository that a link of another one means; None for addresses and anchors."""
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or not parts.path:
+        return None
+    path = os.path.normpath(PurePosixPath(origin).parent / unquote(parts.path))
+    return None if path.startswith("..") else path
+
+
+def _site_path(path: Path) -> str:
+    """Where a file of the repository is on the site."""
+    origin = path.relative_to(ROOT).as_posix()
+    if origin in RENAMED:
+        return RENAMED[origin]
+    if origin.startswith("docs/"):
+        return origin.removeprefix("docs/")
+    if path.suffix == ".ipynb":
+        return origin.removesuffix(".ipynb") + ".md"
+    return f"source/{origin}.md"
+
+
+def _with_links_of_the_site(text: str, origin: str, here: str) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        target = _resolved(origin, match[0])
+        if target is None or (origin.startswith("docs/") and target.startswith("docs/")):
+            return match[0]
+        if not (ROOT / target).exists():
+            return match[0]  # mkdocs says that it is missing
+        anchor = urlsplit(match[0]).fragment
+        there = os.path.relpath(_site_path(ROOT / target), PurePosixPath(here).parent)
+        return f"{there}#{anchor}" if anchor else there
+
+    return LINK.sub(replaced, text)
+
+
+def _two_pictures(match: re.Match[str]) -> str:
+    """Two images, of which the site's style shows one."""
+    light = match["image"]
+    dark = re.sub(r"src=\"[^\"]*\"", f'src="{match["dark"]}#only-dark"', light)
+    return re.sub(r"(src=\"[^\"]*)\"", r'\1#only-light"', light) + dark
+
+
+# ------------------------------------------------------------------------------------------- pages of other files
+
+
+def notebooks() -> list[Path]:
+    """The notebooks, in their order."""
+    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def title(path: Path) -> str:
+    """A notebook's first heading, with its number."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    heading = re.search(r"^# (.+)$", text, re.MULTILINE)
+    name = heading[1].strip() if heading else path.stem
+    return re.sub(r"^\d+\w?[.:]? +", "", name)
+
+
+def _page_of(path: Path) -> tuple[str, dict[str, str | bytes]]:
+    """A file of the repository as a page, and the pictures in it."""
+    if path.suffix == ".ipynb":
+        return notebook_page(path)
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8"), {}
+    name = path.relative_to(ROOT).as_posix()
+    head = f"---\nsearch:\n  exclude: true\n---\n\n# {name}\n\n"
+    if path.is_dir():
+        rows = []
+        for file in sorted(path.glob("*.py")):
+            words = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
+            rows.append(f"- `{file.name}`: {_without_roles(' '.join(words.split()))}")
+        return head + "\n".join(rows) + "\n", {}
+    text = path.read_text(encoding="utf-8")
+    language = {".py": "python", ".svg": "xml"}.get(path.suffix, "text")
+    fence = "`" * (max((len(run) for run in re.findall("`{3,}", text)), default=2) + 1)
+    return f"{head}{fence}{language}\n{text.rstrip()}\n{fence}\n", {}
+
+
+def _without_roles(text: str) -> str:
+    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
+
+
+def notebook_page(path: Path) -> tuple[str, dict[str, str | bytes]]:
+    """A notebook with its outputs as Markdown, and its pictures as files."""
+    parts: list[str] = []
+    attached: dict[str, str | bytes] = {}
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            parts.append(source)
+            continue
+        if source.strip():
+            parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            name = f"notebooks/{path.stem}/{len(attached) + 1}"
+            text, files = _output(output, name)
+            attached |= files
+            parts.append(text)
+    return "\n\n".join(parts) + "\n", attached
+
+
+def _output(output: Any, name: str) -> tuple[str, dict[str, str | bytes]]:
+    """An output of a cell: the richest form that a page can show."""
+    if output["output_type"] == "stream":
+        return _block("".join(output["text"])), {}
+    data = {
+        kind: content if isinstance(content, dict) else "".join(content) for kind, content in output["data"].items()
+    }
+    folder = PurePosixPath(name).parent.name
+    words = html.escape(re.sub(r"\s+", " ", data.get("text/plain", ""))[:80], quote=True)
+    for kind, suffix in (("image/svg+xml", "svg"), ("image/png", "png"), ("image/gif", "gif")):
+        if kind in data:
+            content = data[kind] if suffix == "svg" else base64.b64decode(data[kind])
+            image = f'<img class="output" alt="{words}" src="{folder}/{PurePosixPath(name).name}.{suffix}">'
+            return image, {f"{name}.{suffix}": content}
+    if "text/markdown" in data:
+        return data["text/markdown"], {}
+    if "text/html" in data:
+        content = data["text/html"]
+        if "<script" not in content and "<iframe" not in content:
+            return f'<div class="output">{re.sub(chr(10) + "+", chr(10), content)}</div>', {}
+        framed = re.search(r"<iframe[^>]*srcdoc=\"([^\"]*)\"", content)
+        page = html.unescape(framed[1]) if framed else f"<!doctype html><meta charset=utf-8>{content}"
+        frame = f'<iframe class="output" title="{words}" src="{folder}/{PurePosixPath(name).name}.html"></iframe>'
+        return frame, {f"{name}.html": page}
+    return _block(data.get("text/plain", "")), {}
+
+
+def _block(text: str) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
+    return f"```{{ .text .output }}\n{text}\n```"
+
+
+# ------------------------------------------------------------------------------------------------------ formulas
+
+
+def mathml(latex: str, where: str, display: str) -> str:
+    """A formula as MathML, with its LaTeX as an annotation; a warning if it cannot be read."""
+    from latex2mathml.converter import convert
+
+    latex = html.unescape(latex).strip()
+    readable = re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", latex)
+    try:
+        text = convert(readable, display=display)
+    except Exception as error:
+        LOG.warning("%s: the formula %s cannot be read: %s", where, latex, error)
+        return f"<code>{html.escape(latex)}</code>"
+    if re.search(r"<mi>(&amp;|&|\\\w*)</mi>|<m[io]>\\", text):
+        LOG.warning("%s: latex2mathml does not know all of the formula %s", where, latex)
+    text = _spaced(text.replace("<mi>&</mi>", "<mi>&amp;</mi>"))
+    return re.sub(r"mathvariant=\"sans-serif\"", 'mathvariant="normal"', text)
+
+
+def _spaced(text: str) -> str:
+    """With a space between the name of a function and its argument, as in sin x, which latex2mathml leaves out."""
+    name = r"<m[io][^>]*>[a-z]{2,}</m[io]>"
+    follows = r"(?=<(?:m[ni]|mfrac|msqrt|mroot|msub|msup|mrow|mstyle)\b)"
+    power = rf"<m(?P<kind>sub|sup)>{name}(?:<m[ni][^>]*>[^<]*</m[ni]>|<mrow>(?:(?!<mrow>).)*?</mrow>)</m(?P=kind)>"
+    space = r'\g<0><mspace width="0.167em"></mspace>'
+    return re.sub(rf"(?:{power}|(?<!<msub>)(?<!<msup>)(?<!<munder>){name}){follows}", space, text)
+
+
+# --------------------------------------------------------------------------------------------- the API reference
+
+
+def _init(package: str) -> ast.Module:
+    folder = SOURCES / package.replace(".", "/")
+    return ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+
+
+def exports(package: str) -> dict[str, str]:
+    """The public names of a package, and the module that each comes from, read from its ``__init__.py``.
+
+    A name that is imported from nowhere is a submodule, and comes from itself.
+    """
+    names: list[str] = []
+    modules: dict[str, str] = {}
+    for node in ast.walk(_init(package)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tinygrad_lite"):
+            for alias in node.names:
+                modules[alias.asname or alias.name] = node.module
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            for element in getattr(node.value, "elts", []):
+                if isinstance(element, ast.Constant):
+                    names.append(element.value)
+                else:
+                    functions = exports_of_functions()
+                    names += functions
+                    modules |= functions
+    found = {}
+    for name in dict.fromkeys(names):
+        module = modules.get(name, "")
+        found[name] = f"{package}.{name}" if module in ("", package) else module
+    return found | lazy_exports(package)
+
+
+def lazy_exports(package: str) -> dict[str, str]:
+    """Names that a package loads when they are first used, with their modules: what it has in ``_LAZY``."""
+    for node in _init(package).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_LAZY":
+            return {name: f"{package}.{module}" for name, module in ast.literal_eval(node.value).items() if module}
+    return {}
+
+
+def exports_of_functions() -> dict[str, str]:
+    """The functions of the operation table, and the module in which each is written."""
+    tree = ast.parse((SOURCES / "tinygrad_lite" / "functions.py").read_text(encoding="utf-8"))
+    written = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            names = ast.literal_eval(node.value)
+    return {name: f"tinygrad_lite.{'functions' if name in written else 'sequences'}" for name in names}
+
+
+def reference(package: str, modules: list[str]) -> str:
+    """Directives of mkdocstrings for the public names of a package that these modules define; ``*`` for the others."""
+    shown = _shown.setdefault(package, set())
+    lazy = lazy_exports(package)
+    lines = []
+    for name, module in sorted(exports(package).items(), key=lambda item: item[0].lower()):
+        if name.startswith("__"):
+            shown.add(name)
+            continue
+        if name in shown or ("*" not in modules and module.removeprefix(f"{package}.") not in modules):
+            continue
+        shown.add(name)
+        # What is loaded when it is first used is not to be found in the package by reading it.
+        lines += [f"::: {module}.{name}" if name in lazy else f"::: {package}.{name}", ""]
+    if not lines:
+        LOG.warning("no public name of %s is defined in %s", package, ", ".join(modules))
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------------------------------------ the built site
+
+
+class _Page(HTMLParser):
+    """The anchors of a page, what it links to and what it loads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        self.anchors |= {found[name] for name in ("id", "name") if name in found}
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        if "src" in found:
+            self.loads.append(found["src"])
+        if "srcset" in found:
+            self.loads += [part.split()[0] for part in found["srcset"].split(",")]
+        if tag == "link" and "href" in found and "canonical" not in found.get("rel", ""):
+            self.loads.append(found["href"])
+
+
+def complaints(site: Path) -> Iterator[str]:
+    """What is wrong with the links of a built site: files and anchors that are missing, and what is loaded from afar."""
+    pages = {
+        path: _Page(path.read_text(encoding="utf-8"))
+        for path in sorted(site.rglob("*.html"))
+        if path.name != "404.html"
+    }
+    for path, page in pages.items():
+        here = path.relative_to(site).as_posix()
+        for target in [*page.links, *page.loads]:
+            parts = urlsplit(target)
+            if parts.scheme in ("http", "https") or parts.netloc:
+                if target in page.loads:
+                    yield f"{here} loads {target}, which is not on the site"
+                continue
+            if parts.scheme:
+                continue
+            there = Path(os.path.normpath(path.parent / unquote(parts.path))) if parts.path else path
+            if not there.exists():
+                yield f"{here} refers to {target}, which is not on the site"
+            elif parts.fragment and there in pages and parts.fragment not in ("only-light", "only-dark"):
+                anchor = unquote(parts.fragment)
+                if anchor not in pages[there].anchors and not anchor.startswith("__"):
+                    yield f"{here} refers to {target}, which has no such anchor"
