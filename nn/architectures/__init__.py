@@ -1,5 +1,14 @@
 """Architectures of today, written one scalar at a time and trained on real data that needs no download.
 
 Each module has a model, data, and an :class:`Example`: what :func:`tinygrad_lite.nn.fit` takes to train it. The
-notebooks 08a to 08f tell how each works and show what it learns.
+notebooks 08a to 08f tell how each works and show what it learns; :func:`measure` says what a training step costs.
 """
+
+from tinygrad_lite.nn.architectures.costs import Costs, measure
+from tinygrad_lite.nn.architectures.example import Example
+
+__all__ = [
+    "Costs",
+    "Example",
+    "measure",
+]
