@@ -97,7 +97,9 @@ class ChainRule:
             written = notation.both(notation.applications[id(node)].formula())
             rows.append(Row(notation.name(node), distinct([*written, notation.number(node.data)])))
         blocks: list[Block] = [Heading("Forwards"), Rows(tuple(rows))]
-        aside = notation.aside
+        if any(node is self.leaf for node in notation.aside):  # a node on the way, by which is differentiated
+            blocks.append(Sentence("{} is taken as given.", (notation.equation(self.leaf),)))
+        aside = [node for node in notation.aside if node is not self.leaf]
         if aside:
             which = listed([notation.equation(node) for node in aside[:_TERMS]])
             more = f" and {len(aside) - _TERMS} more" if len(aside) > _TERMS else ""

@@ -274,6 +274,15 @@ def test_operands_besides_the_paths_are_written_out_or_given() -> None:
     assert re.search(r"v\d = 1\.278 does not depend on w\.", page)
 
 
+def test_a_node_on_the_way_by_which_is_differentiated_is_given() -> None:
+    w, x = Value(2.0, "w"), Value(0.5, "x")
+    z = w * x
+    z.label = "z"
+    page = str(derive(z.sigmoid() * (x * x).tanh().exp(), z))
+    assert "z = 1 is taken as given." in page
+    assert re.search(r"v\d = 1\.278 does not depend on z\.", page)
+
+
 def test_sums_over_many_operands_have_an_index() -> None:
     ws, xs = [Value(0.1 * i, f"w{i}") for i in range(9)], [Value(1.0 + i, f"x{i}") for i in range(9)]
     page = str(derive(tanh(dot(ws, xs, Value(-20.0, "bias"))), ws[3]))
