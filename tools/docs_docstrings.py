@@ -1,8 +1,8 @@
 """The docstrings of the sources as mkdocstrings reads them: an extension of griffe.
 
-The docstrings are Google's sections with reStructuredText's roles (``:func:`grad```), literals in two backticks and
-doctest examples, which ``help()`` shows well. Here they become Markdown. What has no docstring is a warning, and ``mkdocs
-build --strict`` fails on it.
+The docstrings have Google's sections, reStructuredText's roles (``:func:`grad```), literals in two backticks and
+doctest examples, which ``help()`` shows well. Here they become Markdown. What has no docstring is a warning, and
+``mkdocs build --strict`` fails on it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Docstrings(griffe.Extension):
     """Docstrings as Markdown, and comments ``#:`` as docstrings of constants."""
 
     def on_object(self, *, obj: griffe.Object, loader: griffe.GriffeLoader, **kwargs: Any) -> None:
+        """Called by griffe with each module, class, function and attribute, once all are loaded."""
         if obj.is_attribute and obj.docstring is None:
             _take_comment(obj)
         if obj.docstring is not None:

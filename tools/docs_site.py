@@ -104,7 +104,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """The repository's Markdown as the site's."""
     here = page.file.src_uri
     origin = _origins.get(here, f"docs/{here}")
-    if origin.endswith(".md") or origin.endswith(".ipynb"):
+    if origin.endswith((".md", ".ipynb")):
         markdown = _outside_fences(markdown, lambda text: _with_links_of_the_site(text, origin, here))
         markdown = _outside_fences(markdown, lambda text: PICTURE.sub(_two_pictures, text))
         markdown = _outside_fences(markdown, lambda text: text.replace("<details>", '<details markdown="1">'))
@@ -409,12 +409,9 @@ class _Page(HTMLParser):
 
 
 def complaints(site: Path) -> Iterator[str]:
-    """What is wrong with the links of a built site: files and anchors that are missing, and what is loaded from afar."""
-    pages = {
-        path: _Page(path.read_text(encoding="utf-8"))
-        for path in sorted(site.rglob("*.html"))
-        if path.name != "404.html"
-    }
+    """What is wrong with a built site: links to files and anchors that are missing, and what is loaded from afar."""
+    paths = [path for path in sorted(site.rglob("*.html")) if path.name != "404.html"]
+    pages = {path: _Page(path.read_text(encoding="utf-8")) for path in paths}
     for path, page in pages.items():
         here = path.relative_to(site).as_posix()
         for target in [*page.links, *page.loads]:
