@@ -64,7 +64,7 @@ lift-programs: $(VENV)/.test ## 10,000 random programs, lifted and compared with
 	$(BIN)/python benchmarks/lift_programs.py --programs 10000
 
 docs: $(VENV)/.docs ## the documentation site, in build/site; whatever is missing in it is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 operations: $(VENV)/.test ## docs/operations.md, from the operation table; its errors measured: tools/operation_reference.py --measure
 	$(BIN)/python tools/operation_reference.py
