@@ -28,6 +28,7 @@ def plot_decision_boundary(
     resolution: int = 120,
     outputs: str = "logits",
     feature_names: tuple[str, str] = ("x₁", "x₂"),
+    scale: bool = True,
     ax: Axes | None = None,
     theme: str | Theme = "light",
 ) -> Figure:
@@ -46,6 +47,7 @@ def plot_decision_boundary(
         resolution: On so many places along each axis the model is asked, 2 to 1000.
         outputs: ``"logits"``, or ``"probabilities"`` if the model gives these.
         feature_names: The names of the axes.
+        scale: Whether a bar beside two classes says what the shades mean; it takes a fifth of the width.
         ax: Axes to draw into.
         theme: ``"light"``, ``"dark"`` or ``"print"``, or a theme of one's own.
 
@@ -74,7 +76,7 @@ def plot_decision_boundary(
     draw_boundary(ax, grid, style)
     draw_points(ax, points, predicted, style)
     label_axes(ax, *feature_names, style)
-    if len(grid.probabilities[0]) == 1:
+    if scale and len(grid.probabilities[0]) == 1:
         _draw_scale(ax, points, style)
     return ax.figure.figure  # the figure of a subfigure's axes, too
 

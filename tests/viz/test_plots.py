@@ -290,6 +290,12 @@ def test_shades_are_deeper_where_the_model_is_sure() -> None:
     assert depth[0] > depth[10] > depth[15] > depth[20] < depth[25] < depth[30] < depth[40]
 
 
+def test_the_scale_can_be_left_out() -> None:
+    samples = [[-6.0, 0.0], [6.0, 1.0]]
+    assert len(plot_decision_boundary(lambda x: x[0], samples, [0, 1], resolution=5).axes) == 2
+    assert len(plot_decision_boundary(lambda x: x[0], samples, [0, 1], resolution=5, scale=False).axes) == 1
+
+
 def test_shades_lie_where_the_model_was_asked() -> None:
     ax = plot_decision_boundary(lambda x: 9.0 * (x[1] - x[0]), [[0.0, 0.0], [1.0, 2.0]], [0, 1], resolution=21).axes[0]
     image = ax.images[0]
