@@ -19,7 +19,7 @@ PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 # more options for pytest
 OPTIONS ?=
 
-.PHONY: demo test lint bench seeds testers generate picture gallery lift-pictures lift-programs notebooks docs operations \
+.PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs notebooks docs operations \
 	pure-test engine-test coverage engine-coverage mutants clean
 
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
@@ -41,6 +41,10 @@ bench: $(VENV)/.bench ## every figure of the README
 	$(BIN)/python benchmarks/viz.py
 	$(BIN)/python benchmarks/plugin.py
 	$(BIN)/python benchmarks/testers.py
+
+features: $(VENV)/.bench ## what each library does with the same small tasks: the table of the README
+	$(EXTRA) "tinygrad-lite[peers]"
+	$(BIN)/python benchmarks/features.py
 
 seeds: $(VENV)/.test ## XOR from 100 seeds under each optimiser
 	$(BIN)/python benchmarks/xor_seeds.py
