@@ -32,7 +32,9 @@ class Row(NamedTuple):
 
 
 #: One line for each architecture: the name on the command line, and what it is.
-ROWS: dict[str, Row] = {}
+ROWS: dict[str, Row] = {
+    "cnn": Row("a convolutional network, digits", "convolutional", 64),
+}
 
 
 def main() -> None:
