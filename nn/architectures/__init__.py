@@ -4,11 +4,15 @@ Each module has a model, data, and an :class:`Example`: what :func:`tinygrad_lit
 notebooks 08a to 08f tell how each works and show what it learns; :func:`measure` says what a training step costs.
 """
 
+from tinygrad_lite.nn.architectures.convolutional import ConvNet
 from tinygrad_lite.nn.architectures.costs import Costs, measure
 from tinygrad_lite.nn.architectures.example import Example
+from tinygrad_lite.nn.architectures.gpt import GPT
 
 __all__ = [
+    "ConvNet",
     "Costs",
     "Example",
+    "GPT",
     "measure",
 ]
