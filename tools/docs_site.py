@@ -118,7 +118,13 @@ def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
     inline = re.compile(r"<span class=\"arithmatex\">\\\((.*?)\\\)</span>", re.DOTALL)
     where = page.file.src_uri
     content = block.sub(lambda match: f'<div class="formula">{mathml(match[1], where, "block")}</div>', content)
-    return inline.sub(lambda match: mathml(match[1], where, "inline"), content)
+    return inline.sub(lambda match: _inline(match[1], where), content)
+
+
+def _inline(latex: str, where: str) -> str:
+    """A formula in a line of text; a long one scrolls by itself where the page is narrow."""
+    text = mathml(latex, where, "inline")
+    return text if len(latex) < 80 else f'<span class="wide-formula">{text}</span>'
 
 
 def on_post_build(config: Any) -> None:
@@ -298,17 +304,30 @@ def mathml(latex: str, where: str, display: str) -> str:
         return f"<code>{html.escape(latex)}</code>"
     if re.search(r"<mi>(&amp;|&|\\\w*)</mi>|<m[io]>\\", text):
         LOG.warning("%s: latex2mathml does not know all of the formula %s", where, latex)
-    text = _spaced(text.replace("<mi>&</mi>", "<mi>&amp;</mi>"))
-    return re.sub(r"mathvariant=\"sans-serif\"", 'mathvariant="normal"', text)
+    return _set(text)
 
 
-def _spaced(text: str) -> str:
-    """With a space between the name of a function and its argument, as in sin x, which latex2mathml leaves out."""
-    name = r"<m[io][^>]*>[a-z]{2,}</m[io]>"
-    follows = r"(?=<(?:m[ni]|mfrac|msqrt|mroot|msub|msup|mrow|mstyle)\b)"
-    power = rf"<m(?P<kind>sub|sup)>{name}(?:<m[ni][^>]*>[^<]*</m[ni]>|<mrow>(?:(?!<mrow>).)*?</mrow>)</m(?P=kind)>"
-    space = r'\g<0><mspace width="0.167em"></mspace>'
-    return re.sub(rf"(?:{power}|(?<!<msub>)(?<!<msup>)(?<!<munder>){name}){follows}", space, text)
+#: The name of a function, alone or with an index or a power.
+_NAME = r"<mi>[a-z]{2,}</mi>"
+_INDEX = r"(?:<m[in][^>]*>[^<]*</m[in]>|<mrow>(?:(?!<mrow>).)*?</mrow>)"
+_FUNCTION = rf"(?:{_NAME}|<m(?:sub|sup)>{_NAME}{_INDEX}</m(?:sub|sup)>)"
+_ARGUMENT = r"<(?:m[in]|mfrac|msqrt|mroot|msub|msup|mrow|mstyle)\b"
+_THIN_SPACE = r'\1<mspace width="0.167em"></mspace>'
+#: What stands before a minus that is a sign: a bracket, an operator, or nothing.
+_BEFORE_SIGN = r"<mo[^>]*>(?:[=([,≤≥⋅·]|&lt;|&gt;)</mo>|<mrow>|<mtd[^>]*>"
+
+
+def _set(text: str) -> str:
+    """MathML as browsers set it well: what latex2mathml leaves to them, and they do not do."""
+    text = re.sub("&#x([0-9A-F]+);", lambda match: html.escape(chr(int(match[1], 16))), text)
+    text = text.replace("<mi>&</mi>", "<mi>&amp;</mi>").replace('mathvariant="sans-serif"', 'mathvariant="normal"')
+    # Names of functions are no operators, which have space on both sides.
+    text = re.sub(r"<mo>([a-z]{2,})</mo>", r"<mi>\1</mi>", text)
+    # But an argument without brackets stands apart from them, and so does a factor before them.
+    text = re.sub(rf"({_FUNCTION})(?={_ARGUMENT})", _THIN_SPACE, text)
+    text = re.sub(rf"(</m[in]>|</msub>|</msup>)(?={_NAME})", _THIN_SPACE, text)
+    # A minus that is a sign is set close to its number.
+    return re.sub(rf"({_BEFORE_SIGN})<mo>(?=[-−]</mo>)", r'\1<mo form="prefix">', text)
 
 
 # --------------------------------------------------------------------------------------------- the API reference

@@ -41,7 +41,7 @@ and `lift` read the same table, and so does this page: `make operations` writes 
 - **Derivative.** One formula for each operand. A condition in brackets is 1 where it holds, and 0 elsewhere; *z* is the
   operation's own result.
 - **Domain.** Where the operands may lie, or, for those whose true domain is larger (`hardtanh`, `clamp`, `mod`,
-  `prod`, `logsumexp`, `softmax`), where the tests draw them from. ∞ stands for the greatest float.
+  `floordiv`, `prod`, `logsumexp`, `softmax`), where the tests draw them from. ∞ stands for the greatest float.
 - **Error.** The greatest error found for each derivative, in units in the last place (ulp), against the textbook
   formula in mpmath with 60 digits or more, at {points} points drawn from the whole domain. The bound is 4 ulp where
   nothing else is said. 0.5 is the error of a number that is rounded once, as well as it can be.
@@ -136,7 +136,7 @@ def error(op: Op, measured: dict[str, Any]) -> str:
     errors = measured["ulp"].get(op.name)
     if errors is None:
         return "not measured yet"
-    values = [f"{error:.1f}" for error in errors.values()]
+    values = [f"{error:.1f}" if error else "0" for error in errors.values()]
     text = (
         values[0] if len(set(values)) == 1 else ", ".join(f"{name} {v}" for name, v in zip(errors, values, strict=True))
     )
