@@ -297,6 +297,7 @@ def mathml(latex: str, where: str, display: str) -> str:
 
     latex = html.unescape(latex).strip()
     readable = re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", latex)
+    readable = re.sub(r"\\operatorname\{(\w*\d)\}", r"\\text{\1}", readable)
     try:
         text = convert(readable, display=display)
     except Exception as error:
