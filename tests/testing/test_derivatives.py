@@ -164,6 +164,18 @@ def test_the_report_has_the_simplest_point_and_the_call() -> None:
     assert "0.1 %" in str(report)
 
 
+class Cube:
+    @classmethod
+    def apply(cls, x: float) -> float:
+        return x**3
+
+
+def test_the_report_names_the_class_of_a_class_method() -> None:
+    report = check_derivative(Cube.apply, lambda x: 2 * x**2, 2.0, raise_exception=False)
+    assert "of Cube.apply at 1.0" in str(report)
+    assert report.call == "check_derivative(Cube.apply, <lambda>, 1.0)"
+
+
 def test_where_floats_do_not_tell_the_exact_function_does() -> None:
     def f(x: float) -> float:
         return float(np.float32(math.sin(x)))

@@ -60,7 +60,7 @@ class Handwritten:
             raise TypeError("check_derivative(f, df, *args) needs arguments to call f with, such as 2.0")
         self.f, self.df, self.args = f, df, tuple(args)
         self.argnums = tuple(range(len(args))) if argnums is None else tuple(argnums)
-        self.name = getattr(f, "__name__", type(f).__name__)
+        self.name = _name_of(f)
         for i in self.argnums:
             if not 0 <= i < len(args):
                 raise ValueError(f"argnums names argument {i}, but there are {len(args)}, counted from 0")
@@ -215,6 +215,17 @@ class Handwritten:
     def epsilon(self) -> Precision:
         """The least precise type that takes part."""
         return max([self.precision, *(leaf.precision for leaf in self.leaves)], key=lambda p: p.epsilon)
+
+
+def _name_of(f: Callable[..., Any]) -> str:
+    """What a function is called: with its class if it is a class's, as ``Swish.apply`` of torch.autograd.Function is.
+
+    >>> _name_of(abs), _name_of(dict.fromkeys), _name_of(lambda x: x)
+    ('abs', 'dict.fromkeys', '<lambda>')
+    """
+    name: str = getattr(f, "__name__", type(f).__name__)
+    owner = getattr(f, "__self__", None)
+    return f"{owner.__name__}.{name}" if isinstance(owner, type) else name
 
 
 def _require_floats(i: int, leaves: list[Leaf]) -> None:
