@@ -55,6 +55,12 @@ def test_a_drawn_picture_shows_itself_with_any_renderer(monkeypatch: pytest.Monk
 
 
 @needs_renderer
+def test_a_drawn_picture_is_the_same_text_in_every_run() -> None:
+    first, second = draw(Value(1.0)), draw(Value(2.0))
+    assert repr(first) == repr(second)
+    assert "viz.save" in repr(first)
+
+
 def test_ipython_finds_the_forms_of_a_value() -> None:
     formatters = pytest.importorskip("IPython.core.formatters")
     bundle, _ = formatters.DisplayFormatter().format(chain(3))
