@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
 PACKAGES := $(wildcard tinygrad_lite/*/*.py nn/*.py nn/*/*.py viz/*.py viz/page/*)
 # tests of the engine, and of what lift and nn need of it; pages, notebooks and most docstrings are about all the rest
-ENGINE_TESTS := $(filter-out tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
+ENGINE_TESTS := $(filter-out tests/test_docs.py tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
 	$(wildcard tests/lift/test_trac*.py) tests/lift/test_vocabulary.py tests/nn/test_module_transforms.py \
 	--deselect tests/test_docstrings.py::test_examples_on_page \
 	-k "not (tinygrad_lite.lift or tinygrad_lite.nn or tinygrad_lite.viz or tinygrad_lite.testing)"

@@ -23,6 +23,9 @@ class Docstrings(griffe.Extension):
 
     def on_object(self, *, obj: griffe.Object, loader: griffe.GriffeLoader, **kwargs: Any) -> None:
         """Called by griffe with each module, class, function and attribute, once all are loaded."""
+        if obj.is_function:
+            for name in [parameter.name for parameter in obj.parameters if parameter.name.startswith("_")]:
+                del obj.parameters[name]  # not for callers
         if obj.is_attribute and obj.docstring is None:
             _take_comment(obj)
         if obj.docstring is not None:

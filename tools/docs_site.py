@@ -205,12 +205,13 @@ def notebooks() -> list[Path]:
 
 
 def title(path: Path) -> str:
-    """A notebook's first heading, with its number."""
+    """A notebook's first heading, with the number in its file's name."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     heading = re.search(r"^# (.+)$", text, re.MULTILINE)
     name = heading[1].strip() if heading else path.stem
-    return re.sub(r"^\d+\w?[.:]? +", "", name)
+    number = path.stem.partition("_")[0].removeprefix("0") or "0"
+    return f"{number}. {name}"
 
 
 def _page_of(path: Path) -> tuple[str, dict[str, str | bytes]]:
