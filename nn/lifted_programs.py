@@ -24,6 +24,7 @@ from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.arguments import Unit, merged, take_apart
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
+from tinygrad_lite.lift.reductions import LOOKUP
 from tinygrad_lite.modes import is_tracing
 from tinygrad_lite.nn.batches import Samples, as_numbers, matched, outputs_of
 from tinygrad_lite.nn.lifted_loss import reduction_of
@@ -407,7 +408,7 @@ def _looked_up(program: Program) -> set[int]:
     """The inputs of a program that are indices of a ``lookup``, or on which indices depend."""
     groups = program.groups
     reached: set[int] = set()
-    stack = [ref.group for group in groups if group.op == "lookup" for ref in group.operands]
+    stack = [ref.group for group in groups if group.op == LOOKUP for ref in group.operands]
     while stack:
         number = stack.pop()
         if number not in reached:

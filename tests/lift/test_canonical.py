@@ -18,7 +18,8 @@ import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.lift.canonical import Canonical, canonical
 from tinygrad_lite.lift.draft import CONSTANT, SUM
-from tinygrad_lite.lift.expansions import FOLDED_MAXIMUM, FOLDED_MINIMUM, MUL
+from tinygrad_lite.lift.expansions import MUL
+from tinygrad_lite.lift.reductions import MAXIMUM, MINIMUM
 from tinygrad_lite.lift.trace import graph_of
 from tinygrad_lite.ops import BY_CODE, TABLE
 
@@ -63,8 +64,8 @@ def _number(graph: Canonical, node: int, numbers: list[Any], signs: list[int]) -
     if code == SUM:
         return mpmath.fsum(sign * number for sign, number in zip(signs, numbers, strict=True))
     assert all(sign == 1 for sign in signs), "only terms of sums have signs"
-    if code in (FOLDED_MAXIMUM, FOLDED_MINIMUM):
-        return max(numbers) if code == FOLDED_MAXIMUM else min(numbers)
+    if code in (MAXIMUM.code, MINIMUM.code):
+        return max(numbers) if code == MAXIMUM.code else min(numbers)
     op = BY_CODE[code]
     assert op is not None
     return MEANINGS[op.name](*numbers)
@@ -267,7 +268,7 @@ def structure(graph: Canonical, leaves: Sequence[Value]) -> list[Any]:
             row = slice(graph.starts[node], graph.starts[node + 1])
             code = int(graph.codes[node])
             parts = [(int(sign), of(int(k))) for sign, k in zip(graph.signs[row], graph.operands[row], strict=True)]
-            if code in (SUM, MUL, FOLDED_MAXIMUM, FOLDED_MINIMUM):
+            if code in (SUM, MUL, MAXIMUM.code, MINIMUM.code):
                 parts.sort(key=repr)
             name: Any = code
             if node < graph.leaves:

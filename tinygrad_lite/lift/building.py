@@ -27,8 +27,9 @@ from tinygrad_lite.lift.contractions import (
 )
 from tinygrad_lite.lift.coordinates import Grid, Search, fit, flat, used_axes, within
 from tinygrad_lite.lift.draft import CONSTANT, SUM
-from tinygrad_lite.lift.expansions import FOLDED_MAXIMUM, FOLDED_MINIMUM, LOOKUP, MUL
+from tinygrad_lite.lift.expansions import MUL
 from tinygrad_lite.lift.groups import Group, Groups, Index, Integers, Ref, Term
+from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import BY_CODE, TABLE
 
@@ -36,7 +37,8 @@ Floats = NDArray[np.float64]
 #: Some rows of many sums, the number of the group that computes them, and its grid.
 _Sum = tuple[Integers, int, Grid]
 
-FOLDS = {FOLDED_MAXIMUM: "maximum", FOLDED_MINIMUM: "minimum", TABLE["prod"].code: "prod", LOOKUP: "lookup"}
+#: The operations of folds by their codes in the canonical graph.
+FOLDS = {**{found.code: found.name for found in REDUCTIONS.values()}, TABLE[LOOKUP].code: LOOKUP}
 #: The class of constants.
 CONSTANTS = 0
 
@@ -322,7 +324,8 @@ class Builder:
         owners, operands, _ = self._rows(members)
         index: list[_Operands] = []
         parts: list[Entries] = []
-        if code == LOOKUP:
+        looks_up = FOLDS[code] == LOOKUP
+        if looks_up:
             last = np.append(np.flatnonzero(np.diff(owners)), len(owners) - 1)
             index = [self._read(operands[last])]
             owners, operands = np.delete(owners, last), np.delete(operands, last)
@@ -335,7 +338,7 @@ class Builder:
             ones = np.ones(len(members), dtype=np.intp)
             parts.append(Entries(np.arange(len(members)), columns, limits, ones))
         rows = fit_rows(parts, len(members))
-        fitted = fit_ranked(part, rows) if code == LOOKUP else fit_entries(part, rows)
+        fitted = fit_ranked(part, rows) if looks_up else fit_entries(part, rows)
         shape = (*rows.shape, *fitted.reduced)
         factor = self._ref(slot, list(fitted.columns), shape, fitted.cells)
         refs = []

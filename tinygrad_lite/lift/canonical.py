@@ -43,14 +43,14 @@ class Canonical:
     """A graph in canonical form; nodes are numbered in no particular order.
 
     Attributes:
-        codes: Of the operations: those of the table, ``SUM``, ``FOLDED_MAXIMUM`` and ``FOLDED_MINIMUM``.
+        codes: Of the operations: those of the table, ``SUM``, and those of
+            :mod:`~tinygrad_lite.lift.reductions`.
         starts: Where the operands of each node begin in ``operands``; one more at the end.
         operands: Numbers of nodes: the terms of a sum.
         signs: 1 or −1 for each entry of ``operands``: of terms; 1 elsewhere.
         numbers: Of constants.
         origins: The node of the traced graph that each node computes; −1 for those that this pass made.
         roots: The results.
-        root_signs: −1 where the result is the negative of its root.
         leaves: How many nodes are leaves: the first ones.
     """
 

@@ -21,6 +21,7 @@ from tinygrad_lite.lift import numpy_engine
 from tinygrad_lite.lift.fragments import OPERATORS
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.listing import listed
+from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operation import Interval
 
 Floats = NDArray[np.float64]
@@ -171,7 +172,7 @@ class _Values:
     def factors(self, spot: _Spot) -> Iterator[_Factor]:
         """What the scalar of a sum or of a fold reads, term by term."""
         group = self.groups[spot.group]
-        if group.op == "lookup":
+        if group.op == LOOKUP:
             index = self._spot(group.operands[0], spot)
             yield self._read(group.operands[0], spot.place, (), None, spot.sample)
             (term,) = group.terms
@@ -245,7 +246,7 @@ class _Account:
 
     def _sum(self) -> tuple[str, str]:
         """The largest of what is added up."""
-        what = {"maximum": "the maximum", "minimum": "the minimum", "prod": "the product"}.get(self.group.op, "the sum")
+        what = REDUCTIONS[self.group.op].noun if self.group.op in REDUCTIONS else "the sum"
         found = [
             (abs(number), factor.spot(place, self.values.program))
             for factor in self.values.factors(self.spot)

@@ -8,17 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_lite.lift.draft import CONSTANT, SUM, Draft, Integers, follow
+from tinygrad_lite.lift.reductions import LOOKUP, MAXIMUM, MINIMUM
 from tinygrad_lite.lift.row_hashes import row_hashes
 from tinygrad_lite.ops import TABLE
 
 MUL = TABLE["mul"].code
 TRUEDIV = TABLE["truediv"].code
-LOOKUP = TABLE["lookup"].code
-#: The codes of a maximum and a minimum of any number of operands; a ``maximum`` of two or three stays what it is.
-FOLDED_MAXIMUM = -1
-FOLDED_MINIMUM = -2
-_FOLDED = {"maximum": FOLDED_MAXIMUM, "minimum": FOLDED_MINIMUM}
-#: From so many operands on, chains are folded: shorter ones may well be of things that have little in common.
+#: From so many operands on, chains of ``maximum`` are folded: shorter ones may well be of things that have little in
+#: common.
 _LEAST_FOLDED = 4
 
 
@@ -54,13 +51,13 @@ def fold_extremes(draft: Draft) -> None:
     """maximum(maximum(a, b), c) = maximum(a, b, c), of any number of operands; inner ones are used once."""
     uses = np.bincount(draft.edge_operands, minlength=len(draft.codes))
     np.add.at(uses, draft.roots, 1)
-    for name, code in _FOLDED.items():
-        nodes = draft.of(name)
+    for extreme in (MAXIMUM, MINIMUM):
+        nodes = draft.of(extreme.name)
         if len(nodes) < _LEAST_FOLDED - 1:
             continue
         rows = np.concatenate([nodes, nodes])
         operands = np.concatenate([draft.row(nodes, 0), draft.row(nodes, 1)])
-        inner = (draft.codes[operands] == TABLE[name].code) & (uses[operands] == 1)
+        inner = (draft.codes[operands] == TABLE[extreme.name].code) & (uses[operands] == 1)
         above = np.arange(len(draft.codes))
         above[operands[inner]] = rows[inner]
         follow(above)
@@ -68,7 +65,7 @@ def fold_extremes(draft: Draft) -> None:
         many = np.bincount(owners, minlength=len(draft.codes)) >= _LEAST_FOLDED
         folded = np.flatnonzero(many)
         draft.replaced[nodes[many[above[nodes]]]] = True
-        draft.rewrite(folded, code)
+        draft.rewrite(folded, extreme.code)
         chosen = many[owners]
         draft.more.add(owners[chosen], members[chosen])
 
@@ -121,7 +118,7 @@ def expand_softmaxes(draft: Draft) -> None:
     row_of = np.repeat(np.arange(len(firsts)), rows_counts)
     row_starts = np.cumsum(rows_counts) - rows_counts
     elements = operands[np.repeat(starts[firsts], rows_counts) + np.arange(len(row_of)) - row_starts[row_of]]
-    greatest = draft.new(len(firsts), FOLDED_MAXIMUM)
+    greatest = draft.new(len(firsts), MAXIMUM.code)
     draft.more.add(greatest[row_of], elements)
     shifted = draft.new(len(elements), SUM)
     draft.more.add(shifted, elements)
@@ -155,7 +152,7 @@ def _finish_softmaxes(
     chosen = exponentials[row_starts[rows] + place]
     for node in np.flatnonzero(~fixed):  # the index is a Value: look it up
         row = rows[node]
-        (found,) = draft.new(1, LOOKUP)
+        (found,) = draft.new(1, TABLE[LOOKUP].code)
         members = exponentials[row_starts[row] : row_starts[row] + row_counts[row]]
         operands = np.append(members, index[node])
         draft.more.add(np.full(len(operands), found), operands)
@@ -219,7 +216,7 @@ def _square(draft: Draft, nodes: Integers) -> None:
 
 def resolve_lookups(draft: Draft) -> None:
     """lookup(table, 3) is the table's entry 3."""
-    nodes = draft.of("lookup")
+    nodes = draft.of(LOOKUP)
     if len(nodes):
         sizes = draft.counts[nodes] - 1
         places = draft.fixed(draft.edge_operands[draft.starts[nodes] + sizes])

@@ -6,14 +6,9 @@ import math
 
 from tinygrad_lite.lift.fragments import ATOM, BATCH, MUL, Fragment, binary, call, joined, literal
 from tinygrad_lite.lift.groups import Group
+from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.terms import Scope, axes_of, axis_text, mask_of, masked
 from tinygrad_lite.lift.views import align
-
-_REDUCTIONS = {
-    "maximum": ("max", Fragment("-inf", number=-math.inf)),
-    "minimum": ("min", Fragment("inf", number=math.inf)),
-    "prod": ("prod", literal(1.0)),
-}
 
 
 def write_fold(group: Group, scope: Scope) -> Fragment:
@@ -27,20 +22,20 @@ def write_fold(group: Group, scope: Scope) -> Fragment:
     values = scope.read(term.factors[0], group, term.reduced, group.batched).as_number()
     if values.number is not None:
         values = call("asarray", (values,), ())
-    if group.op == "lookup":
+    if group.op == LOOKUP:
         return _lookup(group, values, scope)
-    reduction, neutral = _REDUCTIONS[group.op]
+    reduction = REDUCTIONS[group.op]
     sizes = group.shape + term.reduced
     mask = mask_of(term, sizes)
     if mask is not None:
-        values = masked(values, *mask, neutral, scope.constants)
+        values = masked(values, *mask, literal(reduction.neutral), scope.constants)
     folded = range(len(group.shape), len(sizes))
     places = [place for place, axis in enumerate(values.axes) if axis in folded]
     repeats = math.prod(sizes[axis] for axis in folded if axis not in values.axes)
     rest = tuple(axis for axis in values.axes if axis not in folded)
     if places:
-        values = values.method(f"{reduction}({axis_text(places, len(values.axes))})", rest)
-    if group.op == "prod" and repeats > 1:
+        values = values.method(f"{reduction.method}({axis_text(places, len(values.axes))})", rest)
+    if not reduction.selects and repeats > 1:
         values = binary("**", values, literal(float(repeats)))
     return align(values, axes_of(group))
 

@@ -27,12 +27,14 @@ from numpy.typing import NDArray
 from tinygrad_lite.lift.building import CONSTANTS, FOLDS, Builder, gathered
 from tinygrad_lite.lift.canonical import Canonical
 from tinygrad_lite.lift.draft import SUM
-from tinygrad_lite.lift.expansions import FOLDED_MAXIMUM, FOLDED_MINIMUM, MUL
+from tinygrad_lite.lift.expansions import MUL
 from tinygrad_lite.lift.groups import Group, Groups, Integers
+from tinygrad_lite.lift.reductions import REDUCTIONS
 from tinygrad_lite.lift.row_hashes import row_hashes, scrambled
 from tinygrad_lite.ops import TABLE
 
-_POW, _PROD = TABLE["pow"].code, TABLE["prod"].code
+_POW = TABLE["pow"].code
+_REDUCED = [reduction.code for reduction in REDUCTIONS.values()]
 
 
 class Grouping(Builder):
@@ -150,7 +152,7 @@ class Grouping(Builder):
             sums = np.zeros(len(nodes), dtype=np.uint64)
         if (codes == MUL).any():
             kinds = self._sorted_products(owners, kind, codes)
-        folded = np.isin(codes, (FOLDED_MAXIMUM, FOLDED_MINIMUM, _PROD))
+        folded = np.isin(codes, _REDUCED)
         if folded.any():
             inside = folded[owners]
             pairs = np.unique(np.stack([owners[inside], kind[inside]]), axis=1)

@@ -9,7 +9,8 @@ Index for each axis. There are five kinds of groups, and no others:
 - ``map``: one operation of the table, element by element.
 - ``sum``: a sum of terms, each a sum over axes of its own of a product of factors: matrix products, convolutions, sums
   along axes, and plain addition.
-- ``fold``: ``maximum``, ``minimum`` or ``prod`` of many elements of one group, and ``lookup`` of one of them.
+- ``fold``: ``maximum``, ``minimum`` or ``prod`` of many elements of one group, and ``lookup`` of one of them
+  (:mod:`tinygrad_lite.lift.reductions`).
 
 That is the whole language that engines must know. The array of a *batched* group has one axis more than its shape, the
 last, over the samples. An unbatched sum with batched factors adds them up (``over="sum"``) or averages them

@@ -32,15 +32,12 @@ from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.memory import Cell
 from tinygrad_lite.lift.nests import Nest
 from tinygrad_lite.lift.pieces import block_length, cut_last_axis, side_by_side, stretch_of_mask
+from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.written import Lane, Tables, Text
 
 #: A coordinate: the name of a loop variable, or "" where it is fixed, and what is added to it.
 Coordinate = tuple[str, int]
 Coordinates = list[Coordinate]
-
-_NEUTRAL = {"maximum": "-inf", "minimum": "inf", "prod": "1.0"}
-_GREATER = "{1} if ({1} > {0} or {1} != {1}) else {0}"
-_FOLDED = {"maximum": _GREATER, "minimum": _GREATER.replace(">", "<"), "prod": "{0}*{1}"}
 
 
 class Loops:
@@ -231,7 +228,7 @@ class Loops:
     def _numbers(self, number: int, copies: Sequence[Coordinates], lane: Lane) -> list[str]:
         """The text of the scalars of a group that are computed together."""
         group = self.groups[number]
-        if group.op == "lookup":
+        if group.op == LOOKUP:
             return [self._lookup(number, copy, where, lane) for copy, where in enumerate(copies)]
         if group.kind != "map":
             return self._totals(number, copies, lane)
@@ -266,7 +263,7 @@ class Loops:
             self._fill_rows(number, long, copies)
         names = [f"s{next(self._fresh)}" for _ in copies]
         for name, where in zip(names, copies, strict=True):
-            start = _NEUTRAL.get(group.op, "0.0")
+            start = _neutral(group)
             if long or nests.accumulates(self.program, group):
                 start = lane.load(self._own(number, where), True) + ("/n" if group.over == "mean" else "")
             lane.inside.add(f"{name} = {start}")
@@ -311,11 +308,11 @@ class Loops:
 
         if not varies:
             for total in totals:
-                text.add(f"{total} = {_NEUTRAL.get(group.op, '0.0')}")
+                text.add(f"{total} = {_neutral(group)}")
         self._over_reduced(text, term, copies[0], add_product, guard=not choose)
         if not varies:
             for name, total in zip(names, totals, strict=True):
-                lane.inside.add(f"{name} = {_FOLDED.get(group.op, '{0} + {1}').format(name, total)}")
+                lane.inside.add(f"{name} = {_joined(group, name, total)}")
 
     def _varies(self, term: Term, where: Coordinates) -> bool:
         """Whether the term changes in the loop over b."""
@@ -328,7 +325,7 @@ class Loops:
         group, most = self.groups[number], memory.UNROLLED // len(copies)
         rows = [self._own(number, where) for where in copies]
         names = [f"s{next(self._fresh)}" for _ in copies]
-        neutral = _NEUTRAL.get(group.op, "0.0")
+        neutral = _neutral(group)
         one_block = len(terms) == 1 and terms[0].mask is None and 0 < math.prod(terms[0].reduced) <= most
         if not one_block:
             lane = Lane()
@@ -454,8 +451,18 @@ class Loops:
             body(term, [*point[:-1], ("", whole)], size - whole)
 
 
+def _neutral(group: Group) -> str:
+    """The text of the number that a sum or a fold begins with."""
+    return repr(REDUCTIONS[group.op].neutral) if group.kind == "fold" else "0.0"
+
+
+def _joined(group: Group, total: str, part: str) -> str:
+    """The text of a total and another total of the same sum or fold."""
+    return REDUCTIONS[group.op].step.format(total, part) if group.kind == "fold" else f"{total} + {part}"
+
+
 def _added(group: Group, term: Term, total: str, factors: Sequence[str]) -> str:
     """The text of a total and one product more, or one element more of a fold."""
     if group.kind == "fold":
-        return _FOLDED[group.op].format(total, factors[0])
+        return _joined(group, total, factors[0])
     return f"{total} {'-' if term.sign < 0 else '+'} {'*'.join(factors)}"

@@ -17,6 +17,7 @@ from tinygrad_lite.lift import engines
 from tinygrad_lite.lift.arguments import Arguments, Signature, take_apart
 from tinygrad_lite.lift.groups import Group, Groups
 from tinygrad_lite.lift.quick_arguments import Reader, reader_of
+from tinygrad_lite.lift.reductions import LOOKUP
 from tinygrad_lite.lift.results import builder_of
 
 Floats = NDArray[np.float64]
@@ -254,7 +255,7 @@ class _Lookup:
 def _lookups(program: Groups) -> Iterator[_Lookup]:
     """Those of a program whose index is an input."""
     for group in program.groups:
-        if group.op == "lookup" and program.groups[group.operands[-1].group].kind == "input":
+        if group.op == LOOKUP and program.groups[group.operands[-1].group].kind == "input":
             ref = group.operands[-1]
             source = program.groups[ref.group]
             grid: Any = np.indices(group.shape, sparse=True)

@@ -14,7 +14,7 @@ Reference: Higham 2002, "Accuracy and stability of numerical algorithms", sectio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 from tinygrad_lite import ops
 from tinygrad_lite.lift import vocabulary
 from tinygrad_lite.lift.groups import Group, Groups, Ref, Term
+from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 
 Floats = NDArray[np.float64]
 #: Half a unit in the last place, relative to the number.
 _UNIT: Final = 2.0**-53
 #: So many half units an operation may be off.
 _OPERATION: Final = 16.0
-_FOLDS: Final[dict[str, Callable[..., Any]]] = {"maximum": np.max, "minimum": np.min, "prod": np.prod}
-_NEUTRAL: Final = {"maximum": -np.inf, "minimum": np.inf, "prod": 1.0}
 
 
 def bounds(program: Groups, arrays: Sequence[Floats]) -> list[float]:
@@ -124,15 +123,16 @@ class _Analysis:
         shape = group.shape + term.reduced
         axes = tuple(range(len(group.shape), len(shape)))
         value, error = self._read(term.factors[0], shape, group.batched)
-        if group.op == "lookup":
+        if group.op == LOOKUP:
             index, _ = self._read(group.operands[-1], group.shape, group.batched)
             place = np.expand_dims(index.astype(int) % term.reduced[0], axes[0])
             taken = [np.take_along_axis(array, place, axis=axes[0]).squeeze(axes[0]) for array in (value, error)]
             return taken[0], taken[1]
+        reduction = REDUCTIONS[group.op]
         kept = self._mask(term, len(shape), group.batched)
-        value, error = np.where(kept, value, _NEUTRAL[group.op]), np.where(kept, error, 0.0)
-        result = _FOLDS[group.op](value, axis=axes)
-        if group.op != "prod":
+        value, error = np.where(kept, value, reduction.neutral), np.where(kept, error, 0.0)
+        result = getattr(np, reduction.method)(value, axis=axes)
+        if reduction.selects:
             return result, error.max(axis=axes)
         relative = np.nan_to_num(error / np.abs(value), posinf=0.0).sum(axis=axes)
         return result, np.abs(result) * (relative + _UNIT * np.prod(term.reduced))

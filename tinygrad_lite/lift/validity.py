@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 from tinygrad_lite import ops
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operation import Op
 
-_FOLDS = ("maximum", "minimum", "prod", "lookup")
+_FOLDS = (*REDUCTIONS, LOOKUP)
 #: The samples are one axis more, and NumPy before 2.0 has arrays of at most 32.
 _MOST_AXES = 30
 
@@ -122,7 +123,7 @@ class _Check:
         self._term(term, group)
         if term.sign != 1.0:
             self._fail("folds with a sign")
-        if group.op == "lookup":
+        if group.op == LOOKUP:
             if len(group.operands) != 1 or len(term.reduced) != 1 or term.mask is not None:
                 self._fail("looks up without one index into one axis")
             self._ref(group.operands[0], group.shape)
