@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -227,3 +228,81 @@ def has_comment(module: ModuleType, name: str) -> bool:
 def test_the_api_reference_shows_every_public_package(package: str) -> None:
     pages = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "api").glob("*.md"))
     assert f"<!-- api: {package} " in pages
+
+
+# ------------------------------------------------------------------------------------- what the site is made with
+
+
+def test_docstrings_become_markdown() -> None:
+    pytest.importorskip("griffe", reason="the docs extra is not installed")
+    markdown = tool("docs_docstrings").markdown
+    text = "As ``f``, see :func:`~m.g`:\n\n>>> f(1)\n2\n\nThen :class:`K`."
+    code = "```pycon\n>>> f(1)\n2\n```"
+    links = [f'<autoref optional identifier="{path}"><code>{path[-1]}</code></autoref>' for path in ("m.g", "K")]
+    assert markdown(text) == f"As `f`, see {links[0]}:\n\n{code}\n\nThen {links[1]}."
+
+
+def test_a_missing_docstring_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    griffe = pytest.importorskip("griffe", reason="the docs extra is not installed")
+    (tmp_path / "small.py").write_text('"""A module."""\n\ndef f(): ...\n\ndef _g(): ...\n', encoding="utf-8")
+    extensions = griffe.load_extensions(tool("docs_docstrings").Docstrings)
+    griffe.load("small", search_paths=[tmp_path], extensions=extensions, allow_inspection=False)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("small.f has no docstring")
+    assert record.getMessage().endswith("small.py, line 3)")
+
+
+def test_what_is_wrong_with_a_built_site_is_found(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the docs extra is not installed")
+    (tmp_path / "other.html").write_text('<h1 id="here">Other</h1>', encoding="utf-8")
+    (tmp_path / "index.html").write_text(
+        '<a href="other.html#here">good</a> <a href="other.html#gone">bad</a> <a href="gone.html">bad</a>'
+        '<img src="gone.png"> <script src="https://elsewhere.org/x.js"></script> <a href="https://elsewhere.org">good</a>',
+        encoding="utf-8",
+    )
+    assert list(tool("docs_site").complaints(tmp_path)) == [
+        "index.html refers to other.html#gone, which has no such anchor",
+        "index.html refers to gone.html, which is not on the site",
+        "index.html refers to gone.png, which is not on the site",
+        "index.html loads https://elsewhere.org/x.js, which is not on the site",
+    ]
+
+
+def test_every_formula_of_the_reference_becomes_mathml(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("mkdocs", reason="the docs extra is not installed")
+    pytest.importorskip("latex2mathml", reason="the viz extra is not installed")
+    site, reference = tool("docs_site"), tool("operation_reference")
+    for op in reference.public_operations():
+        for latex in (op.latex, *op.latex_partials):
+            text = site.mathml(reference.formula(latex, op), op.name, "inline")
+            ElementTree.fromstring(text)
+            assert "\\" not in text
+    assert caplog.records == []
+
+
+def test_a_formula_that_cannot_be_read_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("mkdocs", reason="the docs extra is not installed")
+    pytest.importorskip("latex2mathml", reason="the viz extra is not installed")
+    tool("docs_site").mathml(r"a^b^c", "page.md", "inline")
+    tool("docs_site").mathml(r"\unheardof x", "page.md", "inline")
+    assert len(caplog.records) == 2
+
+
+def test_a_notebook_becomes_a_page_with_its_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the docs extra is not installed")
+    outputs = [
+        {"output_type": "stream", "text": ["\x1b[31mred\x1b[0m\n"]},
+        {"output_type": "display_data", "data": {"image/png": "aGk=", "text/plain": "<Figure>"}},
+        {"output_type": "execute_result", "data": {"text/html": '<iframe srcdoc="&lt;p&gt;"></iframe>'}},
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "\n", "text"]},
+        {"cell_type": "code", "source": ["1 + 1"], "outputs": outputs},
+    ]
+    path = tmp_path / "07_name.ipynb"
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    text, files = tool("docs_site").notebook_page(path)
+    assert text.startswith("# Title\n\ntext\n\n```python\n1 + 1\n```\n\n```{ .text .output }\nred\n```\n")
+    assert files == {"notebooks/07_name/1.png": b"hi", "notebooks/07_name/2.html": "<p>"}
+    assert 'src="07_name/1.png"' in text
+    assert tool("docs_site").title(path) == "7. Title"
