@@ -27,6 +27,7 @@ def execute(path: Path) -> list[float]:
             timeout=LIMIT,
             kernel_name="python3",
             record_timing=False,
+            coalesce_streams=True,
             resources={"metadata": {"path": folder}},
             on_cell_execute=lambda **_: begun.append(time.perf_counter()),
             on_cell_executed=lambda **_: seconds.append(time.perf_counter() - begun[-1]),
