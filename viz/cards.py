@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from tinygrad_lite import Value
-from tinygrad_lite.ops import TABLE
 from tinygrad_lite.viz.labels import in_label, in_tooltip, shortened
+from tinygrad_lite.viz.operations import operation_of, symbol
 from tinygrad_lite.viz.palette import text_colour_of
 from tinygrad_lite.viz.themes import LIGHT, Theme
 
@@ -110,9 +110,9 @@ def details(node: Value, style: Style, mark: Mark) -> str:
     Returns:
         The value of a ``tooltip`` attribute.
     """
-    operation = TABLE.get(node.op)
     lines = list(dict.fromkeys(filter(None, (node.label, style.names.get(id(node), "")))))
-    if operation is not None:
+    if not node.is_leaf:
+        operation = operation_of(node)
         lines.append(f"{operation.name}: {operation.doc}")
     if mark.failure:
         lines.append(f"cannot be evaluated: {mark.failure}")
@@ -165,19 +165,6 @@ def between(low: float, high: float, precision: int) -> str:
     """
     first, last = number(low + 0.0, precision), number(high + 0.0, precision)  # + 0.0: no range begins at -0
     return first if first == last else f"{first} … {last}"
-
-
-def symbol(node: Value) -> str:
-    """The symbol of a node's operation; ``""`` for a leaf.
-
-    Args:
-        node: The node.
-
-    >>> symbol(Value(2.0) + 1.0)
-    '+'
-    """
-    operation = TABLE.get(node.op)
-    return "" if operation is None else operation.symbol
 
 
 def title(name: str, sign: str, theme: Theme) -> str:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tinygrad_lite.operation import NARY, Op
-from tinygrad_lite.ops import TABLE
+from tinygrad_lite.ops import DEFINED, TABLE
 from tinygrad_lite.value import Details, Value, topological_order
 from tinygrad_lite.viz.graph import draw_node
 from tinygrad_lite.viz.names import find_names
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 #: How the engine begins the message of an operation that raised: the operation, and what it was applied to.
-_CALL: Final = re.compile(r"(?P<operation>[a-z_0-9]+)\((?=Value\()")
+_CALL: Final = re.compile(r"(?P<operation>\w+)\((?=Value\()")
 _STRING: Final = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _OPERAND: Final = re.compile(
     rf"(?P<repr>Value\(data=(?P<data>[^,()]+), grad=(?P<grad>[^,()]+)(?:, label=(?P<label>{_STRING}))?\))(?P<more>, )?"
@@ -94,7 +94,8 @@ def _origin(error: BaseException) -> tuple[BaseException, _Call]:
 
 def _parsed(message: str) -> _Call | None:
     call = _CALL.match(message)
-    if call is None or call["operation"] not in TABLE:
+    operation = None if call is None else TABLE.get(call["operation"]) or DEFINED.get(call["operation"])
+    if call is None or operation is None:
         return None
     operands = []
     position = call.end()
@@ -104,7 +105,7 @@ def _parsed(message: str) -> _Call | None:
         if not operand["more"]:
             break
     reason = message[position:].lstrip(".,) :").split(". ")[0]
-    return _Call(TABLE[call["operation"]], operands, reason)
+    return _Call(operation, operands, reason)
 
 
 def _attached(error: BaseException) -> list[Value]:

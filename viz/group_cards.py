@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import Value
-from tinygrad_lite.viz.cards import Mark, Style, between, cell, failure_rows, font, number, row, symbol, table, title
+from tinygrad_lite.viz.cards import Mark, Style, between, cell, failure_rows, font, number, row, table, title
 from tinygrad_lite.viz.labels import in_tooltip, shortened
+from tinygrad_lite.viz.operations import operation_of, symbol
 from tinygrad_lite.viz.palette import text_colour_of
 from tinygrad_lite.viz.patterns import pattern
 from tinygrad_lite.viz.themes import Theme
@@ -92,12 +92,12 @@ def group_details(nodes: Sequence[Value], style: Style) -> str:
     Returns:
         The value of a ``tooltip`` attribute.
     """
-    operation = TABLE.get(nodes[0].op)
     lines = [f"{len(nodes):,} nodes of the same shape"]
     names = list(dict.fromkeys(filter(None, map(style.name_of, nodes))))
     if names:
         lines.append(", ".join(names[:20]) + (", …" if len(names) > 20 else ""))
-    if operation is not None:
+    if not nodes[0].is_leaf:
+        operation = operation_of(nodes[0])
         lines.append(f"{operation.name}: {operation.doc}")
     lines.append(f"data from {min(_data(nodes))!r} to {max(_data(nodes))!r}")
     if not nodes[0].is_constant:

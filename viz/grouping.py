@@ -21,8 +21,8 @@ from itertools import islice
 from typing import Any, Final
 
 from tinygrad_lite.operation import NARY
-from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import Value
+from tinygrad_lite.viz.operations import operation_of
 
 #: Operations whose chains count as one node of many operands.
 _ASSOCIATIVE: Final = frozenset({"add", "mul"})
@@ -156,7 +156,7 @@ def _leaf_key(node: Value) -> Hashable:
 
 def _shape(node: Value, operands: Sequence[Any]) -> Hashable:
     """What two nodes of the same shape have in common."""
-    operation = TABLE[node.op]
+    operation = operation_of(node)
     if operation.arity == NARY:
         return node.op, frozenset(operands)
     return node.op, tuple(operands)
@@ -247,7 +247,7 @@ def places(node: Value) -> Sequence[int]:
     >>> places(dot([Value(1.0), Value(2.0)], [3.0, 4.0], 5.0))
     [0, 0, 1, 1, 2]
     """
-    operation = TABLE[node.op]
+    operation = operation_of(node)
     count = len(node.parents)
     if operation.arity != NARY:
         return [0] * count if node.op == "add" else range(count)

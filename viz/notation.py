@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinygrad_lite.ops import BY_CODE
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.formulas import Indexed, Number, Series, Symbol, Tree
 from tinygrad_lite.viz.local_formulas import Application, parts_of
+from tinygrad_lite.viz.operations import operation_of
 from tinygrad_lite.viz.paper import Math, math_of
 from tinygrad_lite.viz.paths import Between
 from tinygrad_lite.viz.symbols import symbols
@@ -114,8 +114,8 @@ def _is_short(node: Value, found: Mapping[int, str]) -> bool:
 
 
 def _application(node: Value, trees: Mapping[int, Tree]) -> Application:
-    op = BY_CODE[node._code]
-    assert op is not None
     result = trees.get(id(node))
     operands = tuple(trees.get(id(x), Number(x.data)) for x in node.parents)
-    return Application(op, operands, result if isinstance(result, Symbol) else Symbol("", "", node.data))
+    return Application(
+        operation_of(node), operands, result if isinstance(result, Symbol) else Symbol("", "", node.data)
+    )

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from tinygrad_lite.errors import StaleGraphError
 from tinygrad_lite.operation import NARY
-from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import Value, check_fresh
+from tinygrad_lite.viz.operations import operation_of
 
 
 class Staleness(NamedTuple):
@@ -66,7 +66,7 @@ def _failures(order: Sequence[Value]) -> Staleness:
 
 def _error(node: Value) -> Exception | None:
     """What the operation raises on its operands' numbers."""
-    operation = TABLE[node.op]
+    operation = operation_of(node)
     numbers = [operand.data for operand in node.parents]
     try:
         operation.forward(numbers) if operation.arity == NARY else operation.forward(*numbers)

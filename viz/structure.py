@@ -35,10 +35,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.modules import ModuleTree
 from tinygrad_lite.viz.names import Names, find_names
+from tinygrad_lite.viz.operations import symbol
 from tinygrad_lite.viz.options import check_root
 from tinygrad_lite.viz.owners import owners_in_order
 from tinygrad_lite.viz.selection import select
@@ -83,7 +83,7 @@ def structure(
         "nodes": [
             {
                 "op": node.op or None,
-                "symbol": TABLE[node.op].symbol if node.op else "",
+                "symbol": symbol(node),
                 "label": node.label,
                 "name": found.values.get(id(node), ""),
                 "module": owner.get(id(node), ""),

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tinygrad_lite.operation import NARY
-from tinygrad_lite.ops import BY_CODE
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.formulas import Symbol
 from tinygrad_lite.viz.labels import shortened, visible
+from tinygrad_lite.viz.operations import operation_of
 
 #: Labels with more characters are replaced by a short symbol.
 _LONGEST = 16
@@ -191,8 +191,7 @@ def _made_up(node: Value, is_root: bool, label: str, texts: Mapping[int, str], t
         return "L" if "L" not in taken else _numbered("L", taken)
     if node.is_leaf:
         return _numbered("x", taken)
-    op = BY_CODE[node._code]
-    assert op is not None
+    op = operation_of(node)
     if op.name == "dot":
         return _numbered("z", taken)
     operands = [x for x in node.parents if not x.is_constant]

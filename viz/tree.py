@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import Value, topological_order
 from tinygrad_lite.viz.cards import SHOWN, number
 from tinygrad_lite.viz.labels import shortened, visible
 from tinygrad_lite.viz.names import find_names
+from tinygrad_lite.viz.operations import symbol
 from tinygrad_lite.viz.options import check_precision, check_root, shown
 from tinygrad_lite.viz.staleness import Staleness, staleness
 
@@ -204,8 +204,8 @@ class _Writer:
         tag = f"#{self.numbers[id(node)]}" if id(node) in self.numbers else ""
         if again:
             return _Line(f"{branch}↑ {name or tag}")
-        symbol = TABLE[node.op].symbol if not node.is_leaf else ""
-        title = f"{name} = {symbol}" if name and symbol else name or symbol or "·"
+        sign = symbol(node)
+        title = f"{name} = {sign}" if name and sign else name or sign or "·"
         cut = " ⋯" if not node.is_leaf and id(node) not in self.expanded else ""
         text = branch + " ".join(filter(None, (title, tag))) + cut
         if id(node) in self.state.failures:
