@@ -275,7 +275,9 @@ def test_every_formula_of_the_reference_becomes_mathml(caplog: pytest.LogCapture
     for op in reference.public_operations():
         for latex in (op.latex, *op.latex_partials):
             text = site.mathml(reference.formula(latex, op), op.name, "inline")
-            ElementTree.fromstring(text)
+            for element in ElementTree.fromstring(text).iter():
+                if element.tag.rpartition("}")[2] in ("msub", "msup", "mfrac", "mroot"):
+                    assert len(element) == 2, text
             assert "\\" not in text
     assert caplog.records == []
 

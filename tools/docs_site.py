@@ -293,11 +293,12 @@ def _block(text: str) -> str:
 
 
 def mathml(latex: str, where: str, display: str) -> str:
-    """A formula as MathML, with its LaTeX as an annotation; a warning if it cannot be read."""
+    """A formula as MathML; a warning if it cannot be read."""
     from latex2mathml.converter import convert
 
     latex = html.unescape(latex).strip()
     readable = re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", latex)
+    readable = readable.replace(r"\lvert", r"\left|").replace(r"\rvert", r"\right|")
     readable = re.sub(r"\\operatorname\{(\w*\d)\}", r"\\text{\1}", readable)
     try:
         text = convert(readable, display=display)
@@ -310,9 +311,9 @@ def mathml(latex: str, where: str, display: str) -> str:
 
 
 #: The name of a function, alone or with an index or a power.
-_NAME = r"<mi>[a-z]{2,}</mi>"
+_NAME = r"<mi>[A-Za-z]{2,}</mi>"
 _INDEX = r"(?:<m[in][^>]*>[^<]*</m[in]>|<mrow>(?:(?!<mrow>).)*?</mrow>)"
-_FUNCTION = rf"(?:{_NAME}|<m(?:sub|sup)>{_NAME}{_INDEX}</m(?:sub|sup)>)"
+_FUNCTION = rf"(?:(?<!<msub>)(?<!<msup>){_NAME}|<m(?:sub|sup)>{_NAME}{_INDEX}</m(?:sub|sup)>)"
 _ARGUMENT = r"<(?:m[in]|mfrac|msqrt|mroot|msub|msup|mrow|mstyle)\b"
 _THIN_SPACE = r'\1<mspace width="0.167em"></mspace>'
 #: What stands before a minus that is a sign: a bracket, an operator, or nothing.
@@ -324,10 +325,10 @@ def _set(text: str) -> str:
     text = re.sub("&#x([0-9A-F]+);", lambda match: html.escape(chr(int(match[1], 16))), text)
     text = text.replace("<mi>&</mi>", "<mi>&amp;</mi>").replace('mathvariant="sans-serif"', 'mathvariant="normal"')
     # Names of functions are no operators, which have space on both sides.
-    text = re.sub(r"<mo>([a-z]{2,})</mo>", r"<mi>\1</mi>", text)
+    text = re.sub(r"<mo>([A-Za-z]{2,})</mo>", r"<mi>\1</mi>", text)
     # But an argument without brackets stands apart from them, and so does a factor before them.
     text = re.sub(rf"({_FUNCTION})(?={_ARGUMENT})", _THIN_SPACE, text)
-    text = re.sub(rf"(</m[in]>|</msub>|</msup>)(?={_NAME})", _THIN_SPACE, text)
+    text = re.sub(rf"(</m[in]>|</mtext>|</msub>|</msup>)(?={_NAME})", _THIN_SPACE, text)
     # A minus that is a sign is set close to its number.
     return re.sub(rf"({_BEFORE_SIGN})<mo>(?=[-−]</mo>)", r'\1<mo form="prefix">', text)
 
