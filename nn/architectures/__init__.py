@@ -8,11 +8,13 @@ from tinygrad_lite.nn.architectures.convolutional import ConvNet
 from tinygrad_lite.nn.architectures.costs import Costs, measure
 from tinygrad_lite.nn.architectures.example import Example
 from tinygrad_lite.nn.architectures.gpt import GPT
+from tinygrad_lite.nn.architectures.graph_network import GraphNetwork
 
 __all__ = [
     "ConvNet",
     "Costs",
     "Example",
     "GPT",
+    "GraphNetwork",
     "measure",
 ]
