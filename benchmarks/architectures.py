@@ -33,6 +33,10 @@ class Row(NamedTuple):
 
 #: One line for each architecture: the name on the command line, and what it is.
 ROWS: dict[str, Row] = {
+    "diffusion": Row("a diffusion model, two moons", "diffusion", 256, (("draws", 2),)),
+    "gpt": Row("a GPT, names of the standard library", "gpt", 32),
+    "gcn": Row("graph convolutions, the karate club", "graph_network", 1),
+    "gat": Row("graph attention, the karate club", "graph_network", 1, (("attention", True),)),
     "cnn": Row("a convolutional network, digits", "convolutional", 64),
 }
 
