@@ -35,6 +35,12 @@ def small(words: tuple[str, ...] = WORDS, context: int = 5, width: int = 4, laye
     return example(words, context, width, 2, layers, seed=3)
 
 
+def small_model(context: int = 5, width: int = 4, layers: int = 1) -> GPT:
+    model = small(WORDS, context, width, layers).model
+    assert isinstance(model, GPT)
+    return model
+
+
 # ------------------------------------------------------------------------------------------------------ the model
 
 
@@ -50,10 +56,10 @@ def test_gradients_are_right() -> None:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_logits_and_gradients_are_those_of_pytorch(layers: int) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    made = small(context=6, width=8, layers=layers)
-    peer = torch_gpt(torch, made.model)
+    made, model = small(context=6, width=8, layers=layers), small_model(6, 8, layers)
+    peer = torch_gpt(torch, model)
     inputs, targets = made.data
-    logits = [made.model(x) for x in inputs]
+    logits = [model(x) for x in inputs]
     theirs = peer(torch.tensor(inputs))
     np.testing.assert_allclose(
         [[[z.data for z in row] for row in window] for window in logits], theirs.detach().numpy(), rtol=0, atol=1e-12
@@ -63,7 +69,7 @@ def test_logits_and_gradients_are_those_of_pytorch(layers: int) -> None:
     their_loss = torch.nn.functional.cross_entropy(theirs.flatten(0, 1), torch.tensor(targets).flatten())
     their_loss.backward()
     assert loss.data == pytest.approx(their_loss.item(), rel=1e-12)
-    slopes = {name: p.grad for name, p in made.model.named_parameters()}
+    slopes = {name: p.grad for name, p in model.named_parameters()}
     for name, parameter in peer.named_parameters():
         for place, slope in np.ndenumerate(parameter.grad.numpy()):
             assert slopes[".".join([name, *map(str, place)])] == pytest.approx(slope, rel=1e-9, abs=1e-13)
@@ -106,7 +112,7 @@ def torch_gpt(torch: Any, model: GPT) -> Any:
 
 
 def test_what_comes_later_changes_nothing_before() -> None:
-    model = small().model
+    model = small_model()
     first, second = (model(encode(text)) for text in ("heapp", "hea_Z"))
     for t in range(3):
         assert [z.data for z in first[t]] == [z.data for z in second[t]]
@@ -114,7 +120,7 @@ def test_what_comes_later_changes_nothing_before() -> None:
 
 
 def test_with_a_cache_the_scores_are_the_same() -> None:
-    model, cache = small(layers=2).model, KVCache()
+    model, cache = small_model(layers=2), KVCache()
     whole = model(encode("heapp"))
     for index, row in zip(encode("heapp"), whole, strict=True):
         (scores,) = model([index], cache=cache)
@@ -122,13 +128,13 @@ def test_with_a_cache_the_scores_are_the_same() -> None:
 
 
 def test_attention_is_what_the_blocks_take() -> None:
-    made = small(width=8, layers=2)
-    maps = made.model.attention(encode("heapp"))
+    model = small_model(width=8, layers=2)
+    maps = model.attention(encode("heapp"))
     assert np.shape(maps) == (2, 2, 5, 5)
     np.testing.assert_allclose(np.sum(maps, axis=-1), 1.0, rtol=1e-12)
     assert np.array_equal(np.triu(maps, 1), np.zeros((2, 2, 5, 5)))
     # From the formula: softmax of q·k/√size over the positions seen, of the first block.
-    block, x = made.model.blocks[0], made.model.positions(made.model.tokens(encode("heapp")))
+    block, x = model.blocks[0], model.positions(model.tokens(encode("heapp")))
     normed = np.array([[v.data for v in row] for row in block.norm1(x)])
     weight = np.array([[w.data for w in row] for row in block.self_attn.in_proj_weight])
     q, k = ((normed @ weight[rows].T).reshape(5, 2, 4) for rows in (slice(0, 8), slice(8, 16)))
@@ -202,7 +208,7 @@ def test_it_learns_more_of_names_than_counting_pairs_does() -> None:
 
 
 def test_names_begin_as_told_and_end_where_there_are_no_more_positions() -> None:
-    model = small().model
+    model = small_model()
     names = [generate(model, start="he", generator=seed) for seed in range(5)]
     assert all(name.startswith("he") and len(name) <= model.context for name in names)
     assert names == [generate(model, start="he", generator=seed) for seed in range(5)]
@@ -211,7 +217,7 @@ def test_names_begin_as_told_and_end_where_there_are_no_more_positions() -> None
 
 
 def test_a_low_temperature_takes_the_likeliest_character() -> None:
-    model = small().model
+    model = small_model()
     best = max(range(64), key=lambda index: model(encode(END))[-1][index].data)
     assert best != 0
     assert all(generate(model, 1e-6, generator=seed)[0] == decode([best]) for seed in range(3))
