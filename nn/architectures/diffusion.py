@@ -12,11 +12,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from tinygrad_lite.functions import cos, sin
+from tinygrad_lite.functions import silu, sin
 from tinygrad_lite.nn.architectures.example import Example
 from tinygrad_lite.nn.data import moons
-from tinygrad_lite.nn.init import Generator
+from tinygrad_lite.nn.init import Generator, as_generator
 from tinygrad_lite.nn.layers import MLP
+from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.losses import mse_loss
 from tinygrad_lite.nn.module import Module
 
@@ -125,7 +126,8 @@ class Denoiser(Module):
     """Guesses the noise in a point, from the point and the number of the step.
 
     The step enters as sines and cosines of t/T, at wavelengths from 2 to 2/2^(n − 1), so that the network can tell
-    neighbouring steps apart and still treat them alike (after Vaswani et al. 2017; in Ho et al. 2020, appendix B).
+    neighbouring steps apart and still treat them alike (after Vaswani et al. 2017; in Ho et al. 2020, appendix B). The
+    first layer adds what it makes of the point and what it makes of the step.
 
     Args:
         size: How many numbers a point has.
@@ -135,7 +137,9 @@ class Denoiser(Module):
         seed: What the weights depend on.
 
     Attributes:
-        mlp: The layers, with silu.
+        place: The part of the first layer that reads the point.
+        time: The part of the first layer that reads the sines.
+        mlp: The other layers, with silu.
 
     >>> model = Denoiser(seed=0)
     >>> len(model.parameters())
@@ -147,9 +151,12 @@ class Denoiser(Module):
     def __init__(
         self, size: int = 2, hidden: Sequence[int] = (64, 64, 64), steps: int = STEPS, waves: int = 4, seed: int = 0
     ) -> None:
+        rng = as_generator(seed)
+        self.place = Linear(size, hidden[0], generator=rng)
+        self.time = Linear(2 * waves, hidden[0], bias=False, generator=rng)
+        self.mlp = MLP(hidden[0], [*hidden[1:], size], "silu", generator=rng)
         self.steps = steps
         self.waves = waves
-        self.mlp = MLP(size + 2 * waves, [*hidden, size], "silu", seed=seed)
 
     def forward(self, input: Any) -> Any:
         """The noise, as many numbers as the point has.
@@ -158,8 +165,11 @@ class Denoiser(Module):
             input: The numbers of the point, and t.
         """
         *x, t = input
-        angles = [math.pi * 2**k / self.steps * t for k in range(self.waves)]
-        return self.mlp([*x, *map(sin, angles), *map(cos, angles)])
+        # A cosine is a sine a quarter of a wave later. Written so, all are of one kind, and lift finds one vector.
+        shifts = [0.0, math.pi / 2]
+        sines = [sin(math.pi * 2**k / self.steps * t + shift) for shift in shifts for k in range(self.waves)]
+        first = [silu(a + b) for a, b in zip(self.place(x), self.time(sines), strict=True)]
+        return self.mlp(first)
 
 
 def noised_data(points: Any, schedule: NoiseSchedule, draws: int, seed: int = 0) -> tuple[Any, Any]:
