@@ -377,7 +377,9 @@ for k, model in enumerate(models):
 save(models[0], path)
 rng, numbers = random.Random(0), numpy.zeros(100_000)
 interrupted, seen = 0, set()
-for _ in range(kills):
+for kill in range(10 * kills):
+    if kill >= kills and interrupted >= 5 and 2.0 in seen:
+        break  # a busy machine needs more of them
     child = os.fork()
     if child == 0:
         sync = os.fsync
@@ -385,7 +387,7 @@ for _ in range(kills):
         while True:
             for model in models[1:]:
                 save(model, path, extra=numbers)
-    time.sleep(rng.uniform(0.005, 0.03))
+    time.sleep(rng.uniform(0.005, 0.03 + kill / 2000))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     interrupted += any(name.endswith(".tmp") for name in os.listdir(os.path.dirname(path)))
