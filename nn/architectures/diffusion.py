@@ -8,15 +8,17 @@ of Sohl-Dickstein et al. 2015). Equations are numbered as in the paper of 2020.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from tinygrad_lite.functions import silu, sin
+from tinygrad_lite.functions import sin
+from tinygrad_lite.nn.activations import SiLU
 from tinygrad_lite.nn.architectures.example import Example
+from tinygrad_lite.nn.containers import Sequential
 from tinygrad_lite.nn.data import moons
 from tinygrad_lite.nn.init import Generator, as_generator
-from tinygrad_lite.nn.layers import MLP
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.losses import mse_loss
 from tinygrad_lite.nn.module import Module
@@ -139,7 +141,7 @@ class Denoiser(Module):
     Attributes:
         place: The part of the first layer that reads the point.
         time: The part of the first layer that reads the sines.
-        mlp: The other layers, with silu.
+        rest: The other layers, with silu before each.
 
     >>> model = Denoiser(seed=0)
     >>> len(model.parameters())
@@ -154,7 +156,9 @@ class Denoiser(Module):
         rng = as_generator(seed)
         self.place = Linear(size, hidden[0], generator=rng)
         self.time = Linear(2 * waves, hidden[0], bias=False, generator=rng)
-        self.mlp = MLP(hidden[0], [*hidden[1:], size], "silu", generator=rng)
+        sizes = [*hidden, size]
+        layers = [Linear(before, after, generator=rng) for before, after in itertools.pairwise(sizes)]
+        self.rest = Sequential(*[module for layer in layers for module in (SiLU(), layer)])
         self.steps = steps
         self.waves = waves
 
@@ -168,8 +172,7 @@ class Denoiser(Module):
         # A cosine is a sine a quarter of a wave later. Written so, all are of one kind, and lift finds one vector.
         shifts = [0.0, math.pi / 2]
         sines = [sin(math.pi * 2**k / self.steps * t + shift) for shift in shifts for k in range(self.waves)]
-        first = [silu(a + b) for a, b in zip(self.place(x), self.time(sines), strict=True)]
-        return self.mlp(first)
+        return self.rest([a + b for a, b in zip(self.place(x), self.time(sines), strict=True)])
 
 
 def noised_data(points: Any, schedule: NoiseSchedule, draws: int, seed: int = 0) -> tuple[Any, Any]:
