@@ -85,3 +85,12 @@ def test_what_is_0_but_for_rounding_is_lifted_and_what_is_wrong_is_not():
 
     with pytest.raises(LiftError, match="is not the function"):
         lift(slightly_wrong)(np.array([0.8, 1.1]))
+
+
+def test_an_operation_of_the_users_that_raises_at_a_number_gives_no_bound_there_and_bounds_the_rest():
+    my_log = tg.define("my_log_for_rounding", math.log, lambda m, x, z: 1.0 / x)
+    program = lift(lambda x: [my_log(v) for v in x]).program_for(np.array([1.0, 2.0]))
+    (bound,) = bounds_of(program, np.array([1.0, 2.0]))
+    (beside,) = bounds_of(program, np.array([-1.0, 2.0]))
+    assert 0.0 < bound < 1e-12
+    assert beside == bound

@@ -22,6 +22,7 @@ from tinygrad_lite.lift.fragments import OPERATORS
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.listing import listed
 from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.lift.vocabulary import limit
 from tinygrad_lite.operation import Interval
 
 Floats = NDArray[np.float64]
@@ -157,10 +158,11 @@ class _Values:
     def _below_map(self, group: Group, spot: _Spot) -> _Spot | None:
         operands = [self._spot(ref, spot) for ref in group.operands]
         numbers = [self.number(operand) for operand in operands]
-        before = limit(group.op, numbers)
+        op = ops.find(group.op)
+        before = limit(op, *numbers)
         suspects = [place for place, number in enumerate(numbers) if not math.isfinite(number)]
         for place in suspects:
-            after = limit(group.op, [0.0 if k == place else number for k, number in enumerate(numbers)])
+            after = limit(op, *[0.0 if k == place else number for k, number in enumerate(numbers)])
             if after != before and not (math.isnan(after) and math.isnan(before)):
                 return operands[place]
         return operands[suspects[0]] if suspects else None
@@ -313,18 +315,6 @@ def written(op: str, numbers: Sequence[float]) -> str:
     if symbol in OPERATORS and len(numbers) == 2:
         return f"{numbers[0]!r} {OPERATORS[symbol][0]} {numbers[1]!r}"
     return f"{op}({', '.join(map(repr, numbers))})"
-
-
-def limit(op: str, numbers: Sequence[float]) -> float:
-    """One scalar operation; nan where it raises.
-
-    >>> limit("add", [1.0, 2.0]), limit("log", [-1.0])
-    (3.0, nan)
-    """
-    try:
-        return float(ops.find(op).forward(*numbers))
-    except (ArithmeticError, ValueError):
-        return math.nan
 
 
 def _all_of(number: int, group: Group) -> Ref:

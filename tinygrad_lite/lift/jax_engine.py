@@ -230,15 +230,7 @@ def _element_by_element(operation: str, known: Mapping[str, Any]) -> Callable[..
     """An operation that a user defined: Python on the host, nan where it raises. JAX differentiates it by its rules."""
     jax = library()
     op = ops.find(operation)
-    forward = op.forward
-
-    def limit(*numbers: float) -> float:
-        try:
-            return float(forward(*numbers))
-        except (ArithmeticError, ValueError):
-            return float("nan")
-
-    on_host = np.vectorize(limit, otypes=[float])
+    on_host = vocabulary.element_by_element(op)
 
     @jax.custom_jvp  # type: ignore[untyped-decorator]  # library() is Any
     def on_device(*operands: Any) -> Any:

@@ -74,20 +74,9 @@ def compile_source(source: Source, functions: Mapping[str, Any]) -> Callable[...
 def _functions(source: Source) -> dict[str, Any]:
     """NumPy's functions for the operations that the source uses."""
     known = vocabulary.numpy_functions()
-    return {name: known.get(op) or _element_by_element(op) for name, op in source.operations.items()}
-
-
-def _element_by_element(operation: str) -> Callable[..., Any]:
-    """An operation that a user defined, on arrays; nan where it raises."""
-    forward = ops.find(operation).forward
-
-    def limit(*numbers: float) -> float:
-        try:
-            return float(forward(*numbers))
-        except (ArithmeticError, ValueError):
-            return float("nan")
-
-    return np.vectorize(limit, otypes=[float])
+    return {
+        name: known.get(op) or vocabulary.element_by_element(ops.find(op)) for name, op in source.operations.items()
+    }
 
 
 def _mean(x: Array) -> Any:

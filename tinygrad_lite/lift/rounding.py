@@ -85,7 +85,7 @@ class _Analysis:
 
     def _map(self, group: Group) -> tuple[Any, Any]:
         op = ops.find(group.op)
-        function = self.functions.get(group.op) or np.vectorize(op.forward, otypes=[float])
+        function = self.functions.get(group.op) or vocabulary.element_by_element(op)
         operands = [self._read(ref, group.shape, group.batched) for ref in group.operands]
         xs = [x for x, _ in operands]
         value = self._full(1.0 * function(*xs), group)

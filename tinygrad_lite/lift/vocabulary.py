@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +53,27 @@ def jax_functions() -> Mapping[str, Callable[..., Any]]:
     return _functions(library().numpy, lambda op: getattr(library().scipy.special, op.special))
 
 
+def limit(op: Op, *numbers: float) -> float:
+    """One scalar operation; nan where it raises.
+
+    >>> limit(TABLE["add"], 1.0, 2.0), limit(TABLE["log"], -1.0)
+    (3.0, nan)
+    """
+    try:
+        return float(op.forward(*numbers))
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
+def element_by_element(op: Op) -> Callable[..., Any]:
+    """An operation that a user defined, on arrays: its float function of each number; nan where that raises.
+
+    >>> element_by_element(TABLE["log"])(np.array([1.0, -1.0]))
+    array([ 0., nan])
+    """
+    return np.vectorize(functools.partial(limit, op), otypes=[float])
+
+
 def _functions(arrays: Any, special: Callable[[Op], Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:
     """The functions on the arrays of one library.
 
@@ -81,7 +103,7 @@ def _of_scipy(op: Op) -> Callable[..., Any]:
         try:
             return getattr(importlib.import_module("scipy.special"), op.special)  # type: ignore[no-any-return]  # untyped
         except ImportError:
-            return np.vectorize(op.forward, otypes=[float])
+            return element_by_element(op)
 
     return lambda *operands: function()(*operands)
 
