@@ -4,7 +4,9 @@ Without a C compiler, without mypyc, or with TINYGRAD_LITE_PURE=1, the same file
 interpreted: slower, and equal in every result. ``tinygrad-lite doctor`` tells which of the two is installed.
 """
 
+import ast
 import os
+import re
 import sys
 
 from setuptools import setup
@@ -68,12 +70,50 @@ def extensions():
             raise
         print(f"tinygrad_lite: mypyc is not usable ({error}); the engine will run interpreted.", file=sys.stderr)
         return []
+    keep_docstrings(modules)
     header = os.path.join("tinygrad_lite", "trashcan.h")
     flag = ["/FI" + os.path.abspath(header)] if sys.platform == "win32" else ["-include", os.path.abspath(header)]
     for module in modules:
         module.extra_compile_args = [*module.extra_compile_args, *flag]
         module.depends = [*module.depends, header]
     return modules
+
+
+def keep_docstrings(modules):
+    """Writes the docstrings into the C source, so that help() has them: mypyc writes signatures alone."""
+    texts = {}
+    for path in COMPILED:
+        with open(path, encoding="utf-8") as file:
+            tree = ast.parse(file.read())
+        module = os.path.splitext(os.path.basename(path))[0]
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                texts[node.name] = ast.get_docstring(node)
+            for function in node.body if isinstance(node, ast.ClassDef) else [node]:
+                if isinstance(function, ast.FunctionDef):
+                    name = f"{node.name}___{function.name}" if isinstance(node, ast.ClassDef) else function.name
+                    texts[f"{module}___{name}"] = ast.get_docstring(function)
+
+    def with_text(found):
+        text = texts.get(found["function"] or found["type"])
+        return found[0] if text is None else found["head"] + in_c(text) + '")'
+
+    # {"tanh", (PyCFunction)CPyPy_functions___tanh, ..., PyDoc_STR("tanh(x)\n--\n\n")}, and .tp_doc of classes
+    entry = re.compile(
+        r"(?P<head>(?:\(PyCFunction\)CPyPy_(?P<function>\w+),[\s\w|]+, |\.tp_doc = )"
+        r'PyDoc_STR\("(?P<type>\w+)\((?:[^"\\]|\\.)*\\n--\\n\\n)"\)'
+    )
+    for source in {source for module in modules for source in module.sources if "__native" in source}:
+        with open(source, encoding="utf-8") as file:
+            code = file.read()
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(entry.sub(with_text, code))
+
+
+def in_c(text):
+    """A text as it stands between the quotes of a C string."""
+    letters = {ord("\n"): "\\n", ord('"'): '\\"', ord("\\"): "\\\\"}
+    return "".join(letters.get(b) or (chr(b) if 32 <= b < 127 and b != 63 else f"\\{b:03o}") for b in text.encode())
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": OptionalBuild})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -38,6 +39,19 @@ def test_a_function_of_a_number_is_that_of_a_value(op: Op) -> None:
         result = function(*point)
         assert type(result) is float
         assert result == function(Value(*point)).data
+
+
+@pytest.mark.parametrize("name", [name for name in tinygrad_lite.__all__ if callable(getattr(tinygrad_lite, name))])
+def test_help_has_the_documentation_in_either_build(name: str) -> None:
+    public = getattr(tinygrad_lite, name)
+    assert "." in (public.__doc__ or "")
+    if not name.endswith("Error"):  # a subclass of a built-in exception has no signature
+        inspect.signature(public)
+
+
+@pytest.mark.parametrize("name", ["backward", "forward", "tanh", "__add__", "__pow__"])
+def test_so_have_the_methods_of_a_value(name: str) -> None:
+    assert getattr(Value, name).__doc__
 
 
 # ----------------------------------------------------------------------------------------------------- lift
