@@ -132,8 +132,8 @@ def test_neighbourhoods_of_all_sizes_are_few_groups(attention: bool, most: int) 
 def test_two_sides_are_enough_to_find_most_of_the_others(attention: bool) -> None:
     made = example(attention)
     _, sides = karate_club()
-    options = {"batch_size": None, "engine": "numpy", "progress": False}
-    fit(made.model, made.loss, made.data, AdamW(made.model.parameters(), lr=0.02), 100, **options)
+    optimizer = AdamW(made.model.parameters(), lr=0.02)
+    fit(made.model, made.loss, made.data, optimizer, 100, None, engine="numpy", progress=False)
     scores = predict(made.model, made.data[0])[0]
     assert all(scores[i][side] > scores[i][1 - side] for i, side in zip(TOLD, (0, 1), strict=True))
     assert accuracy_of_others(scores, sides) >= 27 / 32
