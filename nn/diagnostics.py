@@ -92,7 +92,7 @@ class GradientReport:
 
         Args:
             path: Where to save it, if anywhere; the suffix says the format.
-            theme: ``"light"`` or ``"dark"``.
+            theme: ``"light"``, ``"dark"`` or ``"print"``.
 
         Returns:
             The figure, which pyplot does not keep.

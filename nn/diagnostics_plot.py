@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinygrad_lite.nn.diagnostics import ROUNDING, GradientReport
-from tinygrad_lite.viz import palette
+from tinygrad_lite.viz.plot_style import Style, frame, new_figure, save_figure, style_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-#: Colours of the page, the text, the lines, and of what is drawn (Okabe & Ito 2008).
-THEMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "light": {
-            "page": palette.PAGE,
-            "ink": palette.INK,
-            "muted": palette.MUTED,
-            "one": palette.POSITIVE,
-            "all": palette.NEGATIVE,
-            "dead": "#B4BCC4",
-        },
-        "dark": {
-            "page": "#0F1419",
-            "ink": "#E6EAEE",
-            "muted": "#9AA5B1",
-            "one": "#56B4E9",
-            "all": "#E69F00",
-            "dead": "#3E4C59",
-        },
-    }
-)
 
 
 def draw(report: GradientReport, path: str | Path | None = None, theme: str = "light") -> Figure:
@@ -44,7 +21,7 @@ def draw(report: GradientReport, path: str | Path | None = None, theme: str = "l
     Args:
         report: At least one layer.
         path: Where to save the picture.
-        theme: ``"light"`` or ``"dark"``.
+        theme: ``"light"``, ``"dark"`` or ``"print"``.
 
     Returns:
         The figure, which pyplot does not keep.
@@ -53,37 +30,31 @@ def draw(report: GradientReport, path: str | Path | None = None, theme: str = "l
         ImportError: matplotlib is not installed.
         ValueError: There is no such theme.
     """
-    if theme not in THEMES:
-        raise ValueError(f"theme is 'light' or 'dark', not {theme!r}")
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ImportError('plots need matplotlib: pip install "tinygrad-lite[viz]"') from error
-    colours = THEMES[theme]
+    style = style_of(theme)
     with_values = report.singular_values is not None
     width = min(max(7.0, 1.6 + 0.6 * len(report.layers)), 16.0)
-    figure = Figure(figsize=(width, 6.0 if with_values else 3.2), layout="constrained", facecolor=colours["page"])
+    figure = new_figure(width, 6.0 if with_values else 3.2, style)
     if with_values:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        _draw_singular_values(below, report, colours)
+        _draw_singular_values(below, report, style)
     else:
         above = below = figure.subplots()
-    _draw_norms(above, report, colours)
+    _draw_norms(above, report, style)
     for axes in dict.fromkeys((above, below)):
-        _draw_frame(axes, colours)
-    _name_layers(below, report, colours)
+        frame(axes, style)
+    _name_layers(below, report, style)
     if path is not None:
-        _save(figure, Path(path))
+        save_figure(figure, path)
     return figure
 
 
-def _draw_norms(axes: Axes, report: GradientReport, colours: Mapping[str, str]) -> None:
+def _draw_norms(axes: Axes, report: GradientReport, style: Style) -> None:
     """The gradient norm of each layer that has one, and the share of its dead ReLUs as a bar from the bottom."""
     norms = {i: layer.gradient_norm for i, layer in enumerate(report.layers) if layer.gradient_norm is not None}
-    axes.set_title("gradient norm", loc="left", fontsize=10, color=colours["ink"])
+    axes.set_title("gradient norm", loc="left", fontsize=10, color=style.theme.ink)
     floor = _scale(axes, [norm for norm in norms.values() if math.isfinite(norm)], 0.0 in norms.values())
     heights = [norm or floor for norm in norms.values()]
-    axes.plot(list(norms), heights, color=colours["one"], linewidth=1.5, marker="o", markersize=6, zorder=3)
+    axes.plot(list(norms), heights, color=style.colour(0), linewidth=1.5, marker="o", markersize=6, zorder=3)
     dead = [(i, layer.dead) for i, layer in enumerate(report.layers) if layer.dead is not None]
     if not dead:
         return
@@ -92,13 +63,13 @@ def _draw_norms(axes: Axes, report: GradientReport, colours: Mapping[str, str]) 
     shares.axis("off")
     axes.set_zorder(shares.get_zorder() + 1)  # the norms before the bars
     axes.patch.set_visible(False)
-    shares.bar([i for i, _ in dead], [share for _, share in dead], width=0.56, color=colours["dead"])
+    shares.bar([i for i, _ in dead], [share for _, share in dead], width=0.56, color=style.theme.faint)
     for i, share in dead:
-        shares.text(i, share + 0.02, f"{share:.0%}", ha="center", va="bottom", fontsize=8, color=colours["muted"])
-    axes.set_title("bars: dead ReLUs", loc="right", fontsize=9, color=colours["muted"])
+        shares.text(i, share + 0.02, f"{share:.0%}", ha="center", va="bottom", fontsize=8, color=style.theme.muted)
+    axes.set_title("bars: dead ReLUs", loc="right", fontsize=9, color=style.theme.muted)
 
 
-def _draw_singular_values(axes: Axes, report: GradientReport, colours: Mapping[str, str]) -> None:
+def _draw_singular_values(axes: Axes, report: GradientReport, style: Style) -> None:
     """All singular values of each Jacobian, and a line of the largest one of the product from there to the output."""
     places, values, hollow = [], [], []
     products: list[tuple[int, float]] = []
@@ -114,11 +85,11 @@ def _draw_singular_values(axes: Axes, report: GradientReport, colours: Mapping[s
     drawn = [value for value, is_zero in zip(values, hollow, strict=True) if not is_zero]
     reached = [value for _, value in products if 0.0 < value < math.inf]
     floor = _scale(axes, [*drawn, *reached, 1.0], any(hollow) or len(reached) < len(products))
-    axes.axhline(1.0, color=colours["muted"], linewidth=1.0, linestyle=":", zorder=1)
+    axes.axhline(1.0, color=style.theme.muted, linewidth=1.0, linestyle=":", zorder=1)
     axes.plot(
         [i for i, _ in products],
         [value or floor for _, value in products],
-        color=colours["all"],
+        color=style.colour(1),
         linewidth=1.5,
         marker="s",
         markersize=5,
@@ -129,20 +100,20 @@ def _draw_singular_values(axes: Axes, report: GradientReport, colours: Mapping[s
         [i for i, is_zero in zip(places, hollow, strict=True) if not is_zero],
         drawn,
         s=22,
-        color=colours["one"],
+        color=style.colour(0),
         alpha=0.75,
         linewidth=0,
         zorder=3,
         label="of the layer",
     )
     zeros = sorted({i for i, is_zero in zip(places, hollow, strict=True) if is_zero})
-    axes.scatter(zeros, [floor] * len(zeros), s=22, facecolor="none", edgecolor=colours["one"], zorder=3)
-    axes.set_title("singular values", loc="left", fontsize=10, color=colours["ink"])
+    axes.scatter(zeros, [floor] * len(zeros), s=22, facecolor="none", edgecolor=style.colour(0), zorder=3)
+    axes.set_title("singular values", loc="left", fontsize=10, color=style.theme.ink)
     legend = axes.legend(
         loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2, frameon=False, fontsize=9, handletextpad=0.4
     )
     for text in legend.get_texts():
-        text.set_color(colours["ink"])
+        text.set_color(style.theme.ink)
 
 
 def _scale(axes: Axes, numbers: Sequence[float], with_zero: bool = False) -> float:
@@ -167,16 +138,7 @@ def _power(k: int) -> str:
     return f"{10.0**k:g}" if -3 <= k <= 3 else f"$10^{{{k}}}$"
 
 
-def _draw_frame(axes: Axes, colours: Mapping[str, str]) -> None:
-    axes.set_facecolor(colours["page"])
-    axes.tick_params(which="both", color=colours["muted"], labelcolor=colours["ink"], labelsize=9)
-    axes.grid(axis="y", color=colours["muted"], alpha=0.18, linewidth=0.8, zorder=0)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(colours["muted"])
-
-
-def _name_layers(axes: Axes, report: GradientReport, colours: Mapping[str, str]) -> None:
+def _name_layers(axes: Axes, report: GradientReport, style: Style) -> None:
     """Below each place the number or name of the layer and its type."""
     axes.set_xlim(-0.5, len(report.layers) - 0.5)
     crowded = len(report.layers) > 24
@@ -192,14 +154,4 @@ def _name_layers(axes: Axes, report: GradientReport, colours: Mapping[str, str])
         ha="center" if len(labels) <= 12 or crowded else "right",
         rotation_mode="anchor",
     )
-    axes.set_xlabel("from the input to the output  →", color=colours["muted"], fontsize=9)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Writes the picture, the same bytes each time."""
-    import matplotlib
-
-    # Else the file names the time, and its identifiers are drawn anew.
-    times: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with matplotlib.rc_context({"svg.hashsalt": "tinygrad_lite"}):
-        figure.savefig(path, dpi=160, metadata=times.get(path.suffix.lower()))
+    axes.set_xlabel("from the input to the output  →", color=style.theme.muted, fontsize=9)

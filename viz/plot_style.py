@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tinygrad_lite.viz.themes import Theme, find_theme
@@ -83,13 +84,14 @@ def axes_of(ax: Axes | None, width: float, height: float, style: Style) -> Axes:
     return ax
 
 
-def frame(ax: Axes, style: Style) -> None:
-    """Axes on the left and below, in the colours of the theme."""
+def frame(ax: Axes, style: Style, *, grid: bool = True) -> None:
+    """Axes on the left and below, in the colours of the theme, and lines across unless there is no ``grid``."""
     ink, muted = style.theme.ink, style.theme.muted
     ax.set_facecolor(_page(style))
     ax.tick_params(which="both", color=muted, labelcolor=ink, labelsize=9)
-    ax.grid(axis="y", color=muted, alpha=0.18, linewidth=0.8)
-    ax.set_axisbelow(True)
+    if grid:
+        ax.grid(axis="y", color=muted, alpha=0.18, linewidth=0.8)
+        ax.set_axisbelow(True)
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(muted)
@@ -124,6 +126,24 @@ def whole_ticks(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Writes a figure, the same bytes each time.
+
+    Args:
+        figure: The figure.
+        path: Its suffix says the format.
+
+    Raises:
+        ValueError: matplotlib does not know the suffix.
+    """
+    import matplotlib
+
+    # Else the file names the time, and its identifiers are drawn anew.
+    times: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with matplotlib.rc_context({"svg.hashsalt": "tinygrad_lite"}):
+        figure.savefig(path, dpi=160, metadata=times.get(Path(path).suffix.lower()))
 
 
 def image_of_figure(figure: Figure) -> Any:

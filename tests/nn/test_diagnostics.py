@@ -324,5 +324,5 @@ def test_pictures_of_zeros_and_of_norms_alone_can_be_drawn(tmp_path: Path) -> No
 
 
 def test_other_themes_are_refused() -> None:
-    with pytest.raises(ValueError, match="'light' or 'dark', not 'blue'"):
+    with pytest.raises(ValueError, match="light, dark, print, not 'blue'"):
         gradient_report(MLP(1, [1])).plot(theme="blue")

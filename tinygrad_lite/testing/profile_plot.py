@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.testing.profiles import Profile, short, size
-from tinygrad_lite.viz import palette
+from tinygrad_lite.viz.plot_style import MARKERS, Style, frame, label_axes, new_figure, save_figure, style_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Colours of the page, the text, the lines, and of one profile after another (Okabe & Ito 2008).
-THEMES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "light": {
-            "page": palette.PAGE,
-            "ink": palette.INK,
-            "muted": palette.MUTED,
-            "series": (palette.POSITIVE, palette.NEGATIVE, "#007A5E", palette.NOT_FINITE),
-        },
-        "dark": {
-            "page": "#0F1419",
-            "ink": "#E6EAEE",
-            "muted": "#9AA5B1",
-            "series": ("#56B4E9", "#E69F00", "#2FBF9B", "#E59AC6"),
-        },
-    }
-)
-_MARKERS = ("o", "s", "^", "D")
+#: So many profiles in one picture look different.
+_SERIES_STYLES = 4
 #: The least error that has a place of its own; smaller ones, 0 among them, are drawn there.
 _FLOOR = 0.01
 #: Where errors above the next are drawn, NaN among them: from 2^53 = 9e15 on, no digit is right any more.
@@ -59,7 +41,7 @@ def draw(
         path: Where to save the picture.
         ax: Axes to draw into.
         label: What to call it in the legend.
-        theme: ``"light"`` or ``"dark"``.
+        theme: ``"light"``, ``"dark"`` or ``"print"``.
 
     Returns:
         The figure.
@@ -68,58 +50,28 @@ def draw(
         ImportError: matplotlib is not installed.
         ValueError: The theme or the suffix is unknown.
     """
-    if theme is not None and theme not in THEMES:
-        raise ValueError(f"theme is 'light' or 'dark', not {theme!r}")
+    style = style_of(theme or ("light" if ax is None else _theme_of(ax)))
     if ax is None:
-        ax = _new_axes()
-        theme = theme or "light"
-    colours = THEMES[theme or _theme_of(ax)]
+        ax = new_figure(8.0, 4.5, style).add_subplot()
     ax.set_autoscale_on(False)  # matplotlib's margins overflow beside the largest float
     number = sum(artist.get_gid() == _SERIES for artist in ax.collections)
-    colour = colours["series"][number % 4]
-    _draw_samples(ax, profile, label or profile.name, colour, _MARKERS[number % 4])
-    _draw_lines(ax, profile, colours)
-    _draw_axes(ax, profile, colours)
-    _draw_worst(ax, profile, colour, colours["page"])
+    colour = style.colour(number % _SERIES_STYLES)
+    _draw_samples(ax, profile, label or profile.name, colour, MARKERS[number % _SERIES_STYLES])
+    _draw_lines(ax, profile, style)
+    _draw_axes(ax, profile, style)
+    _draw_worst(ax, profile, colour, style.theme.backdrop)
     figure: Figure = ax.figure.figure  # the figure of a subfigure's axes, too
     if path is not None:
-        save(figure, Path(path))
+        save_figure(figure, path)
     return figure
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes the picture, the same bytes each time.
-
-    Args:
-        figure: The figure.
-        path: Its suffix says the format.
-
-    Raises:
-        ValueError: matplotlib does not know the suffix.
-    """
-    import matplotlib
-
-    # Else the file names the time, and its identifiers are drawn anew.
-    times = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with matplotlib.rc_context({"svg.hashsalt": "tinygrad_lite"}):
-        figure.savefig(path, dpi=160, metadata=times.get(path.suffix.lower()))
-
-
-def _new_axes() -> Axes:
-    """Axes of a figure of its own, which pyplot does not keep."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ImportError('plots need matplotlib: pip install "tinygrad-lite[viz]"') from error
-    return Figure(figsize=(8.0, 4.5), layout="constrained").add_subplot()
 
 
 def _theme_of(ax: Axes) -> str:
     """Light or dark, by the luminance of the background."""
-    from matplotlib.colors import to_rgb
+    from matplotlib.colors import to_rgba
 
-    red, green, blue = to_rgb(ax.get_facecolor())
-    return "light" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5 else "dark"
+    red, green, blue, alpha = to_rgba(ax.get_facecolor())
+    return "light" if alpha == 0.0 or 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5 else "dark"
 
 
 def _draw_samples(ax: Axes, profile: Profile, label: str, colour: str, marker: str) -> None:
@@ -183,13 +135,13 @@ def _height(error: float) -> float:
     return _CEILING if error > _HOPELESS else max(error, _FLOOR)
 
 
-def _draw_lines(ax: Axes, profile: Profile, colours: Mapping[str, Any]) -> None:
+def _draw_lines(ax: Axes, profile: Profile, style: Style) -> None:
     """A line at 0.5 ulp and one at the bound, named beside the axes."""
     drawn = {line.get_ydata()[0] for line in ax.lines if line.get_gid() == _LINES}  # type: ignore[index]  # a list
-    for height, name, style in ((0.5, "correct rounding", ":"), (profile.bound, "bound", "--")):
+    for height, name, dashes in ((0.5, "correct rounding", ":"), (profile.bound, "bound", "--")):
         if not math.isfinite(height) or height in drawn:
             continue
-        ax.axhline(height, color=colours["muted"], linewidth=1.0, linestyle=style, zorder=2).set_gid(_LINES)
+        ax.axhline(height, color=style.theme.muted, linewidth=1.0, linestyle=dashes, zorder=2).set_gid(_LINES)
         ax.annotate(
             f"{height:g}: {name}",
             (1.0, height),
@@ -198,28 +150,23 @@ def _draw_lines(ax: Axes, profile: Profile, colours: Mapping[str, Any]) -> None:
             textcoords="offset points",
             va="center",
             fontsize=9,
-            color=colours["muted"],
+            color=style.theme.muted,
         )
 
 
-def _draw_axes(ax: Axes, profile: Profile, colours: Mapping[str, Any]) -> None:
+def _draw_axes(ax: Axes, profile: Profile, style: Style) -> None:
     """Scales that hold all series, their ticks and colours."""
     series: Any = [artist.get_offsets() for artist in ax.collections if artist.get_gid() == _SERIES]
     xs = [float(x) for offsets in series for x, _ in offsets]
     _scale_x(ax, min(xs), max(xs))
     _scale_y(ax, max([10.0, *(float(y) for offsets in series for _, y in offsets)]))
-    ax.set_xlabel(profile.operand, color=colours["ink"], parse_math=False)
-    ax.set_ylabel("error (ulp)", color=colours["ink"])
-    ax.set_facecolor(colours["page"])
-    ax.figure.set_facecolor(colours["page"])
-    ax.tick_params(which="both", color=colours["muted"], labelcolor=colours["ink"])
+    label_axes(ax, profile.operand, "error (ulp)", style)
+    frame(ax, style, grid=False)
+    ax.figure.set_facecolor(ax.get_facecolor())
     ax.tick_params(which="minor", length=0)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(colours["muted"])
     legend: Any = ax.get_legend()
     for text in legend.get_texts():
-        text.set_color(colours["ink"])
+        text.set_color(style.theme.ink)
 
 
 def _scale_x(ax: Axes, low: float, high: float) -> None:

@@ -110,7 +110,7 @@ class Profile:
             path: Where to save the picture, as its suffix says: svg, png, pdf.
             ax: Axes of an earlier plot, or your own, to draw into; None: a new figure.
             label: What to call it in the legend; None: its name.
-            theme: ``"light"`` or ``"dark"``; None: that of the axes' background, light for a new figure.
+            theme: ``"light"``, ``"dark"`` or ``"print"``; None: that of the axes' background, light for a new figure.
 
         Returns:
             The figure.
