@@ -12,10 +12,10 @@ from tinygrad_lite.nn.attention_masks import Bias, plus_padding, read_mask
 from tinygrad_lite.nn.dropout import Dropout
 from tinygrad_lite.nn.init import Generator, as_generator, xavier_uniform_, zeros_
 from tinygrad_lite.nn.kv_cache import KVCache, Seen
-from tinygrad_lite.nn.linear import Linear, check_size
+from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.scaled_dot_product import Vector, attend
-from tinygrad_lite.nn.shapes import Nest, checked_shape, like, parameters_of_shape, values
+from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, parameters_of_shape, values
 from tinygrad_lite.value import operand
 
 

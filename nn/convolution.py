@@ -7,9 +7,18 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from tinygrad_lite.nn.init import Generator, as_generator, uniform_
-from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
-from tinygrad_lite.nn.shapes import Axes, Nest, checked_shape, flat, like, nested, parameters_of_shape, values
+from tinygrad_lite.nn.shapes import (
+    Axes,
+    Nest,
+    check_size,
+    checked_shape,
+    flat,
+    like,
+    nested,
+    parameters_of_shape,
+    values,
+)
 from tinygrad_lite.nn.windows import Windows, flat_indices, options, per_axis, shown
 from tinygrad_lite.sequences import dot
 from tinygrad_lite.value import Value, operand

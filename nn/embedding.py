@@ -6,9 +6,8 @@ from typing import Any
 
 from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.init import Generator, normal_
-from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
-from tinygrad_lite.nn.shapes import Nest, flat, like, map_numbers, parameters_of_shape
+from tinygrad_lite.nn.shapes import Nest, check_size, flat, like, map_numbers, parameters_of_shape
 from tinygrad_lite.sequences import lookup
 from tinygrad_lite.value import Value, is_numpy_scalar
 

@@ -10,9 +10,8 @@ from typing import Any
 from tinygrad_lite.functions import dot, leaky_relu, mean, softmax
 from tinygrad_lite.nn.dropout import Dropout
 from tinygrad_lite.nn.init import Generator, as_generator, xavier_uniform_, zeros_
-from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
-from tinygrad_lite.nn.shapes import Nest, checked_shape, like, parameters_of_shape, shape_of, values
+from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, parameters_of_shape, shape_of, values
 from tinygrad_lite.trees import is_array
 from tinygrad_lite.value import Value, is_numpy_scalar, operand
 

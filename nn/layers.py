@@ -10,7 +10,7 @@ from typing import Any
 from tinygrad_lite import functions
 from tinygrad_lite.nn.init import Generator, Initializer, as_generator, find_initializer
 from tinygrad_lite.nn.module import Module, head, is_observed
-from tinygrad_lite.nn.shapes import as_object_array, is_number
+from tinygrad_lite.nn.shapes import as_object_array, check_size, is_number
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.sequences import dot
@@ -64,7 +64,7 @@ class Neuron(Module):
         *,
         nonlin: bool | None = None,
     ) -> None:
-        _check_size("nin", nin)
+        check_size("nin", nin)
         self.activation = find_activation(activation if nonlin is None else nonlin)
         bound = _gain(self.activation) * math.sqrt(3.0 / nin)
         rng = as_generator(generator)
@@ -125,7 +125,7 @@ class Layer(Module):
         nonlin: bool | None = None,
         init: Initializer | str | None = None,
     ) -> None:
-        _check_size("nout", nout)
+        check_size("nout", nout)
         initializer = None if init is None else find_initializer(init)
         rng = as_generator(generator)
         self.neurons = [Neuron(nin, activation, rng, nonlin=nonlin) for _ in range(nout)]
@@ -312,11 +312,6 @@ def _gain(activation: Callable[[Value], Value] | None) -> float:
         return 1.0
     mean = total / (8 * math.sqrt(2 * math.pi))
     return 1.0 / math.sqrt(mean) if 0.0 < mean < math.inf else 1.0
-
-
-def _check_size(name: str, size: int) -> None:
-    if size < 1:
-        raise ValueError(f"{name} is a positive number, not {size!r}")
 
 
 def _check_inputs(module: Module, expected: int, given: int) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from tinygrad_lite.nn.init import Generator, as_generator, uniform_
 from tinygrad_lite.nn.module import Module, head
-from tinygrad_lite.nn.shapes import Nest, checked_shape, like, map_vectors, parameters_of_shape, values
+from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, map_vectors, parameters_of_shape, values
 from tinygrad_lite.sequences import dot
 from tinygrad_lite.value import Value, operand
 
@@ -72,17 +71,3 @@ class Linear(Module):
     def extra_repr(self) -> str:
         """Its sizes."""
         return f"{self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'}"
-
-
-def check_size(name: str, size: Any) -> None:
-    """Raises unless the size is a positive int.
-
-    >>> check_size("in_features", 0)
-    Traceback (most recent call last):
-    ...
-    ValueError: in_features is a positive number, not 0
-    """
-    if not isinstance(size, int) or isinstance(size, bool):
-        raise TypeError(f"{name} is a positive int, not {type(size).__name__} {size!r}")
-    if size < 1:
-        raise ValueError(f"{name} is a positive number, not {size!r}")

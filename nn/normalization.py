@@ -9,9 +9,18 @@ from typing import Any
 from tinygrad_lite.functions import sqrt
 from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.hyperparameters import AT_LEAST_ZERO, PROPORTION
-from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
-from tinygrad_lite.nn.shapes import Nest, checked_shape, flat, like, map_vectors, nested, parameters_of_shape, values
+from tinygrad_lite.nn.shapes import (
+    Nest,
+    check_size,
+    checked_shape,
+    flat,
+    like,
+    map_vectors,
+    nested,
+    parameters_of_shape,
+    values,
+)
 from tinygrad_lite.refusals import refuse
 from tinygrad_lite.sequences import dot, mean
 from tinygrad_lite.value import Value, operand

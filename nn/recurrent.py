@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from tinygrad_lite.nn.dropout import Dropout
 from tinygrad_lite.nn.init import Generator, as_generator
-from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.recurrent_steps import (
     CellWeights,
@@ -23,7 +22,7 @@ from tinygrad_lite.nn.recurrent_steps import (
     rnn_step,
     set_parameters,
 )
-from tinygrad_lite.nn.shapes import Nest, checked_shape, like, values
+from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, values
 
 
 class _Recurrent(Module):

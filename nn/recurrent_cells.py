@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tinygrad_lite.nn.init import Generator
-from tinygrad_lite.nn.linear import check_size
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.recurrent_steps import (
     CellWeights,
@@ -18,7 +17,7 @@ from tinygrad_lite.nn.recurrent_steps import (
     rnn_step,
     set_parameters,
 )
-from tinygrad_lite.nn.shapes import Nest, checked_shape, like, values
+from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, values
 
 
 class _Cell(Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import Any, Final, TypeAlias
 
 from tinygrad_lite.trees import is_array
@@ -150,6 +151,20 @@ def map_vectors(function: Callable[[Any], Any], tree: Nest, depth: int) -> Nest:
     [3, 7]
     """
     return function(tree) if depth == 0 else [map_vectors(function, part, depth - 1) for part in tree]
+
+
+def check_size(name: str, size: Any) -> None:
+    """Raises unless the size is a positive whole number: an int, or NumPy's.
+
+    >>> check_size("in_features", 0)
+    Traceback (most recent call last):
+    ...
+    ValueError: in_features is a positive number, not 0
+    """
+    if not isinstance(size, Integral) or isinstance(size, bool):
+        raise TypeError(f"{name} is a positive int, not {type(size).__name__} {size!r}")
+    if size < 1:
+        raise ValueError(f"{name} is a positive number, not {size!r}")
 
 
 def checked_shape(head: str, given: Nest, *accepted: Axes, name: str = "an input") -> tuple[int, ...]:

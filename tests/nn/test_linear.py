@@ -15,8 +15,9 @@ from scipy import stats
 
 from tinygrad_lite import Value, topological_order
 from tinygrad_lite import sum as total
-from tinygrad_lite.nn.linear import Linear, check_size
-from tinygrad_lite.nn.shapes import flat
+from tinygrad_lite.nn.layers import MLP
+from tinygrad_lite.nn.linear import Linear
+from tinygrad_lite.nn.shapes import check_size, flat
 from tinygrad_lite.testing import Verdict, check_gradients
 
 sizes = st.integers(1, 4)
@@ -136,6 +137,16 @@ def test_sizes_are_positive_ints(size: Any, error: type[Exception], message: str
         Linear(size, 1)
     with pytest.raises(error, match="out_features"):
         Linear(1, size)
+    with pytest.raises(error, match="nin"):
+        MLP(size, [1])
+    with pytest.raises(error, match="nout"):
+        MLP(1, [size])
+
+
+def test_sizes_may_be_whole_numbers_of_numpy() -> None:
+    size = np.int64(2)
+    assert repr(Linear(size, size)) == "Linear(2, 2): 6 parameters"
+    assert repr(MLP(size, [size])) == "MLP(2, [2], activation=None): 6 parameters"
 
 
 def test_repr() -> None:
