@@ -33,7 +33,9 @@ class Row(NamedTuple):
 
 #: One line for each architecture: the name on the command line, and what it is.
 ROWS: dict[str, Row] = {
+    "autoencoder": Row("an autoencoder, digits", "autoencoder", 32),
     "diffusion": Row("a diffusion model, two moons", "diffusion", 256, (("draws", 2),)),
+    "lstm": Row("an LSTM that reads digits row by row", "recurrent", 32),
     "gpt": Row("a GPT, names of the standard library", "gpt", 32),
     "gcn": Row("graph convolutions, the karate club", "graph_network", 1),
     "gat": Row("graph attention, the karate club", "graph_network", 1, (("attention", True),)),
