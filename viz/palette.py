@@ -1,22 +1,10 @@
-"""The colours of the light theme by name, and the pens that edges are drawn with."""
+"""The colours of numbers by their sign, and the pens that edges are drawn with."""
 
 from __future__ import annotations
 
 import math
 
 from tinygrad_lite.viz.themes import LIGHT, Theme
-
-PAGE = LIGHT.page
-INK = LIGHT.ink
-MUTED = LIGHT.muted
-FAINT = LIGHT.faint
-LEAF = LIGHT.leaf
-INTERIOR = LIGHT.interior
-OUTPUT = LIGHT.output
-
-POSITIVE = LIGHT.positive
-NEGATIVE = LIGHT.negative
-NOT_FINITE = LIGHT.not_finite
 
 _THINNEST, _THICKEST = 1.0, 3.2
 
@@ -57,7 +45,7 @@ def colour_of(number: float, theme: Theme = LIGHT) -> str:
         number: Any number.
         theme: The colours.
 
-    >>> colour_of(1.0) == POSITIVE
+    >>> colour_of(1.0) == LIGHT.positive
     True
     """
     if not math.isfinite(number):
@@ -72,7 +60,7 @@ def text_colour_of(number: float, theme: Theme = LIGHT) -> str:
         number: Any number.
         theme: The colours.
 
-    >>> text_colour_of(0.0) == MUTED
+    >>> text_colour_of(0.0) == LIGHT.muted
     True
     """
     if not math.isfinite(number):

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_lite import StaleGraphError, Value, dot, sqrt, tanh, topological_order
-from tinygrad_lite.viz import draw, palette
+from tinygrad_lite.viz import draw
+from tinygrad_lite.viz.themes import LIGHT
 
 EDGE = re.compile(r"^\t(n\d+) -> (n\d+) \[(.*)\]$", re.MULTILINE)
 NODE = re.compile(r"^\t(n\d+) \[(.*)\]$", re.MULTILINE)
@@ -63,17 +64,17 @@ def test_edges_carry_the_local_derivatives_and_the_sign_of_the_share(root: Value
     for (is_constant, partial, share), attributes in zip(expected, drawn, strict=True):
         if is_constant:
             assert "<TD>" not in attributes
-            assert palette.FAINT in attributes
+            assert LIGHT.faint in attributes
         else:
             assert f"<TD>{partial:.17g}</TD>" in attributes
-            colour = palette.FAINT if share == 0.0 else palette.POSITIVE if share > 0.0 else palette.NEGATIVE
+            colour = LIGHT.faint if share == 0.0 else LIGHT.positive if share > 0.0 else LIGHT.negative
             assert colour in attributes
 
 
 def test_cards_say_label_operation_data_and_grad() -> None:
     output, _ = neuron()
     cards = dict(NODE.findall(draw(output).source))
-    assert all(text in cards["n0"] for text in ("<B>out</B>", "tanh", ">0.4621<", ">1<", palette.OUTPUT))
+    assert all(text in cards["n0"] for text in ("<B>out</B>", "tanh", ">0.4621<", ">1<", LIGHT.output))
     assert ">+<" in cards["n1"]
     leaf = next(card for card in cards.values() if "<B>b</B>" in card)
     assert ">-3<" in leaf
@@ -85,7 +86,7 @@ def test_constants_recede_and_have_no_grad() -> None:
     cards = dict(NODE.findall(draw(x * 7.0).source))
     constant = next(card for card in cards.values() if ">7<" in card)
     assert "grad" not in constant
-    assert palette.MUTED in constant
+    assert LIGHT.muted in constant
 
 
 def test_thicker_where_more_flows() -> None:
@@ -102,13 +103,13 @@ def test_not_finite_gradients_are_drawn() -> None:
     y.backward()
     source = draw(y).source
     assert "<TD>inf</TD>" in source
-    assert palette.NOT_FINITE in source
+    assert LIGHT.not_finite in source
 
 
 def test_a_gradient_of_zero_passes_on_nothing_even_at_a_pole() -> None:
     x = Value(0.0, "x")
     source = draw(sqrt(x)).source  # no backward(): every grad is 0, and the local derivative inf
-    assert palette.NOT_FINITE not in EDGE.findall(source)[0][2]
+    assert LIGHT.not_finite not in EDGE.findall(source)[0][2]
     assert "nan" not in source
 
 
@@ -118,7 +119,7 @@ def test_direction(direction: str) -> None:
 
 
 def test_background_is_explicit() -> None:
-    assert f'bgcolor="{palette.PAGE}"' in draw(Value(1.0)).source
+    assert f'bgcolor="{LIGHT.page}"' in draw(Value(1.0)).source
 
 
 def test_a_leaf_alone_is_drawn() -> None:
@@ -165,7 +166,7 @@ def test_what_is_not_shown_is_not_there(left_out: str) -> None:
     assert (">data<" in source) == (left_out != "data")
     assert (">grad<" in source) == (left_out != "grad")
     assert ("label=<<TABLE" in "".join(rest for *_, rest in EDGE.findall(source))) == (left_out != "local")
-    assert palette.POSITIVE in source  # lines keep their colours
+    assert LIGHT.positive in source  # lines keep their colours
 
 
 def test_a_card_without_anything_to_show_has_its_number() -> None:
@@ -200,10 +201,10 @@ def test_what_is_highlighted_stands_out_and_the_rest_fades() -> None:
     }
     for name in ("a", "out"):
         assert 'BORDER="3"' in cards[name]
-        assert palette.INK in cards[name]
+        assert LIGHT.ink in cards[name]
     for name in ("b", "c"):
-        assert palette.INK not in cards[name]
-    strong = [rest for *_, rest in EDGE.findall(source) if palette.POSITIVE in rest or palette.NEGATIVE in rest]
+        assert LIGHT.ink not in cards[name]
+    strong = [rest for *_, rest in EDGE.findall(source) if LIGHT.positive in rest or LIGHT.negative in rest]
     assert len(strong) == 3  # a to *, * to +, + to out
     assert len(EDGE.findall(source)) == 5
 
@@ -264,7 +265,7 @@ def test_the_output_stands_out_in_a_group_too() -> None:
     y = Value(0.5)
     for _ in range(100):
         y = y.tanh()
-    card = next(card for card in dict(NODE.findall(draw(y).source)).values() if palette.OUTPUT in card)
+    card = next(card for card in dict(NODE.findall(draw(y).source)).values() if LIGHT.output in card)
     assert "×" in card
 
 

@@ -42,8 +42,6 @@ from tinygrad_lite.lift.groups import Booleans, Index, Integers
 
 #: Multiples in which one column may move against another: strides and dilations of windows.
 _RATIOS = (1, -1, 2, -2, 3, -3, 4, -4)
-#: A table with more cells than this for each entry is not made.
-_MOST_PADDING = 40
 
 
 @dataclass(eq=False)
@@ -54,8 +52,9 @@ class Entries:
         owners: The row of each entry, ascending.
         columns: For each column the place that each entry reads.
         limits: The size of the axis that each column reads along.
-        counts: How many entries each row has. spare: Which number each entry reads, for each factor that is a
-            constant: it helps where the places that rows read do not tell them apart.
+        counts: How many entries each row has.
+        spare: Which number each entry reads, for each factor that is a constant: it helps where the places that rows
+            read do not tell them apart.
     """
 
     owners: Integers
