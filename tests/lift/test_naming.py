@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from program_builder import Builder, causal_attention, mlp, ref
 
-from tinygrad_lite import ops
+from tinygrad_lite import ops, value_and_grad
+from tinygrad_lite.lift import lift
 from tinygrad_lite.lift.emit import emit
 from tinygrad_lite.lift.groups import Term
 from tinygrad_lite.lift.naming import is_safe, is_temporary, name_groups
@@ -103,6 +104,19 @@ def test_the_gradient_that_is_computed_transposed_says_so():
     name_groups(b.program)
     assert b.program.groups[transposed].name == "grad_W_T"
     assert b.program.groups[plain].name == "grad_W"
+
+
+def test_a_last_layer_of_one_neuron_gives_its_gradients_their_names_and_none_to_the_target():
+    def loss(params, x, y):
+        hidden = np.tanh(params[0]["W"] @ x + params[0]["b"])
+        return ((params[1]["W"] @ hidden + params[1]["b"])[0] - y) ** 2
+
+    params = [{"W": np.ones((3, 2)), "b": np.ones(3)}, {"W": np.ones((1, 3)), "b": np.ones(1)}]
+    step = lift(value_and_grad(loss), batch=(None, 0, 0))
+    step(params, np.ones((4, 2)), np.ones(4))
+    names = [group.name for group in step.groups]
+    assert [name for name in names if name.startswith("grad")] == ["grad_W1", "grad_b1", "grad_W2", "grad_b2"]
+    assert "return loss, grad_W1, grad_b1, grad_W2[None], grad_b2[None]" in step.source
 
 
 def test_a_function_without_gradients_has_neither_loss_nor_deltas():

@@ -194,9 +194,11 @@ def _name_results(program: Groups, names: _Names, forward: set[int]) -> None:
 
 
 def _is_whole(output: Output, group: Group) -> bool:
-    """Whether a result is a group's array as it is."""
+    """Whether a result is a group's array as it is, or with axes of length 1 besides."""
+    shape = output.shape or ()
+    axes = [axis for axis, size in enumerate(shape) if size > 1 or shape == group.shape]
     places = [(index.offset, index.steps) for index in output.ref.index if index.table is None]
-    return (output.shape or ()) == group.shape and places == [(0, ((axis, 1),)) for axis in range(len(group.shape))]
+    return tuple(shape[axis] for axis in axes) == group.shape and places == [(0, ((axis, 1),)) for axis in axes]
 
 
 def _name_activations(program: Groups, names: _Names, forward: set[int]) -> None:
@@ -262,7 +264,10 @@ def _parameter_of(program: Groups, group: Group, adjoints: dict[int, int]) -> tu
     z = program.groups[adjoints[delta.group]]
     for term in z.terms:
         rest = [factor for factor in term.factors if factor.group not in others]
-        if len(term.factors) == len(others) + 1 and len(rest) == 1 and program.groups[rest[0].group].kind == "input":
+        if len(term.factors) == len(others) + 1 and len(rest) == 1 and term.sign == group.terms[0].sign:
+            parameter = program.groups[rest[0].group]
+            if parameter.kind != "input" or parameter.batched != group.batched:
+                continue  # a target, say: a sum over the samples is not its gradient
             rows = [any(axis < len(z.shape) for axis in index.depends_on()) for index in rest[0].index]
             own = [any(axis in index.depends_on() for index in delta.index) for axis in range(len(group.shape))]
             if rows in (own, own[::-1]):
