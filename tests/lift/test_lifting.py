@@ -307,6 +307,16 @@ def test_a_static_keyword_has_a_program_for_each_value():
     assert (lifted(2.0), lifted(2.0, n=3), lifted(2.0, n=4)) == (2.0, 6.0, 8.0)
 
 
+def test_a_static_name_that_the_function_has_not_is_refused():
+    with pytest.raises(LiftError, match=r"f has no argument 'm', which static names: its arguments are x, n$"):
+
+        @lift(static=("n", "m"))
+        def f(x: Any, n: int) -> Any:
+            return x**n
+
+    assert lift(lambda x, **settings: x * settings["n"], static="n")(2.0, n=3) == 6.0
+
+
 def test_strings_booleans_none_and_functions_are_static_by_themselves():
     def f(x: Any, name: str, twice: bool, offset: Any, act: Callable[..., Any]) -> Any:
         y = act(x) if name == "act" else x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -71,7 +72,8 @@ def lift(
         numbers is given as an array. Without ``f``, a decorator.
 
     Raises:
-        LiftError: There is no such engine; or, when called, the function cannot be lifted. The message says why.
+        LiftError: There is no such engine, or no argument of a name in ``static``; or, when called, the function cannot
+            be lifted. The message says why.
         ImportError: The engine's library is not installed.
 
     >>> from tinygrad_lite import tanh, value_and_grad
@@ -127,6 +129,7 @@ class Lifted:
         self._batch = _axes(batch, len(self._names))
         self._reduce = reduce
         self._static = (static,) if isinstance(static, (int, str)) else tuple(static)
+        _check_static(f, self._static, self._name)
         self._check = check
         self._options = options
         self._last: Program | None = None
@@ -485,6 +488,21 @@ def _axes(batch: int | Sequence[int | None] | None, count: int) -> tuple[int | N
         if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
             raise LiftError(f"batch names an axis for each positional argument, or None: not {batch!r}")
     return axes
+
+
+def _check_static(f: Callable[..., Any], static: Sequence[int | str], name: str) -> None:
+    """Refuses the name of an argument that the function has not, as far as its arguments can be known."""
+    try:
+        parameters = inspect.signature(f).parameters
+    except (TypeError, ValueError):
+        return
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for argument in static:
+        if isinstance(argument, str) and argument not in parameters:
+            raise LiftError(
+                f"{name} has no argument {argument!r}, which static names: its arguments are {', '.join(parameters)}"
+            )
 
 
 def _as_given(unit: Unit, array: Floats) -> Any:
