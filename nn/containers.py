@@ -19,7 +19,7 @@ class Sequential(Module):
             them by name.
 
     Raises:
-        TypeError: One of them cannot be called.
+        TypeError: One of them cannot be called, or is a class of modules.
 
     >>> from tinygrad_lite.nn.activations import Tanh
     >>> from tinygrad_lite.nn.linear import Linear
@@ -35,6 +35,7 @@ class Sequential(Module):
     def __init__(self, *modules: Any) -> None:
         named = modules[0] if len(modules) == 1 and isinstance(modules[0], dict) else dict(enumerate(modules))
         for name, module in named.items():
+            _refuse_class(module)
             if not callable(module):
                 raise TypeError(
                     f"Sequential takes modules and functions, one argument each; {name} is "
@@ -53,8 +54,9 @@ class Sequential(Module):
         """Adds a module at the end.
 
         Raises:
-            TypeError: It cannot be called.
+            TypeError: It cannot be called, or is a class of modules.
         """
+        _refuse_class(module)
         if not callable(module):
             raise TypeError(f"Sequential takes modules and functions, not {type(module).__name__} {module!r}")
         number = len(self._modules)
@@ -115,6 +117,12 @@ class Residual(Module):
     def extra_repr(self) -> str:
         """Its modules."""
         return ", ".join(_shown(module) for module in (self.module, self.shortcut) if module is not None)
+
+
+def _refuse_class(module: Any) -> None:
+    if isinstance(module, type) and issubclass(module, Module):
+        name = module.__name__
+        raise TypeError(f"{name} is a class of modules: write {name}(...), as in Sequential(Linear(2, 4), Tanh())")
 
 
 def _shown(module: Any) -> str:

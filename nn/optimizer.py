@@ -388,6 +388,7 @@ def _checked_parameters(params: Any, who: str) -> list[Value]:
     if isinstance(params, (set, frozenset)) or not isinstance(params, Iterable):
         raise TypeError(
             f"the parameters of {who} are Values in a list, which has an order, not {type(params).__name__}"
+            + (f": write {who}(model.parameters())" if hasattr(params, "parameters") or callable(params) else "")
         )
     found = list(params)
     if not found:

@@ -75,7 +75,12 @@ def _encoded(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
         return _encoded(tree.item(), name, arrays)
     raise TypeError(
         f"{name} is a {type(tree).__name__}, {tree!r}: files hold numbers, text, lists, tuples, dicts and arrays of "
-        "numbers only. Leave it out of the state_dict(), or keep what it is made from."
+        "numbers only. "
+        + (
+            "Give its state_dict() instead."
+            if hasattr(tree, "state_dict") and not isinstance(tree, type)
+            else "Leave it out of the state_dict(), or keep what it is made from."
+        )
     )
 
 

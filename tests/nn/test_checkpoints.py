@@ -24,6 +24,7 @@ from tinygrad_lite.nn.layers import MLP
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.optimizers import SGD, Adam
 from tinygrad_lite.nn.safetensors import DTYPES, from_bytes, read_file, to_bytes
+from tinygrad_lite.nn.schedules import StepLR
 from tinygrad_lite.value import Value
 
 any_float = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)
@@ -127,6 +128,7 @@ def test_extra_data_with_arrays_come_back(tmp_path: Path) -> None:
     ("extra", "message"),
     [
         ({"model": MLP}, r"extra.model is a type.*: files hold numbers, text, lists"),
+        (StepLR(SGD([Value(1.0)]), 2), r"extra is a StepLR, .* numbers only\. Give its state_dict\(\) instead\.$"),
         ([1, {2, 3}], r"extra.1 is a set, \{2, 3\}"),
         ({(1, 2): 3}, r"extra has the key \(1, 2\): files hold dicts whose keys are text"),
         ([Value(1.0)], r"extra.0 is a Value"),

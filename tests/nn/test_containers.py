@@ -129,6 +129,10 @@ def test_what_cannot_be_called_is_refused_with_its_place(arguments: Any, message
     model = Sequential()
     with pytest.raises(TypeError, match="Sequential takes modules and functions, not int 3"):
         model.append(3)
+    with pytest.raises(TypeError, match=r"Tanh is a class of modules: write Tanh\(\.\.\.\), as in"):
+        model.append(Tanh)
+    with pytest.raises(TypeError, match="Tanh is a class of modules"):
+        Sequential(Linear(2, 3), Tanh)
     assert len(model) == 0
 
 

@@ -496,8 +496,11 @@ def test_what_cannot_be_trained_is_refused() -> None:
         SGD({"params": [a]}, 0.1)  # type: ignore[arg-type]  # that is the test
     with pytest.raises(TypeError, match="in a list, which has an order, not set"):
         SGD({a}, 0.1)
-    with pytest.raises(TypeError, match="not int"):
+    with pytest.raises(TypeError, match=r"not int$"):
         SGD(5, 0.1)  # type: ignore[arg-type]  # that is the test
+    for no_list in (MLP(2, [1]), MLP(2, [1]).parameters):
+        with pytest.raises(TypeError, match=r"not (MLP|method): write SGD\(model\.parameters\(\)\)"):
+            SGD(no_list, 0.1)  # type: ignore[arg-type]  # that is the test
     with pytest.raises(ValueError, match="twice"):
         SGD([a, a], 0.1)
 
