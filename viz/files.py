@@ -39,6 +39,8 @@ def save(picture: Value | Digraph, path: str | os.PathLike[str], *, dpi: int | N
     ...     save(Value(2.0, label="a"), f"{folder}/a.dot").name
     'a.dot'
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"the picture comes first, and then the path, as in save(y, 'y.svg'): {path!r} is no path")
     target = Path(path)
     suffix = target.suffix.lower().removeprefix(".")
     if suffix not in FORMATS:

@@ -61,6 +61,11 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
         save(ROOT, tmp_path / "nowhere" / "a.dot")
 
 
+def test_a_path_in_the_place_of_the_picture_is_told_where_it_belongs() -> None:
+    with pytest.raises(TypeError, match=r"the picture comes first, and then the path, .* is no path"):
+        save("a.svg", ROOT)  # type: ignore[arg-type]  # that is the test
+
+
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.dot"
     path.write_text("old", encoding="utf-8")
