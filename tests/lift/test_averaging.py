@@ -14,8 +14,7 @@ from hypothesis import given
 from program_builder import Builder, mlp, ref
 
 from tinygrad_lite.lift.averaging import Averaging, place_divisions
-from tinygrad_lite.lift.groups import Groups, Output, Term
-from tinygrad_lite.lift.tidying import identity
+from tinygrad_lite.lift.groups import Groups, Output, Term, all_of
 
 SAMPLES = 3
 
@@ -24,8 +23,7 @@ def arrays_of(program: Groups, inputs: list[Any], averaging: Averaging | None = 
     """The array of every group; with an averaging, computed as it says."""
     if averaging is None:
         outputs = [
-            Output(group.shape or None, identity(number, len(group.shape)))
-            for number, group in enumerate(program.groups)
+            Output(group.shape or None, all_of(number, len(group.shape))) for number, group in enumerate(program.groups)
         ]
         return interpreter.run(replace(program, outputs=outputs), inputs)
     # a divided group is divided by n where it is computed, which one more factor says; a summed one is no mean

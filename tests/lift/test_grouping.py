@@ -15,10 +15,10 @@ from random_programs import RandomProgram, random_programs
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift import proof, tidying
+from tinygrad_lite.lift import proof
 from tinygrad_lite.lift.canonical import canonical
 from tinygrad_lite.lift.grouping import grouped
-from tinygrad_lite.lift.groups import Group, Groups, Output
+from tinygrad_lite.lift.groups import Group, Groups, Output, all_of
 from tinygrad_lite.lift.results import take_apart_results
 from tinygrad_lite.lift.trace import Graph, graph_of
 from tinygrad_lite.modes import tracing
@@ -71,8 +71,7 @@ def eager(function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
 def elements(program: Groups, arguments: Sequence[Any]) -> list[Any]:
     """The array of every group."""
     outputs = [
-        Output(group.shape or None, tidying.identity(number, len(group.shape)))
-        for number, group in enumerate(program.groups)
+        Output(group.shape or None, all_of(number, len(group.shape))) for number, group in enumerate(program.groups)
     ]
     return run(replace(program, outputs=outputs), arguments)
 

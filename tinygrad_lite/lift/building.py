@@ -28,7 +28,7 @@ from tinygrad_lite.lift.contractions import (
 from tinygrad_lite.lift.coordinates import Grid, Search, fit, flat, used_axes, within
 from tinygrad_lite.lift.draft import CONSTANT, SUM
 from tinygrad_lite.lift.expansions import MUL
-from tinygrad_lite.lift.groups import Group, Groups, Index, Integers, Ref, Term
+from tinygrad_lite.lift.groups import Group, Groups, Index, Integers, Ref, Term, all_of
 from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import BY_CODE, TABLE
@@ -383,7 +383,7 @@ class Builder:
             if not len(nodes):
                 located.append((nodes, nodes))
                 number = self._add(Group("constant", shape, data=np.zeros(shape)))
-                found.append(Ref(number, tuple([Index(0, ((axis, 1),)) for axis in range(len(shape))])))
+                found.append(all_of(number, len(shape)))
                 continue
             if (self.cls[nodes] == CONSTANTS).all():
                 located.append((nodes, nodes))
@@ -400,7 +400,7 @@ class Builder:
             groups, places = (np.concatenate([located[number][part] for number in numbers]) for part in (0, 1))
             several = (len(numbers),) if len(numbers) > 1 else ()
             collected = self._collected(groups, places, (*several, *shape))
-            own = [Index(0, ((axis, 1),)) for axis in range(len(shape))]
+            own = all_of(collected, len(shape)).index
             for which, number in enumerate(numbers):
                 found[number] = Ref(collected, (*[Index(which) for _ in several], *own))
         return [ref for ref in found if ref is not None]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tinygrad_lite import ops
 from tinygrad_lite.lift import numpy_engine
 from tinygrad_lite.lift.fragments import OPERATORS
-from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.groups import Group, Groups, Output, Ref, Term, all_of
 from tinygrad_lite.lift.listing import listed
 from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.vocabulary import limit
@@ -109,7 +109,9 @@ class _Values:
         self.program = program
         self.groups = program.groups
         computed = [number for number, group in enumerate(self.groups) if group.kind in ("map", "sum", "fold")]
-        outputs = [Output(self.groups[k].shape, _all_of(k, self.groups[k]), self.groups[k].batched) for k in computed]
+        outputs = [
+            Output(self.groups[k].shape, all_of(k, len(self.groups[k].shape)), self.groups[k].batched) for k in computed
+        ]
         found = numpy_engine.build(replace(program, outputs=outputs))(arrays)
         self.arrays = {
             **{number: np.asarray(array) for number, array in zip(program.inputs, arrays, strict=True)},
@@ -315,7 +317,3 @@ def written(op: str, numbers: Sequence[float]) -> str:
     if symbol in OPERATORS and len(numbers) == 2:
         return f"{numbers[0]!r} {OPERATORS[symbol][0]} {numbers[1]!r}"
     return f"{op}({', '.join(map(repr, numbers))})"
-
-
-def _all_of(number: int, group: Group) -> Ref:
-    return Ref(number, tuple([Index(0, ((axis, 1),)) for axis in range(len(group.shape))]))

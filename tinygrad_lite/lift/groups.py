@@ -172,3 +172,12 @@ class Groups:
     groups: list[Group] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+
+
+def all_of(number: int, axes: int) -> Ref:
+    """All of a group that has so many axes, as it is.
+
+    >>> [index.steps for index in all_of(3, 2).index]
+    [((0, 1),), ((1, 1),)]
+    """
+    return Ref(number, tuple([Index(0, ((axis, 1),)) for axis in range(axes)]))

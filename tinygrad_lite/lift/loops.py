@@ -28,7 +28,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift import memory, nests
-from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.groups import Group, Groups, Output, Ref, Term, all_of
 from tinygrad_lite.lift.memory import Cell
 from tinygrad_lite.lift.nests import Nest
 from tinygrad_lite.lift.pieces import block_length, cut_last_axis, side_by_side, stretch_of_mask
@@ -160,8 +160,7 @@ class Loops:
 
     def _own(self, number: int, where: Coordinates) -> str:
         """The text of a group's own number at the coordinates of its grid."""
-        axes = range(len(self.groups[number].shape))
-        return self._at(Ref(number, tuple([Index(steps=((axis, 1),)) for axis in axes])), where)[0]
+        return self._at(all_of(number, len(self.groups[number].shape)), where)[0]
 
     def _at(self, ref: Ref, where: Coordinates) -> tuple[str, bool]:
         """The text of a number that is read, and whether it changes in the loop over b."""

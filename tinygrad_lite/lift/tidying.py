@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term, all_of
 from tinygrad_lite.lift.nests import same_place
 
 
@@ -44,7 +44,7 @@ def _for_each_sample(program: Groups, number: int) -> int:
     nothing = Ref(len(program.groups) - 1, ())
     program.groups.append(Group("map", (), "not_equal", (first, nothing), batched=True))  # no number equals nan: 1
     shape = program.groups[number].shape
-    operands = (identity(number, len(shape)), Ref(len(program.groups) - 1, ()))
+    operands = (all_of(number, len(shape)), Ref(len(program.groups) - 1, ()))
     program.groups.append(Group("map", shape, "mul", operands, batched=True))
     return len(program.groups) - 1
 
@@ -66,7 +66,7 @@ def _reduced(program: Groups, number: int, over: str, readers: Sequence[int]) ->
     elif group.kind == "map" and group.op == "mul" and _is_unread(number, readers):
         terms = (Term(group.operands),)
     else:
-        terms = (Term((identity(number, len(group.shape)),)),)
+        terms = (Term((all_of(number, len(group.shape)),)),)
     program.groups.append(Group("sum", group.shape, terms=terms, over=over, present=group.present, nodes=group.nodes))
     return len(program.groups) - 1
 
@@ -78,11 +78,6 @@ def _is_unread(number: int, readers: Sequence[int]) -> bool:
 
 def _all_batched(program: Groups, group: Group) -> bool:
     return all(any(program.groups[ref.group].batched for ref in term.factors) for term in group.terms)
-
-
-def identity(number: int, axes: int) -> Ref:
-    """All of a group, as it is."""
-    return Ref(number, tuple([Index(0, ((axis, 1),)) for axis in range(axes)]))
 
 
 def share_constants(program: Groups) -> None:
@@ -164,7 +159,7 @@ def orient(program: Groups) -> None:
             group.nodes = np.ascontiguousarray(group.nodes.reshape(shape).transpose(back)).ravel()
         if group.present is not None:
             group.present = np.ascontiguousarray(group.present.transpose(back))
-        program.outputs[place] = replace(output, ref=identity(output.ref.group, len(order)))
+        program.outputs[place] = replace(output, ref=all_of(output.ref.group, len(order)))
 
 
 def _permutation(output: Output, group: Group) -> list[int] | None:
