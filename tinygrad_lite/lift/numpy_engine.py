@@ -7,6 +7,7 @@ operands are views. It computes on float64 arrays; it does not check their shape
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -112,7 +113,8 @@ def _is_computed(group: Group) -> bool:
             or any(size > 1 for size in group.terms[0].reduced)
             or group.over != ""  # one sample alone is added up too, into a new array
         )
-    return group.kind in ("map", "fold") and group.op not in ("pos", "lookup", "maximum", "minimum", "prod")
+    # A fold of one element alone, and +x, may be what they read.
+    return group.kind == "map" and ops.find(group.op).forward is not operator.pos
 
 
 def _elements(program: Groups, output: Output) -> NDArray[Any]:
