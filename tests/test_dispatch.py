@@ -61,6 +61,10 @@ def test_a_defined_operation_refuses_another_number_of_operands() -> None:
     [
         ("f", 1.0, abs, None, TypeError, "takes a function, and a rule for each"),
         ("f", abs, (abs, 2.0), None, TypeError, "takes a function, and a rule for each"),
+        ("f", abs, 2.0, None, TypeError, "takes a function, and a rule for each"),
+        ("f", abs, lambda x: 1.0, None, TypeError, r"a rule is called with \(m, x, z\), and takes \(x\)"),
+        ("f", math.atan2, lambda m, x, z: 1.0, None, TypeError, r"forward is called with \(x\), and takes \(y, x, /\)"),
+        ("f", math.fsum, lambda m, xs: [1.0], NARY, TypeError, r"with \(m, operands, z\), and takes \(m, xs\)"),
         ("f", abs, (), None, TypeError, "has 0 rules for 0 operands"),
         ("f", abs, (abs,) * 4, None, TypeError, "has 4 rules for 4 operands"),
         ("f", abs, (abs,), 2, TypeError, "has 1 rules for 2 operands"),
@@ -75,3 +79,17 @@ def test_a_definition_that_cannot_be_is_refused_and_leaves_no_trace(
     with pytest.raises(error, match=message):
         tg.define(name, forward, partials, arity=arity)
     assert (len(BY_CODE), len(DEFINED)) == before
+
+
+@pytest.mark.usefixtures("table")
+def test_a_function_whose_signature_is_unknown_may_be_an_operation() -> None:
+    # max has none, up to Python 3.14 at least
+    greater = tg.define("greater_of", max, (lambda m, x, y, z: 1.0 * (x > y), lambda m, x, y, z: 1.0 * (y > x)))
+    x, y = Value(2.0), Value(3.0)
+    greater(x, y).backward()
+    assert (x.grad, y.grad) == (0.0, 1.0)
+
+
+def test_a_list_in_the_place_of_a_number_is_told_what_to_write() -> None:
+    with pytest.raises(TypeError, match=r"not list \[1.0\]: for each item of it, \[relu\(x\) for x in xs\]"):
+        tg.relu([1.0])  # type: ignore[call-overload]  # that is the mistake

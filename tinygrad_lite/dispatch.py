@@ -93,7 +93,10 @@ def define(
     >>> y.data, x.grad
     (9.0, 12.0)
     """
-    rules = (partials,) if callable(partials) else tuple(partials)
+    if callable(partials):
+        rules: tuple[Any, ...] = (partials,)
+    else:
+        rules = tuple(partials) if isinstance(partials, Iterable) else (partials,)
     count = len(rules) if arity is None else arity
     if not callable(forward) or not all(callable(rule) for rule in rules):
         raise TypeError(f"define({name!r}, forward, partials) takes a function, and a rule for each of its operands")
@@ -104,6 +107,10 @@ def define(
         )
     if name in TABLE:
         raise ValueError(f"the operation table has {name!r} already: choose another name for yours")
+    names = ("operands",) if count == NARY else ("x", "y", "w")[:count]
+    _check_is_called(name, "forward", forward, names)
+    for rule in rules:
+        _check_is_called(name, "a rule", rule, ("m", *names, "z"))
     op = Op(
         name,
         symbol or name,
@@ -126,6 +133,24 @@ def define(
     UNARY_RULE.append(rules[0] if count == 1 else None)
     DEFINED[name] = op
     return _defined(op)
+
+
+def _check_is_called(name: str, what: str, function: Any, arguments: tuple[str, ...]) -> None:
+    """Raises where a function can be seen not to take as many arguments as it is given."""
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some built-in functions have none
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        raise TypeError(
+            f"define({name!r}, ...): {what} is called with ({', '.join(arguments)}), and takes {signature}. An "
+            "operation has as many operands as it has rules, or as arity says; a rule is given m, the operands and the "
+            "result"
+        ) from None
 
 
 def _latex_call(name: str, arity: int) -> str:
@@ -162,7 +187,8 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
 
     for x in operands:
         if not isinstance(x, (numpy.ndarray, Value, float, int, numpy.generic)):
-            raise TypeError(f"{op.name} takes Values, numbers and arrays of them, not {type(x).__name__} {x!r}")
+            each = f": for each item of it, [{op.name}(x) for x in xs]" if isinstance(x, (list, tuple)) else ""
+            raise TypeError(f"{op.name} takes Values, numbers and arrays of them, not {type(x).__name__} {x!r}{each}")
     if op.arity == NARY:
         raise TypeError(
             f"{op.name} takes sequences of Values and numbers, of one dimension. For a matrix times a vector write "
