@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 
@@ -24,6 +25,16 @@ def test_a_submodule_is_imported_when_it_is_asked_for(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tinygrad_lite.nothing  # noqa: B018 (the access is the test)
+
+
+@pytest.mark.parametrize("name", tinygrad_lite._ELSEWHERE)
+def test_a_name_of_another_library_leads_to_what_is_here(name: str) -> None:
+    assert not hasattr(tinygrad_lite, name)
+    with pytest.raises(AttributeError, match=rf"has no attribute '{name}': look at (\w+)") as caught:
+        getattr(tinygrad_lite, name)
+    found = re.search(r"look at (\w+)", str(caught.value))
+    assert found is not None
+    assert hasattr(tinygrad_lite, found[1])
 
 
 def test_importing_the_package_imports_no_numpy() -> None:

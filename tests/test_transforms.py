@@ -421,3 +421,11 @@ def test_recording_derivatives_gives_values_for_numbers_at_every_order() -> None
         [18.0, 24.0],
     ]
     assert type(grad(lambda x: x**3)(2.0)) is float
+
+
+@pytest.mark.parametrize("transform", [grad, value_and_grad, jacobian, hessian, hvp, jvp])
+def test_what_is_no_function_is_refused_at_once(transform: Any) -> None:
+    rest = [[1.0], [1.0]] if transform in (hvp, jvp) else []
+    with pytest.raises(TypeError, match=rf"^{transform.__name__} takes a function, not float 3.0") as caught:
+        transform(3.0, *rest)
+    assert "backward()" in str(caught.value)

@@ -51,6 +51,15 @@ __all__ = [
 ]
 
 _SUBMODULES = ("lift", "nn", "testing", "viz")
+#: Names of PyTorch and JAX, and what does here what people look for when they write them.
+_ELSEWHERE = {
+    "Tensor": "Value, a number; arrays of them are NumPy's",
+    "jacfwd": "jacobian",
+    "jacrev": "jacobian",
+    "jit": "lift",
+    "tensor": "Value, a number; arrays of them are NumPy's",
+    "vmap": "lift(f, batch=...)",
+}
 
 # hypothesis, where it was imported first, could not register Value yet. (The plugin is loaded if it is installed.)
 getattr(sys.modules.get("_tinygrad_lite_plugin"), "register_strategies", lambda: None)()
@@ -61,7 +70,8 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module(f"tinygrad_lite.{name}")
-    raise AttributeError(f"module 'tinygrad_lite' has no attribute {name!r}")
+    hint = f": look at {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+    raise AttributeError(f"module 'tinygrad_lite' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

@@ -101,6 +101,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     >>> grad(lambda model, x: model(x))(neuron, [3.0, -1.0])
     {'w': array([ 3., -1.]), 'b': 1.0}
     """
+    _check_function("grad", f)
     with_value = value_and_grad(f, argnums)
 
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
@@ -125,6 +126,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     >>> value_and_grad(lambda x: x * x)(3.0)
     (9.0, 6.0)
     """
+    _check_function("value_and_grad", f)
 
     def value_and_gradient_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         trace = _Trace(f, args, argnums)
@@ -157,6 +159,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
     [[3.0, 2.0], [1.0, 1.0]]
     """
+    _check_function("jacobian", f)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         trace = _Trace(f, args, argnums)
@@ -186,6 +189,7 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     >>> hessian(lambda v: v[0] ** 2 * v[1])([3.0, 5.0])
     [[10.0, 6.0], [6.0, 0.0]]
     """
+    _check_function("hessian", f)
     return _named(jacobian(grad(f, argnums), argnums), "hessian", f)
 
 
@@ -207,6 +211,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     >>> hvp(lambda v: v[0] ** 2 * v[1])([3.0, 5.0], [1.0, 0.0])
     [10.0, 6.0]
     """
+    _check_function("hvp", f)
     if not isinstance(argnums, int):
         raise TypeError(f"hvp differentiates by one argument: argnums is an int, not {argnums!r}")
 
@@ -243,6 +248,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
     (6.0, 23.0)
     """
+    _check_function("jvp", f)
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, (list, tuple)):
             raise TypeError(f"jvp takes the {name} of all arguments in a tuple: for one argument, write (x,), (v,)")
@@ -484,6 +490,14 @@ def _constant_output(output: Any, f: Callable[..., Any]) -> Value:
 
 def _name(f: Callable[..., Any]) -> str:
     return str(getattr(f, "__name__", type(f).__name__))
+
+
+def _check_function(transform: str, f: Any) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"{transform} takes a function, not {type(f).__name__} {f!r}: {transform}(f)(x). "
+            "For a graph that is recorded already: y.backward(), or gradient(y, [x, ...])"
+        )
 
 
 def _named(transformed: Callable[..., Any], transform: str, f: Callable[..., Any]) -> Callable[..., Any]:
