@@ -22,6 +22,9 @@ OPTIONS ?=
 .PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs notebooks docs operations \
 	pure-test engine-test coverage engine-coverage mutants clean
 
+# A process for each core already: threads of NumPy's library would wait for one another.
+test pure-test engine-test notebooks: export OMP_NUM_THREADS = 1
+
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
 	$(BIN)/tinygrad-lite xor --out $(OUT)
 

@@ -425,7 +425,7 @@ def test_recording_derivatives_gives_values_for_numbers_at_every_order() -> None
 
 @pytest.mark.parametrize("transform", [grad, value_and_grad, jacobian, hessian, hvp, jvp])
 def test_what_is_no_function_is_refused_at_once(transform: Any) -> None:
-    rest = [[1.0], [1.0]] if transform in (hvp, jvp) else []
+    rest = [[1.0], [1.0]] if transform is jvp else []
     with pytest.raises(TypeError, match=rf"^{transform.__name__} takes a function, not float 3.0") as caught:
         transform(3.0, *rest)
     assert "backward()" in str(caught.value)
