@@ -227,6 +227,10 @@ def test_the_report_is_the_whole_story() -> None:
         assert part in text
 
 
+def test_a_report_fits_on_a_line_where_an_interpreter_shows_it() -> None:
+    assert repr(check_gradients(tg.tanh, 0.3, order=1)) == "<smooth and correct: tanh at 0.3, 2 findings>"
+
+
 def test_the_code_of_a_report_gives_the_function_again() -> None:
     def f(x: Value, y: Value) -> Value:
         t = tg.tanh(x * y - 3.0)

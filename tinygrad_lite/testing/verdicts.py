@@ -131,9 +131,9 @@ class Finding:
         return f"∂{power}f{self.output}/{below}"
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
-    """What a check found: its ``verdict`` is the gravest of its ``findings``.
+    """What a check found: its ``verdict`` is the gravest of its ``findings``. Printed, it tells about that one.
 
     Attributes:
         function: The name of the function.
@@ -181,6 +181,9 @@ class Report:
     def reason(self) -> str:
         """Why it has that verdict."""
         return self.worst.reason if self.worst else "nothing was checked"
+
+    def __repr__(self) -> str:
+        return f"<{self.verdict}: {self.function} at {self.point}, {len(self.findings)} findings>"
 
     def __str__(self) -> str:
         worst = self.worst
