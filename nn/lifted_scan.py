@@ -17,10 +17,11 @@ from tinygrad_lite.lift import jax_engine, vocabulary
 from tinygrad_lite.lift.jax_library import library, x64
 from tinygrad_lite.nn.batches import Samples
 from tinygrad_lite.nn.lifted_programs import Programs
-from tinygrad_lite.nn.lifted_steps import Batch, LiftedSteps, is_foreign, planned
+from tinygrad_lite.nn.lifted_steps import LiftedSteps, is_foreign
 from tinygrad_lite.nn.lifted_vector import Numbers, Vector, clipped
+from tinygrad_lite.nn.metrics import measured
 from tinygrad_lite.nn.schedule import LRScheduler
-from tinygrad_lite.nn.steps import Schedule
+from tinygrad_lite.nn.steps import Batch, Schedule, planned
 
 
 class ScannedSteps(LiftedSteps):
@@ -146,7 +147,7 @@ class ScannedSteps(LiftedSteps):
         if self.metrics:
             outputs = np.asarray(found["outputs"])
             for i, batch in enumerate(plan):
-                told[i] |= self.measured(outputs[i].tolist(), batch.places)
+                told[i] |= measured(self.metrics, outputs[i].tolist(), self._samples.at(batch.places).targets)
         return told
 
     def _scan(

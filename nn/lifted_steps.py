@@ -22,9 +22,10 @@ from tinygrad_lite.modes import is_recording, watching
 from tinygrad_lite.nn.batches import Samples
 from tinygrad_lite.nn.lifted_programs import Programs
 from tinygrad_lite.nn.lifted_vector import Numbers, Vector, clipped
+from tinygrad_lite.nn.metrics import measured
 from tinygrad_lite.nn.module import is_observed
 from tinygrad_lite.nn.optimizer import Optimizer
-from tinygrad_lite.nn.steps import Schedule, Steps
+from tinygrad_lite.nn.steps import Batch, Schedule, Steps, planned
 
 
 class Held(NamedTuple):
@@ -35,18 +36,6 @@ class Held(NamedTuple):
     good: Any
     #: The gradient so far of the step under way, or that of the last step.
     gradient: Any
-
-
-class Batch(NamedTuple):
-    """A batch of an epoch."""
-
-    places: Sequence[int]
-    #: What its gradient counts in that of the step.
-    share: float
-    #: Whether a step begins with it.
-    first: bool
-    #: Whether the step ends with it.
-    last: bool
 
 
 @dataclass
@@ -171,12 +160,7 @@ class LiftedSteps(Steps):
         if not self.metrics:
             return {"loss": loss}
         outputs = programs.program("outputs", len(places)).run(arrays)[0].tolist()
-        return {"loss": loss} | self.measured(outputs, places)
-
-    def measured(self, outputs: list[Any], places: Sequence[int]) -> dict[str, float]:
-        """The metrics of a batch."""
-        targets = self._samples.at(places).targets
-        return {name: float(metric(outputs, targets)) for name, metric in self.metrics.items()}
+        return {"loss": loss} | measured(self.metrics, outputs, self._samples.at(places).targets)
 
     def _eagerly(self, batch: Batch) -> dict[str, float]:
         """The batch without a program, which says what is not finite."""
@@ -243,16 +227,6 @@ class LiftedSteps(Steps):
         """The parameters are those of the last step that was done."""
         self.write_back()
         super().undo()
-
-
-def planned(order: Sequence[Sequence[int]], accumulate: int) -> list[Batch]:
-    """The batches of an epoch."""
-    plan = []
-    for start in range(0, len(order), accumulate):
-        group = order[start : start + accumulate]
-        size = sum(map(len, group))
-        plan += [Batch(places, len(places) / size, i == 0, i == len(group) - 1) for i, places in enumerate(group)]
-    return plan
 
 
 def _check_optimizer(optimizer: Any, engine: str) -> None:

@@ -63,6 +63,20 @@ def as_named(metrics: Metrics) -> dict[str, Metric]:
     return named
 
 
+def measured(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -> dict[str, float]:
+    """What each metric gives.
+
+    Args:
+        metrics: By name.
+        outputs: Plain numbers, one item a sample.
+        targets: Likewise.
+
+    >>> measured({"accuracy": accuracy}, [2.5, -1.0], [1, 1])
+    {'accuracy': 0.5}
+    """
+    return {name: float(metric(outputs, targets)) for name, metric in metrics.items()}
+
+
 def _name(metric: Any) -> str:
     return str(getattr(metric, "__name__", metric))
 

@@ -16,7 +16,7 @@ from tinygrad_lite.nn.callbacks import Callback
 from tinygrad_lite.nn.checkpoints import Generators, Stateful, load_run, save_run
 from tinygrad_lite.nn.history import History
 from tinygrad_lite.nn.last_good import NonFiniteError
-from tinygrad_lite.nn.metrics import Metric
+from tinygrad_lite.nn.metrics import Metric, measured
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.progress import Bar
 from tinygrad_lite.nn.steps import Computation, Schedule, Steps, generators_of
@@ -215,7 +215,7 @@ def measure(
         for places, (loss, given) in zip(order, function(samples, order), strict=True):
             outputs += given
             total += loss * len(places)
-    return {"loss": total / count} | {name: float(metric(outputs, samples.targets)) for name, metric in metrics.items()}
+    return {"loss": total / count} | measured(metrics, outputs, samples.targets)
 
 
 @contextmanager

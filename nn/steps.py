@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_lite.nn.batches import Samples, as_numbers, matched, needs_batches, outputs_of
 from tinygrad_lite.nn.last_good import LastGood, NonFiniteError, find_cause, forward_failed
+from tinygrad_lite.nn.metrics import Metric, measured
 from tinygrad_lite.nn.module import Module, parts_of
 from tinygrad_lite.value import Value
 
@@ -101,6 +102,36 @@ class Computation:
         return autocast(self.autocast)
 
 
+class Batch(NamedTuple):
+    """A batch of an epoch."""
+
+    places: Sequence[int]
+    #: What its gradient counts in that of the step.
+    share: float
+    #: Whether a step begins with it.
+    first: bool
+    #: Whether the step ends with it.
+    last: bool
+
+
+def planned(order: Sequence[Sequence[int]], accumulate: int) -> list[Batch]:
+    """The batches of an epoch.
+
+    Args:
+        order: The places of the samples of each.
+        accumulate: How many make one step.
+
+    >>> [(batch.share, batch.first, batch.last) for batch in planned([[2, 0], [1, 4], [3]], 2)]
+    [(0.5, True, False), (0.5, False, True), (1.0, True, True)]
+    """
+    plan = []
+    for start in range(0, len(order), accumulate):
+        group = order[start : start + accumulate]
+        size = sum(map(len, group))
+        plan += [Batch(places, len(places) / size, i == 0, i == len(group) - 1) for i, places in enumerate(group)]
+    return plan
+
+
 class Schedule(NamedTuple):
     """A schedule that steps with the optimiser."""
 
@@ -115,7 +146,7 @@ class Steps:
 
     compute: Computation
     optimizer: Any
-    metrics: Mapping[str, Callable[[Any, Any], Any]]
+    metrics: Mapping[str, Metric]
     clip_grad_norm: float | None = None
     scaler: Any = None
     good: LastGood = field(init=False)
@@ -145,12 +176,9 @@ class Steps:
         Raises:
             NonFiniteError: Loss, gradient or new weights are not finite.
         """
-        for first in range(0, len(order), accumulate):
-            group = order[first : first + accumulate]
-            size = sum(map(len, group))
-            for i, places in enumerate(group):
-                yield self.batch(samples.at(places), len(places) / size, first=i == 0, last=i == len(group) - 1)
-            if schedule is not None:
+        for batch in planned(order, accumulate):
+            yield self.batch(samples.at(batch.places), batch.share, batch.first, batch.last)
+            if batch.last and schedule is not None:
                 schedule.step()
 
     def validate(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
@@ -200,10 +228,7 @@ class Steps:
         self.before = None
         if not self.metrics:
             return {"loss": loss.data}
-        given = as_numbers(outputs)
-        return {"loss": loss.data} | {
-            name: float(metric(given, samples.targets)) for name, metric in self.metrics.items()
-        }
+        return {"loss": loss.data} | measured(self.metrics, as_numbers(outputs), samples.targets)
 
     def _step(self, loss: Value, outputs: list[Any]) -> None:
         if self.scaler is not None:
