@@ -11,7 +11,7 @@ from tinygrad_lite.value import Value
 #: ``metric(outputs, targets)``, of lists of plain numbers.
 Metric = Callable[[Any, Any], float]
 #: Metrics by name; or functions whose names are taken.
-Metrics = Mapping[str, Metric] | Sequence[Metric] | None
+Metrics = Mapping[str, Metric] | Sequence[Metric] | Metric | None
 
 
 def accuracy(outputs: Any, targets: Any, threshold: float = 0.0) -> float:
@@ -56,6 +56,8 @@ def as_named(metrics: Metrics) -> dict[str, Metric]:
     """
     if metrics is None:
         return {}
+    if callable(metrics):
+        metrics = [metrics]
     named = dict(metrics) if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
     for name, metric in named.items():
         if not callable(metric):

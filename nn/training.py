@@ -23,6 +23,7 @@ from tinygrad_lite.nn.history import History
 from tinygrad_lite.nn.init import Generator, as_generator
 from tinygrad_lite.nn.metrics import Metric, Metrics, as_named
 from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.optimizer import Optimizer
 from tinygrad_lite.nn.run import Run, measure, mode
 from tinygrad_lite.nn.steps import Computation, Loss, Steps
 
@@ -73,9 +74,9 @@ def fit(
         epochs: How often all samples are seen; with ``resume``, those before included.
         batch_size: The number of samples for each step; None for all.
         validation_data: Another such pair, on which loss and metrics are computed after each epoch.
-        metrics: Functions ``metric(outputs, targets)`` of plain numbers, by name, or in a list, such as
-            :func:`~tinygrad_lite.nn.metrics.accuracy`. Those on ``data`` are means over the batches, of the model as it
-            was at each.
+        metrics: One function ``metric(outputs, targets)`` of plain numbers, such as
+            :func:`~tinygrad_lite.nn.metrics.accuracy`, a list of them, or a dict by name. Those on ``data`` are means
+            over the batches, of the model as it was at each.
         callbacks: Objects such as :class:`~tinygrad_lite.nn.callbacks.EarlyStopping`, or functions of the run that are
             called after each epoch.
         scheduler: A learning-rate schedule of the optimiser. One whose ``step`` takes a number, as ReduceLROnPlateau's,
@@ -108,9 +109,10 @@ def fit(
         NonFiniteError: A loss, a gradient or a weight is infinite or NaN; the message says in which epoch, batch and
             layer. The model has the last weights whose loss was finite. The optimiser is not taken back: go on with a
             new one.
-        TypeError: Data are no pair of sequences, or the loss gave no Value.
-        ValueError: Data are empty or of different lengths, a number is out of its range, or the checkpoint is damaged
-            or of another run.
+        TypeError: Data are no pair of sequences, the loss is no function or gave no Value, or a class was given in
+            the place of an object.
+        ValueError: Data are empty or of different lengths, a number is out of its range, the optimiser has no parameter
+            of the model, or the checkpoint is damaged or of another run.
         LiftError: The engine is not ``"eager"``, and something is for the eager one only. Nothing has moved then.
         ImportError: The engine's library is not installed.
 
@@ -157,6 +159,8 @@ def fit(
         _check_counts(batch_size=(batch_size, 1))
     if scheduler_every not in ("epoch", "batch"):
         raise ValueError(f"scheduler_every is 'epoch' or 'batch', not {scheduler_every!r}")
+    _check_objects(loss=loss, optimizer=optimizer, scheduler=scheduler)
+    _check_moved(model, loss, optimizer)
     compute = Computation(model, loss, batched, autocast)
     run = Run(
         steps=_steps(engine, compute, optimizer, as_named(metrics), clip_grad_norm, scaler),
@@ -273,6 +277,26 @@ def _resume_from(resume: bool | str | Path, checkpoint: str | Path | None) -> st
     if checkpoint is None:
         raise ValueError("resume=True goes on from a checkpoint: give its path as checkpoint=..., or as resume=...")
     return checkpoint if Path(checkpoint).exists() else None
+
+
+def _check_objects(loss: Any, **others: Any) -> None:
+    for name, given in {"loss": loss, **others}.items():
+        if isinstance(given, type):
+            raise TypeError(
+                f"{name} is the class {given.__name__}, and not an object of it: write {given.__name__}(...)"
+            )
+    if not callable(loss):
+        raise TypeError(
+            f"loss is a function of outputs and targets, such as mse_loss, not {type(loss).__name__} {loss!r:.80}"
+        )
+
+
+def _check_moved(model: Any, loss: Any, optimizer: Any) -> None:
+    """Refuses an optimiser of another model: training would move nothing of this one, and say nothing."""
+    trained = [p for part in (model, loss) if isinstance(part, Module) for p in part.parameters() if p.requires_grad]
+    if isinstance(optimizer, Optimizer) and trained and not set(trained) & set(optimizer.parameters):
+        who = type(optimizer).__name__
+        raise ValueError(f"{optimizer!r} has no parameter of the model: write {who}(model.parameters(), ...)")
 
 
 def _check_counts(**counts: tuple[int, int]) -> None:

@@ -32,7 +32,7 @@ from tinygrad_lite.nn.history import History
 from tinygrad_lite.nn.last_good import NonFiniteError
 from tinygrad_lite.nn.layers import MLP, Neuron
 from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.loss_modules import CrossEntropyLoss
+from tinygrad_lite.nn.loss_modules import BCEWithLogitsLoss, CrossEntropyLoss
 from tinygrad_lite.nn.losses import binary_cross_entropy_with_logits as bce
 from tinygrad_lite.nn.losses import mse_loss
 from tinygrad_lite.nn.metrics import accuracy
@@ -122,7 +122,8 @@ def test_equal_seeds_give_equal_runs_and_other_seeds_others() -> None:
 
 def test_global_randomness_is_neither_used_nor_changed() -> None:
     states = random.getstate(), np.random.get_state()[1].tolist()
-    fit(small(), bce, DATA, SGD(small().parameters(), lr=0.3), 1)
+    model = small()
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 1)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states
 
 
@@ -354,8 +355,9 @@ def test_without_pandas_the_message_says_what_there_is() -> None:
 
 
 def test_the_bar_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    fit(small(), bce, DATA, SGD(small().parameters(), lr=0.3), 2)
-    fit(small(), bce, DATA, SGD(small().parameters(), lr=0.3), 2, progress=False)
+    model = small()
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2)
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2, progress=False)
     assert capsys.readouterr() == ("", "")
 
 
@@ -919,14 +921,15 @@ def test_a_checkpoint_of_another_kind_of_run_is_refused_and_nothing_changes(tmp_
         fit(run.model, bce, DATA, run.optimizer, 5, resume=path)
     other = MLP(2, [3, 1])
     weights = numbers(other)
+    optimizer = Adam(other.parameters(), lr=0.05)
     with pytest.raises(ValueError, match=r"does not fit: the state does not fit MLP"):
         fit(
             other,
             bce,
             DATA,
-            run.optimizer,
+            optimizer,
             5,
-            scheduler=run.scheduler,
+            scheduler=StepLR(optimizer, 2, 0.7),
             callbacks=[EarlyStopping()],
             resume=path,
         )
@@ -1076,6 +1079,19 @@ def bad(**options: Any) -> Callable[[], Any]:
         (bad(generator="0"), TypeError, "generator is a random.Random"),
         (bad(loss=lambda o, t: 1.0), TypeError, "the loss of a batch is one Value, and the loss function gave float"),
         (bad(loss=lambda o, t: o), TypeError, "the loss function gave list"),
+        (bad(loss="bce"), TypeError, "loss is a function of outputs and targets, such as mse_loss, not str 'bce'"),
+        (bad(loss=BCEWithLogitsLoss), TypeError, r"loss is the class BCE.*: write BCEWithLogitsLoss\(\.\.\.\)"),
+        (bad(scheduler=StepLR), TypeError, r"scheduler is the class StepLR, and not an object of it: write StepLR"),
+        (
+            lambda: fit(small(), bce, xor(), SGD),
+            TypeError,
+            r"optimizer is the class SGD, and not an object of it: write SGD\(\.\.\.\)",
+        ),
+        (
+            lambda: fit(small(), bce, xor(), SGD(small().parameters(), lr=0.1)),
+            ValueError,
+            r"SGD\(.*\) has no parameter of the model: write SGD\(model\.parameters\(\), \.\.\.\)",
+        ),
         (bad(engine="tensors"), ValueError, "engine is one of 'eager', 'numpy', 'numba', 'jax', not 'tensors'"),
         (lambda: EarlyStopping(patience=0), ValueError, "patience is at least 1 epoch, not 0"),
         (lambda: BestWeights(mode="less"), ValueError, r"mode is 'min' \(less is better\) or 'max', not 'less'"),
@@ -1085,6 +1101,25 @@ def bad(**options: Any) -> Callable[[], Any]:
 def test_bad_arguments_are_refused(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_one_metric_needs_no_list() -> None:
+    model = small()
+    history = fit(model, bce, xor(), SGD(model.parameters(), lr=0.1), epochs=1, metrics=accuracy)
+    assert list(history) == ["loss", "accuracy", "lr"]
+
+
+def test_an_optimiser_of_the_loss_alone_is_its_users_business() -> None:
+    class Scaled(Module):
+        def __init__(self) -> None:
+            self.scale = Value(2.0)
+
+        def forward(self, outputs: Any, targets: Any) -> Any:
+            return bce(outputs, targets) * self.scale
+
+    loss, model = Scaled(), small()
+    fit(model, loss, xor(), SGD(loss.parameters(), lr=0.1), epochs=1)
+    assert loss.scale.data != 2.0
 
 
 def test_a_model_that_does_not_give_one_output_a_sample_is_refused() -> None:
