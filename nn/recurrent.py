@@ -33,6 +33,12 @@ class _Recurrent(Module):
     #: The vectors of the state.
     state_names: ClassVar[tuple[str, ...]] = ("h",)
 
+    # The parameters of layer 0, for type checkers; those of other layers and of the other direction are named alike.
+    weight_ih_l0: tuple[Vector, ...]
+    weight_hh_l0: tuple[Vector, ...]
+    bias_ih_l0: Vector
+    bias_hh_l0: Vector
+
     def __init__(
         self,
         input_size: int,
