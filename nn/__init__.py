@@ -231,6 +231,15 @@ __all__ = [
 #: What needs scikit-learn or NumPy, and is loaded when it is first used. The estimators are not in ``__all__``, so that
 #: ``import *`` works without scikit-learn.
 _LAZY = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "classic": ""}
+#: Names of PyTorch, and what is written here instead.
+_ELSEWHERE = {
+    "DataLoader": "fit(model, loss, (X, y), optimizer, batch_size=...) makes batches",
+    "ModuleDict": "a dict as an attribute is enough",
+    "ModuleList": "a list as an attribute is enough",
+    "Parameter": "a Value as an attribute is a parameter; so are those in lists, dicts and arrays",
+    "functional": "losses are functions of this package, activations of tinygrad_lite",
+    "optim": "optimisers are in this package, as nn.SGD",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -239,4 +248,5 @@ def __getattr__(name: str) -> Any:
 
         module = importlib.import_module(f"tinygrad_lite.nn.{_LAZY[name] or name}")
         return getattr(module, name) if _LAZY[name] else module
-    raise AttributeError(f"module 'tinygrad_lite.nn' has no attribute {name!r}")
+    hint = f": {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+    raise AttributeError(f"module 'tinygrad_lite.nn' has no attribute {name!r}{hint}")

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import tinygrad_lite
-from tinygrad_lite import Value
+from tinygrad_lite import Value, nn
 from tinygrad_lite.operation import Op
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.testing import sampling
@@ -25,6 +25,12 @@ def test_a_submodule_is_imported_when_it_is_asked_for(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tinygrad_lite.nothing  # noqa: B018 (the access is the test)
+
+
+@pytest.mark.parametrize("name", nn._ELSEWHERE)
+def test_a_name_of_torch_nn_is_answered_with_what_to_write(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"'tinygrad_lite.nn' has no attribute '{name}': \w+"):
+        getattr(nn, name)
 
 
 @pytest.mark.parametrize("name", tinygrad_lite._ELSEWHERE)
