@@ -20,6 +20,7 @@ from tinygrad_lite.nn.init import Generator, as_generator
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.recurrent import LSTM
+from tinygrad_lite.nn.recurrent_steps import parameters_of
 from tinygrad_lite.nn.shapes import Nest
 
 
@@ -74,7 +75,7 @@ class RowReader(Module):
     def __init__(self, hidden: int = 32, size: int = SIZE, classes: int = 10, *, generator: Generator = None) -> None:
         rng = as_generator(generator)
         self.lstm = LSTM(size, hidden, generator=rng)
-        for bias in self.lstm.bias_ih_l0[hidden : 2 * hidden]:
+        for bias in parameters_of(self.lstm, "_l0").bias_ih[hidden : 2 * hidden]:
             bias.data = 1.0
         self.scores = Linear(hidden, classes, generator=rng)
 
@@ -115,14 +116,14 @@ class RowReader(Module):
         >>> len(memory.cell), len(memory.cell[0])
         (2, 4)
         """
-        lstm = self.lstm
-        units = lstm.hidden_size
-        h = c = [0.0] * units
+        weights = parameters_of(self.lstm, "_l0")
+        units = self.lstm.hidden_size
+        h: list[Any] = [0.0] * units
+        c: list[Any] = [0.0] * units
         steps = []
         with no_grad():
             for x in input:
-                rows = zip(lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0, strict=True)
-                z = [dot(w, x) + dot(u, h) + b + d for w, u, b, d in rows]
+                z = [dot(w, x) + dot(u, h) + b + d for w, u, b, d in zip(*weights, strict=True)]
                 i, f, o = (_each(sigmoid, z[k * units : (k + 1) * units]) for k in (0, 1, 3))
                 g = _each(tanh, z[2 * units : 3 * units])
                 c = [fk * ck + ik * gk for fk, ck, ik, gk in zip(f, c, i, g, strict=True)]
