@@ -307,6 +307,12 @@ def test_a_static_keyword_has_a_program_for_each_value():
     assert (lifted(2.0), lifted(2.0, n=3), lifted(2.0, n=4)) == (2.0, 6.0, 8.0)
 
 
+def test_a_count_in_code_that_was_typed_in_is_refused_with_its_place():
+    typed_in = eval("lambda n: sum(i for i in range(n))")
+    with pytest.raises(TraceError, match=r"a Value as an index or a count, at <string>:1\. It would"):
+        lift(typed_in)(3)
+
+
 def test_a_static_name_that_the_function_has_not_is_refused():
     with pytest.raises(LiftError, match=r"f has no argument 'm', which static names: its arguments are x, n$"):
 

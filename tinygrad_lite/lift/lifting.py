@@ -275,8 +275,9 @@ class Lifted:
             if "Value" not in str(error) or "integer" not in str(error):
                 raise
             line = traceback.extract_tb(error.__traceback__)[-1]
+            code = f": {line.line}" if line.line else ""  # none, where it was typed in
             raise TraceError(
-                f"lift cannot trace a Value as an index or a count, at {line.filename}:{line.lineno}: {line.line}. It "
+                f"lift cannot trace a Value as an index or a count, at {line.filename}:{line.lineno}{code}. It "
                 "would take the number of this example, and the program would use it for all others. Instead: "
                 "lookup(table, v) takes v as an index. If it comes from an argument that is a setting, not data, keep "
                 'that one as a number: lift(f, static=("n",)).'
