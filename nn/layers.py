@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_lite import functions
@@ -194,6 +194,7 @@ class MLP(Module):
 
     Raises:
         ValueError: There is no such activation, no layer, or a size is not positive.
+        TypeError: The sizes are no sequence of whole numbers.
 
     >>> model = MLP(2, [16, 16, 1])
     >>> model
@@ -215,6 +216,8 @@ class MLP(Module):
         *,
         init: Initializer | str | None = None,
     ) -> None:
+        if not isinstance(nouts, Iterable):
+            raise TypeError(f"nouts are the sizes of all layers, as in MLP(2, [16, 16, 1]), not {nouts!r:.80}")
         sizes = [nin, *nouts]
         if len(sizes) == 1:
             raise ValueError("an MLP has at least one layer: MLP(2, [16, 16, 1]) has three")

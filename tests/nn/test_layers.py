@@ -186,6 +186,11 @@ def test_sizes_are_positive(make: object) -> None:
         make()  # type: ignore[operator]  # one of the functions above
 
 
+def test_one_size_in_the_place_of_those_of_all_layers_is_told_what_to_write() -> None:
+    with pytest.raises(TypeError, match=r"the sizes of all layers, as in MLP\(2, \[16, 16, 1\]\), not 4$"):
+        MLP(2, 4)  # type: ignore[arg-type]  # that is the test
+
+
 def test_equal_seeds_give_equal_models_and_others_do_not() -> None:
     def weights(**arguments: object) -> list[float]:
         return [p.data for p in MLP(2, [3, 1], **arguments).parameters()]  # type: ignore[arg-type]  # as given below
