@@ -41,6 +41,8 @@ bench: $(VENV)/.bench ## every figure of the README
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/nn.py
 	$(BIN)/python benchmarks/lift.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/architectures.py
+	$(BIN)/python benchmarks/gpt.py
 	$(BIN)/python benchmarks/viz.py
 	$(BIN)/python benchmarks/plugin.py
 	$(BIN)/python benchmarks/testers.py
