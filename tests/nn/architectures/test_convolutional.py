@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from example_training import assert_trains_as_eagerly
 
 from tinygrad_lite import nn, value_and_grad
 from tinygrad_lite.lift import lift
@@ -26,19 +27,7 @@ def test_gradients_are_right() -> None:
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_trains_lifted_as_it_does_eagerly(engine: str) -> None:
-    if engine == "numba":
-        pytest.importorskip("numba", reason="numba is not installed")
-
-    def trained(engine: str) -> tuple[list[float], list[float]]:
-        model, loss, data = small()
-        optimizer = nn.AdamW(model.parameters(), lr=0.01)
-        history = nn.fit(model, loss, data, optimizer, 3, 4, engine=engine, progress=False)
-        return history["loss"], [parameter.data for parameter in model.parameters()]
-
-    losses, weights = trained(engine)
-    eager_losses, eager_weights = trained("eager")
-    np.testing.assert_allclose(losses, eager_losses, rtol=1e-9)
-    np.testing.assert_allclose(weights, eager_weights, rtol=1e-9, atol=1e-12)
+    assert_trains_as_eagerly(small, engine)
 
 
 def test_is_the_network_of_pytorch_with_the_same_weights() -> None:
