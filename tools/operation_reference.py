@@ -8,6 +8,7 @@ is written with those that are there.
 from __future__ import annotations
 
 import argparse
+import ast
 import datetime
 import json
 import platform
@@ -20,7 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benchmarks")]
 
-from tinygrad_lite.operation import NARY, Op  # noqa: E402 (see above)
+from tinygrad_lite.expressions import OPERATORS  # noqa: E402 (see above)
+from tinygrad_lite.operation import NARY, Op  # noqa: E402
 from tinygrad_lite.ops import TABLE  # noqa: E402
 
 PAGE = ROOT / "docs" / "operations.md"
@@ -57,10 +59,16 @@ TITLES = {
     "hyperbolic": "Hyperbolic functions",
     "error function": "The error function",
 }
-#: How operations with a sign are written.
-SIGNS = {"add": "x + y", "sub": "x - y", "mul": "x * y", "truediv": "x / y", "floordiv": "x // y", "mod": "x % y"}
-SIGNS |= {"pow": "x ** y", "neg": "-x", "pos": "+x", "abs": "abs(x)"}
 LETTERS = {"alpha": r"\alpha"}
+
+
+def signs() -> dict[str, str]:
+    """How operations with a sign are written, by their names."""
+    x, y = ast.Name("x"), ast.Name("y")
+    return {
+        name: ast.unparse(ast.UnaryOp(sign(), x) if issubclass(sign, ast.unaryop) else ast.BinOp(x, sign(), y))
+        for sign, name in OPERATORS.items()
+    }
 
 
 def public_operations() -> list[Op]:
@@ -147,7 +155,7 @@ def error(op: Op, measured: dict[str, Any]) -> str:
 
 def entry(op: Op, measured: dict[str, Any]) -> str:
     """An operation as Markdown."""
-    call = f"`{SIGNS[op.name]}`, `{signature(op)}`" if op.name in SIGNS else f"`{signature(op)}`"
+    call = ", ".join(f"`{text}`" for text in [signs().get(op.name), signature(op)] if text)
     partials = derivatives(op)
     if len(partials) == 1 and op.arity == 1:
         shown = f"${partials[0][1]}$"
