@@ -158,16 +158,7 @@ def importing(library: str) -> str:
 # ------------------------------------------------------------------------ rows of tasks that differ by library
 
 
-def twice_tinygrad_lite() -> str:
-    x = tg().Value(2.0)
-    y = x * x * x
-    y.backward()
-    y.backward()
-    return YES if x.grad == 24.0 else f"{x.grad:g}, not 24"
-
-
-def twice_micrograd() -> str:
-    x = micrograd_value(2.0)
+def twice(x: Any) -> str:
     y = x * x * x
     y.backward()
     y.backward()
@@ -410,7 +401,11 @@ ROWS: dict[str, tuple[str, dict[str, Probe]]] = {
     "tanh": ("right digits of tanh′(20)", for_each(tanh_far_out)),
     "twice": (
         "`backward()` twice gives twice the gradient",
-        functional(tinygrad_lite=twice_tinygrad_lite, micrograd=twice_micrograd, torch=twice_torch),
+        functional(
+            tinygrad_lite=lambda: twice(tg().Value(2.0)),
+            micrograd=lambda: twice(micrograd_value(2.0)),
+            torch=twice_torch,
+        ),
     ),
     "changed": (
         "refuses `backward()` after a leaf was changed",
