@@ -73,7 +73,7 @@ class LastGood:
     def look(self) -> tuple[list[float], list[Any]]:
         """The present numbers of parameters and buffers, which are not known to be good yet."""
         return (
-            [parameter._data for parameter in self.parameters],
+            [parameter._number for parameter in self.parameters],
             [copy.deepcopy(getattr(module, name)) for module, name in self._buffers],
         )
 
@@ -114,7 +114,7 @@ class LastGood:
         Raises:
             NonFiniteError: With the first one that is not, and its layer.
         """
-        if all_finite([parameter._data for parameter in self.parameters]):
+        if all_finite([parameter._number for parameter in self.parameters]):
             return
         model = self._model
         name, number = next((name, p.data) for name, p in model.named_parameters() if not math.isfinite(p.data))

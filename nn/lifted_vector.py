@@ -102,7 +102,9 @@ class Vector:
             remembered = {name: found[part.order] for name, found in state.at(cohort).items()}
             memory.append({**self.optimizer.shared, **state.shared, **self.optimizer.numbers, **remembered})
             steps.append(cohort.steps)
-        return Numbers(np.array([value._data for value in self.values], dtype=np.float64), tuple(memory), tuple(steps))
+        return Numbers(
+            np.array([value._number for value in self.values], dtype=np.float64), tuple(memory), tuple(steps)
+        )
 
     def write(self, numbers: Numbers) -> None:
         """Puts them into the parameters and the optimiser."""

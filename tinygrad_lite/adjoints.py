@@ -151,7 +151,7 @@ def _in_rule(operand: Value | None) -> Any:
     """An operand as a rule takes it: a constant as a plain number, but for one that ``lift`` traces as an input."""
     assert operand is not None
     if operand._code == CONSTANT and (STATE.tracing == 0 or not is_traced(operand)):
-        return operand._data
+        return operand._number
     return operand
 
 
@@ -207,7 +207,7 @@ def times(x: Any, y: Any) -> Any:
     As in the sweep on floats, an adjoint of 0 passes nothing on where the partial is infinite or nan. (Not if ``lift``
     traces it: then it is 0 for the example only.)
     """
-    if isinstance(x, Value) and x._data == 0.0 and not math.isfinite(y._data if isinstance(y, Value) else y):
+    if isinstance(x, Value) and x._number == 0.0 and not math.isfinite(y._number if isinstance(y, Value) else y):
         if is_traced(x):
             return x * y
         return None

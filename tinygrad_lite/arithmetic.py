@@ -98,7 +98,7 @@ def failed(code: int, operands: Sequence[Any], error: Exception) -> float:
     """Raises ``error`` again with the operation, its operands and the way on; in :class:`IEEELimits`, the limit."""
     op = BY_CODE[code]
     assert op is not None
-    numbers = [x._data for x in operands]
+    numbers = [x._number for x in operands]
     if _limits.get() and op.numpy:
         import numpy
 

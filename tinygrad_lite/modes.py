@@ -329,7 +329,7 @@ def evaluated(node: Value) -> None:
     if details is not None and details.dtype:
         from tinygrad_lite import precision
 
-        node._data = precision.rounded(node._data, details.dtype)
+        node._number = precision.rounded(node._number, details.dtype)
     look_at(node)
 
 
@@ -337,8 +337,8 @@ def look_at(node: Value) -> None:
     """Raises, under ``detect_anomaly()``, if the node's number is a NaN or an infinity out of finite numbers."""
     if not _watching.get():
         return
-    data = node._data
-    if not math.isfinite(data) and all(math.isfinite(parent._data) for parent in node.parents):
+    data = node._number
+    if not math.isfinite(data) and all(math.isfinite(parent._number) for parent in node.parents):
         raise AnomalyError(
             f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {_line(node)}. "
             "Keep the operands within the range of the operation (clamp, maximum), or compute in logarithms."
@@ -347,7 +347,7 @@ def look_at(node: Value) -> None:
 
 def _node(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
     node = Value(None, _code=code, _a=a, _b=b, _details=details)
-    node._data = data
+    node._number = data
     return node
 
 

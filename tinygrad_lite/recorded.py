@@ -38,7 +38,7 @@ def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list
                 node._pending = place  # counts of edges are 0 between traversals, and must be so again
                 place += 1
                 codes.append(node._code)
-                numbers.append(node._data)
+                numbers.append(node._number)
                 if node._code <= CONSTANT:
                     leaves.append(node)
                     counts.append(0)

@@ -90,7 +90,7 @@ def _node(
         STATE.narrow = True
     a, b = (*rest, None, None)[:2]
     node = Value(None, _code=record.code, _a=a, _b=b, _details=details)
-    node._data = data
+    node._number = data
     node._grad = grad
     if stale:
         node._stamp = -1

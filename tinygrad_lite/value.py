@@ -124,7 +124,7 @@ class Value(Methods):
     (-4.0, -2.0, 2.0)
     """
 
-    __slots__ = ("_a", "_b", "_code", "_data", "_details", "_grad", "_pending", "_stamp")
+    __slots__ = ("_a", "_b", "_code", "_details", "_grad", "_number", "_pending", "_stamp")
 
     def __init__(
         self,
@@ -137,9 +137,9 @@ class Value(Methods):
         _result: float = 0.0,
     ) -> None:
         if data is None and _code > CONSTANT:
-            self._data: float = _result
+            self._number: float = _result
         elif _code <= CONSTANT:
-            self._data = to_float(data)
+            self._number = to_float(data)
         else:
             raise TypeError("Value(data, label) makes a leaf; an interior node is made by an operation")
         self._grad: float = 0.0
@@ -163,7 +163,7 @@ class Value(Methods):
         """
         if STATE.tracing != 0:
             refuse_if_traced(self, "data")
-        return self._data
+        return self._number
 
     @data.setter
     def data(self, data: object) -> None:
@@ -174,7 +174,7 @@ class Value(Methods):
                 f"cannot set data of {self!r}: it is computed by {self.op!r} from its operands. "
                 "Set the data of leaves and call forward(), or take v.detach(), which is a leaf."
             )
-        self._data = to_float(data)
+        self._number = to_float(data)
         STATE.clock += 1
         self._stamp = STATE.clock
 
@@ -295,13 +295,13 @@ class Value(Methods):
         """The number, as in PyTorch."""
         if STATE.tracing != 0:
             refuse_if_traced(self, "item()")
-        return self._data
+        return self._number
 
     def detach(self) -> Value:
         """A new leaf with the same data and label, outside the graph."""
         if STATE.tracing != 0:
             refuse_if_traced(self, "detach()")
-        return Value(self._data, self.label)
+        return Value(self._number, self.label)
 
     def details(self) -> Details:
         """The record of what few nodes have, made if it is not there."""
@@ -313,45 +313,45 @@ class Value(Methods):
 
     def __add__(self, other: object) -> Result:
         if isinstance(other, Value):
-            return record(ADD, self._data + other._data, self, other)
+            return record(ADD, self._number + other._number, self, other)
         b = constant(other)
         if b is None:
             return NotImplemented
-        return record(ADD, self._data + b._data, self, b)
+        return record(ADD, self._number + b._number, self, b)
 
     def __radd__(self, other: object) -> Result:
         a = constant(other)
         if a is None:
             return NotImplemented
-        return record(ADD, a._data + self._data, a, self)
+        return record(ADD, a._number + self._number, a, self)
 
     def __sub__(self, other: object) -> Result:
         if isinstance(other, Value):
-            return record(SUB, self._data - other._data, self, other)
+            return record(SUB, self._number - other._number, self, other)
         b = constant(other)
         if b is None:
             return NotImplemented
-        return record(SUB, self._data - b._data, self, b)
+        return record(SUB, self._number - b._number, self, b)
 
     def __rsub__(self, other: object) -> Result:
         a = constant(other)
         if a is None:
             return NotImplemented
-        return record(SUB, a._data - self._data, a, self)
+        return record(SUB, a._number - self._number, a, self)
 
     def __mul__(self, other: object) -> Result:
         if isinstance(other, Value):
-            return record(MUL, self._data * other._data, self, other)
+            return record(MUL, self._number * other._number, self, other)
         b = constant(other)
         if b is None:
             return NotImplemented
-        return record(MUL, self._data * b._data, self, b)
+        return record(MUL, self._number * b._number, self, b)
 
     def __rmul__(self, other: object) -> Result:
         a = constant(other)
         if a is None:
             return NotImplemented
-        return record(MUL, a._data * self._data, a, self)
+        return record(MUL, a._number * self._number, a, self)
 
     def __truediv__(self, other: object) -> Result:
         b = other if isinstance(other, Value) else constant(other)
@@ -414,13 +414,13 @@ class Value(Methods):
         return binary(POW, a, self)
 
     def __neg__(self) -> Value:
-        return record(NEG, -self._data, self, None)
+        return record(NEG, -self._number, self, None)
 
     def __pos__(self) -> Value:
-        return record(POS, self._data, self, None)
+        return record(POS, self._number, self, None)
 
     def __abs__(self) -> Value:
-        return record(ABS, abs(self._data), self, None)
+        return record(ABS, abs(self._number), self, None)
 
     def __floor__(self) -> Value:
         return self.floor()
@@ -436,7 +436,7 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._data < number)
+        return bool(self._number < number)
 
     def __le__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -444,7 +444,7 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._data <= number)
+        return bool(self._number <= number)
 
     def __gt__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -452,7 +452,7 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._data > number)
+        return bool(self._number > number)
 
     def __ge__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -460,7 +460,7 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._data >= number)
+        return bool(self._number >= number)
 
     def __eq__(self, other: object) -> bool:
         """By identity: a Value is a node."""
@@ -481,7 +481,7 @@ class Value(Methods):
     def __bool__(self) -> bool:
         if STATE.tracing != 0:
             refuse_if_traced(self, "bool")
-        return self._data != 0.0
+        return self._number != 0.0
 
     def __float__(self) -> float:
         if STATE.tracing != 0:
@@ -510,7 +510,7 @@ class Value(Methods):
         label = f", label={self.label!r}" if self.label else ""
         if STATE.tracing != 0 and is_traced(self):
             return f"Value(traced{label})"
-        return f"Value(data={self._data!r}, grad={self._grad!r}{label})"
+        return f"Value(data={self._number!r}, grad={self._grad!r}{label})"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """How notebooks show it: the picture of its graph, where that is small enough and can be drawn."""
@@ -523,7 +523,7 @@ class Value(Methods):
     def __format__(self, spec: str) -> str:
         if STATE.tracing != 0 and spec:
             refuse_if_traced(self, "format")
-        return format(self._data, spec) if spec else repr(self)
+        return format(self._number, spec) if spec else repr(self)
 
     # ------------------------------------------------------------------------------- 3. and 4. the two sweeps
 
@@ -579,7 +579,7 @@ class Value(Methods):
             parents = node.parents
             for parent in parents:
                 if parent._stamp > node._stamp:
-                    node._data = evaluate(node._code, parents)
+                    node._number = evaluate(node._code, parents)
                     node._stamp = STATE.clock
                     if STATE.modes != 0 or STATE.narrow:
                         from tinygrad_lite import modes
@@ -598,8 +598,8 @@ class Value(Methods):
     def __copy__(self) -> Value:
         if STATE.tracing != 0:
             refuse_if_traced(self, "copy")
-        twin = Value(None if self._code > CONSTANT else self._data, _code=self._code, _a=self._a, _b=self._b)
-        twin._data = self._data
+        twin = Value(None if self._code > CONSTANT else self._number, _code=self._code, _a=self._a, _b=self._b)
+        twin._number = self._number
         twin._grad = self._grad
         twin._stamp = self._stamp
         d = self._details
@@ -664,7 +664,7 @@ def operand(number: object) -> Value:
 def compared(other: object) -> Any:
     """What a comparison compares with; None if Python should ask the other side."""
     if isinstance(other, Value):
-        return other._data
+        return other._number
     if isinstance(other, (float, int)):
         return other
     return cast(Any, other).item() if is_numpy_scalar(other) else None
@@ -711,9 +711,9 @@ def record_nary(code: i16, data: float, last: Value | None, details: Details) ->
 def unary(code: i16, x: Value) -> Value:
     """Records an operation on one operand."""
     if code == RELU:
-        return record(RELU, 0.0 if x._data <= 0.0 else x._data, x, None)
+        return record(RELU, 0.0 if x._number <= 0.0 else x._number, x, None)
     try:
-        data: float = FORWARD[code](x._data)
+        data: float = FORWARD[code](x._number)
     except (ArithmeticError, ValueError) as error:
         data = failed(code, (x,), error)
     return record(code, data, x, None)
@@ -721,10 +721,10 @@ def unary(code: i16, x: Value) -> Value:
 
 def binary(code: i16, x: Value, y: Value) -> Value:
     """Records an operation on two operands."""
-    if code == TRUEDIV and y._data != 0.0:
-        return record(TRUEDIV, x._data / y._data, x, y)
+    if code == TRUEDIV and y._number != 0.0:
+        return record(TRUEDIV, x._number / y._number, x, y)
     try:
-        data: float = FORWARD[code](x._data, y._data)
+        data: float = FORWARD[code](x._number, y._number)
     except (ArithmeticError, ValueError) as error:
         data = failed(code, (x, y), error)
     return record(code, data, x, y)
@@ -739,11 +739,11 @@ def nary(code: i16, first: tuple[Value, ...], last: Value | None = None) -> Valu
 
 def dot_node(ws: tuple[Value, ...], xs: tuple[Value, ...], bias: Value) -> Value:
     """Records bias + w₁x₁ + … + wₙxₙ, added from the left."""
-    total = bias._data
+    total = bias._number
     i: i64 = 0
     n: i64 = len(ws)
     while i < n:
-        total += ws[i]._data * xs[i]._data
+        total += ws[i]._number * xs[i]._number
         i += 1
     return record_nary(DOT, total, bias, Details("", ws, xs))
 
@@ -752,7 +752,7 @@ def evaluate(code: i16, operands: tuple[Value, ...]) -> float:
     """The operation's float result on the operands' data."""
     op = BY_CODE[code]
     assert op is not None
-    numbers = [x._data for x in operands]
+    numbers = [x._number for x in operands]
     try:
         if op.arity < 0:
             return cast(float, op.forward(numbers))
@@ -906,9 +906,9 @@ def sweep(order: list[Value]) -> None:
             assert a is not None
             if code == MUL:
                 if a._code != CONSTANT:
-                    a._grad += g * b._data
+                    a._grad += g * b._number
                 if b._code != CONSTANT:
-                    b._grad += g * a._data
+                    b._grad += g * a._number
             elif code == ADD:
                 if a._code != CONSTANT:
                     a._grad += g
@@ -919,11 +919,11 @@ def sweep(order: list[Value]) -> None:
                     a._grad += g
                 if b._code != CONSTANT:
                     b._grad -= g
-            elif code == TRUEDIV and b._data != 0.0:
+            elif code == TRUEDIV and b._number != 0.0:
                 if a._code != CONSTANT:
-                    a._grad += g * (1.0 / b._data)
+                    a._grad += g * (1.0 / b._number)
                 if b._code != CONSTANT:
-                    b._grad += g * (-(a._data / b._data) / b._data)
+                    b._grad += g * (-(a._number / b._number) / b._number)
             else:
                 pass_on(node, g)
         elif code == DOT:
@@ -935,10 +935,10 @@ def sweep(order: list[Value]) -> None:
             elif code == NEG:
                 a._grad -= g
             elif code == RELU:
-                if a._data > 0.0:
+                if a._number > 0.0:
                     a._grad += g
             else:
-                partial: float = evaluate_rule(rule, (a._data, node._data))
+                partial: float = evaluate_rule(rule, (a._number, node._number))
                 if partial != 0.0:
                     a._grad += g * partial
 
@@ -960,9 +960,9 @@ def _pass_on_dot(node: Value, g: float) -> None:
         x = xs[i]
         i += 1
         if w._code != CONSTANT:
-            w._grad += g * x._data
+            w._grad += g * x._number
         if x._code != CONSTANT:
-            x._grad += g * w._data
+            x._grad += g * w._number
 
 
 def pass_on(node: Value, g: float) -> None:
@@ -981,11 +981,11 @@ def local_derivatives(node: Value) -> Sequence[Any]:
     op = BY_CODE[node._code]
     assert op is not None
     parents = node.parents
-    numbers = [parent._data for parent in parents]
+    numbers = [parent._number for parent in parents]
     if op.arity < 0:
-        return cast("Sequence[Any]", evaluate_rule(op.partials[0], (numbers, node._data)))
+        return cast("Sequence[Any]", evaluate_rule(op.partials[0], (numbers, node._number)))
     return [
-        0.0 if parents[k]._code == CONSTANT else evaluate_rule(op.partials[k], (*numbers, node._data))
+        0.0 if parents[k]._code == CONSTANT else evaluate_rule(op.partials[k], (*numbers, node._number))
         for k in range(len(parents))
     ]
 

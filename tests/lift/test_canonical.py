@@ -272,7 +272,7 @@ def structure(graph: Canonical, leaves: Sequence[Value]) -> list[Any]:
                 parts.sort(key=repr)
             name: Any = code
             if node < graph.leaves:
-                name = leaves[node].label or ("number", leaves[node]._data)
+                name = leaves[node].label or ("number", leaves[node]._number)
             elif code == CONSTANT:
                 name = ("number", float(graph.numbers[node]))
             found[node] = (name, *parts)

@@ -670,17 +670,17 @@ def test_a_lifted_function_is_named_after_what_it_lifts():
 
 
 def reads_private_data(x: Any, y: Any) -> Any:
-    number = x._data if isinstance(x, Value) else x
+    number = x._number if isinstance(x, Value) else x
     return number * y
 
 
 def branches_on_private_data(x: Any, y: Any) -> Any:
-    number = x._data if isinstance(x, Value) else x
+    number = x._number if isinstance(x, Value) else x
     return y * y if number > 2.02 else y + 1.0
 
 
 def remembers_the_first_argument(x: Any, y: Any, seen: list[Any] = []) -> Any:  # noqa: B006 (that is the point)
-    seen.append(x._data if isinstance(x, Value) else float(x))
+    seen.append(x._number if isinstance(x, Value) else float(x))
     return y * seen[-1]
 
 
@@ -701,7 +701,7 @@ def reads_the_number_from_the_frame_of_its_caller(x: Any, y: Any) -> Any:
 
 
 def knows_numbers_by_identity(x: Any, y: Any) -> Any:
-    table = {id(v): v._data if isinstance(v, Value) else float(v) for v in (x, y)}
+    table = {id(v): v._number if isinstance(v, Value) else float(v) for v in (x, y)}
     return table[id(x)] * y
 
 
@@ -710,26 +710,26 @@ def asks_whether_it_is_traced(x: Any, y: Any) -> Any:
 
 
 def loops_as_often_as_a_number_says(x: Any, y: Any) -> Any:
-    for _ in range(int(x._data if isinstance(x, Value) else x)):
+    for _ in range(int(x._number if isinstance(x, Value) else x)):
         y = y * 1.5
     return y
 
 
 def sorts_by_private_data(x: Any, y: Any) -> Any:
-    first, second = sorted([x + 0.98, y], key=lambda v: v._data if isinstance(v, Value) else v)
+    first, second = sorted([x + 0.98, y], key=lambda v: v._number if isinstance(v, Value) else v)
     return first * first + second
 
 
 def looks_the_number_up_in_a_list(x: Any, y: Any) -> Any:
-    return [1.0, 2.0, 3.0, 4.0, 5.0][int(10.0 * (x._data if isinstance(x, Value) else x)) % 5] * y
+    return [1.0, 2.0, 3.0, 4.0, 5.0][int(10.0 * (x._number if isinstance(x, Value) else x)) % 5] * y
 
 
 def puts_the_number_through_text(x: Any, y: Any) -> Any:
-    return float(repr(x._data if isinstance(x, Value) else x)) * y
+    return float(repr(x._number if isinstance(x, Value) else x)) * y
 
 
 def sees_the_number_through_a_forged_value(x: Any, y: Any) -> Any:
-    number = Value._data.__get__(x) if isinstance(x, Value) else x
+    number = Value._number.__get__(x) if isinstance(x, Value) else x
     return tg.exp(number) * y
 
 
@@ -808,7 +808,7 @@ def test_a_function_that_changes_from_call_to_call_is_told_so():
 
 def test_a_branch_on_the_size_of_one_number_is_found():
     def branches(x: Any) -> Any:
-        return x * x if (x._data if isinstance(x, Value) else x) < 2.001 else x
+        return x * x if (x._number if isinstance(x, Value) else x) < 2.001 else x
 
     for at in (1.7, -1.7, 2.5):
         with pytest.raises(LiftError, match="is not the function"):

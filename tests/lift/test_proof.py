@@ -144,7 +144,7 @@ def test_rounding_says_how_much_the_function_amplifies_the_last_place():
 
 
 def number(x: Any) -> float:
-    return x._data if isinstance(x, Value) else float(x)
+    return x._number if isinstance(x, Value) else float(x)
 
 
 FROZEN = {

@@ -468,15 +468,15 @@ class _Watch:
 @contextmanager
 def _holding(units: Sequence[Unit], arrays: Sequence[Floats]) -> Iterator[None]:
     """Lets the parameters of modules hold other numbers for a while; graphs that were recorded before do not notice."""
-    before = [(value, value._data) for unit in units for value in unit.values or ()]
+    before = [(value, value._number) for unit in units for value in unit.values or ()]
     try:
         for unit, array in zip(units, arrays, strict=True):
             for value, number in zip(unit.values or (), array.ravel().tolist(), strict=bool(unit.values)):
-                value._data = number
+                value._number = number
         yield
     finally:
         for value, number in before:
-            value._data = number
+            value._number = number
 
 
 def _axes(batch: int | Sequence[int | None] | None, count: int) -> tuple[int | None, ...]:

@@ -138,12 +138,12 @@ class Call:
     def restored(self) -> Iterator[None]:
         """Puts the caller's leaves back as they were."""
         given = [leaf for leaf in self._leaves if leaf is not None]
-        before = [(leaf._data, leaf._grad, leaf._stamp) for leaf in given]
+        before = [(leaf._number, leaf._grad, leaf._stamp) for leaf in given]
         try:
             yield
         finally:
             for leaf, (data, grad, stamp) in zip(given, before, strict=True):
-                leaf._data, leaf._grad, leaf._stamp = data, grad, stamp
+                leaf._number, leaf._grad, leaf._stamp = data, grad, stamp
 
 
 def _inputs_of(arg: Any, name: str) -> tuple[list[Any], Rebuild | None, list[str]]:
