@@ -5,6 +5,7 @@ No array library but NumPy is imported: if an argument is a tensor, its library 
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -71,8 +72,13 @@ def leaves_of(tree: Any, what: str, path: str = "") -> tuple[list[Leaf], Rebuild
     """
     if isinstance(tree, dict):
         parts = [leaves_of(item, what, f"{path}[{key!r}]") for key, item in tree.items()]
-        keys = list(tree)
-        return _joined(parts), lambda made: dict(zip(keys, [rebuild(made) for _, rebuild in parts], strict=True))
+
+        def keyed(made: Iterator[Any]) -> Any:
+            again = copy.copy(tree)  # an OrderedDict and a defaultdict stay what they are
+            again.update(zip(tree, [rebuild(made) for _, rebuild in parts], strict=True))
+            return again
+
+        return _joined(parts), keyed
     if isinstance(tree, (list, tuple)):
         parts = [leaves_of(item, what, f"{path}[{i}]") for i, item in enumerate(tree)]
         kind = type(tree)
@@ -83,6 +89,65 @@ def leaves_of(tree: Any, what: str, path: str = "") -> tuple[list[Leaf], Rebuild
 
         return _joined(parts), sequence
     return [leaf_of(tree, what, path)], next
+
+
+def parts_like(tree: Any, pattern: Any, what: str, whose: str, path: str = "") -> list[tuple[str, Any]]:
+    """What a structure has in the places of another one's numbers and arrays: dicts go by their keys, not their order.
+
+    Args:
+        tree: The structure.
+        pattern: The other one.
+        what: What the structure is, for the message.
+        whose: Whose structure it should have, for the message: ``"the argument"``.
+        path: Where in both this is.
+
+    Returns:
+        Each part and its place, in the order of the other structure's leaves.
+
+    Raises:
+        ValueError: They have other keys or other lengths; the message names them.
+
+    >>> parts_like({"b": 1.0, "w": [2.0]}, {"w": [0.0], "b": 0.0}, "the derivative", "the argument")
+    [("['w'][0]", 2.0), ("['b']", 1.0)]
+    >>> parts_like({"b": 1.0}, {"w": 0.0}, "the derivative", "the argument")
+    Traceback (most recent call last):
+    ...
+    ValueError: the derivative has other keys than the argument: 'w' is missing, and 'b' is none of the argument's
+    """
+    if isinstance(pattern, dict):
+        if not isinstance(tree, dict):
+            raise ValueError(f"{what}{path} is {_kind(tree)}, and {whose}{path} is a dict: give a dict with its keys")
+        missing = [repr(key) for key in pattern if key not in tree]
+        further = [repr(key) for key in tree if key not in pattern]
+        if missing or further:
+            wrong = [f"{', '.join(missing)} is missing"] if missing else []
+            wrong += [f"{', '.join(further)} is none of {whose}'s"] if further else []
+            raise ValueError(f"{what}{path} has other keys than {whose}{path}: {', and '.join(wrong)}")
+        pairs = [(tree[key], item, f"{path}[{key!r}]") for key, item in pattern.items()]
+    elif isinstance(pattern, (list, tuple)):
+        if not isinstance(tree, (list, tuple)):
+            raise ValueError(
+                f"{what}{path} is {_kind(tree)}, and {whose}{path} is a {type(pattern).__name__} of {len(pattern)}: "
+                "give one part for each of its parts"
+            )
+        if len(tree) != len(pattern):
+            raise ValueError(f"{what}{path} has {len(tree)} parts, but {whose}{path} has {len(pattern)}")
+        pairs = [(part, item, f"{path}[{i}]") for i, (part, item) in enumerate(zip(tree, pattern, strict=True))]
+    else:
+        return [(path, tree)]
+    return [found for part, item, place in pairs for found in parts_like(part, item, what, whose, place)]
+
+
+def as_one_array(part: Any) -> Any:
+    """Nested lists as an array, where one is expected; anything else as it is."""
+    if isinstance(part, (list, tuple)) and part and not isinstance(part[0], dict):
+        return np.array(part, dtype=object)
+    return part
+
+
+def _kind(tree: Any) -> str:
+    name = type(tree).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def leaf_of(number: Any, what: str, path: str = "") -> Leaf:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_lite.testing.source import argument_text
 from tinygrad_lite.testing.verdicts import FunctionError
-from tinygrad_lite.trees import Rebuild, flatten, structure
+from tinygrad_lite.trees import Rebuild, flatten, in_order, structure
 from tinygrad_lite.value import Value
 
 
@@ -65,6 +65,7 @@ class Call:
         #: how the outputs are called: ``""`` for the only one, else ``[3]``
         self.output_names: list[str] = []
         self._shape: Any = None
+        self._pattern: Any = None
 
     def text(self, point: Sequence[float]) -> str:
         """The arguments at a point, as code."""
@@ -126,12 +127,15 @@ class Call:
         shape = structure(result)
         if self._shape is None:
             self._shape = shape
+            self._pattern = result
             self.output_names = [""] if result is leaves[0] or len(leaves) == 1 else _paths(rebuild, len(leaves))
         elif shape != self._shape:
             raise FunctionError(
                 f"{called} returns the shape {shape}, and returned {self._shape} before: a function has outputs of "
                 "one shape"
             )
+        elif isinstance(result, (dict, list, tuple)):
+            leaves, _ = flatten(in_order(result, self._pattern), "the result")  # the order of keys may have changed
         return [y if isinstance(y, Value) else Value(y) for y in leaves]
 
     @contextmanager

@@ -46,9 +46,10 @@ def check_derivative(
     """Hold a derivative that you wrote against f's values, in any library: floats, NumPy, PyTorch, JAX.
 
     Args:
-        f: Gives a number or an array.
+        f: Gives a number or an array, or several in lists, tuples and dicts.
         df: Of the same arguments. For one argument of shape s and a result of shape r: an array of shape r + s; or
-            of shape s where f is elementwise (r = s). For several arguments a tuple with one for each.
+            of shape s where f is elementwise (r = s). For several arguments a tuple with one for each. Of several
+            results, the structure of the results with the derivative of each in its place.
         args: Where: floats, arrays, tensors, or lists, tuples and dicts of these.
         exact: f written with mpmath, for a reference of 30 digits where f's values do not tell.
         argnums: By which arguments; by all if not given.
@@ -231,8 +232,7 @@ class _Check:
         def along(number: Any) -> Any:
             kind = mpf if isinstance(number, mpf) else float
             numbers = [number if i == column else kind(x) for i, x in enumerate(point.tolist())]
-            result = function(*self._with(numbers))
-            return result if self.rule.shape == () else np.asarray(result, dtype=object).ravel()[row]
+            return self.rule.number(function(*self._with(numbers)), row)
 
         return along
 

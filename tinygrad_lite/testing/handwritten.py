@@ -11,13 +11,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.testing.arrays import Leaf, leaf_of, leaves_of
+from tinygrad_lite.testing.arrays import Leaf, as_one_array, leaf_of, leaves_of, parts_like
 from tinygrad_lite.testing.differences import DOUBLE, OUTSIDE, Precision
 from tinygrad_lite.testing.source import number_text
 from tinygrad_lite.testing.verdicts import FunctionError
 from tinygrad_lite.value import Value
 
 Array = NDArray[np.float64]
+
+#: Whose structure the results of f have.
+_FIRST = "the result at the given point"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A number or an array in f's result.
+
+    Attributes:
+        path: Where it is: ``""`` for the whole, else such as ``['loss']``.
+        shape: Its shape.
+        start: The row of its first number.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -32,6 +55,10 @@ class Block:
         if self.elementwise:
             return float(self.entries[column]) if row == column else 0.0
         return float(self.entries[row, column])
+
+    def dense(self) -> Array:
+        """All of them as a matrix."""
+        return np.diag(self.entries) if self.elementwise else self.entries
 
     def weighted(self, rows: Array, columns: Array) -> Array:
         """All of them, each times its row's and its column's weight, as far as they are given."""
@@ -71,7 +98,9 @@ class Handwritten:
         self.point = np.concatenate([leaf.values.ravel() for leaf in self.leaves])
         self.precision = DOUBLE
         self.size = 1
-        self.shape: tuple[int, ...] = ()
+        #: the numbers and arrays in f's result, and the result itself: later ones have its structure
+        self.outputs = [Output("", (), 0)]
+        self._pattern: Any = None
         first, again = self._values(self.point), self._values(self.point)
         if not np.array_equal(first, again, equal_nan=True):
             raise FunctionError(
@@ -106,20 +135,25 @@ class Handwritten:
 
     def _values(self, point: Array, watched: bool = True) -> Array:
         result = self._called(self.f, self.name, point, watched)
-        if isinstance(result, (list, tuple, dict)):
-            raise TypeError(
-                f"{self.name} gives a {type(result).__name__}; it should give a number or one array. Check each output "
-                "by itself, as with lambda x: f(x)[0]"
-            )
         if isinstance(result, complex):
             return np.full(self.size, math.nan)
-        leaf = leaf_of(result, f"the result of {self.name}")
-        if not watched and leaf.values.size != self.size:
-            raise FunctionError(
-                f"{self.call_text(point)} has shape {leaf.values.shape}, and {self.shape} at another point"
-            )
-        self.precision, self.shape = leaf.precision, leaf.values.shape
-        return leaf.values.ravel()
+        what = f"the result of {self.name}"
+        if watched and self._pattern is None:
+            self._pattern = result
+        parts = parts_like(result, self._pattern if watched or self._pattern is not None else result, what, _FIRST)
+        leaves = [leaf_of(part, what, path) for path, part in parts]
+        if not leaves:
+            raise TypeError(f"{what} is an empty {type(result).__name__}: there is nothing to differentiate")
+        shapes = [leaf.values.shape for leaf in leaves]
+        if not watched and shapes != [output.shape for output in self.outputs]:
+            known = [output.shape for output in self.outputs]
+            raise FunctionError(f"{self.call_text(point)} has shape {_one(shapes)}, and {_one(known)} at another point")
+        starts = [0, *itertools.accumulate(math.prod(shape) for shape in shapes[:-1])]
+        self.outputs = [
+            Output(leaf.path, shape, start) for leaf, shape, start in zip(leaves, shapes, starts, strict=True)
+        ]
+        self.precision = max((leaf.precision for leaf in leaves), key=lambda precision: precision.epsilon)
+        return np.concatenate([leaf.values.ravel() for leaf in leaves])
 
     def _called(self, function: Callable[..., Any], name: str, point: Array, watched: bool = True) -> Any:
         """The result; if watched, after looking whether the arguments were changed."""
@@ -144,45 +178,63 @@ class Handwritten:
     def derivative(self, point: Array) -> list[Block]:
         """df there, one block for each leaf of the arguments."""
         name = getattr(self.df, "__name__", "df")
+        what = f"the result of {name}"
         result = self._called(self.df, name, point)
+        if self.outputs[0].path == "":
+            return self._blocks(result, self.outputs[0], what)
+        parts = parts_like(result, self._pattern, what, f"the result of {self.name}")
+        rows = [
+            self._blocks(part, output, f"{what}{path}")
+            for (path, part), output in zip(parts, self.outputs, strict=True)
+        ]
+        return [Block(np.concatenate([block.dense() for block in column]), False) for column in zip(*rows, strict=True)]
+
+    def _blocks(self, result: Any, output: Output, what: str) -> list[Block]:
+        """The derivative of one number or array of f's result."""
         parts = [result]
         if len(self.argnums) > 1:
             if not isinstance(result, (tuple, list)) or len(result) != len(self.argnums):
                 raise ValueError(
-                    f"{name} returns {_described(result)}; of {len(self.argnums)} arguments it should be a tuple with "
-                    f"one derivative for each, or name those that it has with argnums="
+                    f"{what} is {_described(result)}; of {len(self.argnums)} arguments it should be a tuple with one "
+                    "derivative for each, or name those that it has with argnums="
                 )
             parts = list(result)
         elif isinstance(result, tuple) and len(result) == 1 and not isinstance(self.args[self.argnums[0]], tuple):
             parts = list(result)
         blocks: list[Block] = []
         for i, part, (leaves, _) in zip(self.argnums, parts, self.parts, strict=True):
-            blocks += self._blocks(leaves, part, f"the result of {name} for argument {i}")
+            blocks += self._by_argument(i, leaves, part, output, f"{what} for argument {i}")
         return blocks
 
-    def _blocks(self, leaves: list[Leaf], part: Any, what: str) -> list[Block]:
+    def _by_argument(self, i: int, leaves: list[Leaf], part: Any, output: Output, what: str) -> list[Block]:
         if part is None:
             raise FunctionError(f"{what} is None; where f does not depend on an argument, return zeros")
-        found, _ = leaves_of(part, what)
-        numbers = sum(leaf.values.size for leaf in leaves)
-        if len(found) == 1 != len(leaves) and found[0].values.size == self.size * numbers:
-            whole = found[0].values.reshape(self.size, numbers)
-            ends = np.cumsum([leaf.values.size for leaf in leaves])[:-1]
-            return [Block(block, False) for block in np.split(whole, ends, axis=1)]
-        if len(found) != len(leaves):
-            raise ValueError(f"{what} has {len(found)} parts, but the argument has {len(leaves)}")
-        return [self._block(leaf, item, what) for leaf, item in zip(leaves, found, strict=True)]
+        argument = self.args[i]
+        if (
+            isinstance(argument, (list, tuple))
+            and not isinstance(part, (list, tuple, dict))
+            and not _has_dict(argument)
+        ):
+            whole = leaf_of(part, what)
+            numbers = sum(leaf.values.size for leaf in leaves)
+            if whole.values.size == output.size * numbers:
+                ends = np.cumsum([leaf.values.size for leaf in leaves])[:-1]
+                return [Block(block, False) for block in np.split(whole.values.reshape(-1, numbers), ends, axis=1)]
+        places = parts_like(part, argument, what, "the argument")
+        found = [leaf_of(as_one_array(item), what, path) for path, item in places]
+        return [self._block(leaf, item, output, what) for leaf, item in zip(leaves, found, strict=True)]
 
-    def _block(self, leaf: Leaf, item: Leaf, what: str) -> Block:
+    @staticmethod
+    def _block(leaf: Leaf, item: Leaf, output: Output, what: str) -> Block:
         shape, got = leaf.values.shape, item.values.shape
-        if got == self.shape + shape or (self.size == 1 and got == shape):
-            return Block(item.values.reshape(self.size, leaf.values.size), False)
-        if got == shape == self.shape:
+        if got == output.shape + shape or (output.size == 1 and got == shape):
+            return Block(item.values.reshape(output.size, leaf.values.size), False)
+        if got == shape == output.shape:
             return Block(item.values.ravel(), True)
-        also = f", or {shape} for the derivative of each element" if shape == self.shape else ""
+        also = f", or {shape} for the derivative of each element" if shape == output.shape else ""
         raise ValueError(
-            f"{what}{item.path} has shape {got}. f's result has shape {self.shape} and the argument has {shape}, so "
-            f"its shape should be {self.shape + shape}{also}"
+            f"{what}{item.path} has shape {got}. f's result{output.path} has shape {output.shape} and the argument has "
+            f"{shape}, so its shape should be {output.shape + shape}{also}"
         )
 
     def where(self, column: int) -> tuple[int, int]:
@@ -201,7 +253,17 @@ class Handwritten:
 
     def output_name(self, row: int) -> str:
         """Such as ``[3]``; nothing for a single number."""
-        return _index(row, self.shape)
+        output = self._output(row)
+        return output.path + _index(row - output.start, output.shape)
+
+    def _output(self, row: int) -> Output:
+        return next(output for output in reversed(self.outputs) if output.start <= row)
+
+    def number(self, result: Any, row: int) -> Any:
+        """A number of a result of f, of whatever kind it is."""
+        output = self._output(row)
+        part = parts_like(result, self._pattern, f"the result of {self.name}", _FIRST)[self.outputs.index(output)][1]
+        return part if output.shape == () else np.asarray(part, dtype=object).ravel()[row - output.start]
 
     def arguments_text(self, point: Array) -> str:
         """The arguments as code."""
@@ -262,6 +324,14 @@ def _numbers(arg: Any) -> Any:
 
 def _index(place: int, shape: tuple[int, ...]) -> str:
     return f"[{', '.join(str(int(i)) for i in np.unravel_index(place, shape))}]" if shape else ""
+
+
+def _has_dict(tree: Any) -> bool:
+    return isinstance(tree, dict) or (isinstance(tree, (list, tuple)) and any(map(_has_dict, tree)))
+
+
+def _one(items: list[Any]) -> Any:
+    return items[0] if len(items) == 1 else items
 
 
 def _described(result: Any) -> str:

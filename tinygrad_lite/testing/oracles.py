@@ -24,7 +24,7 @@ import numpy as np
 from mpmath import mp, mpc, mpf
 from numpy.typing import NDArray
 
-from tinygrad_lite.testing.arrays import leaf_of, leaves_of
+from tinygrad_lite.testing.arrays import as_one_array, leaf_of, leaves_of, parts_like
 from tinygrad_lite.testing.differences import DOUBLE, OUTSIDE, Precision, judge, sample
 from tinygrad_lite.testing.dual import Arithmetic, Dual, complex_arithmetic, mpmath_arithmetic
 from tinygrad_lite.testing.exact import converged
@@ -260,8 +260,13 @@ def taylor_slope(f: Callable[..., Any], df: Callable[..., Any], *args: Any, seed
     leaves, rebuild = leaves_of(args, "args")
     directions = [_direction(rng, leaf.values) for leaf in leaves]
     gradient = df(*args)
-    parts, _ = leaves_of(gradient if len(args) > 1 else (gradient,), "the result of df")
-    rate = sum(float(np.sum(d * part.values)) for d, part in zip(directions, parts, strict=True))
+    what = "the result of df"
+    given = parts_like(gradient if len(args) > 1 else (gradient,), args, what, "the arguments")
+    parts = [leaf_of(as_one_array(part), what, path).values for path, part in given]
+    for (path, _), part, leaf in zip(given, parts, leaves, strict=True):
+        if part.shape != leaf.values.shape:
+            raise ValueError(f"{what}{path} has shape {part.shape}, but the argument has shape {leaf.values.shape}")
+    rate = sum(float(np.sum(d * part)) for d, part in zip(directions, parts, strict=True))
 
     def along(step: float) -> float:
         moved = [leaf.make(leaf.values + step * d) for leaf, d in zip(leaves, directions, strict=True)]
