@@ -94,6 +94,29 @@ def cbrt_derivative(x: float) -> float:
     return 1.0 / (3.0 * root * root) if abs(x) < 1.0 else root / x / 3.0
 
 
+# -------------------------------------------------------------------------- inverse functions and lengths
+
+
+def asin_derivative(x: float) -> float:
+    """1/√(1−x²), by factors that do not cancel; infinite at ±1, nan beyond."""
+    square = (1.0 - x) * (1.0 + x)
+    if square <= 0.0:
+        return math.inf if square == 0.0 else math.nan
+    return 1.0 / math.sqrt(square)
+
+
+def atanh_derivative(x: float) -> float:
+    """1/(1−x²), by factors that do not cancel; infinite at ±1."""
+    square = (1.0 - x) * (1.0 + x)
+    return 1.0 / square if square != 0.0 else math.inf
+
+
+def hypot_derivative(x: float, y: float) -> float:
+    """x/√(x²+y²); 0 at the origin."""
+    h = math.hypot(x, y)
+    return x / h if h != 0.0 else 0.0
+
+
 # ------------------------------------------------------------------------------- hyperbolic and logistic
 
 
@@ -298,6 +321,15 @@ def gelu_derivative(x: float) -> float:
     return normal_cdf(x) + x * normal_pdf(x)
 
 
+SQRT2: Final = 1.4142135623730951
+SQRT2_TAIL: Final = -9.667293313452913e-17  # √2 − SQRT2
+
+
+def gelu_second_derivative(x: float) -> float:
+    """φ(x)(2 − x²), the bracket as (√2 − x)(√2 + x), which does not cancel; φ first, as x² may overflow."""
+    return (normal_pdf(x) * ((SQRT2 - x) + SQRT2_TAIL)) * ((SQRT2 + x) + SQRT2_TAIL)
+
+
 # ----------------------------------------------------------------------------------- piecewise functions
 
 
@@ -327,7 +359,7 @@ def selu(x: float) -> float:
 
 def softsign(x: float) -> float:
     """x/(1+|x|)."""
-    return x / (1.0 + abs(x)) if abs(x) < 1e300 else math.copysign(1.0, x)
+    return math.copysign(1.0, x) if abs(x) > 1e300 else x / (1.0 + abs(x))
 
 
 def maximum(x: float, y: float) -> float:

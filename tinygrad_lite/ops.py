@@ -23,8 +23,8 @@ _LOG2E: Final = 1.4426950408889634
 _LOG10E: Final = 0.4342944819032518
 _TWO_OVER_SQRT_PI: Final = 1.1283791670955126
 _GREATEST: Final = 1.7976931348623157e308
-_SQRT2: Final = 1.4142135623730951
-_SQRT2_TAIL: Final = -9.667293313452913e-17
+_SQRT2: Final = numerics.SQRT2
+_SQRT2_TAIL: Final = numerics.SQRT2_TAIL
 _SQRT_HALF: Final = 0.7071067811865476
 _INV_SQRT_2PI: Final = 0.3989422804014327
 #: Beyond, exponentials are 0 or infinite in every precision; a product with it is not NaN, as one with infinity.
@@ -50,8 +50,9 @@ def _inverse_square(x: Any) -> Any:
     return (1.0 / x) / x
 
 
-def _hypot_partial(m: Any, x: Any, h: Any) -> Any:
-    return x / m.where(h, h, 1.0)
+def _across(m: Any, x: Any, y: Any) -> Any:
+    """y/(x² + y²) by its factors (y/h)/h: the slope of the angle."""
+    return m.hypot_derivative(y, x) / m.hypot(x, y)
 
 
 def _atan2_partial(m: Any, x: Any, y: Any) -> Any:
@@ -74,11 +75,6 @@ def _scaled_exp(m: Any, scale: Any, x: Any) -> Any:
     """scale·eˣ by two halves: eˣ alone may be subnormal, or infinite where x is not chosen."""
     half = m.exp(0.5 * m.minimum(x, 0.0))
     return (scale * half) * half
-
-
-def _gelu_second(m: Any, x: Any) -> Any:
-    """φ(x)(2 − x²), the bracket as (√2 − x)(√2 + x), which does not cancel; φ first, as x² may overflow."""
-    return (m.normal_pdf(x) * ((_SQRT2 - x) + _SQRT2_TAIL)) * ((_SQRT2 + x) + _SQRT2_TAIL)
 
 
 def _within(m: Any, x: Any, end: float) -> Any:
@@ -240,10 +236,10 @@ _RECORDS: Final = (
        doc="Cosine of x radians.", latex=r"\cos $x", latex_partials=(r"-\sin $x",)),
     Op("tan", "tan", 1, math.tan, (lambda m, x, z: _inverse_square(m.cos(x)),), numpy="tan",
        doc="Tangent of x radians.", latex=r"\tan $x", latex_partials=(r"\frac{1}{\cos^2 $x}",)),
-    Op("asin", "asin", 1, math.asin, (lambda m, x, z: 1.0 / m.sqrt((1.0 - x) * (1.0 + x)),), numpy="arcsin",
+    Op("asin", "asin", 1, math.asin, (lambda m, x, z: m.asin_derivative(x),), numpy="arcsin",
        domain=(UNIT,), doc="Angle in radians whose sine is x.", latex=r"\arcsin $x",
        latex_partials=(r"\frac{1}{\sqrt{1 - {$x}^2}}",)),
-    Op("acos", "acos", 1, math.acos, (lambda m, x, z: -1.0 / m.sqrt((1.0 - x) * (1.0 + x)),), numpy="arccos",
+    Op("acos", "acos", 1, math.acos, (lambda m, x, z: -m.asin_derivative(x),), numpy="arccos",
        domain=(UNIT,), doc="Angle in radians whose cosine is x.", latex=r"\arccos $x",
        latex_partials=(r"-\frac{1}{\sqrt{1 - {$x}^2}}",)),
     Op("atan", "atan", 1, math.atan, (lambda m, x, z: _inverse_square(m.hypot(1.0, x)),), numpy="arctan",
@@ -255,7 +251,7 @@ _RECORDS: Final = (
        doc="Angle in radians of the point (x, y).", latex=r"\operatorname{atan2}($x, $y)",
        latex_partials=(r"\frac{$y}{{$x}^2 + {$y}^2}", r"-\frac{$x}{{$x}^2 + {$y}^2}")),
     Op("hypot", "hypot", 2, math.hypot,
-       (lambda m, x, y, z: _hypot_partial(m, x, z), lambda m, x, y, z: _hypot_partial(m, y, z)),
+       (lambda m, x, y, z: m.hypot_derivative(x, y), lambda m, x, y, z: m.hypot_derivative(y, x)),
        numpy="hypot", kink=lambda x, y: x == 0.0 and y == 0.0, convention="0 at the origin",
        doc="Length of the vector (x, y).", latex=r"\sqrt{{$x}^2 + {$y}^2}",
        latex_partials=(r"\frac{$x}{$z}", r"\frac{$y}{$z}")),
@@ -272,7 +268,7 @@ _RECORDS: Final = (
     Op("acosh", "acosh", 1, math.acosh, (lambda m, x, z: 1.0 / m.sqrt(x - 1.0) / m.sqrt(x + 1.0),), numpy="arccosh",
        domain=(Interval(1.0),), doc="Inverse hyperbolic cosine.", latex=r"\operatorname{arcosh} $x",
        latex_partials=(r"\frac{1}{\sqrt{{$x}^2 - 1}}",)),
-    Op("atanh", "atanh", 1, math.atanh, (lambda m, x, z: 1.0 / ((1.0 - x) * (1.0 + x)),), numpy="arctanh",
+    Op("atanh", "atanh", 1, math.atanh, (lambda m, x, z: m.atanh_derivative(x),), numpy="arctanh",
        domain=(Interval(-1.0, 1.0, open="both"),), doc="Inverse hyperbolic tangent.",
        latex=r"\operatorname{artanh} $x", latex_partials=(r"\frac{1}{1 - {$x}^2}",)),
     # ----------------------------------------------------------------------------------------- error function
@@ -454,6 +450,23 @@ _RECORDS: Final = (
     Op("cbrt_derivative", "cbrt'", 1, numerics.cbrt_derivative, (lambda m, x, z: -2.0 / 3.0 * z / x,), public=False,
        definition=lambda m, x: 1 / (3 * m.cbrt(m.abs(x)) ** 2),
        doc="1/(3 cbrt(x)**2).", latex=r"\frac{1}{3 \sqrt[3]{$x}^2}", latex_partials=(r"-\frac{2}{9 \sqrt[3]{$x}^5}",)),
+    Op("asin_derivative", "asin'", 1, numerics.asin_derivative, (lambda m, x, z: x * (z * (z * z)),), public=False,
+       bound=8.0, bound_reason="a second derivative: the cube of a number that was rounded four times",
+       domain=(UNIT,), definition=lambda m, x: 1 / m.sqrt((1 - x) * (1 + x)),
+       doc="1/sqrt(1 - x**2).", latex=r"\frac{1}{\sqrt{1 - {$x}^2}}",
+       latex_partials=(r"\frac{$x}{(1 - {$x}^2) \sqrt{1 - {$x}^2}}",)),
+    Op("atanh_derivative", "atanh'", 1, numerics.atanh_derivative, (lambda m, x, z: 2.0 * x * (z * z),), public=False,
+       bound=8.0, bound_reason="a second derivative: the square of a number that was rounded four times",
+       domain=(Interval(-1.0, 1.0, open="both"),), definition=lambda m, x: 1 / ((1 - x) * (1 + x)),
+       doc="1/(1 - x**2).", latex=r"\frac{1}{1 - {$x}^2}", latex_partials=(r"\frac{2 $x}{(1 - {$x}^2)^2}",)),
+    Op("hypot_derivative", "∂hypot", 2, numerics.hypot_derivative,
+       (lambda m, x, y, z: _across(m, x, y) * m.hypot_derivative(y, x), lambda m, x, y, z: -_across(m, x, y) * z),
+       public=False, kink=lambda x, y: x == 0.0 and y == 0.0, convention="0 at the origin; its own derivatives are nan",
+       definition=lambda m, x, y: x / m.hypot(x, y),
+       stable=lambda m, x, y: x / m.where(m.equal(m.hypot(x, y), 0.0), 1.0, m.hypot(x, y)),
+       doc="x/hypot(x, y).", latex=r"\frac{$x}{\sqrt{{$x}^2 + {$y}^2}}",
+       latex_partials=(r"\frac{{$y}^2}{({$x}^2 + {$y}^2) \sqrt{{$x}^2 + {$y}^2}}",
+       r"-\frac{$x $y}{({$x}^2 + {$y}^2) \sqrt{{$x}^2 + {$y}^2}}")),
     Op("tanh_derivative", "tanh'", 1, numerics.tanh_derivative, (lambda m, x, z: -2.0 * m.tanh(x) * z,), public=False,
        definition=lambda m, x: 1 / m.cosh(x) ** 2,
        stable=lambda m, x: 4.0 * _bell(m.exp(-2.0 * abs(x))),
@@ -484,12 +497,19 @@ _RECORDS: Final = (
        stable=lambda m, x: 0.5 * m.erfc(-_SQRT_HALF * x),
        doc="Standard normal distribution function.", latex=r"\Phi($x)", latex_partials=(r"\varphi($x)",)),
     Op("gelu_derivative", "GELU'", 1, numerics.gelu_derivative,
-       (lambda m, x, z: _gelu_second(m, x),), public=False, bound=2048.0,
+       (lambda m, x, z: m.gelu_second_derivative(x),), public=False, bound=2048.0,
        bound_reason="a second derivative: where the density is subnormal, x**2 < 1600 times its rounding error; else 5",
        definition=lambda m, x: m.erfc(-x / m.sqrt(2)) / 2 + x * m.exp(-x * x / 2) / m.sqrt(2 * m.pi),
        stable=lambda m, x: m.normal_cdf(x) + _within(m, x, _FAR) * m.normal_pdf(x),
        doc="normal_cdf(x) + x * normal_pdf(x).", latex=r"\Phi($x) + $x\,\varphi($x)",
        latex_partials=(r"\varphi($x)\,(2 - {$x}^2)",)),
+    Op("gelu_second_derivative", "GELU''", 1, numerics.gelu_second_derivative,
+       (lambda m, x, z: ((m.normal_pdf(x) * x) * (x - 2.0)) * (x + 2.0),), public=False, bound=math.inf,
+       bound_reason="a third derivative: where the density is subnormal, |x|**3 < 64,000 times its rounding error",
+       definition=lambda m, x: m.exp(-x * x / 2) / m.sqrt(2 * m.pi) * (2 - x * x),
+       stable=lambda m, x: (m.normal_pdf(x) * ((_SQRT2 - x) + _SQRT2_TAIL)) * ((_SQRT2 + x) + _SQRT2_TAIL),
+       doc="normal_pdf(x) * (2 - x**2).", latex=r"\varphi($x)\,(2 - {$x}^2)",
+       latex_partials=(r"$x\,\varphi($x)\,({$x}^2 - 4)",)),
 )
 # fmt: on
 
