@@ -67,3 +67,10 @@ def test_softmax_and_logsumexp_have_their_limits(xs: list[float], total: float, 
     assert repr(node.data) == repr(total)
     assert repr(tg.softmax(xs)) == repr(shares)
     assert repr([x.grad for x in node.parents]) == repr([0.0 + s for s in shares])
+
+
+def test_derivatives_of_inverse_functions_have_their_limits_at_the_ends() -> None:
+    assert [numerics.asin_derivative(x) for x in (-1.0, 0.0, 1.0)] == [math.inf, 1.0, math.inf]
+    assert math.isnan(numerics.asin_derivative(1.5))
+    assert [numerics.atanh_derivative(x) for x in (-1.0, 0.0, 1.0)] == [math.inf, 1.0, math.inf]
+    assert [numerics.hypot_derivative(x, y) for x, y in ((0.0, 0.0), (-3.0, 4.0), (0.0, 2.0))] == [0.0, -0.6, 0.0]

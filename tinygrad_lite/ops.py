@@ -50,6 +50,11 @@ def _inverse_square(x: Any) -> Any:
     return (1.0 / x) / x
 
 
+def _per_length(m: Any, x: Any, h: Any) -> Any:
+    """x/h, and 0/1 where h is 0."""
+    return x / (h + m.equal(h, 0.0))
+
+
 def _across(m: Any, x: Any, y: Any) -> Any:
     """y/(x² + y²) by its factors (y/h)/h: the slope of the angle."""
     return m.hypot_derivative(y, x) / m.hypot(x, y)
@@ -463,7 +468,7 @@ _RECORDS: Final = (
        (lambda m, x, y, z: _across(m, x, y) * m.hypot_derivative(y, x), lambda m, x, y, z: -_across(m, x, y) * z),
        public=False, kink=lambda x, y: x == 0.0 and y == 0.0, convention="0 at the origin; its own derivatives are nan",
        definition=lambda m, x, y: x / m.hypot(x, y),
-       stable=lambda m, x, y: x / m.where(m.equal(m.hypot(x, y), 0.0), 1.0, m.hypot(x, y)),
+       stable=lambda m, x, y: _per_length(m, x, m.hypot(x, y)),
        doc="x/hypot(x, y).", latex=r"\frac{$x}{\sqrt{{$x}^2 + {$y}^2}}",
        latex_partials=(r"\frac{{$y}^2}{({$x}^2 + {$y}^2) \sqrt{{$x}^2 + {$y}^2}}",
        r"-\frac{$x $y}{({$x}^2 + {$y}^2) \sqrt{{$x}^2 + {$y}^2}}")),
