@@ -60,7 +60,6 @@ class Draft:
         more: Edges that are still to be joined.
         replaced: Nodes whose own edges go when edges are joined.
         shifted: Sums to which a constant is added that may be 0, and stays.
-        alias: What a node stands for, itself at first; and ``alias_sign``, with which sign.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -78,8 +77,6 @@ class Draft:
         self.more = Edges()
         self.replaced = np.zeros(len(graph), dtype=bool)
         self.shifted = np.zeros(len(graph), dtype=bool)
-        self.alias = np.arange(len(graph))
-        self.alias_sign = np.ones(len(graph), dtype=np.int8)
 
     def new(self, count: int, code: int, numbers: Floats | float = 0.0) -> Integers:
         """Nodes that the traced graph has not."""
@@ -88,10 +85,7 @@ class Draft:
         self.numbers = np.concatenate([self.numbers, np.broadcast_to(np.asarray(numbers, float), (count,))])
         self.replaced = np.concatenate([self.replaced, np.ones(count, dtype=bool)])
         self.shifted = np.concatenate([self.shifted, np.zeros(count, dtype=bool)])
-        nodes = np.arange(first, first + count)
-        self.alias = np.concatenate([self.alias, nodes])
-        self.alias_sign = np.concatenate([self.alias_sign, np.ones(count, dtype=np.int8)])
-        return nodes
+        return np.arange(first, first + count)
 
     def constants(self, numbers: Floats) -> Integers:
         """Nodes for some numbers."""
@@ -122,10 +116,8 @@ class Draft:
             self.more.add(nodes, column)
 
     def stand_for(self, nodes: Integers, others: Integers) -> None:
-        """Makes nodes other names of others."""
-        self.alias[nodes] = others
-        self.replaced[nodes] = True
-        self.codes[nodes] = SUM
+        """Makes nodes other names of others: sums of that one term."""
+        self.rewrite(nodes, SUM, others)
 
     def fixed(self, nodes: Integers) -> Floats:
         """The numbers of constants; nan for other nodes."""

@@ -43,8 +43,7 @@ def pull_signs_out_of_products(draft: Draft) -> None:
     draft.join_edges()
     _simplify(draft)
     _turn_negative_sums(draft)
-    _find_aliases(draft)
-    targets, signs = _resolved(draft, draft.edge_operands)
+    targets, signs = _Aliases(draft).of(draft.edge_operands)
     product = (draft.codes == MUL) | (draft.codes == TRUEDIV)
     sign = np.ones(len(draft.codes), dtype=np.int8)
     inside = product[draft.edge_nodes]
@@ -75,7 +74,6 @@ def flatten(draft: Draft) -> None:
     _simplify(draft)
     _add_up_repeated(draft)
     _drop_zeros(draft)
-    _find_aliases(draft)
     _use_aliases(draft)
     _merge_factors(draft)
 
@@ -83,7 +81,6 @@ def flatten(draft: Draft) -> None:
 def _simplify(draft: Draft) -> None:
     _drop_products_with_zero(draft)
     _drop_zeros(draft)
-    _find_aliases(draft)
     _use_aliases(draft)
     _merge_sums(draft)
 
@@ -142,45 +139,49 @@ def _drop_zeros(draft: Draft) -> None:
         draft.join_edges()
 
 
-def _find_aliases(draft: Draft) -> None:
-    """A sum of one term is that term, with its sign."""
-    single = np.flatnonzero((draft.codes == SUM) & (draft.counts == 1))
-    draft.alias[single] = draft.edge_operands[draft.starts[single]]
-    draft.alias_sign[single] = draft.edge_signs[draft.starts[single]]
-    follow(draft.alias, draft.alias_sign)
+class _Aliases:
+    """What each node stands for, and with which sign: a sum of one term is that term.
 
+    They are found anew each time that they are asked for, as every rewriting of sums makes and ends some.
+    """
 
-def _resolved(draft: Draft, nodes: Integers) -> tuple[Integers, NDArray[np.int8]]:
-    return draft.alias[nodes], draft.alias_sign[nodes]
+    def __init__(self, draft: Draft) -> None:
+        single = np.flatnonzero((draft.codes == SUM) & (draft.counts == 1))
+        self._target = np.arange(len(draft.codes))
+        self._sign = np.ones(len(draft.codes), dtype=np.int8)
+        self._target[single] = draft.edge_operands[draft.starts[single]]
+        self._sign[single] = draft.edge_signs[draft.starts[single]]
+        follow(self._target, self._sign)
+
+    def of(self, nodes: Integers) -> tuple[Integers, NDArray[np.int8]]:
+        """What nodes stand for, and the signs."""
+        return self._target[nodes], self._sign[nodes]
+
+    def without_sign(self, nodes: Integers) -> Integers:
+        """What nodes stand for; where that is −x, the one node −x that all share: the least of them."""
+        negative = np.flatnonzero(self._sign < 0)
+        least = np.full(len(self._target), len(self._target), dtype=np.intp)
+        np.minimum.at(least, self._target[negative], negative)
+        targets, signs = self.of(nodes)
+        return np.where(signs < 0, least[targets], targets)
+
+    def gone(self, draft: Draft) -> NDArray[np.bool_]:
+        """The nodes that only stand for another, and that nobody names any more."""
+        named = np.zeros(len(draft.codes), dtype=bool)
+        named[draft.edge_operands] = True
+        named[draft.roots] = True
+        return (self._target != np.arange(len(draft.codes))) & ~named
 
 
 def _use_aliases(draft: Draft) -> None:
-    targets, signs = _resolved(draft, draft.edge_operands)
+    """What reads a sum of one term reads that term; sums take on the sign, other operations read the node −x."""
+    aliases = _Aliases(draft)
+    targets, signs = aliases.of(draft.edge_operands)
     is_sum = draft.codes[draft.edge_nodes] == SUM
-    draft.edge_operands = np.where(is_sum | (signs == 1), targets, _negatives(draft, draft.edge_operands))
+    draft.edge_operands = np.where(is_sum, targets, aliases.without_sign(draft.edge_operands))
     draft.edge_signs = np.where(is_sum, draft.edge_signs * signs, draft.edge_signs).astype(np.int8)
-    targets, signs = _resolved(draft, draft.roots)
-    draft.roots = np.where(signs == 1, targets, _negatives(draft, draft.roots))
-    _forget_aliases(draft)
-
-
-def _forget_aliases(draft: Draft) -> None:
-    """A node that only stood for another, and that nobody names any more, does not use that one."""
-    named = np.zeros(len(draft.codes), dtype=bool)
-    named[draft.edge_operands] = True
-    named[draft.roots] = True
-    gone = (draft.alias != np.arange(len(draft.codes))) & ~named
-    draft.keep_edges(~gone[draft.edge_nodes])
-
-
-def _negatives(draft: Draft, nodes: Integers) -> Integers:
-    """Of nodes that stand for −x, the one node −x that all share: the least of them."""
-    negative = np.flatnonzero(draft.alias_sign < 0)
-    least = np.full(len(draft.codes), len(draft.codes), dtype=np.intp)
-    np.minimum.at(least, draft.alias[negative], negative)
-    # that one must be a sum of one term, x itself
-    shared = least[draft.alias[nodes]]
-    return np.where(draft.alias_sign[nodes] < 0, shared, nodes)
+    draft.roots = aliases.without_sign(draft.roots)
+    draft.keep_edges(~aliases.gone(draft)[draft.edge_nodes])
 
 
 def _merge_sums(draft: Draft) -> None:
