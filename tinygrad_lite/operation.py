@@ -68,8 +68,8 @@ class Op:
             ``stable(m, *operands)`` in the arithmetic ``m`` of arrays, without branches, cheap, and such that nothing
             overflows or cancels on the way. ``None``: as the ``definition`` says, which is that already.
         source: Its text in compiled loops, where that is no formula and no function of ``math``: plain Python, ``{0}``,
-            ``{1}`` for the operands. What it chooses between are names and constants, as nothing costlier may stand in
-            a branch.
+            ``{1}`` for the operands; what reads it puts brackets around it where it needs them. What it chooses between
+            are names and constants, as nothing costlier may stand in a branch.
         bound: The greatest error of a partial, in ulp.
         bound_reason: Why the bound is more than 4, where it is.
         doc: One sentence about it.

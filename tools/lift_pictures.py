@@ -652,7 +652,7 @@ def loops_of(program: Program) -> str:
     writer = numba_engine._Writer(program._groups, memory.arrange(program._groups, found, numba_engine._calls))
     writer.write(found)
     whole = "\n".join(text for text, _ in writer.parts)
-    nest = next(part for part in re.split(r"\n(?= \S)", whole) if "p0*p1" in part)
+    nest = next(part for part in re.split(r"\n(?= \S)", whole) if "p0 * p1" in part)
     return re.sub(r"^ ", "", nest, flags=re.MULTILINE)
 
 

@@ -174,7 +174,8 @@ def test_every_engine_that_runs_eagerly_says_the_same(engine: str) -> None:
 
 def test_operations_are_written_as_python_writes_them() -> None:
     assert [written(op, [2.0, -0.0]) for op in ("pow", "greater", "maximum")] == [
-        "2.0 ** -0.0",
+        "2.0**-0.0",
         "2.0 > -0.0",
         "maximum(2.0, -0.0)",
     ]
+    assert written("pow", [-2.0, 0.5]) == "(-2.0)**0.5"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.fragments import Fragment, literal
+from tinygrad_lite.lift.precedence import Text, infix, minus
 
 
 class BoundConstants:
@@ -90,7 +91,7 @@ def _recognised(array: NDArray[Any]) -> str:
 
 def _affine(places: NDArray[Any]) -> str:
     """``arange(26)[:, None] + arange(3)``, for places that a step along each axis explains."""
-    parts: list[str] = []
+    parts: list[tuple[bool, Text]] = []
     explained: Any = places.flat[0] if places.size else 0
     offset = int(explained)
     for axis, size in enumerate(places.shape):
@@ -106,12 +107,16 @@ def _affine(places: NDArray[Any]) -> str:
             if step > 0:
                 limits = f"{start}, {stop}, {step}" if step > 1 else f"{start}, {stop}" if start else f"{stop}"
                 offset -= start
-                parts.append(f"arange({limits}){column}")
+                parts.append((False, Text(f"arange({limits}){column}")))
             else:
-                times = "-" if step == -1 else f"{step} * "
-                parts.append(f"{times}arange({size}){column}")
+                part = Text(f"arange({size}){column}")
+                parts.append((True, part if step == -1 else Text(*infix("*", Text.of(-step), part))))
     if not parts or not np.array_equal(places, np.broadcast_to(explained, places.shape)) or places.shape[0] < 2:
         return ""
     if offset:
-        parts.append(str(offset))
-    return " + ".join(parts).replace("+ -", "- ")
+        parts.append((offset < 0, Text.of(abs(offset))))
+    (negative, total), *rest = parts
+    total = Text(*minus(total)) if negative else total
+    for negative, part in rest:
+        total = Text(*infix("-" if negative else "+", total, part))
+    return total.text

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from tinygrad_lite import ops
 from tinygrad_lite.lift import numpy_engine
-from tinygrad_lite.lift.fragments import OPERATORS
 from tinygrad_lite.lift.groups import Group, Groups, Output, Ref, Term, all_of
 from tinygrad_lite.lift.listing import listed
+from tinygrad_lite.lift.precedence import OPERATORS, Text, infix
 from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.vocabulary import limit
 from tinygrad_lite.operation import Interval
@@ -315,5 +315,5 @@ def written(op: str, numbers: Sequence[float]) -> str:
     """
     symbol = ops.find(op).symbol
     if symbol in OPERATORS and len(numbers) == 2:
-        return f"{numbers[0]!r} {OPERATORS[symbol][0]} {numbers[1]!r}"
+        return infix(symbol, *map(Text.of, numbers))[0]
     return f"{op}({', '.join(map(repr, numbers))})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_lite.lift.fragments import ATOM, BATCH, MUL, Fragment, binary, call, joined, literal
+from tinygrad_lite.lift.fragments import BATCH, Fragment, binary, call, joined, literal
 from tinygrad_lite.lift.groups import Group
+from tinygrad_lite.lift.precedence import ATOM
 from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.terms import Scope, axes_of, axis_text, mask_of, masked
 from tinygrad_lite.lift.views import align
@@ -50,7 +51,7 @@ def _lookup(group: Group, table: Fragment, scope: Scope) -> Fragment:
     index = scope.read(group.operands[-1], group, (), group.batched).as_number()
     if index.number is not None:
         index = call("asarray", (index,), ())
-    index = Fragment(f"{index.wrapped(ATOM)}.astype(int) % {term.reduced[0]}", MUL, index.axes)
+    index = binary("%", index.method("astype(int)", index.axes), Fragment(str(term.reduced[0])), index.axes)
     if not set(index.axes) & set(table.axes):
         at = table.axes.index(along)
         items = [index.text if axis == along else ":" for axis in table.axes]

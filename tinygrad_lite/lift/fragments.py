@@ -1,7 +1,7 @@
 """Pieces of array source: text, how tightly its outermost operator binds, and which axis each dimension is.
 
-Parentheses are set by precedence, so that a piece can be put into any other. The last bracket of a piece stays open
-for more: ``b1[0]`` read as a column is ``b1[0, :, None]``.
+Parentheses are set by precedence (:mod:`~tinygrad_lite.lift.precedence`), so that a piece can be put into any other.
+The last bracket of a piece stays open for more: ``b1[0]`` read as a column is ``b1[0, :, None]``.
 """
 
 from __future__ import annotations
@@ -9,24 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-#: How tightly operators bind. Python gives @ and * one level; here @ stands below, for ``(W @ d) * g`` reads better.
-COMPARE, ADD, MATMUL, MUL, UNARY, POWER, ATOM = range(7)
+from tinygrad_lite.lift.precedence import ATOM, COMPARE, OPERATORS, Text, attribute, infix, minus, wrapped
 
 #: The label of the dimension over the samples, which is always an array's last one.
 BATCH = -1
-
-#: Python's operators by the symbol of the operation table: text and level.
-OPERATORS = {
-    **{symbol: (symbol, ADD) for symbol in "+-"},
-    **{symbol: (symbol, MUL) for symbol in ("*", "/", "//", "%")},
-    **{symbol: (symbol, COMPARE) for symbol in "<>"},
-    "≥": (">=", COMPARE),
-    "≤": ("<=", COMPARE),
-    "=": ("==", COMPARE),
-    "≠": ("!=", COMPARE),
-    "**": ("**", POWER),
-    "@": ("@", MATMUL),
-}
 
 
 @dataclass(frozen=True)
@@ -74,11 +60,11 @@ class Fragment:
 
     def wrapped(self, level: int) -> str:
         """The text, in parentheses unless it binds at least as tightly."""
-        return self.text if self.level >= level else f"({self.text})"
+        return wrapped(self, level)
 
     def method(self, call: str, axes: tuple[int | None, ...]) -> Fragment:
         """``piece.call``, whose result has those axes."""
-        return Fragment(f"{self.wrapped(ATOM)}.{call}", ATOM, axes, None, self.boolean)
+        return Fragment(attribute(self, call), ATOM, axes, None, self.boolean)
 
     def open(self) -> tuple[str, ...]:
         """The items of the last bracket, if it is open; otherwise those of a new one."""
@@ -119,13 +105,13 @@ class Fragment:
         """With numbers for elements, where they are True and False."""
         if not self.boolean:
             return self
-        return Fragment(f"1.0 * {self.wrapped(MUL)}", MUL, self.axes)
+        return Fragment(*infix("*", literal(1.0), self), self.axes)
 
 
 def literal(number: float) -> Fragment:
     """A number, written out."""
-    text = f"{number!r}"
-    return Fragment(text, UNARY if text.startswith("-") else ATOM, number=number)
+    text = Text.of(number)
+    return Fragment(text.text, text.level, number=number)
 
 
 def operand(fragment: Fragment, other: Fragment) -> Fragment:
@@ -150,19 +136,13 @@ def joined(fragments: Sequence[Fragment]) -> tuple[int | None, ...]:
 
 def binary(symbol: str, left: Fragment, right: Fragment, axes: tuple[int | None, ...] | None = None) -> Fragment:
     """Two pieces with one of Python's operators between them."""
-    text, level = OPERATORS[symbol]
-    if symbol not in "+-*/" or left.boolean == right.boolean:
+    if symbol not in "+-*" or left.boolean == right.boolean:  # what is divided may get a minus, which booleans have not
         left, right = left.as_number(), right.as_number()
     if symbol == "*" and left.boolean and not right.boolean:
         left, right = right, left
     both = joined((left, right)) if axes is None else axes
     left, right = operand(left, right), operand(right, left)
-    if level == POWER:
-        first, second = left.wrapped(ATOM), right.wrapped(UNARY)
-        return Fragment(f"{first}**{second}", POWER, both)
-    first = left.wrapped({MATMUL: UNARY, COMPARE: ADD}.get(level, level if symbol != "/" else MATMUL))
-    second = right.wrapped({COMPARE: ADD, ADD: MATMUL}.get(level, UNARY))
-    return Fragment(f"{first} {text} {second}", level, both, boolean=level == COMPARE)
+    return Fragment(*infix(symbol, left, right), both, boolean=OPERATORS[symbol].level == COMPARE)
 
 
 def negative(fragment: Fragment) -> Fragment:
@@ -170,9 +150,7 @@ def negative(fragment: Fragment) -> Fragment:
     if fragment.number is not None:
         return literal(-fragment.number)
     fragment = fragment.as_number()
-    if fragment.level == MUL:  # -(a * b) and (-a) * b are equal
-        return Fragment(f"-{fragment.text}", MUL, fragment.axes)
-    return Fragment(f"-{fragment.wrapped(POWER)}", UNARY, fragment.axes)
+    return Fragment(*minus(fragment), fragment.axes)
 
 
 def call(name: str, arguments: Sequence[Fragment], axes: tuple[int | None, ...]) -> Fragment:

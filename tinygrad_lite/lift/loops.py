@@ -20,8 +20,10 @@ with the number of groups, not with their sizes.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,7 +34,9 @@ from tinygrad_lite.lift.groups import Group, Groups, Output, Ref, Term, all_of
 from tinygrad_lite.lift.memory import Cell
 from tinygrad_lite.lift.nests import Nest
 from tinygrad_lite.lift.pieces import block_length, cut_last_axis, side_by_side, stretch_of_mask
+from tinygrad_lite.lift.precedence import choice, filled, infix
 from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.lift.scalar_functions import Formula
 from tinygrad_lite.lift.written import Lane, Tables, Text
 
 #: A coordinate: the name of a loop variable, or "" where it is fixed, and what is added to it.
@@ -262,9 +266,10 @@ class Loops:
             self._fill_rows(number, long, copies)
         names = [f"s{next(self._fresh)}" for _ in copies]
         for name, where in zip(names, copies, strict=True):
-            start = _neutral(group)
+            start = Formula(_neutral(group))
             if long or nests.accumulates(self.program, group):
-                start = lane.load(self._own(number, where), True) + ("/n" if group.over == "mean" else "")
+                start = Formula(lane.load(self._own(number, where), True))
+                start = start / Formula("n") if group.over == "mean" else start
             lane.inside.add(f"{name} = {start}")
         for term in short:
             self._add_short(number, term, names, copies, lane)
@@ -390,7 +395,7 @@ class Loops:
             condition = self._condition(term, point) if choose else ""
             if condition:
                 text.add(f"c = {condition}")
-                total = f"({total}) if c != 0 else {name}"
+                total = Formula(*choice(Formula(*infix("≠", Formula("c"), Formula("0"))), total, Formula(name)))
             text.add(f"{name} = {total}")
 
     def _condition(self, term: Term, where: Coordinates) -> str:
@@ -455,13 +460,16 @@ def _neutral(group: Group) -> str:
     return repr(REDUCTIONS[group.op].neutral) if group.kind == "fold" else "0.0"
 
 
-def _joined(group: Group, total: str, part: str) -> str:
-    """The text of a total and another total of the same sum or fold."""
-    return REDUCTIONS[group.op].step.format(total, part) if group.kind == "fold" else f"{total} + {part}"
+def _joined(group: Group, total: str, part: str) -> Formula:
+    """A total and another total of the same sum or fold."""
+    if group.kind == "fold":
+        return Formula(*filled(REDUCTIONS[group.op].step, [Formula(total), Formula(part)]))
+    return Formula(total) + Formula(part)
 
 
-def _added(group: Group, term: Term, total: str, factors: Sequence[str]) -> str:
-    """The text of a total and one product more, or one element more of a fold."""
+def _added(group: Group, term: Term, total: str, factors: Sequence[str]) -> Formula:
+    """A total and one product more, or one element more of a fold."""
     if group.kind == "fold":
         return _joined(group, total, factors[0])
-    return f"{total} {'-' if term.sign < 0 else '+'} {'*'.join(factors)}"
+    product = functools.reduce(operator.mul, map(Formula, factors))
+    return Formula(total) - product if term.sign < 0 else Formula(total) + product

@@ -38,11 +38,11 @@ class Reduction:
     noun: str
 
 
-_LARGER: Final = "{1} if ({1} > {0} or {1} != {1}) else {0}"
+_LARGER: Final = "{1} if {1} > {0} or {1} != {1} else {0}"
 
 MAXIMUM: Final = Reduction("maximum", -1, "max", -math.inf, _LARGER, True, "the maximum")
 MINIMUM: Final = Reduction("minimum", -2, "min", math.inf, _LARGER.replace(">", "<"), True, "the minimum")
-PROD: Final = Reduction("prod", TABLE["prod"].code, "prod", 1.0, "{0}*{1}", False, "the product")
+PROD: Final = Reduction("prod", TABLE["prod"].code, "prod", 1.0, "{0} * {1}", False, "the product")
 
 #: All of them, by name.
 REDUCTIONS: Final = {reduction.name: reduction for reduction in (MAXIMUM, MINIMUM, PROD)}

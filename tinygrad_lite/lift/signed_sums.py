@@ -170,7 +170,8 @@ class _Aliases:
         named = np.zeros(len(draft.codes), dtype=bool)
         named[draft.edge_operands] = True
         named[draft.roots] = True
-        return (self._target != np.arange(len(draft.codes))) & ~named
+        stands_for_another: NDArray[np.bool_] = self._target != np.arange(len(draft.codes))
+        return stands_for_another & ~named
 
 
 def _use_aliases(draft: Draft) -> None:

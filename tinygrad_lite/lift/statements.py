@@ -12,19 +12,9 @@ from dataclasses import replace
 from tinygrad_lite import ops
 from tinygrad_lite.lift.averaging import Averaging
 from tinygrad_lite.lift.folds import write_fold
-from tinygrad_lite.lift.fragments import (
-    ATOM,
-    BATCH,
-    COMPARE,
-    OPERATORS,
-    Fragment,
-    binary,
-    call,
-    joined,
-    literal,
-    negative,
-)
+from tinygrad_lite.lift.fragments import BATCH, Fragment, binary, call, joined, literal, negative
 from tinygrad_lite.lift.groups import Group, Term
+from tinygrad_lite.lift.precedence import ATOM, COMPARE, OPERATORS
 from tinygrad_lite.lift.terms import Scope, SignedTerm, axes_of, axis_text, is_square, write_term
 from tinygrad_lite.lift.views import align
 from tinygrad_lite.operation import CONDITION
@@ -83,7 +73,7 @@ class Statements:
         arguments = [f if condition else f.as_number() for f, condition in zip(operands, conditions, strict=True)]
         if literals:
             arguments = [call("asarray", arguments[:1], ()), *arguments[1:]]
-        compares = OPERATORS.get(op.symbol, ("", ATOM))[1] == COMPARE
+        compares = op.symbol in OPERATORS and OPERATORS[op.symbol].level == COMPARE
         return replace(call(self._function(op.name), arguments, joined(operands)), boolean=compares)
 
     def _function(self, operation: str) -> str:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinygrad_lite.lift.bound_constants import BoundConstants
-from tinygrad_lite.lift.fragments import ATOM, BATCH, Fragment, binary, call, joined, literal
+from tinygrad_lite.lift.fragments import BATCH, Fragment, binary, call, joined, literal
 from tinygrad_lite.lift.groups import Booleans, Group, Ref, Term
+from tinygrad_lite.lift.precedence import ATOM
 from tinygrad_lite.lift.views import Reading, align, read, read_constant, transposed
 
 _LETTERS = "ijklmopqrstuvwxyzabcdefghIJKLMNOPQRSTUVWXYZABCDEFGH"

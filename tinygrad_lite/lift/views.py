@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.bound_constants import BoundConstants
-from tinygrad_lite.lift.fragments import ATOM, BATCH, Fragment
+from tinygrad_lite.lift.fragments import BATCH, Fragment
 from tinygrad_lite.lift.groups import Group, Index, Integers, Ref
 
 
@@ -96,7 +96,7 @@ def transposed(fragment: Fragment, order: Sequence[int | None]) -> Fragment:
     permutation = [axes.index(axis) for axis in order]
     moved = [place for place, axis in enumerate(permutation) if place != axis]
     if permutation == list(reversed(range(len(axes)))):
-        return Fragment(f"{fragment.wrapped(ATOM)}.T", ATOM, tuple(order), None, fragment.boolean)
+        return fragment.method("T", tuple(order))
     if len(moved) == 2:
         return fragment.method(f"swapaxes({moved[0]}, {moved[1]})", tuple(order))
     return fragment.method(f"transpose({', '.join(map(str, permutation))})", tuple(order))
@@ -179,7 +179,7 @@ def _merged(
 
 def _reshaped(source: Fragment, shape: Sequence[int], batched: bool) -> Fragment:
     sizes = [*map(str, shape), "-1"] if batched else ["-1"] if len(shape) == 1 else list(map(str, shape))
-    return Fragment(f"{source.wrapped(ATOM)}.reshape({', '.join(sizes)})", ATOM, (), None, source.boolean)
+    return source.method(f"reshape({', '.join(sizes)})", ())
 
 
 @dataclass
