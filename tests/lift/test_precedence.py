@@ -17,8 +17,20 @@ from tinygrad_lite.lift.scalar_functions import Formula, scalar_formula
 from tinygrad_lite.ops import TABLE
 
 PYTHON = {
-    **{"+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod, "**": ast.Pow},
-    **{"@": ast.MatMult, "<": ast.Lt, ">": ast.Gt, "≥": ast.GtE, "≤": ast.LtE, "=": ast.Eq, "≠": ast.NotEq},
+    "+": ast.Add,
+    "-": ast.Sub,
+    "*": ast.Mult,
+    "/": ast.Div,
+    "//": ast.FloorDiv,
+    "%": ast.Mod,
+    "**": ast.Pow,
+    "@": ast.MatMult,
+    "<": ast.Lt,
+    ">": ast.Gt,
+    "≥": ast.GtE,
+    "≤": ast.LtE,
+    "=": ast.Eq,
+    "≠": ast.NotEq,
 }
 NAMES = ("a", "b", "c")
 NUMBERS = (0.5, 1.0, 2.0, -1.0, -2.0, -0.5, 1e22, 3e-7)

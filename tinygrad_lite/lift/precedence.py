@@ -137,7 +137,8 @@ def _level_of_template(template: str) -> int:
 _NODES: dict[type, int] = {ast.IfExp: CHOICE, ast.BoolOp: OR, ast.Compare: COMPARE, ast.UnaryOp: UNARY}
 _SYMBOLS: dict[type, str] = {
     **dict(zip((ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.MatMult), "+-*/%@", strict=True)),
-    **{ast.FloorDiv: "//", ast.Pow: "**"},
+    ast.FloorDiv: "//",
+    ast.Pow: "**",
 }
 
 
