@@ -6,9 +6,11 @@ No array library but NumPy is imported: if an argument is a tensor, its library 
 from __future__ import annotations
 
 import copy
+import importlib
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +34,7 @@ class Leaf:
         precision: That of its type.
         make: From numbers to a number or array of the same type, dtype and device.
         integer: Whether its type holds whole numbers only.
+        wide: As ``make``, but in float64; where that is a type of the same library's and ``make`` is not in it.
     """
 
     path: str
@@ -39,6 +42,7 @@ class Leaf:
     precision: Precision
     make: Callable[[Array], Any]
     integer: bool = False
+    wide: Callable[[Array], Any] | None = None
 
     def nearest(self, number: float) -> float:
         """What a number becomes in it.
@@ -169,15 +173,12 @@ def leaf_of(number: Any, what: str, path: str = "") -> Leaf:
     if _is_made_by("torch", "Tensor", number):
         return _tensor(number, what, path)
     if _is_made_by("jax", "Array", number):
-        jnp: Any = sys.modules["jax.numpy"]
-        kind = number.dtype
-        precise = _precision(kind, jnp.finfo)
-        return _array(number, what, path, lambda values: jnp.array(values, dtype=kind), precise)
+        return _jax_array(number, what, path)
     if isinstance(number, np.ndarray):
-        return _array(number, what, path, lambda values: np.array(values).astype(number.dtype))
+        return _array(number, what, path, lambda values: np.array(values).astype(number.dtype), np.array)
     if isinstance(number, np.generic):
         scalar = type(number)
-        return _array(np.asarray(number), what, path, lambda values: scalar(values[()]))
+        return _array(np.asarray(number), what, path, lambda values: scalar(values[()]), lambda x: np.float64(x[()]))
     if isinstance(number, (float, int)):
         whole = isinstance(number, int)
         return Leaf(path, np.array(float(number)), DOUBLE, lambda values: float(values), whole)
@@ -192,17 +193,56 @@ def _tensor(tensor: Any, what: str, path: str) -> Leaf:
     if tensor.is_complex():
         raise TypeError(f"{what}{path} is a tensor of {tensor.dtype}; real numbers are expected")
 
+    def made(values: Array, kind: Any) -> Any:
+        new = torch.tensor(values, dtype=kind, device=tensor.device)
+        return new.requires_grad_(True) if tensor.requires_grad else new
+
     def make(values: Array) -> Any:
-        made = torch.tensor(values, dtype=tensor.dtype, device=tensor.device)
-        return made.requires_grad_(True) if tensor.requires_grad else made
+        return made(values, tensor.dtype)
 
     values = np.array(tensor.detach().cpu().to(torch.float64).numpy())
     if not tensor.is_floating_point():
         return Leaf(path, values, DOUBLE, make, integer=True)
-    return Leaf(path, values, _precision(tensor.dtype, torch.finfo), make)
+    precision = _precision(tensor.dtype, torch.finfo)
+    return Leaf(path, values, precision, make, False, _unless(precision, lambda values: made(values, torch.float64)))
 
 
-def _array(array: Any, what: str, path: str, make: Callable[[Array], Any], precise: Precision | None = None) -> Leaf:
+def _jax_array(array: Any, what: str, path: str) -> Leaf:
+    jnp: Any = sys.modules["jax.numpy"]
+
+    def made(values: Array, kind: Any) -> Any:
+        with doubles() if kind == np.float64 else nullcontext():
+            return jnp.array(values, dtype=kind)
+
+    kind = array.dtype
+    precision = _precision(kind, jnp.finfo)
+    wide = _unless(precision, lambda values: made(values, np.float64))
+    return _array(array, what, path, lambda values: made(values, kind), wide, precision)
+
+
+def doubles() -> AbstractContextManager[Any]:
+    """While active, JAX has float64, whatever its configuration; nothing where there is no JAX."""
+    jax: Any = sys.modules.get("jax")
+    if jax is None:
+        return nullcontext()
+    # Older versions have it in jax.experimental only.
+    owner: Any = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
+    context: AbstractContextManager[Any] = owner.enable_x64(True)
+    return context
+
+
+def _unless(precision: Precision, wide: Callable[[Array], Any]) -> Callable[[Array], Any] | None:
+    return None if precision == DOUBLE else wide
+
+
+def _array(
+    array: Any,
+    what: str,
+    path: str,
+    make: Callable[[Array], Any],
+    wide: Callable[[Array], Any] | None = None,
+    precise: Precision | None = None,
+) -> Leaf:
     kind = np.dtype(array.dtype)
     if kind.kind == "c":
         raise TypeError(f"{what}{path} is an array of {kind}; real numbers are expected")
@@ -213,11 +253,14 @@ def _array(array: Any, what: str, path: str, make: Callable[[Array], Any], preci
     values = np.array(np.asarray(array), dtype=np.float64)
     if kind.kind in "iub":
         return Leaf(path, values, DOUBLE, make, integer=True)
-    return Leaf(path, values, precise or _precision(kind, np.finfo), make)
+    precision = precise or _precision(kind, np.finfo)
+    return Leaf(path, values, precision, make, False, None if precision == DOUBLE else wide)
 
 
 def _precision(kind: Any, information: Callable[[Any], Any]) -> Precision:
     """From finfo. Below float64, libraries may flush subnormal numbers to 0."""
+    if getattr(kind, "kind", "") == "V" and "ml_dtypes" in sys.modules:  # bfloat16 and its kin in NumPy's arrays
+        information = sys.modules["ml_dtypes"].finfo
     try:
         found = information(kind)
     except (ValueError, TypeError):

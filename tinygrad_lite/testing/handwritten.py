@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinygrad_lite.testing.arrays import Leaf, as_one_array, leaf_of, leaves_of, parts_like
 from tinygrad_lite.testing.differences import DOUBLE, OUTSIDE, Precision
 from tinygrad_lite.testing.source import number_text
-from tinygrad_lite.testing.verdicts import FunctionError
+from tinygrad_lite.testing.verdicts import FunctionError, shortened
 from tinygrad_lite.value import Value
 
 Array = NDArray[np.float64]
@@ -96,7 +96,7 @@ class Handwritten:
         for i, (leaves, _) in zip(self.argnums, self.parts, strict=True):
             _require_floats(i, leaves)
         self.point = np.concatenate([leaf.values.ravel() for leaf in self.leaves])
-        self.precision = DOUBLE
+        self.precision = self.slope_precision = DOUBLE
         self.size = 1
         #: the numbers and arrays in f's result, and the result itself: later ones have its structure
         self.outputs = [Output("", (), 0)]
@@ -104,8 +104,8 @@ class Handwritten:
         first, again = self._values(self.point), self._values(self.point)
         if not np.array_equal(first, again, equal_nan=True):
             raise FunctionError(
-                f"{self.name} is not deterministic: {self.call_text(self.point)} gave {first.tolist()} and then "
-                f"{again.tolist()}. Fix its random numbers: seed them inside the function"
+                f"{self.name} is not deterministic: {self.call_text(self.point)} gave {_shown(first)} and then "
+                f"{_shown(again)}. Fix its random numbers: seed them inside the function"
             )
         self.size = first.size
 
@@ -125,9 +125,10 @@ class Handwritten:
         return tuple(made)
 
     def values(self, point: Array) -> Array:
-        """f there as a flat array; nan where f is not defined."""
+        """f there as a flat array; nan where f is not defined, of which NumPy need not warn."""
         try:
-            return self._values(point, watched=False)
+            with np.errstate(all="ignore"):
+                return self._values(point, watched=False)
         except FunctionError as error:
             if error.outside_domain:
                 return np.full(self.size, math.nan)
@@ -170,8 +171,8 @@ class Handwritten:
         for i, (arg, numbers) in enumerate(zip(args, before, strict=True)):
             if numbers is not None and not np.array_equal(_numbers(arg), numbers, equal_nan=True):
                 raise FunctionError(
-                    f"{self.call_text(point, name)} changes its argument {i} in place, from {numbers.tolist()} to "
-                    f"{_numbers(arg).tolist()}; make it work on a copy"
+                    f"{self.call_text(point, name)} changes its argument {i} in place, from {_shown(numbers)} to "
+                    f"{_shown(_numbers(arg))}; make it work on a copy"
                 )
         return result
 
@@ -180,6 +181,7 @@ class Handwritten:
         name = getattr(self.df, "__name__", "df")
         what = f"the result of {name}"
         result = self._called(self.df, name, point)
+        self.slope_precision = DOUBLE
         if self.outputs[0].path == "":
             return self._blocks(result, self.outputs[0], what)
         parts = parts_like(result, self._pattern, what, f"the result of {self.name}")
@@ -216,12 +218,14 @@ class Handwritten:
             and not _has_dict(argument)
         ):
             whole = leaf_of(part, what)
+            self.slope_precision = _coarsest([self.slope_precision, whole.precision])
             numbers = sum(leaf.values.size for leaf in leaves)
             if whole.values.size == output.size * numbers:
                 ends = np.cumsum([leaf.values.size for leaf in leaves])[:-1]
                 return [Block(block, False) for block in np.split(whole.values.reshape(-1, numbers), ends, axis=1)]
         places = parts_like(part, argument, what, "the argument")
         found = [leaf_of(as_one_array(item), what, path) for path, item in places]
+        self.slope_precision = _coarsest([self.slope_precision, *(leaf.precision for leaf in found)])
         return [self._block(leaf, item, output, what) for leaf, item in zip(leaves, found, strict=True)]
 
     @staticmethod
@@ -271,12 +275,20 @@ class Handwritten:
 
     def call_text(self, point: Array, name: str = "") -> str:
         """A call as code."""
-        return f"{name or self.name}({self.arguments_text(point)})"
+        return f"{name or self.name}({shortened(self.arguments_text(point))})"
 
     @property
     def epsilon(self) -> Precision:
         """The least precise type that takes part."""
-        return max([self.precision, *(leaf.precision for leaf in self.leaves)], key=lambda p: p.epsilon)
+        return _coarsest([self.precision, *(leaf.precision for leaf in self.leaves)])
+
+    def on_grid(self, point: Sequence[float]) -> Array:
+        """The nearest point that the arguments' types hold."""
+        return np.array([self.leaves[self.where(i)[0]].nearest(x) for i, x in enumerate(point)])
+
+
+def _coarsest(precisions: list[Precision]) -> Precision:
+    return max(precisions, key=lambda precision: precision.epsilon)
 
 
 def _name_of(f: Callable[..., Any]) -> str:
@@ -320,6 +332,10 @@ def _numbers(arg: Any) -> Any:
     except TypeError:
         return None
     return np.concatenate([np.zeros(0), *(leaf.values.ravel() for leaf in leaves)])
+
+
+def _shown(numbers: Array) -> str:
+    return shortened(str(numbers.tolist()))
 
 
 def _index(place: int, shape: tuple[int, ...]) -> str:

@@ -83,6 +83,7 @@ class Finding:
         verdict: The verdict.
         reason: Why, where that is not plain.
         others: What further oracles say, by name.
+        epsilon: The spacing of the numbers next to 1 in the derivative's format.
     """
 
     argument: str
@@ -96,6 +97,7 @@ class Finding:
     verdict: Verdict
     reason: str = ""
     others: Sequence[Estimate] = ()
+    epsilon: float = math.ulp(1.0)
 
     @property
     def expected(self) -> float:
@@ -116,10 +118,10 @@ class Finding:
 
     @property
     def ulps(self) -> float:
-        """The difference in units in the last place of what is expected."""
+        """The difference in units in the last place of what is expected, in the derivative's own format."""
         if not math.isfinite(self.difference) or not math.isfinite(self.expected):
             return math.inf
-        return self.difference / math.ulp(self.expected)
+        return self.difference / (math.ulp(self.expected) * (self.epsilon / math.ulp(1.0)))
 
     @property
     def name(self) -> str:
@@ -189,7 +191,7 @@ class Report:
         worst = self.worst
         if worst is None:
             return f"{self.function} at {self.point}: {self.verdict} ({self.reason})"
-        lines = [f"{self.verdict}: {worst.name} of {self.function} at {self.point}"]
+        lines = [f"{self.verdict}: {worst.name} of {self.function} at {shortened(self.point)}"]
         rows = [(name, text) for name, text in _rows(self, worst) if text]
         width = max(len(name) for name, _ in rows) + 2
         lines += [f"  {name:<{width}}" + text.replace("\n", "\n" + " " * (width + 2)) for name, text in rows]
@@ -202,7 +204,7 @@ def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
     off = worst.verdict is Verdict.WRONG
     size = f"{worst.difference:.3g}, {_percent(worst.relative)}, {worst.ulps:.3g} ulp"
     return [
-        ("you gave", report.given),
+        ("you gave", shortened(report.given)),
         ("argument", worst.argument),
         ("output", worst.output),
         ("order", str(worst.order)),
@@ -214,9 +216,24 @@ def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
         ("culprit", report.culprit),
         *((estimate.oracle, str(estimate)) for estimate in worst.others),
         ("code", report.code),
-        ("reproduce", report.call),
+        ("reproduce", _call(report)),
         ("seed", str(report.seed)),
     ]
+
+
+def shortened(text: str) -> str:
+    """A text of any length, as one that can be read.
+
+    >>> len(shortened("1.0, " * 10_000)) < 400
+    True
+    """
+    return text if len(text) <= 400 else f"{text[:250]} ... {text[-50:]}"
+
+
+def _call(report: Report) -> str:
+    """The call; of a long one its two ends, and where the rest is."""
+    short = shortened(report.call)
+    return short if short == report.call else f"{short}\n(the whole call, {len(report.call):,} characters: report.call)"
 
 
 def _percent(relative: float) -> str:
@@ -229,10 +246,11 @@ def _size(finding: Finding) -> float:
 
 
 class DerivativeError(AssertionError):
-    """A derivative is wrong. The message is the report; ``report`` holds its parts."""
+    """A derivative is wrong, or cannot be decided. The message is the report; ``report`` holds its parts."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"\n{report}")
+        undecided = report.verdict is Verdict.UNDECIDED
+        super().__init__(f"\n{report}" + "\n  strict=False lets pass what is undecided" * undecided)
         self.report = report
 
 
