@@ -193,7 +193,7 @@ def sign(x: float) -> float:
 )
 def test_a_jump_has_slope_0_on_both_sides(f: Function, x: float) -> None:
     estimate = adaptive_difference(f, x)
-    assert estimate.kind is Verdict.KINK
+    assert estimate.kind is Verdict.JUMP
     assert (estimate.left, estimate.right) == pytest.approx((0.0, 0.0), abs=1e-9)
     assert "jumps" in estimate.note
 

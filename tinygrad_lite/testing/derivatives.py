@@ -392,8 +392,10 @@ def judged(got: float, estimate: Estimate, slack: float, least: float) -> tuple[
     if kind in (Verdict.NON_FINITE, Verdict.UNDECIDED):
         advice = "" if kind is Verdict.NON_FINITE else "; give exact=, f written with mpmath, to find out"
         return kind, value, value, f"{estimate.note}{advice}"
-    low = min(end for end in (value, estimate.left, estimate.right) if not math.isnan(end))
-    high = max(end for end in (value, estimate.left, estimate.right) if not math.isnan(end))
+    known = [end for end in (value, estimate.left, estimate.right) if not math.isnan(end)]
+    if kind is Verdict.JUMP and not (known and math.isfinite(got)):  # whose slope is infinite there, if it has one
+        return kind, min(known, default=math.nan), max(known, default=math.nan), estimate.note
+    low, high = min(known), max(known)
     if math.isinf(value):
         if got == -value:
             return Verdict.WRONG, low, high, "the slope is infinite there, with the other sign"

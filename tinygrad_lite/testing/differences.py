@@ -115,9 +115,9 @@ def adaptive_difference(
         precision: That of the function's values, if it is not float64's.
 
     Returns:
-        An estimate: CORRECT with value and error where the function is smooth; KINK with the slopes on either side,
-        also where it jumps; DOMAIN_EDGE with the slope on the side where it is defined, or where the slope is
-        infinite; NON_FINITE where the function is no number at x; UNDECIDED with the reason.
+        An estimate: CORRECT with value and error where the function is smooth; KINK with the slopes on either side;
+        JUMP with these, as far as they are known; DOMAIN_EDGE with the slope on the side where it is defined, or where
+        the slope is infinite; NON_FINITE where the function is no number at x; UNDECIDED with the reason.
 
     >>> estimate = adaptive_difference(math.exp, 1.0)
     >>> abs(estimate.value - math.e) <= estimate.error < 1e-10
@@ -253,7 +253,7 @@ def _vague(samples: Samples, estimate: Estimate) -> bool:
 
 
 def _range(estimate: Estimate) -> str:
-    slope = str(estimate) if estimate.kind is Verdict.KINK else f"{estimate.value:.3g}"
+    slope = str(estimate) if estimate.kind in (Verdict.KINK, Verdict.JUMP) else f"{estimate.value:.3g}"
     return f"{slope} ± {estimate.error:.1e}"
 
 
@@ -287,7 +287,7 @@ def _inside(samples: Samples, left: _Side, right: _Side) -> Estimate:
         return _undecided(f"f takes steps of about {max(left.stairs, right.stairs):.0e}, as if rounded inside")
     if off:
         values = f"{left.value.value:.6g} below, {here:.6g} there and {right.value.value:.6g} above"
-        return _kink(left.slope, right.slope, f"f jumps: it is {values}")
+        return _jump(left.slope, right.slope, f"f jumps: it is {values}")
     if all(infinite) and infinite[0] == infinite[1]:
         return Estimate(infinite[0], 0.0, ORACLE, *infinite, kind=Verdict.DOMAIN_EDGE, note="the slope is infinite")
     if any(infinite):
@@ -334,6 +334,13 @@ def _kink(left: Claim, right: Claim, note: str) -> Estimate:
     if math.isinf(error):
         return _undecided(f"{note}; no two scales agree on the slopes")
     return Estimate(math.nan, error, ORACLE, left.value, right.value, Verdict.KINK, note)
+
+
+def _jump(left: Claim, right: Claim, note: str) -> Estimate:
+    known = [side for side in (left, right) if math.isfinite(side.error)]
+    below, above = (side.value if math.isfinite(side.error) else math.nan for side in (left, right))
+    error = max((side.error for side in known), default=math.inf)
+    return Estimate(math.nan, error, ORACLE, below, above, Verdict.JUMP, note)
 
 
 def _undecided(note: str) -> Estimate:

@@ -211,6 +211,7 @@ class _Check:
             raise
         except (ArithmeticError, ValueError) as error:
             raise EdgeError(f"within rounding of a point where the function is not defined: {error}") from error
+        #: what is recorded on other sides of branches of Python: by which input, whether below or above
         self.alternatives, self.edges = self._neighbours()
 
     def _called(self, point: Sequence[float]) -> tuple[list[Value], list[Value]]:
@@ -226,9 +227,9 @@ class _Check:
                 f"{self.call.name}({self.call.text(point)}) raises {type(error).__name__}: {error}", outside
             ) from error
 
-    def _neighbours(self) -> tuple[list[Reference], set[int]]:
+    def _neighbours(self) -> tuple[list[tuple[int, int, Reference]], set[int]]:
         """What was recorded a few floats away, where that is another program; the inputs that are at an edge."""
-        alternatives: list[Reference] = []
+        alternatives: list[tuple[int, int, Reference]] = []
         edges: set[int] = set()
         shapes = [self._branch(self.program)]
         for i in self._some(range(len(self.point)), DRAWN):
@@ -243,7 +244,8 @@ class _Check:
                 if not any(_same(self._branch(program), shape) for shape in shapes) and len(alternatives) < 8:
                     shapes.append(self._branch(program))
                     try:
-                        alternatives.append(Reference(program, self.point, self.seed))
+                        reference = Reference(program, self.point, self.seed)
+                        alternatives.append((i, 1 if direction > 0 else -1, reference))
                     except (ArithmeticError, ValueError):
                         edges.add(i)
         return alternatives, edges
@@ -448,7 +450,7 @@ class _Check:
     def _truth(self, directions: tuple[Direction, ...], k: int) -> Truth:
         """Of the program at this point, and of the programs on the other sides of a branch of Python."""
         truth = self.reference.derivatives(directions)[k]
-        others = [other.derivatives(directions)[k] for other in self.alternatives if len(other.values) > k]
+        others = [other.derivatives(directions)[k] for _, _, other in self.alternatives if len(other.values) > k]
         finite = [each for each in (truth, *others) if each.sides is None]
         if truth.sides is not None or len(finite) == 1:
             return truth
@@ -470,6 +472,11 @@ class _Check:
             verdict, reason = Verdict.DOMAIN_EDGE, "the function is defined on one side only"
         others: list[Estimate] = []
         tolerance = float(truth.tolerance)
+        jump = self._jump(direction, k) if order == 1 else ""
+        if jump and (verdict is not Verdict.WRONG or not math.isfinite(got)) and not raised:
+            verdict, reason = Verdict.JUMP, jump
+        if order > 1 and verdict is not Verdict.CORRECT and any(self._jump(((i, 1.0),), k) for i, _ in direction):
+            verdict, reason = Verdict.JUMP, "the function jumps here: there is no derivative of higher order"
         if verdict is Verdict.WRONG and order > 1 and self._at_kink(k):
             verdict, reason = Verdict.KINK, "the slope jumps here: there is no derivative of higher order"
         if verdict is Verdict.WRONG and not raised:
@@ -494,6 +501,21 @@ class _Check:
                 others = self._others(direction, k) if order == 1 else []
         name = self.call.output_names[k]
         return Finding(argument, name, order, got, low, high, tolerance, _ORACLE, verdict, reason, others)
+
+    def _jump(self, direction: Direction, k: int) -> str:
+        """What a function that jumps along a direction is on either side, in words; ``""`` where it does not jump."""
+        limits = self.reference.jump(direction, k)
+        here = self.outputs[k].data
+        if limits is None:
+            moving = {i for i, _ in direction}
+            for i, sign, other in self.alternatives:
+                beyond = other.values[k] if i in moving and k < len(other.values) else self.reference.values[k]
+                if abs(beyond - self.reference.values[k]) > mpf(2) ** -30 * max(self.reference.largest, other.largest):
+                    limits = (beyond, here) if sign < 0 else (here, beyond)
+        if limits is None:
+            return ""
+        below, above = (mp.nstr(limit, 6) for limit in limits)
+        return f"the function jumps here: it is {below} below, {here!r} there and {above} above"
 
     def _at_kink(self, k: int) -> bool:
         """Whether the derivative of first order jumps, by any of the inputs."""

@@ -45,7 +45,7 @@ def finite_difference(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Est
         argnum: Which that is.
 
     Returns:
-        CORRECT, KINK, DOMAIN_EDGE, NON_FINITE or UNDECIDED; see :func:`.differences.adaptive_difference`.
+        CORRECT, KINK, JUMP, DOMAIN_EDGE, NON_FINITE or UNDECIDED; see :func:`.differences.adaptive_difference`.
 
     >>> estimate = finite_difference(lambda x, y: x * y**2, 3.0, 2.0, argnum=1)
     >>> abs(estimate.value - 12.0) < estimate.error < 1e-10
@@ -148,7 +148,7 @@ def mpmath_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Est
         argnum: By which argument.
 
     Returns:
-        CORRECT with no error but that of rounding to a float; KINK and DOMAIN_EDGE with the slopes on the sides;
+        CORRECT with no error but that of rounding to a float; KINK, JUMP and DOMAIN_EDGE with the slopes on the sides;
         UNDECIDED where f does not take mpmath numbers, or turns to floats on the way.
 
     >>> import mpmath
@@ -169,10 +169,10 @@ def mpmath_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Est
             raise TypeError(f"f gives a {type(result).__name__} for an mpmath number")
         return result
 
-    def side(direction: int) -> Any:
+    def side(direction: int, jumps: bool) -> Any:
         def quotient() -> Any:
-            step = direction * (abs(mpf(x)) or mpf(1)) * mpf(10) ** (-mp.dps // 2 if x else -mp.dps)
-            return (at(step) - at(0)) / step
+            step = direction * (abs(mpf(x)) or mpf(1)) * mpf(10) ** (-mp.dps // 2 if x or jumps else -mp.dps)
+            return (at(2 * step) - at(step)) / step if jumps else (at(step) - at(0)) / step
 
         try:
             return converged(quotient, [float(y) for y in args if _is_number(y)])
@@ -182,9 +182,13 @@ def mpmath_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Est
     try:
         with mp.workdps(60):
             here = at(0)
-        left, right = side(-1), side(1)
+        jumps = [_leads_elsewhere(at, x, direction) for direction in (-1, 1)]
+        left, right = (side(direction, jump) for direction, jump in zip((-1, 1), jumps, strict=True))
     except (*_REJECTED, *OUTSIDE) as error:
         return _undecided(name, _why(error))
+    if any(jumps):
+        below, above = (math.nan if end is None else float(end) for end in (left, right))
+        return Estimate(math.nan, 0.0, name, below, above, Verdict.JUMP)
     if not mp.isfinite(here) or (left is None and right is None):
         return _undecided(name, "no quotient converges there")
     if left is None or right is None:
@@ -196,6 +200,17 @@ def mpmath_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Est
     if _is_rounded(at, x, right):
         return _undecided(name, "f turns to floats on the way")
     return _rounded((left + right) / 2, name)
+
+
+def _leads_elsewhere(at: Callable[[Any], Any], x: float, direction: int) -> bool:
+    """Whether f tends to another number from that side than it is at x."""
+    with mp.workdps(300):
+        size = direction * (abs(mpf(x)) or mpf(1))
+        try:
+            far, near = (abs(at(size * mpf(step)) - at(0)) for step in ("1e-60", "1e-120"))
+            return bool(near > mpf("1e-30") * abs(at(0)) and near > mpf("0.9") * far)
+        except OUTSIDE:
+            return False
 
 
 def _is_rounded(at: Callable[[Any], Any], x: float, slope: Any) -> bool:

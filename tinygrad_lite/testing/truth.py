@@ -12,6 +12,7 @@ Three questions are answered by evaluating the program's textbook definitions:
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ class Reference:
         self.choices = self._combinations()
         #: whether an operation is at a kink that no decision makes: hypot(0, 0)
         self.at_corner = not corners.isdisjoint(active)
+        #: the size of the numbers on the way, as sums of large numbers are rounded as such
+        self.largest = max((abs(x) for x in program.data if math.isfinite(x)), default=0.0)
 
     def _combinations(self) -> list[dict[Decision, int]]:
         """Each decision as it is (first of all), slightly above and slightly below."""
@@ -219,6 +222,34 @@ class Reference:
             if isinstance(last, mpc) or not mp.isfinite(last):
                 return None
             return mpf("inf") * mp.sign(last) if abs(last) > 10 * abs(first) else last
+
+    def jump(self, direction: Direction, output: int) -> tuple[Any, Any] | None:
+        """What the function tends to from below and from above along a direction, where it jumps; None where not.
+
+        It also jumps where it does so a few roundings beside: in floats, the point may be on either side.
+        """
+        if not (self.undecided or self.at_corner):
+            return None
+        here = self.values[output]
+        widest = max((abs(self.point[i]) for i, _ in direction), default=1.0)
+        size = widest or 1.0
+        limits, jumps = [], False
+        with mp.workdps(3 * self.digits + 60):
+            for sign in (-1, 1):
+                try:
+                    steps = widest * mpf("1e-15"), size * mpf("1e-30"), size * mpf("1e-60")
+                    rounding, far, near = (self.moved(direction, sign * step)[output] for step in steps)
+                except (ArithmeticError, ValueError):
+                    return None
+                if any(isinstance(x, mpc) or not mp.isfinite(x) for x in (rounding, far, near)):
+                    return None
+                exactly = abs(near - here) > mpf("1e-20") * abs(here) and abs(near - here) > mpf("0.9") * abs(
+                    far - here
+                )
+                beside = abs(rounding - here) > mpf(2) ** -30 * self.largest
+                jumps = jumps or exactly or beside
+                limits.append(near if exactly else rounding if beside else here)
+        return (limits[0], limits[1]) if jumps else None
 
     def moved(self, direction: Direction, step: Any) -> list[Any]:
         """The outputs' values a step along the direction away."""

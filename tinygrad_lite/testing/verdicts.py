@@ -19,6 +19,8 @@ class Verdict(str, Enum):
     CORRECT = "smooth and correct"
     #: the slope jumps here; the derivative lies between the one-sided ones, as a convention may choose
     KINK = "kink"
+    #: the function itself jumps here; the derivative lies between those on either side, or is no number
+    JUMP = "jump"
     #: the function is defined on one side only, or its derivative is not finite there
     DOMAIN_EDGE = "domain edge"
     #: the value, the derivative or a step on the way is too large for a float, or no number
@@ -46,7 +48,7 @@ class Estimate:
         oracle: The oracle's name.
         left: The derivative from below, where it was looked at.
         right: The derivative from above.
-        kind: CORRECT where the function is smooth there; KINK, DOMAIN_EDGE, NON_FINITE or UNDECIDED where it is not.
+        kind: CORRECT where the function is smooth there; KINK, JUMP, DOMAIN_EDGE, NON_FINITE or UNDECIDED where not.
         note: What else there is to say: why undecided, at which steps.
     """
 
@@ -59,8 +61,9 @@ class Estimate:
     note: str = ""
 
     def __str__(self) -> str:
-        if self.kind is Verdict.KINK:
-            return f"{self.left:.17g} from below, {self.right:.17g} from above"
+        if self.kind in (Verdict.KINK, Verdict.JUMP):
+            jumps = "f jumps; " if self.kind is Verdict.JUMP else ""
+            return f"{jumps}{self.left:.17g} from below, {self.right:.17g} from above"
         if self.kind is not Verdict.CORRECT:
             return f"{self.kind}{': ' + self.note if self.note else ''}"
         bound = f" ± {self.error:.1e}" if self.error > 0.0 else ""
