@@ -25,6 +25,7 @@ from tinygrad_lite.lift.arguments import Unit, merged, take_apart
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.reductions import LOOKUP
+from tinygrad_lite.lift.surroundings import Seen, Surroundings
 from tinygrad_lite.modes import is_tracing
 from tinygrad_lite.nn.batches import Samples, as_numbers, matched, outputs_of
 from tinygrad_lite.nn.lifted_loss import reduction_of
@@ -123,10 +124,14 @@ class Programs:
         self.reduce: str | None = None
         self._programs: dict[Any, Program] = {}
         self.is_ready, self.is_sure = False, True
+        self._surroundings = Surroundings()
+        self._seen = self._read_besides()
 
     def are_right(self, samples: Samples, moving: Sequence[Value], order: Sequence[Sequence[int]]) -> bool:
         """Whether they are for these samples and parameters, and the model is still as it was when they were made."""
         if samples is not self.samples or not self._moving.issuperset(map(id, moving)):
+            return False
+        if self.is_ready and self._surroundings.differ(self._seen, self._read_besides()):
             return False
         if self.is_ready and not self.is_sure:
             before = _State(self.compute)
@@ -135,6 +140,10 @@ class Programs:
             before.put_back()
             return self.is_sure
         return True
+
+    def _read_besides(self) -> Seen:
+        """What loss and model read beside their arguments and what they are made of."""
+        return self._surroundings.seen([self.compute.loss], [self.compute.model])
 
     # ------------------------------------------------------------------------------------------------ using them
 
@@ -207,6 +216,9 @@ class Programs:
             ) from error
         finally:
             before.put_back()
+        now = self._read_besides()
+        self._surroundings.ran(self._seen, now)
+        self._seen = now
         self.is_ready = True
 
     def _looked_at(self, places: Sequence[int]) -> list[Any]:

@@ -64,12 +64,14 @@ class Arguments:
         arrays: The numbers of each unit; samples along the last axis.
         signature: Their structure.
         samples: How many samples there are; None without a batch.
+        code: Functions, objects and modules among them, which may read more than they are.
     """
 
     units: list[Unit] = field(default_factory=list)
     arrays: list[Floats] = field(default_factory=list)
     signature: Signature = field(default_factory=lambda: Signature(()))
     samples: int | None = None
+    code: list[Any] = field(default_factory=list)
     _builders: list[tuple[str | None, Callable[[Iterator[Any]], Any]]] = field(default_factory=list)
 
     def rebuilt(self, leaves: Iterator[Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -146,7 +148,7 @@ def _argument(
 ) -> tuple[Callable[[Iterator[Any]], Any], Any]:
     """Adds the units of one argument; gives what rebuilds it, and its part of the signature."""
     if static:
-        return _as_it_is(tree, True, path)
+        return _as_it_is(taken, tree, True, path)
     if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
         shape = _add(taken, path, tree, axis, whole=True)
         return next, ("array", shape, axis)
@@ -193,7 +195,7 @@ def _argument(
             lambda leaves: {key: build(leaves) for key, (build, _) in keyed.items()},
             ("dict", tuple([(key, part) for key, (_, part) in keyed.items()])),
         )
-    return _as_it_is(tree, False, path)
+    return _as_it_is(taken, tree, False, path)
 
 
 def _add(
@@ -234,6 +236,7 @@ def _module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | No
         _add(taken, (*path, *name.split(".")), array, None, list(values))
         shapes.append((name, shape, tuple([value.requires_grad for value in values])))
     count = len(shapes)
+    taken.code.append(module)
 
     def build(leaves: Iterator[Any]) -> Any:
         for _ in range(count):
@@ -243,7 +246,11 @@ def _module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | No
     return build, ("module", of_module(module), bool(getattr(module, "training", False)), tuple(shapes))
 
 
-def _as_it_is(tree: Any, named: bool, path: tuple[str, ...]) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+def _as_it_is(
+    taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]
+) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+    if tree is not None and not isinstance(tree, (str, bool, int, float)):
+        taken.code.append(tree)
     return (lambda leaves: tree), ("static", type(tree).__name__, of_static(tree, named, _text(path)))
 
 

@@ -7,7 +7,8 @@ import gc
 import inspect
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -24,6 +25,7 @@ from tinygrad_lite.lift.groups import Group, Groups, Output
 from tinygrad_lite.lift.naming import name_groups
 from tinygrad_lite.lift.program import Inputs, Program, Report, positional_names
 from tinygrad_lite.lift.results import Results, take_apart_results
+from tinygrad_lite.lift.surroundings import Seen, Surroundings
 from tinygrad_lite.lift.trace import Graph, graph_of
 from tinygrad_lite.modes import is_tracing, tracing
 from tinygrad_lite.ops import CONSTANT_CODE, LEAF_CODE
@@ -33,6 +35,8 @@ from tinygrad_lite.value import STATE, Value
 Floats = NDArray[np.float64]
 #: How many programs a lifted function keeps.
 _KEPT: Final = 64
+#: From so many programs for one structure on, it says so.
+_MANY: Final = 8
 
 
 def lift(
@@ -103,7 +107,7 @@ class Lifted:
 
     Attributes:
         engine: What runs it.
-        programs: The programs made so far, by the structure of the arguments.
+        programs: The programs made so far, by the structure of the arguments and what the function reads besides.
     """
 
     def __init__(
@@ -122,7 +126,9 @@ class Lifted:
             raise LiftError(f'reduce is "mean", "sum" or None, not {reduce!r}')
         self.engine: Final = engines.checked(engine)
         engines.check_options(engine, options)
-        self.programs: dict[Signature, Program] = {}
+        self.programs: dict[tuple[Signature, Hashable], Program] = {}
+        self._surroundings = Surroundings()
+        self._advised = False
         self._f = f
         self._name = str(getattr(f, "__name__", type(f).__name__))
         self._names = positional_names(f)
@@ -152,7 +158,7 @@ class Lifted:
                 )
             return self._f(*args, **kwargs)
         last = self._last
-        if last is not None and not kwargs:
+        if last is not None and not kwargs and last.is_current():
             found = last.quickly(args)
             if found is not NotImplemented:
                 return found
@@ -206,7 +212,12 @@ class Lifted:
         return take_apart(self._names, args, kwargs, self._batch, self._static)
 
     def _program(self, arguments: Arguments) -> Program:
-        program = self.programs.get(arguments.signature)
+        code = [self._f], arguments.code
+        seen = self._surroundings.seen(*code)
+        last = self._last
+        if last is not None and last.seen is seen and last.inputs.signature == arguments.signature:
+            return last
+        program = self.programs.get((arguments.signature, self._surroundings.key(seen)))
         if program is None:
             if any(axis is not None for axis in self._batch) and arguments.samples is None:
                 raise LiftError(f"batch={self._batch} names axes of samples, and no argument of {self._name} has one")
@@ -215,12 +226,31 @@ class Lifted:
                     f"{self._name} was called without samples, and is traced on the first one: call it, or "
                     "program_for(...), with at least one"
                 )
+            self._advise(arguments, seen)
             program = self._made(arguments)
+            before, seen = seen, self._surroundings.seen(*code)
+            if seen is not before:
+                self._surroundings.ran(before, seen)
             while len(self.programs) >= _KEPT:
                 del self.programs[next(iter(self.programs))]
-            self.programs[arguments.signature] = program
+            self.programs[arguments.signature, self._surroundings.key(seen)] = program
+        program.watch(self._surroundings, code, seen)
         self._last = program
         return program
+
+    def _advise(self, arguments: Arguments, seen: Seen) -> None:
+        """Says once that numbers which change from call to call are better given as arguments."""
+        alike = [program for (signature, _), program in self.programs.items() if signature == arguments.signature]
+        if self._advised or len(alike) < _MANY or alike[-1].seen is None:
+            return
+        self._advised = True
+        warnings.warn(
+            f"lift({self._name}) makes its program for the {len(alike) + 1}th time for arguments of one structure, as "
+            f"what the function reads besides keeps changing: {self._surroundings.told(alike[-1].seen, seen)}. Give it "
+            "as an argument: one program serves all its numbers then.",
+            UserWarning,
+            stacklevel=4,
+        )
 
     # ------------------------------------------------------------------------------------------ making a program
 

@@ -19,6 +19,7 @@ from tinygrad_lite.lift.groups import Group, Groups
 from tinygrad_lite.lift.quick_arguments import Reader, reader_of
 from tinygrad_lite.lift.reductions import LOOKUP
 from tinygrad_lite.lift.results import builder_of
+from tinygrad_lite.lift.surroundings import Seen, Surroundings
 
 Floats = NDArray[np.float64]
 Run = Callable[[list[Floats]], list[Floats]]
@@ -98,6 +99,7 @@ class Program:
         self._read: Callable[[Sequence[Any]], list[Any] | None] | None = None
         self._build: Callable[[Sequence[Any]], Any] | None = None
         self._source: str | None = None
+        self._watch: Watch | None = None
 
     @property
     def groups(self) -> list[Group]:
@@ -130,11 +132,39 @@ class Program:
             **kwargs: As before.
 
         Raises:
-            LiftError: The arguments have another structure or shape.
+            LiftError: The arguments have another structure or shape; or what the function reads beside its arguments
+                is not what it was when the program was made.
             FloatingPointError: A result is not finite, though all inputs are, and ``check`` is on.
         """
+        if not self.is_current():
+            assert self._watch is not None
+            self._watch.look_again(self)
         found = NotImplemented if kwargs else self.quickly(args)
         return self.run_on(self.inputs.taken(args, kwargs)) if found is NotImplemented else found
+
+    def watch(self, surroundings: Surroundings, code: tuple[list[Any], list[Any]], seen: Seen) -> None:
+        """Holds the program for what the function reads beside its arguments now.
+
+        Args:
+            surroundings: What looks at it.
+            code: The function, and the functions and objects among the arguments.
+            seen: What stands there.
+        """
+        if self._watch is None:
+            self._watch = Watch(surroundings, code, seen, surroundings.key(seen))
+            self._watch.find(self.inputs.captured)
+        elif seen is not self._watch.seen:
+            self._watch.seen = seen
+            self._watch.put(self.inputs.captured)
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the function read beside its arguments when the program was last right; None if nobody looks."""
+        return None if self._watch is None else self._watch.seen
+
+    def is_current(self) -> bool:
+        """Whether what the function reads beside its arguments is what it was when this was asked for last."""
+        return self._watch is None or self._watch.seen.is_current()
 
     def quickly(self, args: Sequence[Any]) -> Any:
         """The results for plain arrays of the right shapes; NotImplemented for arguments that take a closer look."""
@@ -226,8 +256,55 @@ class Program:
     def __getstate__(self) -> dict[str, Any]:
         from tinygrad_lite.lift.storage import made_portable
 
-        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build", "_lookups"))
+        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build", "_lookups", "_watch"))
         return {**self.__dict__, **made_anew, "inputs": made_portable(self.inputs)}
+
+
+@dataclass(eq=False)
+class Watch:
+    """What a program's function read beside its arguments.
+
+    Attributes:
+        surroundings: What looks at it.
+        code: What it looks at: the function, and the functions and objects among the arguments.
+        seen: What stood there when somebody last looked.
+        key: What must be the same for the program to be right.
+        places: For each captured Value of the program its number among those of ``seen``; None where it is not found
+            there, or has to be this very one.
+    """
+
+    surroundings: Surroundings
+    code: tuple[list[Any], list[Any]]
+    seen: Seen
+    key: tuple[Any, ...]
+    places: list[int | None] = field(default_factory=list)
+
+    def find(self, captured: Sequence[Any]) -> None:
+        """Finds the places of Values, where others may stand later, unless graphs outside the function have them."""
+        numbers = {id(value): number for number, value in enumerate(self.seen.values)}
+        is_plain = all(value.is_leaf for value in self.seen.values)
+        self.places = [numbers.get(id(value)) if is_plain else None for value in captured]
+
+    def put(self, captured: list[Any]) -> None:
+        """Puts the Values that stand there now into their places."""
+        for number, place in enumerate(self.places):
+            if place is not None:
+                captured[number] = self.seen.values[place]
+
+    def look_again(self, program: Program) -> None:
+        """Accepts other Values in the places of those that were there.
+
+        Raises:
+            LiftError: Something else has changed, which is part of the program.
+        """
+        seen = self.surroundings.seen(*self.code)
+        if self.surroundings.key(seen) != self.key:
+            raise LiftError(
+                f"this program was made when {self.surroundings.told(self.seen, seen)}, and is for that alone. What "
+                f"lift({program.name}) gives makes a program for each: call that, or give what changes as an argument. "
+                "(A program that was saved and loaded has the numbers with which it was saved.)"
+            )
+        program.watch(self.surroundings, self.code, seen)
 
 
 @dataclass(frozen=True, eq=False)
