@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_lite.functions import equal, lookup, sum
-from tinygrad_lite.modes import is_traced
+from tinygrad_lite.functions import equal, lookup, not_equal, sum, where
+from tinygrad_lite.modes import Demand, demanded, is_traced
 from tinygrad_lite.nn.pairing import (
     Number,
     Place,
@@ -25,6 +26,7 @@ from tinygrad_lite.value import Value, operand
 Weights = Sequence[Number] | None
 #: How far the sum of given probabilities may be from 1, for those that come from float32.
 _TOLERANCE = 1e-4
+_PROBABILITY = Demand("target", "is {}, and a probability is in [0, 1]", 0.0, 1.0 + _TOLERANCE)
 
 
 class Sample(NamedTuple):
@@ -76,11 +78,13 @@ def each_sample(
     losses: list[Value] = []
     counted: list[Value] = []
     totals: list[Number] = []
+    if _may_be_ignored(samples, ignore_index):
+        return _with_ignored(formula, samples, structure, weights, reduction, ignore_index, weighted_mean)
     for sample in samples:
         if _is_ignored(sample, ignore_index):
             losses.append(operand(0.0))
             continue
-        _check_target(sample)
+        _check_target(sample, ignore_index)
         counted.append(formula(sample.scores, sample.target, weights))
         losses.append(counted[-1])
         totals.append(1.0 if weights is None or isinstance(sample.target, tuple) else item(weights, sample.target))
@@ -89,7 +93,7 @@ def each_sample(
     if samples and not counted:
         if reduction == "sum":
             return operand(0.0)
-        raise ValueError(f"every target is the ignore_index, {ignore_index}: there is nothing to take the mean of")
+        raise ValueError(_nothing_counts(ignore_index))
     return reduced(counted, reduction, sum(totals) if weights is not None and weighted_mean else None)
 
 
@@ -132,12 +136,57 @@ def samples_of(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
 
 
 def _is_ignored(sample: Sample, ignore_index: int | None) -> bool:
-    """Whether it does not count. While ``lift`` traces, a target that may be any class is not looked at."""
-    if ignore_index is None or isinstance(sample.target, tuple):
-        return False
-    if is_traced(sample.target) and ignore_index not in range(len(sample.scores)):
+    """Whether it does not count."""
+    if ignore_index is None or isinstance(sample.target, tuple) or is_traced(sample.target):
         return False
     return data_of(sample.target) == ignore_index
+
+
+def _may_be_ignored(samples: Sequence[Sample], ignore_index: int | None) -> bool:
+    """While ``lift`` traces: whether a program has to find out which samples count.
+
+    It costs a program some statements. So one has them only if the index is that of a class, or among the numbers of
+    the example; where it comes later, :class:`~tinygrad_lite.modes.Demand` says that this is another program.
+    """
+    if ignore_index is None:
+        return False
+    traced = [sample for sample in samples if is_traced(sample.target)]
+    return any(
+        ignore_index in range(len(sample.scores)) or operand(sample.target)._number == ignore_index for sample in traced
+    )
+
+
+def _with_ignored(
+    formula: Callable[[tuple[Value, ...], Any, Weights], Value],
+    samples: Sequence[Sample],
+    structure: Nest,
+    weights: Weights,
+    reduction: str,
+    ignore_index: int | None,
+    weighted_mean: bool,
+) -> Any:
+    """As :func:`each_sample`, where which samples count is a number of the graph."""
+    losses, counts, totals = [], [], []
+    for sample in samples:
+        target = operand(sample.target)
+        counts.append(not_equal(target, float(ignore_index or 0)))
+        index = where(counts[-1], target, float(ignore_index == 0))
+        _check_target(sample._replace(target=index), None)
+        losses.append(where(counts[-1], formula(sample.scores, index, weights), 0.0))
+        totals.append(where(counts[-1], item(weights, index), 0.0) if weights is not None else counts[-1])
+    if reduction == "none":
+        return map_numbers(lambda i: losses[i], structure)
+    if reduction == "mean":
+        said = f"is {{}}: {_nothing_counts(ignore_index)}"
+        count = operand(sum(counts))
+        demanded(count, Demand("the number of samples that count", said, 1.0, math.inf))
+        if count._number == 0.0:
+            raise ValueError(_nothing_counts(ignore_index))
+    return reduced(losses, reduction, sum(totals if weighted_mean else counts))
+
+
+def _nothing_counts(ignore_index: int | None) -> str:
+    return f"every target is the ignore_index, {ignore_index}: there is nothing to take the mean of"
 
 
 def item(items: Sequence[Number], index: Number) -> Any:
@@ -211,22 +260,26 @@ def _class_weights(weight: Any, samples: Sequence[Sample]) -> Sequence[Number]:
     return [as_number(number) for number in weight]
 
 
-def _check_target(sample: Sample) -> None:
+def _check_target(sample: Sample, ignore_index: int | None) -> None:
     """Raises unless the target is a class index or probabilities."""
     y, place, classes = sample.target, sample.place, len(sample.scores)
-    if any(map(is_traced, y if isinstance(y, tuple) else (y,))):  # its numbers are not known yet
-        return
     if not isinstance(y, tuple):
-        k = data_of(y)
-        if k not in range(classes):
-            raise ValueError(
-                f"target{written(place)} is {k:g}, and a class index is a whole number from 0 to {classes - 1}"
-            )
+        said = f"is {{}}, and a class index is a whole number from 0 to {classes - 1}"
+        other = math.nan if ignore_index is None else float(ignore_index)
+        index = Demand("target", said, 0.0, classes - 1.0, 1.0, other=other)
+        if not demanded(y, index) and not index.admits(data_of(y)):
+            raise ValueError(index.message(data_of(y), written(place)))
         return
-    for c, p in enumerate(map(data_of, y)):
-        if not 0.0 <= p <= 1.0 + _TOLERANCE:
-            raise ValueError(f"target{written((place, c))} is {p!r}, and a probability is in [0, 1]")
-    total = sum(map(data_of, y))
+    known = []
+    for c, p in enumerate(y):
+        if demanded(p, _PROBABILITY):  # its number is not known yet
+            continue
+        known.append(data_of(p))
+        if not _PROBABILITY.admits(known[-1]):
+            raise ValueError(_PROBABILITY.message(known[-1], written((place, c))))
+    total = sum(known)
+    if len(known) < len(y):
+        return
     if not any(isinstance(p, Value) for p in y) and not -_TOLERANCE <= total - 1.0 <= _TOLERANCE:
         raise ValueError(
             f"the probabilities of target{written(place)} add up to {total:g}, not to 1. (For labels 0 and 1 of single "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_lite.modes import is_traced
+from tinygrad_lite.modes import Demand, demanded, is_traced
 from tinygrad_lite.nn.init import Generator, normal_
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, check_size, flat, like, map_numbers, parameters_of_shape
@@ -90,6 +90,7 @@ class Embedding(Module):
     def _checked_index(self, given: Any) -> int | Value:
         index = given.item() if is_numpy_scalar(given) else given
         if isinstance(index, Value) and is_traced(index):  # its number is not known yet
+            demanded(index, self._demand())
             return index
         number = index.data if isinstance(index, Value) else index
         if isinstance(index, bool) or not (isinstance(index, int) or (isinstance(index, Value) and number % 1 == 0)):
@@ -98,11 +99,14 @@ class Embedding(Module):
                 f"{type(given).__name__} {given!r}"
             )
         if not 0 <= number < self.num_embeddings:
-            raise IndexError(
-                f"{head(self)} takes indices from 0 to {self.num_embeddings - 1}, and was given {number:g}"
-            )
+            raise IndexError(self._demand().message(number))
         found: int | Value = index
         return found
+
+    def _demand(self) -> Demand:
+        most = self.num_embeddings - 1
+        said = f"takes indices from 0 to {most}, and was given {{}}"
+        return Demand(head(self), said, 0.0, float(most), 1.0, "IndexError")
 
     def _freeze_padding(self) -> None:
         """At each call, as ``requires_grad_()`` of a model around thaws all of its parameters."""

@@ -24,7 +24,6 @@ from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.arguments import Unit, merged, take_apart
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
-from tinygrad_lite.lift.reductions import LOOKUP
 from tinygrad_lite.lift.surroundings import Seen, Surroundings
 from tinygrad_lite.modes import is_tracing
 from tinygrad_lite.nn.batches import Samples, as_numbers, matched, outputs_of
@@ -157,10 +156,20 @@ class Programs:
             return array
         return array.T if array.ndim == 2 else array.transpose(*range(1, array.ndim), 0)
 
-    def evaluated(self, parameters: Sequence[Any], places: Sequence[int], outputs: bool) -> tuple[float, list[Any]]:
-        """Loss and outputs of a batch; no outputs unless they are wanted."""
+    @property
+    def data(self) -> tuple[int, int]:
+        """The places of inputs and targets among what a program takes: what it demands of them, all samples have."""
+        return len(self.families), len(self.families) + 1
+
+    def evaluated(
+        self, parameters: Sequence[Any], places: Sequence[int], outputs: bool
+    ) -> tuple[float, list[Any]] | None:
+        """Loss and outputs of a batch; no outputs unless they are wanted. None where a number is not as demanded."""
         arrays = [*parameters, *self.arrays(np.asarray(places)), *self.captured_numbers()]
-        loss = float(self.program("loss", len(places)).run(arrays)[0])
+        found = self.program("loss", len(places)).run_as_demanded(arrays, self.data)
+        if found is None:
+            return None
+        loss = float(found[0])
         if not outputs:
             return loss, []
         return loss, np.asarray(self.program("outputs", len(places)).run(arrays)[0]).tolist()
@@ -206,7 +215,8 @@ class Programs:
             for size in sizes:
                 for kind in kinds:
                     self.program(kind, size)
-            self._check_indices(self.program(kinds[0], sizes[0]), sizes[0])
+            for size in sizes:
+                self._check_data(self.program(kinds[0], size), size)
             self._check_first(order[0] if self.reduce is None else order[0][:_FEW])
             before.check()
         except LiftError as error:
@@ -368,21 +378,16 @@ class Programs:
                     f"from other samples, {float(np.ravel(ours)[0])!r}."
                 )
 
-    def _check_indices(self, program: Program, size: int) -> None:
-        """Raises unless inputs that are indices are in range: a program takes them modulo the table's size."""
-        inputs = len(self.families)
-        if not self._whole or inputs not in _looked_up(program):
-            return
-        columns = self.inputs.reshape(len(self.inputs), -1).T
-        telling = sorted({place for column in columns for place in np.unique(column, return_index=True)[1].tolist()})
-        count = size if self.compute.batched else 1
-        for first in range(0, len(telling), count):
-            places = [telling[i % len(telling)] for i in range(first, first + count)]
+    def _check_data(self, program: Program, size: int) -> None:
+        """Raises unless all samples are as the function demands; batches are not looked at any more."""
+        parameters, captured = self.parameters(), self.captured_numbers()
+        count = size if self.reduce is None else len(self.inputs)
+        for first in range(0, len(self.inputs), count):
+            places = np.arange(first, first + count) % len(self.inputs)
             try:
-                outputs_of(self.compute.model, self.samples.at(places).inputs, bool(self.compute.batched))
-            except (IndexError, ValueError) as error:
-                where = f"sample {places[0]}: " if count == 1 else ""
-                raise LiftError(f"{where}{_sentence(error)}") from error
+                program.demands.check_arguments([*parameters, *self.arrays(places), *captured])
+            except (ArithmeticError, IndexError, TypeError, ValueError) as error:
+                raise LiftError(_sentence(error)) from error
 
     def _named(self, places: NDArray[np.intp]) -> str:
         targets = [self.samples.targets[place] for place in places.tolist()]
@@ -414,19 +419,6 @@ def _difference(what: str, ours: Sequence[float], truth: Sequence[float]) -> str
     if not math.isfinite(scale) or worst <= TOLERANCE * scale + 1e-12:
         return ""
     return f"the {what} differs by {worst:.3g}, from numbers up to {scale:.3g}"
-
-
-def _looked_up(program: Program) -> set[int]:
-    """The inputs of a program that are indices of a ``lookup``, or on which indices depend."""
-    groups = program.groups
-    reached: set[int] = set()
-    stack = [ref.group for group in groups if group.op == LOOKUP for ref in group.operands]
-    while stack:
-        number = stack.pop()
-        if number not in reached:
-            reached.add(number)
-            stack += [ref.group for ref in groups[number].refs()]
-    return {place for place, number in enumerate(program._groups.inputs) if number in reached}
 
 
 class _State:

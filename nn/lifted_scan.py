@@ -182,7 +182,9 @@ class ScannedSteps(LiftedSteps):
         assert vector is not None
         assert programs is not None
         jnp = library().numpy
-        program = jax_engine.as_function(programs.program("step", size)._groups)
+        step_program = programs.program("step", size)
+        program, demands = jax_engine.as_function(step_program.demanding_groups), step_program.demands
+        count = len(step_program._groups.outputs)
         outputs = jax_engine.as_function(programs.program("outputs", size)._groups) if self.metrics else None
         arithmetic = SimpleNamespace(**vocabulary.jax_functions())
         limit, counted = self.clip_grad_norm, self._counted
@@ -191,13 +193,15 @@ class ScannedSteps(LiftedSteps):
             memory, steps, good, before, fine = state
             sample = [programs.turned(array[batch["places"]]) for array in (inputs, targets)]
             arrays = [*vector.families(parameters), *sample, *captured]
-            loss, *slopes = program(arrays)
+            results = program(arrays)
+            loss, *slopes = results[:count]
             last = batch["last"]
             gradient = batch["share"] * vector.gradient(jnp, slopes) + jnp.where(batch["first"], 0.0, before)
             used = gradient if limit is None else clipped(jnp, gradient, limit, counted)
             whole = tuple([{**old, **new} for old, new in zip(remembered, memory, strict=True)])
             groups = [_given(*group) for group in zip(fixed, batch["rates"], strict=True)]
             moved = vector.moved(jnp, arithmetic, Numbers(parameters, whole, tuple(steps)), used, groups)
+            fine = fine & demands.hold(jnp, arrays, results[count:], programs.data)
             fine = fine & jnp.isfinite(loss) & jnp.isfinite(gradient).all()
             fine = fine & (jnp.isfinite(moved.parameters).all() | ~last)
             taken = fine & last

@@ -141,7 +141,10 @@ class LiftedSteps(Steps):
         places, share, first, last = batch
         parameters = held.numbers.parameters
         arrays = [*vector.families(parameters), *programs.arrays(np.array(places)), *self._captured]
-        found, *slopes = programs.program("step", len(places)).run(arrays)
+        results = programs.program("step", len(places)).run_as_demanded(arrays, programs.data)
+        if results is None:
+            return self._eagerly(batch)
+        found, *slopes = results
         loss = float(found)
         gradient = vector.gradient(np, slopes)
         if share != 1.0:

@@ -16,7 +16,7 @@ import math
 from typing import Any, Final
 
 from tinygrad_lite.functions import abs, clamp, exp, less, log, log1p, maximum, relu, softplus, where
-from tinygrad_lite.modes import is_traced
+from tinygrad_lite.modes import Demand, is_traced
 from tinygrad_lite.nn.pairing import REDUCTIONS, Number, check_reduction, each_number
 from tinygrad_lite.nn.shapes import Nest, is_number
 from tinygrad_lite.value import Value, operand
@@ -24,6 +24,19 @@ from tinygrad_lite.value import Value, operand
 #: The least logarithm of a probability in a loss, as in PyTorch, and that probability.
 _LEAST_LOG: Final = -100.0
 _LEAST: Final = math.exp(_LEAST_LOG)
+
+_SIGN: Final = Demand(
+    "target", "is {}, and a label of the hinge loss is -1 or 1; for labels 0 and 1 give 2 * y - 1", -1.0, 1.0, 2.0
+)
+_TARGET: Final = Demand(
+    "target", "is {}, and a probability is in [0, 1]; for labels -1 and 1 give (y + 1) / 2", 0.0, 1.0
+)
+_PREDICTION: Final = Demand(
+    "input", "is {}, and a probability is in [0, 1]; for logits there is binary_cross_entropy_with_logits", 0.0, 1.0
+)
+_NOT_NEGATIVE: Final = Demand(
+    "target", "is {}, and a probability is not negative; for logarithms say log_target=True", 0.0, math.inf
+)
 
 # ------------------------------------------------------------------------------------------------ regression
 
@@ -159,7 +172,7 @@ def hinge_loss(input: Nest, target: Nest, *, reduction: str = "mean") -> Any:
     >>> hinge_loss([Value(0.25), Value(3.0)], [-1, 1], reduction="sum").data
     1.25
     """
-    return each_number(lambda z, y: relu(1.0 - y * z), input, target, reduction, checks={"target": _not_a_sign})
+    return each_number(lambda z, y: relu(1.0 - y * z), input, target, reduction, demands=[_SIGN])
 
 
 def binary_cross_entropy(input: Nest, target: Nest, weight: Nest = None, *, reduction: str = "mean") -> Any:
@@ -195,8 +208,8 @@ def binary_cross_entropy(input: Nest, target: Nest, weight: Nest = None, *, redu
             return -(y * _log(p) + (1.0 - y) * _log_of_rest(p))
         return -(_log(p) if y else _log_of_rest(p))  # the other one would be multiplied by 0
 
-    checks = {"input": _not_a_prediction, "target": _not_a_target}
-    return each_number(formula, input, target, reduction, checks=checks, weight=weight)
+    demands = [_PREDICTION, _TARGET]
+    return each_number(formula, input, target, reduction, demands=demands, weight=weight)
 
 
 def binary_cross_entropy_with_logits(
@@ -241,7 +254,7 @@ def binary_cross_entropy_with_logits(
         input,
         target,
         reduction,
-        checks={"target": _not_a_target},
+        demands=[_TARGET],
         weight=weight,
         pos_weight=pos_weight,
     )
@@ -284,10 +297,10 @@ def kl_div(input: Nest, target: Nest, *, reduction: str = "mean", log_target: bo
             return y * (log(y) - score) if y.data else -y * score  # p log p is 0 at 0
         return y * log(y) - y * score if y else operand(0.0)
 
-    checks = {} if log_target else {"target": _negative}
+    demands = [] if log_target else [_NOT_NEGATIVE]
     if reduction != "batchmean":
-        return each_number(formula, input, target, reduction, checks=checks)
-    total = each_number(formula, input, target, "sum", checks=checks)
+        return each_number(formula, input, target, reduction, demands=demands)
+    total = each_number(formula, input, target, "sum", demands=demands)
     return total if is_number(input) else total / len(input)
 
 
@@ -317,21 +330,3 @@ def _log_of_rest(p: Value) -> Value:
 def _check_positive(name: str, number: float) -> None:
     if not 0.0 < number < math.inf:
         raise ValueError(f"{name} is a positive, finite number, not {number!r}")
-
-
-def _not_a_sign(y: float) -> str | None:
-    return None if y in (-1.0, 1.0) else "and a label of the hinge loss is -1 or 1; for labels 0 and 1 give 2 * y - 1"
-
-
-def _not_a_target(y: float) -> str | None:
-    return None if 0.0 <= y <= 1.0 else "and a probability is in [0, 1]; for labels -1 and 1 give (y + 1) / 2"
-
-
-def _not_a_prediction(p: float) -> str | None:
-    if 0.0 <= p <= 1.0:
-        return None
-    return "and a probability is in [0, 1]; for logits there is binary_cross_entropy_with_logits"
-
-
-def _negative(p: float) -> str | None:
-    return None if p >= 0.0 else "and a probability is not negative; for logarithms say log_target=True"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tinygrad_lite.functions import mean, sum
-from tinygrad_lite.modes import is_traced
+from tinygrad_lite.modes import Demand, demanded
 from tinygrad_lite.nn.shapes import Nest, as_object_array, is_number
 from tinygrad_lite.trees import is_array
 from tinygrad_lite.value import Value, operand
@@ -17,8 +17,6 @@ from tinygrad_lite.value import Value, operand
 Number = Value | float
 #: Where in a structure something is: the place of the sequence that it is in, and its index. Only messages read it.
 Place = tuple[Any, int] | None
-#: What is wrong with a number, as the end of a sentence; None if nothing is.
-Check = Callable[[float], str | None]
 
 REDUCTIONS: Final = ("mean", "sum", "none")
 
@@ -32,7 +30,7 @@ def each_number(
     target: Nest,
     reduction: str,
     *,
-    checks: Mapping[str, Check] | None = None,
+    demands: Sequence[Demand] = (),
     weight: Nest = None,
     pos_weight: Nest = None,
 ) -> Any:
@@ -43,7 +41,7 @@ def each_number(
         input: A Value or a number, or a list, tuple or array of these, nested in any way.
         target: As many numbers, in the same structure.
         reduction: ``"mean"`` or ``"sum"`` over all numbers, or ``"none"``.
-        checks: What is wrong with a number of ``"input"`` or ``"target"``, if anything.
+        demands: What is demanded of the numbers of ``"input"`` and ``"target"``.
         weight: What each loss is multiplied by: one number for all, or numbers in the structure of ``input``, of which
             the first axes may be left out. None for no weight.
         pos_weight: The formula's third argument, given in the same way. None for none.
@@ -63,8 +61,8 @@ def each_number(
     trees = {name: tree for name, tree in given.items() if tree is not None or name == "target"}
     columns: dict[str, list[Any]] = {name: [] for name in trees}
     _gather(trees, None, columns)
-    for name, check in (checks or {}).items():
-        _check_numbers(check, columns[name], name, input)
+    for demand in demands:
+        _check_numbers(demand, columns[demand.what], input)
     predictions = map(operand, columns.pop("input"))
     factors = columns.pop("weight", None)
     losses = list(map(formula, predictions, *[map(as_number, column) for column in columns.values()]))
@@ -220,15 +218,14 @@ def _rows(trees: Mapping[str, Any], place: Place) -> dict[str, Sequence[Any]]:
     return rows
 
 
-def _check_numbers(check: Check, column: Sequence[Any], name: str, input: Nest) -> None:
-    """Raises with the place of the first number that the check complains of."""
+def _check_numbers(demand: Demand, column: Sequence[Any], input: Nest) -> None:
+    """Raises with the place of the first number that is not as demanded."""
     for index, item in enumerate(column):
-        if is_traced(item):  # its number is not known yet
+        if demanded(item, demand):  # its number is not known yet
             continue
         number = data_of(item)
-        if complaint := check(number):
-            at = written(list(_places(input, None))[index])
-            raise ValueError(f"{name}{at} is {repr(float(number)).removesuffix('.0')}, {complaint}")
+        if not demand.admits(number):
+            raise ValueError(demand.message(number, written(list(_places(input, None))[index])))
 
 
 def _places(tree: Nest, place: Place) -> Iterator[Place]:

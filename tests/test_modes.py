@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import AnomalyError, TraceError, Value, detect_anomaly, is_recording, no_grad
-from tinygrad_lite.modes import is_traced, is_tracing, tracing
+from tinygrad_lite.modes import Demand, demanded, is_traced, is_tracing, tracing
 
 
 def every_kind_of_node(x: Value) -> list[Any]:
@@ -263,6 +263,39 @@ def test_tracing_inside_of_tracing_keeps_the_inputs_of_both() -> None:
         assert is_traced(x)
         assert not is_traced(y)
         assert y.data == 3.0
+
+
+def test_what_is_demanded_of_traced_numbers_is_noted_for_each_trace_around() -> None:
+    x, y, fixed = Value(1.0), Value(2.0), Value(3.0)
+    positive = Demand("x", "is {}, and should be positive", 0.0, math.inf)
+    assert not demanded(x, positive)
+    outer, inner = tracing([x]), tracing([y])
+    with outer:
+        tg.lookup([1.0, 2.0], x)
+        with inner:
+            assert demanded(x, positive)
+            assert demanded(y * 2.0, positive)
+            assert not demanded(fixed, positive)
+            assert not demanded(3.0, positive)
+            tg.lookup([1.0, 2.0], Value(1.0))
+    noted = [(node, demand.what) for node, demand in outer.inside.demands]
+    assert [what for _, what in noted] == ["index", "x", "x"]
+    assert noted[0][0] is x
+    assert inner.inside.demands is outer.inside.demands
+
+
+@pytest.mark.parametrize(
+    ("demand", "fine", "wrong"),
+    [
+        (Demand("k", "is {}", 0.0, 2.0, 1.0), [0.0, -0.0, 1.0, 2.0], [-1.0, 0.5, 3.0, math.nan, math.inf, -math.inf]),
+        (Demand("label", "is {}", -1.0, 1.0, 2.0), [-1.0, 1.0], [0.0, 3.0, math.nan]),
+        (Demand("p", "is {}", 0.0, math.inf), [0.0, 0.5, math.inf], [-1e-9, math.nan]),
+    ],
+)
+def test_a_demand_admits_its_steps_of_a_closed_interval(demand: Demand, fine: list[float], wrong: list[float]) -> None:
+    assert all(map(demand.admits, fine))
+    assert not any(map(demand.admits, wrong))
+    assert demand.message(0.5, "[1]") == f"{demand.what}[1] is 0.5"
 
 
 def test_tracing_decorates_and_can_be_entered_again() -> None:

@@ -35,6 +35,8 @@ def apply(op: Op, operands: Iterable[Any]) -> Any:
 def record_operation(op: Op, operands: Sequence[Any]) -> Value:
     """Records the operation on Values and numbers."""
     xs = [operand(x) for x in operands]
+    if STATE.tracing != 0 and op.operands[-1] == "index":
+        _demand_an_index(len(xs) - 1, xs[-1])
     if op.code == DOT:
         n = len(xs) // 2
         return dot_node(tuple(xs[:n]), tuple(xs[n : 2 * n]), xs[2 * n])
@@ -43,6 +45,13 @@ def record_operation(op: Op, operands: Sequence[Any]) -> Value:
     if op.arity == 2:
         return binary(op.code, xs[0], xs[1])
     return nary(op.code, tuple(xs))
+
+
+def _demand_an_index(size: int, index: Value) -> None:
+    """While ``lift`` traces: what :func:`tinygrad_lite.numerics.index_of` asks for is to be asked for in each call."""
+    from tinygrad_lite.modes import Demand, demanded
+
+    demanded(index, Demand("index", f"{{}} is out of range for {size} items", -size, size - 1.0, 1.0, "index_of"))
 
 
 def define(

@@ -25,12 +25,45 @@ _watching: Final[ContextVar[bool]] = ContextVar("watching", default=False)
 _dtype: Final[ContextVar[Any]] = ContextVar("dtype", default=None)
 
 
+class Demand(NamedTuple):
+    """What a function demands of a number that it takes, where it raises for any other: it lies in a closed interval.
+
+    >>> demand = Demand("target", "is {}, and a class index is a whole number from 0 to 2", 0, 2, 1)
+    >>> demand.admits(2.0), demand.admits(1.5), demand.message(3.0, "[4]")
+    (True, False, 'target[4] is 3, and a class index is a whole number from 0 to 2')
+    """
+
+    #: What messages call it.
+    what: str
+    #: The rest of the message, with {} for the number.
+    said: str
+    low: float
+    high: float
+    #: If not 0, then only low, low + step, low + 2 step ... are meant.
+    step: float = 0.0
+    #: ``"ValueError"``; ``"IndexError"``, where a number that is no index at all is a TypeError; ``"index_of"``, as
+    #: that function raises.
+    error: str = "ValueError"
+    #: A number that the function does take, but treats in a way of its own, which is another graph.
+    other: float = math.nan
+
+    def admits(self, number: float) -> bool:
+        """Whether the number is as demanded; NaN never is."""
+        return self.low <= number <= self.high and (not self.step or (number - self.low) % self.step == 0.0)
+
+    def message(self, number: float, place: str = "") -> str:
+        """What to say of one that is not."""
+        return f"{self.what}{place} {self.said.replace('{}', repr(float(number)).removesuffix('.0'))}"
+
+
 class Trace(NamedTuple):
     """What ``lift`` is tracing."""
 
     #: by id; those of enclosing traces too
     inputs: dict[int, Value]
     refusals: list[TraceError]
+    #: what the function demands of numbers that are not known yet; those of enclosing traces too
+    demands: list[tuple[Value, Demand]]
     #: leaves that are older are inputs too: the function closes over them
     since: int = 0
 
@@ -224,7 +257,8 @@ class tracing(_Mode):  # noqa: N801 (as the other ones)
         outer = _trace.get()
         own = {id(x): x for x in self._inputs}
         since = self._since if outer is None else max(self._since, outer.since)
-        self.inside = Trace(own if outer is None else {**outer.inputs, **own}, [], since)
+        demands: list[tuple[Value, Demand]] = [] if outer is None else outer.demands
+        self.inside = Trace(own if outer is None else {**outer.inputs, **own}, [], demands, since)
         super().__enter__()
 
     def __exit__(self, *exception: object) -> None:
@@ -279,6 +313,23 @@ def is_traced(node: object) -> bool:
                 seen.add(id(parent))
                 stack.append(parent)
     return False
+
+
+def demanded(node: object, demand: Demand) -> bool:
+    """Whether its number is not known yet, as ``lift`` is tracing: what is demanded of it is checked in each call then.
+
+    >>> x, demand = Value(2.0), Demand("x", "is {}, and should be positive", 0.0, math.inf)
+    >>> with tracing([x]):
+    ...     demanded(x, demand), demanded(Value(3.0), demand)
+    (True, False)
+    """
+    if not is_traced(node):
+        return False
+    trace = active_trace()
+    assert trace is not None
+    assert isinstance(node, Value)
+    trace.demands.append((node, demand))
+    return True
 
 
 def is_recording() -> bool:

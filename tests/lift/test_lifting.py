@@ -965,7 +965,7 @@ def test_indices_out_of_range_raise_as_the_function_does(engine):
     lifted = lift(lambda i, table: tg.lookup(list(table), i), engine=engine)
     table = np.array([1.0, 2.0, 3.0])
     assert [lifted(i, table) for i in (0, 2, -1)] == [1.0, 3.0, 3.0]
-    with pytest.raises(IndexError, match="index 3 of i is out of range for 3 items"):
+    with pytest.raises(IndexError, match=r"index 3 is out of range for 3 items \(i\)"):
         lifted(3, table)
     with pytest.raises(TypeError, match="whole number"):
         lifted(1.5, table)

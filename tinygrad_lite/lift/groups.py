@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite.modes import Demand
+
 Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 
@@ -167,11 +169,14 @@ class Groups:
         groups: The statements. A group's number is its place in this list.
         inputs: The numbers of the input groups, in the order of the arguments' arrays.
         outputs: The results.
+        demands: Numbers of which the function demands something, and what that is, where no statement says so
+            (:mod:`tinygrad_lite.lift.demands`).
     """
 
     groups: list[Group] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+    demands: list[tuple[Output, Demand]] = field(default_factory=list)
 
 
 def all_of(number: int, axes: int) -> Ref:

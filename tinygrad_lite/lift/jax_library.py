@@ -37,3 +37,8 @@ def _enable_x64() -> Callable[[bool], AbstractContextManager[None]]:
     if found is None:  # before JAX 0.8; jax.experimental has it no more since 0.10
         found = importlib.import_module("jax.experimental").enable_x64
     return found
+
+
+def is_traced_by_jax(array: Any) -> bool:
+    """Whether it is JAX's stand-in for an array, whose numbers are not known yet."""
+    return isinstance(array, library().core.Tracer)

@@ -20,6 +20,7 @@ from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift import engines, proof, rounding, tidying
 from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, merged, take_apart
 from tinygrad_lite.lift.canonical import canonical
+from tinygrad_lite.lift.demands import Demanded, UnforeseenError
 from tinygrad_lite.lift.grouping import grouped
 from tinygrad_lite.lift.groups import Group, Groups, Output
 from tinygrad_lite.lift.naming import name_groups
@@ -158,12 +159,15 @@ class Lifted:
                 )
             return self._f(*args, **kwargs)
         last = self._last
-        if last is not None and not kwargs and last.is_current():
-            found = last.quickly(args)
-            if found is not NotImplemented:
-                return found
-        arguments = self._taken(args, kwargs)
-        return self._program(arguments).run_on(arguments)
+        try:
+            if last is not None and not kwargs and last.is_current():
+                found = last.quickly(args)
+                if found is not NotImplemented:
+                    return found
+            arguments = self._taken(args, kwargs)
+            return self._program(arguments).run_on(arguments)
+        except UnforeseenError:
+            return self._made_anew(self._taken(args, kwargs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -238,6 +242,16 @@ class Lifted:
         self._last = program
         return program
 
+    def _made_anew(self, arguments: Arguments) -> Any:
+        """The results of a program that takes the place of the last one, which was made from too plain an example."""
+        before, self._last = self._last, None
+        for key in [key for key, program in self.programs.items() if program is before]:
+            del self.programs[key]
+        try:
+            return self._program(arguments).run_on(arguments)
+        finally:
+            self._last = self._last or before
+
     def _advise(self, arguments: Arguments, seen: Seen) -> None:
         """Says once that numbers which change from call to call are better given as arguments."""
         alike = [program for (signature, _), program in self.programs.items() if signature == arguments.signature]
@@ -258,20 +272,23 @@ class Lifted:
         watch = _Watch()
         with _without_collector():
             with watch("trace"):
-                leaves, results = self._traced(arguments)
+                leaves, results, demanded = self._traced(arguments)
+            count = sum(map(len, results.nodes))
             with watch("flatten"):
-                graph = graph_of(results.forgotten())
+                graph = graph_of([*results.forgotten(), *demanded.forgotten()])
             inputs, groups, unit, place = self._inputs(arguments, leaves, graph)
             _mark_constants(graph, unit)
+            demanded.arrange(graph, count, unit)
         with watch("canonical"):
             simple = canonical(graph)
         with watch("groups"):
-            shapes = [shape or () for shape in results.shapes]
+            shapes = [*[shape or () for shape in results.shapes], *demanded.shapes]
             grouping = grouped(simple, groups, unit, place, shapes)
             program = grouping.program
         with watch("results"):
             refs = grouping.results()
-            program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=True)]
+            program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=False)]
+            program.demands = demanded.found(program, refs[len(program.outputs) :])
             if arguments.samples is not None:
                 tidying.reduce_samples(program, self._reduce)
             tidying.share_constants(program)
@@ -285,8 +302,8 @@ class Lifted:
             report.difference = self._prove(made, arguments)
         return made
 
-    def _traced(self, arguments: Arguments) -> tuple[list[list[Value]], Results]:
-        """The leaves of each unit, and what the function gives on them."""
+    def _traced(self, arguments: Arguments) -> tuple[list[list[Value]], Results, Demanded]:
+        """The leaves of each unit, what the function gives on them, and what it demands of its numbers."""
         STATE.clock += 1  # what the function makes from here on is newer than all that was there before
         leaves: list[list[Value]] = []
         stand_ins: list[Any] = []
@@ -298,8 +315,9 @@ class Lifted:
         args, kwargs = arguments.rebuilt(iter(stand_ins))
         inputs = [node for nodes in leaves for node in nodes]
         frozen = [node for node in inputs if not node.requires_grad]
+        trace = tracing(inputs, STATE.clock)
         try:
-            with tracing(inputs, STATE.clock), recording_derivatives(frozen):
+            with trace, recording_derivatives(frozen):
                 found = self._f(*args, **kwargs)
         except TypeError as error:
             if "Value" not in str(error) or "integer" not in str(error):
@@ -312,7 +330,7 @@ class Lifted:
                 "lookup(table, v) takes v as an index. If it comes from an argument that is a setting, not data, keep "
                 'that one as a number: lift(f, static=("n",)).'
             ) from error
-        return leaves, take_apart_results(found, self._name)
+        return leaves, take_apart_results(found, self._name), Demanded(trace.inside.demands)
 
     def _inputs(
         self, arguments: Arguments, leaves: list[list[Value]], graph: Graph

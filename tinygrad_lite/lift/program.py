@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift import engines
 from tinygrad_lite.lift.arguments import Arguments, Signature, take_apart
+from tinygrad_lite.lift.demands import Demands
 from tinygrad_lite.lift.groups import Group, Groups
+from tinygrad_lite.lift.jax_library import is_traced_by_jax, library
 from tinygrad_lite.lift.quick_arguments import Reader, reader_of
-from tinygrad_lite.lift.reductions import LOOKUP
 from tinygrad_lite.lift.results import builder_of
 from tinygrad_lite.lift.surroundings import Seen, Surroundings
 
@@ -95,8 +96,9 @@ class Program:
         self._report = report
         self._run: Run | None = None
         self._run_given: Run | None = None
-        self._lookups: list[_Lookup] | None = None
+        self._demands: Demands | None = None
         self._read: Callable[[Sequence[Any]], list[Any] | None] | None = None
+        self._axes: list[int | None] = []
         self._build: Callable[[Sequence[Any]], Any] | None = None
         self._source: str | None = None
         self._watch: Watch | None = None
@@ -169,14 +171,15 @@ class Program:
     def quickly(self, args: Sequence[Any]) -> Any:
         """The results for plain arrays of the right shapes; NotImplemented for arguments that take a closer look."""
         if self._read is None:
-            self._read, axes = self.inputs.reader(as_given=self.engine == "jax")
+            self._read, self._axes = self.inputs.reader(as_given=self.engine == "jax")
             if self.engine == "jax":  # which moves the axes in the code that it compiles
-                self._run_given = engines.build(self.engine, self._groups, {**self.options, "axes": axes})
+                options = {**self.options, "axes": self._axes}
+                self._run_given = engines.build(self.engine, self.demanding_groups, options)
         arrays = self._read(args)
         if arrays is None:
             return NotImplemented
         if self._run_given is not None:
-            return self._built(self._run_given(arrays))
+            return self._run_on_jax(self._run_given, arrays, self._axes)
         return self.run_arrays(arrays)
 
     def run_on(self, arguments: Arguments) -> Any:
@@ -185,25 +188,81 @@ class Program:
 
     def run_arrays(self, arrays: list[Floats]) -> Any:
         """The results for an array for each input group, in the structure of the function's results."""
-        if self.check and self.engine != "jax":
-            if self._lookups is None:
-                self._lookups = list(_lookups(self._groups))
-            for lookup in self._lookups:
-                lookup.check(arrays)
-        checked = getattr(self._run, "checked", None)
-        if checked is not None and self.check:
-            found, is_finite = checked(arrays)
-        else:
-            found, is_finite = self.run(arrays), not self.check
+        run, demands = self._run or self._prepared(), self.demands
+        if self.engine == "jax":
+            return self._run_on_jax(run, arrays, None)
+        if demands:
+            demands.check_arguments(arrays)
+        checked = getattr(run, "checked", None)
+        found, is_finite = checked(arrays) if checked is not None and self.check else (run(arrays), not self.check)
+        if demands.outputs:
+            found = self._without_demanded(found)
         if not is_finite:
             self._check(arrays, found)
         return self._built(found)
 
     def run(self, arrays: list[Floats]) -> list[Floats]:
-        """The engine's function: an array for each input group, an array for each result."""
-        if self._run is None:
-            self._run = engines.build(self.engine, self._groups, self.options)
-        return self._run(arrays)
+        """The engine's function: an array for each input group, an array for each result. Nothing is checked."""
+        run = self._run or self._prepared()
+        return run(arrays)[: len(self._groups.outputs)]
+
+    def run_as_demanded(self, arrays: list[Floats], known: Collection[int] = ()) -> list[Floats] | None:
+        """As :meth:`run`; None where a number is not as the function demands.
+
+        Args:
+            arrays: Of the input groups.
+            known: The places of arrays that were looked at before.
+        """
+        run, demands = self._run or self._prepared(), self.demands
+        try:
+            demands.check_arguments(arrays, known=known)
+            found = run(arrays)
+            return self._without_demanded(found) if demands.outputs else found
+        except (ArithmeticError, IndexError, TypeError, ValueError):
+            return None
+
+    @property
+    def demands(self) -> Demands:
+        """What the function demands of numbers: each call looks at them."""
+        if self._demands is None:
+            self._demands = Demands(self._groups, self.name)
+        return self._demands
+
+    @property
+    def demanding_groups(self) -> Groups:
+        """The groups, with the numbers of which something is demanded as further results, the last."""
+        return replace(self._groups, outputs=[*self._groups.outputs, *self.demands.outputs])
+
+    def _prepared(self) -> Run:
+        self._run = engines.build(self.engine, self.demanding_groups, self.options)
+        return self._run
+
+    def _without_demanded(self, found: list[Any]) -> list[Any]:
+        """The function's own results, after a look at the others."""
+        count = len(self._groups.outputs)
+        self.demands.check_computed(found[count:])
+        return found[:count]
+
+    def _run_on_jax(self, run: Any, arrays: list[Any], axes: Sequence[int | None] | None) -> Any:
+        """The results, where nothing is looked at but what is demanded of numbers."""
+        if not self.demands:
+            return self._built(run(arrays))
+        if any(is_traced_by_jax(array) for array in arrays):
+            return self._built(self._nan_unless_as_demanded(run, arrays, axes))
+        self.demands.check_arguments(arrays, axes)
+        return self._built(self._without_demanded(run(arrays)))
+
+    def _nan_unless_as_demanded(self, run: Any, arrays: list[Any], axes: Sequence[int | None] | None) -> list[Any]:
+        """The results where JAX traces, and nothing can be raised."""
+        numpy = library().numpy
+        found = run(arrays)
+        count = len(self._groups.outputs)
+        last = [
+            array if axis is None else numpy.moveaxis(array, axis, -1)
+            for array, axis in zip(arrays, axes or [None] * len(arrays), strict=True)
+        ]
+        fine = self.demands.hold(numpy, last, found[count:])
+        return [numpy.where(fine, array, numpy.nan) for array in found[:count]]
 
     def run_to_prove(self, arrays: list[Floats]) -> list[Floats]:
         """The same in float64 on one device: narrow formats differ by their rounding, and devices share samples."""
@@ -256,7 +315,7 @@ class Program:
     def __getstate__(self) -> dict[str, Any]:
         from tinygrad_lite.lift.storage import made_portable
 
-        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build", "_lookups", "_watch"))
+        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build", "_demands", "_watch"))
         return {**self.__dict__, **made_anew, "inputs": made_portable(self.inputs)}
 
 
@@ -305,43 +364,6 @@ class Watch:
                 "(A program that was saved and loaded has the numbers with which it was saved.)"
             )
         program.watch(self.surroundings, self.code, seen)
-
-
-@dataclass(frozen=True, eq=False)
-class _Lookup:
-    """Indices among the inputs: engines take them modulo the size of the table, where the function raises."""
-
-    place: int
-    read: tuple[Any, ...]
-    size: int
-    path: str
-
-    def check(self, arrays: Sequence[Floats]) -> None:
-        """Raises as the function does."""
-        index = arrays[self.place][self.read]
-        if not index.size:
-            return
-        low, high = float(index.min()), float(index.max())
-        if not (low >= -self.size and high < self.size):
-            wrong = high if high >= self.size else low
-            raise IndexError(f"index {wrong:g} of {self.path} is out of range for {self.size} items")
-        if (index != np.rint(index)).any():
-            raise TypeError(f"an index must be a whole number, and {self.path} has others")
-
-
-def _lookups(program: Groups) -> Iterator[_Lookup]:
-    """Those of a program whose index is an input."""
-    for group in program.groups:
-        if group.op == LOOKUP and program.groups[group.operands[-1].group].kind == "input":
-            ref = group.operands[-1]
-            source = program.groups[ref.group]
-            grid: Any = np.indices(group.shape, sparse=True)
-            read = tuple([np.broadcast_to(np.asarray(index.at(grid)), group.shape) for index in ref.index])
-            if ref.flat:
-                read = tuple(np.unravel_index(read[0], source.shape))
-            yield _Lookup(
-                program.inputs.index(ref.group), read, group.terms[0].reduced[0], source.path or "an argument"
-            )
 
 
 @dataclass(eq=False)

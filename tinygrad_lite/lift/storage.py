@@ -41,7 +41,7 @@ from tinygrad_lite.lift.stored_groups import Fields, printable, read, written
 from tinygrad_lite.lift.validity import check_groups
 
 FORMAT: Final = "tinygrad-lite program"
-VERSION: Final = "1"
+VERSION: Final = "2"
 
 #: A grid, reduced axes included, may have so many elements, or a multiple of what the file and the arguments have: an
 #: element is an edge of the scalar graph, each node of the graph is 4 bytes of the file, and no usual graph has more

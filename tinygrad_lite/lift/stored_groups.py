@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.modes import Demand
 
 _Arrays = dict[str, NDArray[Any]]
 _T = TypeVar("_T")
@@ -37,15 +38,22 @@ def written(program: Groups) -> tuple[dict[str, Any], _Arrays]:
     """
     arrays: _Arrays = {}
     groups = [_written_group(group, str(number), arrays) for number, group in enumerate(program.groups)]
-    outputs = [
-        {
-            "shape": None if output.shape is None else _plain(output.shape),
-            "ref": _written_ref(output.ref, f"result.{place}", arrays),
-            "batched": bool(output.batched),
-        }
-        for place, output in enumerate(program.outputs)
-    ]
-    return {"groups": groups, "inputs": _plain(program.inputs), "outputs": outputs}, arrays
+    outputs = [_written_output(output, f"result.{place}", arrays) for place, output in enumerate(program.outputs)]
+    structure = {"groups": groups, "inputs": _plain(program.inputs), "outputs": outputs}
+    if program.demands:
+        structure["demands"] = [
+            _written_output(output, f"demand.{place}", arrays) | demand._asdict()
+            for place, (output, demand) in enumerate(program.demands)
+        ]
+    return structure, arrays
+
+
+def _written_output(output: Output, name: str, arrays: _Arrays) -> dict[str, Any]:
+    return {
+        "shape": None if output.shape is None else _plain(output.shape),
+        "ref": _written_ref(output.ref, name, arrays),
+        "batched": bool(output.batched),
+    }
 
 
 def _written_group(group: Group, name: str, arrays: _Arrays) -> dict[str, Any]:
@@ -110,8 +118,12 @@ def read(given: Any, arrays: _Arrays) -> Groups:
     """
     fields = Fields(given, "the program")
     groups = [_read_group(item, number, arrays) for number, item in enumerate(fields.items("groups"))]
-    outputs = [_read_output(item, place, arrays) for place, item in enumerate(fields.items("outputs"))]
-    return Groups(groups, list(fields.integers("inputs")), outputs)
+    outputs = [_read_output(item, f"result.{place}", arrays) for place, item in enumerate(fields.items("outputs"))]
+    demands = [
+        (_read_output(item, f"demand.{place}", arrays), _read_demand(Fields(item, f"demand {place}")))
+        for place, item in enumerate(fields.items("demands", ()))
+    ]
+    return Groups(groups, list(fields.integers("inputs")), outputs, demands)
 
 
 def _read_group(given: Any, number: int, arrays: _Arrays) -> Group:
@@ -154,10 +166,19 @@ def _read_term(fields: Fields, name: str, place: int, before: int, arrays: _Arra
     )
 
 
-def _read_output(given: Any, place: int, arrays: _Arrays) -> Output:
-    fields = Fields(given, f"result {place}")
+def _read_output(given: Any, name: str, arrays: _Arrays) -> Output:
+    fields = Fields(given, name.replace(".", " "))
     shape = fields.integers("shape") if fields.has("shape") else None
-    return Output(shape, _read_ref(fields.get("ref"), f"result.{place}", arrays), fields.flag("batched"))
+    return Output(shape, _read_ref(fields.get("ref"), name, arrays), fields.flag("batched"))
+
+
+def _read_demand(fields: Fields) -> Demand:
+    what, said = printable(fields.text("what")), printable(fields.text("said"))
+    low, high, step = fields.number("low"), fields.number("high"), fields.number("step")
+    error = fields.text("error")
+    if error not in ("IndexError", "ValueError", "index_of") or not (low <= high and step >= 0.0):
+        raise LiftError("it is damaged: it demands what no number is")
+    return Demand(what, said, low, high, step, error, fields.number("other"))
 
 
 def _read_ref(given: Any, name: str, arrays: _Arrays) -> Ref:

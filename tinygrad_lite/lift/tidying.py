@@ -133,7 +133,7 @@ def _is_copy(program: Groups, group: Group) -> bool:
 def orient(program: Groups) -> None:
     """Gives groups that one result alone reads the axes of that result."""
     readers = _readers(program)
-    for output in program.outputs:
+    for output in (*program.outputs, *[output for output, _ in program.demands]):
         readers[output.ref.group] += 1
     for place, output in enumerate(program.outputs):
         group = program.groups[output.ref.group]
@@ -192,7 +192,7 @@ def _index_with_axes(index: Index, number: dict[int, int]) -> Index:
 def drop_unread(program: Groups) -> None:
     """Leaves out the groups on which no result depends; inputs stay."""
     read = [False] * len(program.groups)
-    for output in program.outputs:
+    for output in (*program.outputs, *[output for output, _ in program.demands]):
         read[output.ref.group] = True
     for number in range(len(program.groups) - 1, -1, -1):
         if read[number]:
@@ -215,3 +215,6 @@ def _renumber(program: Groups, number: list[int]) -> None:
         group.operands = renumbered(group.operands)
         group.terms = tuple([replace(term, factors=renumbered(term.factors)) for term in group.terms])
     program.outputs = [replace(output, ref=renumbered((output.ref,))[0]) for output in program.outputs]
+    program.demands = [
+        (replace(output, ref=renumbered((output.ref,))[0]), demand) for output, demand in program.demands
+    ]

@@ -45,7 +45,11 @@ def check_groups(program: Groups, largest: int) -> None:
         _refuse(f"its inputs are said to be {program.inputs}, and the input groups are {inputs}")
     for place, output in enumerate(program.outputs):
         _Check(program, len(program.groups), f"result {place}", largest).output(output)
-    together = sum(math.prod(output.shape or ()) for output in program.outputs)
+    for place, (output, _) in enumerate(program.demands):
+        _Check(program, len(program.groups), f"demand {place}", largest).output(output)
+    together = sum(
+        math.prod(output.shape or ()) for output in (*program.outputs, *[output for output, _ in program.demands])
+    )
     if together > largest:
         _refuse(f"its results have {together:,} elements together, more than the {largest:,} that are allowed for")
 
