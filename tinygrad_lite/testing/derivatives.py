@@ -17,8 +17,9 @@ import numpy as np
 from mpmath import mpf
 from numpy.typing import NDArray
 
-from tinygrad_lite.testing.differences import Precision, Samples, judge, sample
+from tinygrad_lite.testing.differences import Precision, Samples, is_flat, judge, sample
 from tinygrad_lite.testing.formats import FEW, InDouble, in_double, rounding
+from tinygrad_lite.testing.formula_truth import FormulaTruth
 from tinygrad_lite.testing.handwritten import Block, Handwritten
 from tinygrad_lite.testing.oracles import complex_step, forward_mode, mpmath_derivative
 from tinygrad_lite.testing.points import shrunk
@@ -41,6 +42,8 @@ _DRAWN = 24
 _DIRECTIONS = 4
 #: What cannot be told from a derivative that is off by this much, relative, is undecided.
 _RESOLUTION = 1e-3
+#: What is less than this part of the slopes around is 0 there, as the derivative is where it changes its sign.
+_NEARBY = 2.0**-33
 
 
 def check_derivative(
@@ -113,6 +116,7 @@ class _Check:
         self.rule = rule
         self.exact = exact
         self.seed = seed
+        self.truth = FormulaTruth(rule.f, lambda f, numbers: rule.numbers(f(*self._with(numbers))), rule.values, seed)
 
     def report(self, point: Array) -> Report:
         """All findings at that point, or, of many, those on a sample and on random directions."""
@@ -232,9 +236,14 @@ class _Check:
         difference = judge(samples)
         estimate, reason = difference, ""
         others: list[Estimate] = []
-        if self.exact is not None or full or difference.kind is Verdict.UNDECIDED:
+        true = self.truth.estimate(point, row, column) if self.exact is None else None
+        if true is not None and _agree(difference, true):
+            estimate = true
+        elif self.exact is not None or full or difference.kind is Verdict.UNDECIDED:
             others = self._opinions(point, row, column)
             estimate, reason = _decisive(difference, others)
+        if full and estimate is true:
+            others = self._opinions(point, row, column)
         sizes = [np.abs(block.entries) for block in blocks]
         largest = max(float(np.max(size, initial=0.0, where=np.isfinite(size))) for size in sizes)
         # A term of a sum that cancels leaves a rounding of its own size.
@@ -242,7 +251,15 @@ class _Check:
         slack = self._slack * abs(got) + FEW * (epsilon * largest + smallest) if math.isfinite(got) else 0.0
         scale = max(largest, abs(float(samples.value)) / max(abs(point[column]), 1.0))
         least = max(math.sqrt(self.rule.epsilon.epsilon) * scale, 1e-300) if math.isfinite(scale) else 0.0
-        verdict, low, high, why = judged(got, estimate, slack, least)
+        if estimate is true:
+            found = self._judged_by_truth(got, true, difference, slack, blocks[leaf])
+        else:
+            unseen = 0.0 if blocks[leaf].elementwise or blocks[leaf].entries.size == 1 else FEW * epsilon * largest
+            found = judged(got, estimate, slack, least, unseen)
+        verdict, low, high, why = found
+        flat = verdict is Verdict.CORRECT and estimate is difference and got == 0.0 == estimate.around
+        if flat and not self._is_flat(point, row, column):
+            verdict, why = Verdict.UNDECIDED, below(estimate.error, got)
         if verdict is Verdict.UNDECIDED and self.rule.epsilon.epsilon > 1e-10:
             why += ", or check it in float64, which f or df does not follow here"
         off = abs(got - estimate.value)
@@ -262,6 +279,35 @@ class _Check:
             "; ".join(filter(None, [why, reason])), [o for o in [difference, *others] if o is not estimate],
             epsilon, row, column,
         )  # fmt: skip
+
+    def _judged_by_truth(
+        self, got: float, true: Estimate, difference: Estimate, slack: float, block: Block
+    ) -> tuple[Verdict, float, float, str]:
+        """The verdict where 60 digits tell the derivative: what the rounding of f's values hides is seen as well."""
+        epsilon, smallest = self._precision
+        sizes = np.abs(block.entries)
+        largest = abs(got) if block.elementwise else float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+        own = self._slack * abs(got) + FEW * (epsilon * largest + smallest) if math.isfinite(got) else 0.0
+        found = judged(got, true, own, math.inf)
+        if found[0] is not Verdict.WRONG or true.kind is not Verdict.CORRECT or difference.kind is not Verdict.CORRECT:
+            return found
+        off = abs(got - true.value)
+        if off <= 2.0 * difference.error + slack:  # rounding may explain it, in a formula that cancels
+            if off <= _RESOLUTION * abs(true.value):
+                return Verdict.CORRECT, *found[1:3], f"df loses digits here: it is off by {off:.1e}"
+            return *found[:3], "df has lost its digits here, as a formula does that cancels: write it in another form"
+        return found
+
+    def _is_flat(self, point: Array, row: int, column: int) -> bool:
+        """Whether f is constant around the point, and not only to rounding."""
+        leaf = self.rule.leaves[self.rule.where(column)[0]]
+
+        def at(number: float) -> float:
+            moved = point.copy()
+            moved[column] = leaf.nearest(number)
+            return float(self.rule.values(moved)[row])
+
+        return is_flat(at, float(point[column]), self.rule.precision)
 
     @property
     def _precision(self) -> Precision:
@@ -290,7 +336,7 @@ class _Check:
         def along(number: Any) -> Any:
             kind = mpf if isinstance(number, mpf) else float
             numbers = [number if i == column else kind(x) for i, x in enumerate(point.tolist())]
-            return self.rule.number(function(*self._with(numbers)), row)
+            return self.rule.numbers(function(*self._with(numbers)))[row]
 
         return along
 
@@ -360,6 +406,11 @@ def _is_constant(samples: Samples) -> bool:
     return bool(np.all((samples.values == samples.value) | np.isnan(samples.values)))
 
 
+def _agree(difference: Estimate, true: Estimate) -> bool:
+    """Whether finite differences do not contradict what 60 digits say."""
+    return difference.kind is Verdict.UNDECIDED or (difference.kind is true.kind and _same(difference, true))
+
+
 def _decisive(difference: Estimate, others: list[Estimate]) -> tuple[Estimate, str]:
     """The estimate to go by: the most exact one that finite differences do not contradict."""
     for other in others:
@@ -379,7 +430,17 @@ def _same(difference: Estimate, other: Estimate) -> bool:
     return all(x == y or abs(x - y) <= 4.0 * (difference.error + other.error) for x, y in known)
 
 
-def judged(got: float, estimate: Estimate, slack: float, least: float) -> tuple[Verdict, float, float, str]:
+def below(error: float, got: float) -> str:
+    """That a derivative is too small to be told from 0."""
+    return (
+        f"undecided below {error:.1e}: f's values cannot tell {got!r} from other numbers of that size; give "
+        "exact=, f written with mpmath, to find out"
+    )
+
+
+def judged(
+    got: float, estimate: Estimate, slack: float, least: float, unseen: float = 0.0
+) -> tuple[Verdict, float, float, str]:
     """The verdict, the least and the greatest derivative that is right, and the reason.
 
     Args:
@@ -387,6 +448,7 @@ def judged(got: float, estimate: Estimate, slack: float, least: float) -> tuple[
         estimate: What it should be.
         slack: By how much its own rounding may have moved it.
         least: An error of the estimate that is as good as none.
+        unseen: A size that is 0 beside the other derivatives.
     """
     kind, value = estimate.kind, estimate.value
     if kind in (Verdict.NON_FINITE, Verdict.UNDECIDED):
@@ -405,7 +467,11 @@ def judged(got: float, estimate: Estimate, slack: float, least: float) -> tuple[
         return Verdict.WRONG, low, high, ""
     if kind is not Verdict.CORRECT:
         return kind, low, high, estimate.note
-    if estimate.error > max(_RESOLUTION * max(abs(value), abs(got)), least):
+    flat = got == 0.0 == estimate.around  # to be asked is_flat
+    if estimate.error > max(abs(value), abs(got), _NEARBY * estimate.around, unseen, 1e-300) and not flat:
+        return Verdict.UNDECIDED, low, high, below(estimate.error, got)
+    nearby = _NEARBY * estimate.around if math.isfinite(estimate.around) else 0.0
+    if estimate.error > max(_RESOLUTION * max(abs(value), abs(got)), least, nearby):
         why = f"f's values tell the derivative as {value:.6g} ± {estimate.error:.1e} only"
         return Verdict.UNDECIDED, low, high, f"{why}; give exact=, f written with mpmath, to find out"
     return kind, low, high, ""

@@ -226,7 +226,9 @@ def judge(samples: Samples) -> Estimate:
             estimate = _undecided("f changes at random from one number to the next")
         else:
             estimate = _rounded(samples, left, right) or _inside(samples, left, right)
-        return _undecided(f"only {_range(estimate)} can be told") if _vague(samples, estimate) else estimate
+        if _vague(samples, estimate):
+            return _undecided(f"only {_range(estimate)} can be told")
+        return replace(estimate, around=_steepness(samples, estimate.step))
 
 
 def _random(samples: Samples) -> bool:
@@ -250,6 +252,40 @@ def _vague(samples: Samples, estimate: Estimate) -> bool:
     relative = float(np.nanmax(np.abs(around[row])) / max(samples.magnitude, 1.0))
     coarsest = math.sqrt(samples.precision.epsilon) / 8.0
     return estimate.error > max(1e-2 * slope, 1e-4 * large, coarsest * relative, 1e-300)
+
+
+def _steepness(samples: Samples, step: float) -> float:
+    """How steep f is around the point, on the scale of a step; inf for no step."""
+    return (
+        math.inf if math.isnan(step) else float(np.nanmax(np.ptp(samples.values[samples.steps == step], axis=1)) / step)
+    )
+
+
+def is_flat(function: Callable[[float], float], x: float, precision: Precision = DOUBLE) -> bool:
+    """Whether a function that is constant around x is so indeed, or only as its change is less than its rounding.
+
+    Either it is the same far away as well, or it ends to be constant with an edge, as a clamp does. What saturates
+    leaves its limit as slowly as it comes to it.
+
+    >>> is_flat(lambda x: min(x, 1.0), 5.0), is_flat(math.tanh, 50.0), is_flat(lambda x: 3.0, 5.0)
+    (True, False, True)
+    """
+    here = function(x)
+    if here == 0.0:  # floats have no trouble to tell what is near to 0
+        return True
+    size = max(abs(x), 1.0)
+    far = [x + sign * size * step for step in (1.0, 2.5, 8.0, 60.0) for sign in (-1.0, 1.0)]
+    other = next((y for y in far if function(y) != here and not math.isnan(function(y))), None)
+    if other is None:
+        return True
+    inside = x
+    for _ in range(60):
+        middle = (inside + other) / 2.0
+        if function(middle) == here:
+            inside = middle
+        else:
+            other = middle
+    return abs(function(other + 1e-4 * (other - x)) - here) > 1e3 * precision.epsilon * abs(here)
 
 
 def _range(estimate: Estimate) -> str:
@@ -326,7 +362,7 @@ def _at_edge(left: _Side, right: _Side) -> Estimate:
 
 
 def _smooth(claim: Claim) -> Estimate:
-    return Estimate(claim.value, claim.error, ORACLE, note=f"step {claim.step:.1e}")
+    return Estimate(claim.value, claim.error, ORACLE, note=f"step {claim.step:.1e}", step=claim.step)
 
 
 def _kink(left: Claim, right: Claim, note: str) -> Estimate:

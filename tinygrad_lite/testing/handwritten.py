@@ -263,11 +263,15 @@ class Handwritten:
     def _output(self, row: int) -> Output:
         return next(output for output in reversed(self.outputs) if output.start <= row)
 
-    def number(self, result: Any, row: int) -> Any:
-        """A number of a result of f, of whatever kind it is."""
-        output = self._output(row)
-        part = parts_like(result, self._pattern, f"the result of {self.name}", _FIRST)[self.outputs.index(output)][1]
-        return part if output.shape == () else np.asarray(part, dtype=object).ravel()[row - output.start]
+    def numbers(self, result: Any) -> list[Any]:
+        """The numbers of a result of f, of whatever kind they are."""
+        found: list[Any] = []
+        for (_, part), output in zip(self._parts(result), self.outputs, strict=True):
+            found += [part] if output.shape == () else list(np.asarray(part, dtype=object).ravel())
+        return found
+
+    def _parts(self, result: Any) -> list[tuple[str, Any]]:
+        return parts_like(result, self._pattern, f"the result of {self.name}", _FIRST)
 
     def arguments_text(self, point: Array) -> str:
         """The arguments as code."""

@@ -50,6 +50,8 @@ class Estimate:
         right: The derivative from above.
         kind: CORRECT where the function is smooth there; KINK, JUMP, DOMAIN_EDGE, NON_FINITE or UNDECIDED where not.
         note: What else there is to say: why undecided, at which steps.
+        step: With which step, for differences.
+        around: How steep the function is on the scale of that step around the point; inf where that is not known.
     """
 
     value: float
@@ -59,6 +61,8 @@ class Estimate:
     right: float = math.nan
     kind: Verdict = Verdict.CORRECT
     note: str = ""
+    step: float = math.nan
+    around: float = math.inf
 
     def __str__(self) -> str:
         if self.kind in (Verdict.KINK, Verdict.JUMP):

@@ -1,0 +1,130 @@
+"""The true derivatives of a function that anybody wrote, if it records a graph when it is run on Values.
+
+What it records is differentiated in 60 digits (:mod:`.truth`), so that derivatives are decided that are lost in the
+rounding of the function's values: of tanh at 20, where floats are 1.0 all around.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from mpmath import mpf
+from numpy.typing import NDArray
+
+from tinygrad_lite.modes import recording
+from tinygrad_lite.testing.on_values import on_values
+from tinygrad_lite.testing.program import Program
+from tinygrad_lite.testing.truth import Reference
+from tinygrad_lite.testing.verdicts import Estimate, Verdict
+from tinygrad_lite.value import Value
+
+Array = NDArray[np.float64]
+
+ORACLE = "mpmath, 60 digits"
+#: Longer programs take too long in 60 digits.
+_LONGEST = 1000
+#: By how much what was recorded may differ from f's floats, relative: they may be summed in another order.
+_SAME = 1e-9
+
+
+class FormulaTruth:
+    """The derivatives of a function at a point, from what it records there and a few floats to either side.
+
+    Args:
+        f: The function.
+        call: Calls a function like f with these numbers in its arguments, and gives the numbers in its result.
+        values: What f gives for floats.
+        seed: Of the noise that tells what rounding may explain.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        call: Callable[[Callable[..., Any], list[Any]], list[Any]],
+        values: Callable[[Array], Array],
+        seed: int,
+    ) -> None:
+        self._f = on_values(f)
+        self._call = call
+        self._values = values
+        self._seed = seed
+        self._hopeless = False
+        self._known: dict[bytes, Program | None] = {}
+        self._references: dict[tuple[bytes, int], Reference | None] = {}
+
+    def estimate(self, point: Array, row: int, column: int) -> Estimate | None:
+        """The derivative of a result by an argument; None where 60 digits do not tell.
+
+        That is where nothing is recorded, at jumps and at edges. A branch of Python that turns over at the point makes
+        a kink.
+        """
+        here = self._program(point)
+        if here is None:
+            return None
+        programs = {_branch(here): here}
+        for direction in (-math.inf, math.inf):
+            moved = point.copy()
+            for _ in range(4):
+                moved[column] = math.nextafter(moved[column], direction)
+            program = self._program(moved)
+            if program is None:  # the edge of the domain
+                return None
+            programs.setdefault(_branch(program), program)
+        slopes: list[tuple[float, float, float, Any]] = []
+        largest = 0.0
+        for program in programs.values():
+            reference = self._reference(point, program)
+            if reference is None or reference.jump(((column, 1.0),), row) is not None:
+                return None
+            largest = max(largest, reference.largest)
+            truth = reference.derivatives((((column, 1.0),),))[row]
+            if truth.sides is not None:
+                return None
+            slopes.append((float(truth.low), float(truth.high), float(truth.tolerance), reference.values[row]))
+        low, high = min(slope[0] for slope in slopes), max(slope[1] for slope in slopes)
+        error = max(slope[2] for slope in slopes)
+        values = [slope[3] for slope in slopes]
+        apart = max(values) - min(values) > mpf(2) ** -30 * largest
+        if apart or not (math.isfinite(low) and math.isfinite(high)):
+            return None
+        if high - low <= error:
+            return Estimate(slopes[0][0], error, ORACLE)
+        return Estimate(math.nan, error, ORACLE, low, high, Verdict.KINK, "the slope jumps here")
+
+    def _program(self, point: Array) -> Program | None:
+        """What is recorded at a point, if that is what f computes."""
+        key = point.tobytes()
+        if key not in self._known:
+            self._known[key] = None if self._hopeless else self._recorded(point)
+            self._hopeless = self._hopeless or (len(self._known) == 1 and self._known[key] is None)
+        return self._known[key]
+
+    def _recorded(self, point: Array) -> Program | None:
+        inputs = [Value(x) for x in point.tolist()]
+        try:
+            with recording(), np.errstate(all="ignore"):
+                results = self._call(self._f, inputs)
+                outputs = [y if isinstance(y, Value) else Value(float(y)) for y in results]
+        except Exception:  # whatever f raises: it does not take Values
+            return None
+        there = np.array([y.data for y in outputs])
+        if not np.allclose(there, self._values(point), rtol=_SAME, atol=0.0, equal_nan=False):
+            return None
+        program = Program(outputs, inputs)
+        return program if len(program.steps) <= _LONGEST else None
+
+    def _reference(self, point: Array, program: Program) -> Reference | None:
+        key = point.tobytes(), id(program)  # which _known keeps alive
+        if key not in self._references:
+            try:
+                self._references[key] = Reference(program, point.tolist(), self._seed)
+            except (ArithmeticError, ValueError):
+                self._references[key] = None
+        return self._references[key]
+
+
+def _branch(program: Program) -> tuple[object, ...]:
+    return program.shape, tuple(program.constants().items())
