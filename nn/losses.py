@@ -15,15 +15,16 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from tinygrad_lite.functions import abs, clamp, exp, less, log, log1p, maximum, relu, softplus, where
+from tinygrad_lite.functions import abs, clamp, exp, greater, less, log, log1p, relu, softplus, where
 from tinygrad_lite.modes import Demand, is_traced
 from tinygrad_lite.nn.pairing import REDUCTIONS, Number, check_reduction, each_number
 from tinygrad_lite.nn.shapes import Nest, is_number
 from tinygrad_lite.value import Value, operand
 
-#: The least logarithm of a probability in a loss, as in PyTorch, and that probability.
+#: The least logarithm of a probability in a loss, that probability, and the slope below it: PyTorch's.
 _LEAST_LOG: Final = -100.0
 _LEAST: Final = math.exp(_LEAST_LOG)
+_STEEPEST: Final = 1e12
 
 _SIGN: Final = Demand(
     "target", "is {}, and a label of the hinge loss is -1 or 1; for labels 0 and 1 give 2 * y - 1", -1.0, 1.0, 2.0
@@ -179,7 +180,9 @@ def binary_cross_entropy(input: Nest, target: Nest, weight: Nest = None, *, redu
     """−y log p − (1−y) log(1−p), where the model gives the probability p.
 
     Give the logit to :func:`binary_cross_entropy_with_logits` where there is one: p = σ(z) is 1 in floats from z = 37
-    on, and then it is too late. A logarithm below −100 counts as −100 here, as in PyTorch, and has derivative 0.
+    on, and then it is too late. A logarithm below −100 counts as −100 here and has the derivative 1e12, as in PyTorch:
+    a prediction that is certain and wrong is not left alone. (PyTorch has no steeper one for 1e-12 either, where this one
+    is still 1/p.)
 
     Args:
         input: The probabilities p in [0, 1], as in :func:`mse_loss`.
@@ -315,16 +318,22 @@ def _squared_error(prediction: Value, y: Number) -> Value:
 def _log(p: Value) -> Value:
     """log p, at least −100."""
     if is_traced(p):
-        return log(maximum(p, _LEAST))
-    return log(p) if p.data > _LEAST else log(maximum(p, _LEAST))
+        inside = greater(p, _LEAST)
+        return where(inside, log(where(inside, p, 1.0)), _cut_off(p))
+    return log(p) if p.data > _LEAST else _cut_off(p)
 
 
 def _log_of_rest(p: Value) -> Value:
     """log(1−p), at least −100."""
     if is_traced(p):
         inside = less(p, 1.0)
-        return where(inside, log1p(-where(inside, p, 0.0)), math.log(_LEAST))
-    return log1p(-p) if p.data < 1.0 else log(maximum(1.0 - p, _LEAST))
+        return where(inside, log1p(-where(inside, p, 0.0)), _cut_off(1.0 - p))
+    return log1p(-p) if p.data < 1.0 else _cut_off(1.0 - p)
+
+
+def _cut_off(p: Value) -> Value:
+    """−100 for p ≤ exp(−100), to the last bit, with a slope that leads out of there."""
+    return _STEEPEST * p + _LEAST_LOG
 
 
 def _check_positive(name: str, number: float) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import tinygrad_lite as tg
 from tinygrad_lite import Value, sigmoid, topological_order
 from tinygrad_lite.nn import BCEWithLogitsLoss, binary_cross_entropy_with_logits
 from tinygrad_lite.nn.loss_modules import (
@@ -201,10 +202,32 @@ def test_value_and_gradient_are_those_of_pytorch(name: str, data: st.DataObject,
     expected = theirs(x, tensor(y), reduction=reduction, **{key: tensor(s) for key, s in chosen.items()})
     expected.sum().backward()
     np.testing.assert_allclose([e.data for e in losses], expected.detach().reshape(-1), rtol=1e-12, atol=1e-12)
-    # Where PyTorch has cut off a logarithm at -100, it gives a derivative of ±1e12, and ours is 0.
-    compared = [name != "binary_cross_entropy" or 0.0 < zi.data < 1.0 for zi in z]
-    gradients = np.array([[zi.grad for zi in z], x.grad.tolist()]) * compared
-    np.testing.assert_allclose(*gradients, rtol=1e-12, atol=1e-12)
+    # Where one logarithm is cut off, PyTorch loses the other's slope of 1, and its 1e12 is that of float32.
+    certain = np.array([name == "binary_cross_entropy" and zi.data in (0.0, 1.0) for zi in z])
+    gradients = np.array([[zi.grad for zi in z], x.grad.tolist()])
+    np.testing.assert_allclose(*gradients * ~certain, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(*gradients * certain, rtol=1e-8, atol=np.max(chosen.get("weight", 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("p", "y", "value", "slope"),
+    [
+        (0.0, 1, 100.0, -1e12),
+        (1.0, 0, 100.0, 1e12),
+        (0.0, 0.25, 25.0, 0.75 - 0.25e12),
+        (0.0, 0, 0.0, 1.0),
+        (1.0, 1, 0.0, -1.0),
+    ],
+)
+def test_a_probability_that_is_certain_and_wrong_has_pytorchs_slope(
+    p: float, y: float, value: float, slope: float
+) -> None:
+    x = Value(p)
+    loss = binary_cross_entropy(x, y)
+    loss.backward()
+    assert (loss.data, x.grad) == (value, slope)
+    lifted = tg.lift(tg.value_and_grad(lambda x: binary_cross_entropy(x, y)))
+    assert lifted(p) == (value, slope)
 
 
 @given(p=st.floats(1e-40, 1e-3))
@@ -252,7 +275,9 @@ def test_the_long_way_gives_the_same_while_it_has_digits(z: float, y: float) -> 
 
 @pytest.mark.parametrize(("z", "y"), [(40.0, 0), (1000.0, 0), (-1000.0, 1)])
 def test_the_long_way_fails_where_the_short_one_does_not(z: float, y: int) -> None:
-    assert long_way(z, y) == (100.0, 0.0)  # cut off: wrong, and without a way out
+    loss, slope = long_way(z, y)
+    assert loss == 100.0  # cut off
+    assert abs(slope) < 1e-5  # next to no way out, where the right one is 1
     assert short_way(z, y) == (abs(z), 1.0 if y == 0 else -1.0)
 
 
