@@ -69,7 +69,7 @@ def operator_step(number: Any) -> Callable[[], Any]:
 def mlp_step() -> Callable[[], Any]:
     from tinygrad_lite import nn
 
-    model = nn.MLP(2, [16, 16, 1])
+    model = nn.MLP(2, [16, 16, 1], seed=0)
     points, labels = moons()
     parameters = model.parameters()
 

@@ -26,7 +26,7 @@ LIMITS = {True: 5.0, False: 10.0}
 
 def network(samples: int, hidden: int) -> tuple[MLP, Value]:
     """The loss of an MLP over a batch: one dot node a neuron."""
-    model = MLP(2, [hidden, hidden, 1])
+    model = MLP(2, [hidden, hidden, 1], seed=0)
     logits = [model([math.sin(i), math.cos(i)]) for i in range(samples)]
     loss = binary_cross_entropy_with_logits(logits, [i % 2 for i in range(samples)])
     loss.backward()

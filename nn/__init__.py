@@ -2,7 +2,7 @@
 
 >>> from tinygrad_lite.nn import MLP, SGD, binary_cross_entropy_with_logits, xor
 >>> inputs, targets = xor()
->>> model = MLP(2, [4, 1], activation="tanh")
+>>> model = MLP(2, [4, 1], activation="tanh", seed=0)
 >>> optimizer = SGD(model.parameters(), lr=0.5, momentum=0.9)
 >>> for _ in range(200):
 ...     loss = binary_cross_entropy_with_logits([model(x) for x in inputs], targets)
@@ -44,6 +44,7 @@ from tinygrad_lite.nn.data import blobs, breast_cancer, circles, diabetes, digit
 from tinygrad_lite.nn.diagnostics import GradientReport, LayerReport, gradient_report
 from tinygrad_lite.nn.dropout import Dropout
 from tinygrad_lite.nn.embedding import Embedding
+from tinygrad_lite.nn.generators import seed
 from tinygrad_lite.nn.graphs import Graph, GraphAttention, GraphConv
 from tinygrad_lite.nn.history import History
 from tinygrad_lite.nn.kv_cache import KVCache
@@ -221,6 +222,7 @@ __all__ = [
     "round_parameters_",
     "save",
     "scaled_dot_product_attention",
+    "seed",
     "smooth_l1_loss",
     "spirals",
     "to_torch",

@@ -10,7 +10,8 @@ from typing import Any
 from tinygrad_lite.functions import dot, mean
 from tinygrad_lite.nn.attention_masks import Bias, plus_padding, read_mask
 from tinygrad_lite.nn.dropout import Dropout
-from tinygrad_lite.nn.init import Generator, as_generator, xavier_uniform_, zeros_
+from tinygrad_lite.nn.generators import Generator, as_generator
+from tinygrad_lite.nn.init import xavier_uniform_, zeros_
 from tinygrad_lite.nn.kv_cache import KVCache, Seen
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module, head

@@ -6,7 +6,8 @@ import math
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from tinygrad_lite.nn.init import Generator, as_generator, uniform_
+from tinygrad_lite.nn.generators import Generator, as_generator
+from tinygrad_lite.nn.init import uniform_
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import (
     Axes,

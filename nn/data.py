@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_lite.nn.init import Generator, as_generator
+from tinygrad_lite.nn.generators import Generator, as_generator
 
 #: Points, as lists of numbers, and their classes.
 Points = tuple[list[list[float]], list[int]]

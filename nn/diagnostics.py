@@ -173,7 +173,7 @@ def gradient_report(
         IndexError: There is no such sample.
 
     >>> from tinygrad_lite.nn.losses import mse_loss
-    >>> model = MLP(2, [4, 4, 1])
+    >>> model = MLP(2, [4, 4, 1], seed=0)
     >>> loss = mse_loss([model(x) for x in ([1.0, 2.0], [-1.0, 0.5])], [1.0, 0.0])
     >>> report = gradient_report(model, loss)
     >>> [layer.name for layer in report.layers], report.samples

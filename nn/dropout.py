@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tinygrad_lite.modes import is_tracing
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.hyperparameters import PROPORTION
-from tinygrad_lite.nn.init import Generator, as_generator
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, checked_shape, like, map_numbers, values
 from tinygrad_lite.refusals import refuse

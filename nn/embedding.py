@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_lite.modes import Demand, demanded, is_traced
-from tinygrad_lite.nn.init import Generator, normal_
+from tinygrad_lite.nn.generators import Generator
+from tinygrad_lite.nn.init import normal_
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, check_size, flat, like, map_numbers, parameters_of_shape
 from tinygrad_lite.sequences import lookup

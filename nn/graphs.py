@@ -9,7 +9,8 @@ from typing import Any
 
 from tinygrad_lite.functions import dot, leaky_relu, mean, softmax
 from tinygrad_lite.nn.dropout import Dropout
-from tinygrad_lite.nn.init import Generator, as_generator, xavier_uniform_, zeros_
+from tinygrad_lite.nn.generators import Generator, as_generator
+from tinygrad_lite.nn.init import xavier_uniform_, zeros_
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, parameters_of_shape, shape_of, values
 from tinygrad_lite.trees import is_array

@@ -12,35 +12,17 @@ They work on nests of leaves, such as the ``weight`` of a layer, and write their
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.shapes import flat, shape_of
 from tinygrad_lite.value import Value
 
 _T = TypeVar("_T")
 
-#: What random numbers are drawn from: a generator, the seed of a new one, or None for one that differs at each run.
-Generator = random.Random | int | None
 #: Writes the data of a nest of leaves: ``initializer(nest, generator=generator)``.
 Initializer = Callable[..., Any]
-
-
-def as_generator(generator: Generator) -> random.Random:
-    """The generator itself, or a new one.
-
-    Raises:
-        TypeError: It is something else.
-
-    >>> as_generator(0).random() == random.Random(0).random()
-    True
-    """
-    if isinstance(generator, random.Random):
-        return generator
-    if generator is None or (isinstance(generator, int) and not isinstance(generator, bool)):
-        return random.Random(generator)
-    raise TypeError(f"generator is a random.Random, the int that seeds one, or None, not {generator!r}")
 
 
 def find_initializer(initializer: Initializer | str) -> Initializer:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_lite import functions
-from tinygrad_lite.nn.init import Generator, Initializer, as_generator, find_initializer
+from tinygrad_lite.nn.generators import Generator, as_generator
+from tinygrad_lite.nn.init import Initializer, find_initializer
 from tinygrad_lite.nn.module import Module, head, is_observed
 from tinygrad_lite.nn.shapes import as_object_array, check_size, is_number
 from tinygrad_lite.operation import NARY
@@ -35,7 +36,7 @@ class Neuron(Module):
         activation: The name of any operation of the table that works on one number, such as ``"tanh"``; a function
             from Value to Value; or None.
         generator: What the weights are drawn from: a ``random.Random``, an int that seeds one, or None for a new one,
-            different at each run.
+            different each time unless :func:`tinygrad_lite.nn.seed` or ``random.seed`` was called.
         nonlin: micrograd's name for the choice between relu (True) and None (False).
 
     Attributes:
@@ -185,7 +186,9 @@ class MLP(Module):
         nin: The number of inputs.
         nouts: The number of neurons of each layer, ``[16, 16, 1]``.
         activation: Of all layers but the last, as in :class:`Neuron`.
-        seed: What the weights depend on, and nothing else: two models made with the same arguments are equal.
+        seed: What the weights depend on, and nothing else: two models made with the same arguments are equal. Without
+            it and ``generator`` they differ each time, unless :func:`tinygrad_lite.nn.seed` or ``random.seed`` was
+            called.
         generator: Draw the weights from this instead.
         init: Another initialiser for the weights of each layer, as in :class:`Layer`.
 
@@ -211,7 +214,7 @@ class MLP(Module):
         nin: int,
         nouts: Sequence[int],
         activation: Activation = "relu",
-        seed: int = 0,
+        seed: int | None = None,
         generator: Generator = None,
         *,
         init: Initializer | str | None = None,

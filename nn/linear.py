@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_lite.nn.init import Generator, as_generator, uniform_
+from tinygrad_lite.nn.generators import Generator, as_generator
+from tinygrad_lite.nn.init import uniform_
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, map_vectors, parameters_of_shape, values
 from tinygrad_lite.sequences import dot

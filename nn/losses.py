@@ -181,8 +181,8 @@ def binary_cross_entropy(input: Nest, target: Nest, weight: Nest = None, *, redu
 
     Give the logit to :func:`binary_cross_entropy_with_logits` where there is one: p = σ(z) is 1 in floats from z = 37
     on, and then it is too late. A logarithm below −100 counts as −100 here and has the derivative 1e12, as in PyTorch:
-    a prediction that is certain and wrong is not left alone. (PyTorch has no steeper one for 1e-12 either, where this one
-    is still 1/p.)
+    a prediction that is certain and wrong is not left alone. (From 1e-12 down PyTorch's slope is 1e12 too; ours is 1/p
+    as long as there is a logarithm.)
 
     Args:
         input: The probabilities p in [0, 1], as in :func:`mse_loss`.

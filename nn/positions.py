@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_lite.nn.init import Generator, normal_
+from tinygrad_lite.nn.generators import Generator
+from tinygrad_lite.nn.init import normal_
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import Nest, check_size, checked_shape, like, map_vectors, parameters_of_shape, values
 from tinygrad_lite.value import Value

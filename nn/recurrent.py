@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from tinygrad_lite.nn.dropout import Dropout
-from tinygrad_lite.nn.init import Generator, as_generator
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.recurrent_steps import (
     CellWeights,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tinygrad_lite.nn.init import Generator
+from tinygrad_lite.nn.generators import Generator
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.recurrent_steps import (
     CellWeights,

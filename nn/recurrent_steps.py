@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.functions import dot, relu, sigmoid, tanh
-from tinygrad_lite.nn.init import Generator, as_generator, uniform_
+from tinygrad_lite.nn.generators import Generator, as_generator
+from tinygrad_lite.nn.init import uniform_
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.shapes import Nest, checked_shape, parameters_of_shape, values
 from tinygrad_lite.value import Value, operand

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from tinygrad_lite.functions import dot, softmax
 from tinygrad_lite.nn.attention_masks import Bias, read_mask
 from tinygrad_lite.nn.dropout import Dropout
-from tinygrad_lite.nn.init import Generator
+from tinygrad_lite.nn.generators import Generator
 from tinygrad_lite.nn.shapes import Nest, checked_shape, like, values
 from tinygrad_lite.value import Value, operand
 

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from tinygrad_lite.nn.generators import as_generator
 from tinygrad_lite.nn.hessian_estimates import gauss_newton_bartlett, hutchinson, logit_rows, sampled_label
 from tinygrad_lite.nn.hyperparameters import (
     ABOVE_ZERO,
@@ -48,7 +49,7 @@ class Sophia(Optimizer):
     ) -> None:
         super().__init__(params, defaults)
         self.k: int = POSITIVE_COUNT("k", k)
-        self.generator = generator if isinstance(generator, random.Random) else random.Random(generator)
+        self.generator = as_generator(generator)
         self._steps = 0
         self._due = 0
 

@@ -5,9 +5,9 @@
 >>> from tinygrad_lite.nn.losses import binary_cross_entropy_with_logits
 >>> from tinygrad_lite.nn.metrics import accuracy
 >>> from tinygrad_lite.nn.optimizers import SGD
->>> model = MLP(2, [4, 1], "tanh")
+>>> model = MLP(2, [4, 1], "tanh", seed=0)
 >>> optimizer = SGD(model.parameters(), lr=0.5, momentum=0.9)
->>> history = fit(model, binary_cross_entropy_with_logits, xor(), optimizer, epochs=100, metrics=[accuracy])
+>>> history = fit(model, binary_cross_entropy_with_logits, xor(), optimizer, 100, metrics=[accuracy], generator=0)
 >>> history["accuracy"][-1]
 1.0
 """
@@ -19,8 +19,8 @@ from typing import Any
 
 from tinygrad_lite.nn.batches import as_list, as_numbers, as_samples, batches_of, needs_batches, outputs_of
 from tinygrad_lite.nn.callbacks import as_callbacks
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.history import History
-from tinygrad_lite.nn.init import Generator, as_generator
 from tinygrad_lite.nn.metrics import Metric, Metrics, as_named
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.optimizer import Optimizer
@@ -43,7 +43,7 @@ def fit(
     scheduler_every: str = "epoch",
     shuffle: bool = True,
     drop_last: bool = False,
-    generator: Generator = 0,
+    generator: Generator = None,
     batched: bool | None = None,
     engine: str = "eager",
     clip_grad_norm: float | None = None,
@@ -85,7 +85,7 @@ def fit(
         shuffle: Whether the samples of each epoch come in a new order.
         drop_last: Whether to leave out a last batch that is smaller than the others.
         generator: What the order is drawn from: a ``random.Random``, an int that seeds one, or None for a new one,
-            different at each run.
+            different each time unless :func:`tinygrad_lite.nn.seed` or ``random.seed`` was called.
         batched: Whether the model is called with a list of all inputs of a batch (True), or with each (False). None is
             True if one of its modules needs it, such as BatchNorm1d.
         engine: ``"eager"`` records the graph of each batch. ``"numpy"``, ``"numba"`` (fastest for small models; extra
@@ -125,9 +125,10 @@ def fit(
     >>> round(line.w[0].data, 3), round(line.b.data, 3)
     (2.0, 1.0)
 
-    The other engines give the same history, weights and checkpoints, to rounding: a sum is added up in another order.
-    Batches have the same samples, and a run may go on from a checkpoint of another engine. A program is compared with
-    the eager run before the first step, which takes about as long as a few eager steps:
+    The other engines give the same history, weights and checkpoints, to rounding, from the same ``generator``: a sum
+    is added up in another order. Batches have the same samples, and a run may go on from a checkpoint of another
+    engine. A program is compared with the eager run before the first step, which takes about as long as a few eager
+    steps:
 
     >>> from tinygrad_lite.nn.data import moons
     >>> from tinygrad_lite.nn.layers import MLP
@@ -136,7 +137,7 @@ def fit(
     >>> def train(engine):
     ...     model = MLP(2, [16, 16, 1], seed=0)
     ...     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    ...     return fit(model, binary_cross_entropy_with_logits, data, optimizer, 20, engine=engine)["loss"]
+    ...     return fit(model, binary_cross_entropy_with_logits, data, optimizer, 20, engine=engine, generator=0)["loss"]
     >>> eager, lifted = train("eager"), train("numpy")
     >>> max(abs(a - b) for a, b in zip(eager, lifted)) < 1e-12
     True

@@ -8,7 +8,7 @@ from typing import Any, Final
 from tinygrad_lite.nn.activations import Activation
 from tinygrad_lite.nn.attention import MultiHeadAttention
 from tinygrad_lite.nn.dropout import Dropout
-from tinygrad_lite.nn.init import Generator, as_generator
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.kv_cache import KVCache
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module, head

@@ -161,6 +161,7 @@ PARTS = [
 ...     nn.SGD(deep.parameters(), lr=0.1),
 ...     epochs=3,
 ...     batch_size=16,
+...     generator=0,
 ...     callbacks=[gradients],
 ...     progress=False,
 ... )

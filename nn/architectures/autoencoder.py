@@ -17,7 +17,7 @@ from tinygrad_lite.nn.activations import Tanh
 from tinygrad_lite.nn.architectures.digit_images import SIZE, digit_images
 from tinygrad_lite.nn.architectures.example import Example
 from tinygrad_lite.nn.containers import Sequential
-from tinygrad_lite.nn.init import Generator, as_generator
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.losses import mse_loss
 from tinygrad_lite.nn.module import Module
@@ -49,7 +49,7 @@ class Autoencoder(Module):
         hidden: tuple[int, ...] = (64, 32),
         latent: int = 2,
         *,
-        generator: Generator = 0,
+        generator: Generator = None,
     ) -> None:
         rng = as_generator(generator)
         self.encoder = _layers([size, *hidden, latent], rng)

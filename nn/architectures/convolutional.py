@@ -15,7 +15,7 @@ from tinygrad_lite.nn.architectures.digit_images import SIZE, digit_images, move
 from tinygrad_lite.nn.architectures.example import Example
 from tinygrad_lite.nn.class_losses import cross_entropy
 from tinygrad_lite.nn.convolution import Conv2d
-from tinygrad_lite.nn.init import Generator, as_generator
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.pooling import Flatten
@@ -45,7 +45,7 @@ class ConvNet(Module):
     """
 
     def __init__(
-        self, channels: tuple[int, int] = (12, 24), classes: int = 10, size: int = SIZE, *, generator: Generator = 0
+        self, channels: tuple[int, int] = (12, 24), classes: int = 10, size: int = SIZE, *, generator: Generator = None
     ) -> None:
         rng = as_generator(generator)
         places = ((size - 2) + 2 - 3) // 2 + 1

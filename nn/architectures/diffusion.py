@@ -18,7 +18,7 @@ from tinygrad_lite.nn.activations import SiLU
 from tinygrad_lite.nn.architectures.example import Example
 from tinygrad_lite.nn.containers import Sequential
 from tinygrad_lite.nn.data import moons
-from tinygrad_lite.nn.init import Generator, as_generator
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.losses import mse_loss
 from tinygrad_lite.nn.module import Module
@@ -136,14 +136,14 @@ class Denoiser(Module):
         hidden: The numbers of neurons of the hidden layers.
         steps: T.
         waves: How many wavelengths: n.
-        seed: What the weights depend on.
+        generator: What the weights are drawn from: a ``random.Random``, an int that seeds one, or None.
 
     Attributes:
         place: The part of the first layer that reads the point.
         time: The part of the first layer that reads the sines.
         rest: The other layers, with silu before each.
 
-    >>> model = Denoiser(seed=0)
+    >>> model = Denoiser(generator=0)
     >>> len(model.parameters())
     9154
     >>> len(model([0.5, -1.0, 100]))
@@ -151,9 +151,15 @@ class Denoiser(Module):
     """
 
     def __init__(
-        self, size: int = 2, hidden: Sequence[int] = (64, 64, 64), steps: int = STEPS, waves: int = 4, seed: int = 0
+        self,
+        size: int = 2,
+        hidden: Sequence[int] = (64, 64, 64),
+        steps: int = STEPS,
+        waves: int = 4,
+        *,
+        generator: Generator = None,
     ) -> None:
-        rng = as_generator(seed)
+        rng = as_generator(generator)
         self.place = Linear(size, hidden[0], generator=rng)
         self.time = Linear(2 * waves, hidden[0], bias=False, generator=rng)
         sizes = [*hidden, size]
@@ -232,7 +238,7 @@ def example(
     ((30, 3), (30, 2))
     """
     data = noised_data(moon_points(n, seed), linear_schedule(steps), draws, seed)
-    return Example(Denoiser(2, hidden, steps, seed=seed), mse_loss, data)
+    return Example(Denoiser(2, hidden, steps, generator=seed), mse_loss, data)
 
 
 def lifted_denoiser(model: Module, engine: str = "numpy") -> Denoise:

@@ -27,7 +27,8 @@ from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.architectures.example import Example
 from tinygrad_lite.nn.class_losses import cross_entropy
 from tinygrad_lite.nn.embedding import Embedding
-from tinygrad_lite.nn.init import Generator, as_generator, normal_
+from tinygrad_lite.nn.generators import Generator, as_generator
+from tinygrad_lite.nn.init import normal_
 from tinygrad_lite.nn.kv_cache import KVCache
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module

@@ -16,7 +16,7 @@ from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.architectures.digit_images import SIZE, digit_images
 from tinygrad_lite.nn.architectures.example import Example
 from tinygrad_lite.nn.class_losses import cross_entropy
-from tinygrad_lite.nn.init import Generator, as_generator
+from tinygrad_lite.nn.generators import Generator, as_generator
 from tinygrad_lite.nn.linear import Linear
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.recurrent import LSTM

@@ -19,7 +19,7 @@ def assert_trains_as_eagerly(make: Callable[[], Example], engine: str) -> None:
     def trained(engine: str) -> tuple[list[float], list[float]]:
         model, loss, data = make()
         optimizer = nn.AdamW(model.parameters(), lr=0.01)
-        history = nn.fit(model, loss, data, optimizer, 3, 4, engine=engine, progress=False)
+        history = nn.fit(model, loss, data, optimizer, 3, 4, engine=engine, progress=False, generator=0)
         return history["loss"], [parameter.data for parameter in model.parameters()]
 
     losses, weights = trained(engine)

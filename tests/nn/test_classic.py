@@ -26,7 +26,7 @@ def assert_same(hand: classic.Gradient, engine: classic.Gradient) -> None:
 
 def drawn_model(data: st.DataObject, number: Any) -> tuple[MLP, int, int]:
     nin, outputs = data.draw(sizes), data.draw(st.integers(1, 2))
-    model = MLP(nin, [*data.draw(st.lists(sizes, min_size=1, max_size=3)), outputs])
+    model = MLP(nin, [*data.draw(st.lists(sizes, min_size=1, max_size=3)), outputs], seed=0)
     for parameter in model.parameters():
         parameter.data = number()
     return model, nin, outputs
@@ -53,7 +53,7 @@ def test_neurons_at_the_kink_agree_too(data: st.DataObject, n: int) -> None:
 
 
 def test_nothing_passes_a_neuron_at_zero() -> None:
-    model = MLP(1, [1, 1])
+    model = MLP(1, [1, 1], seed=0)
     for parameter, number in zip(model.parameters(), [0.0, 0.0, 3.0, 0.5], strict=True):
         parameter.data = number
     gradient = classic.by_hand(*classic.weights_of(model), [[2.0]], [1])
@@ -92,7 +92,7 @@ def test_it_is_learnt_from_each_of_100_seeds() -> None:
 
 
 def test_an_exploration_of_the_weights_leaves_the_model_as_it_is() -> None:
-    model = MLP(2, [3, 1])
+    model = MLP(2, [3, 1], seed=0)
     before = [p.data for p in model.parameters()]
     weights, biases = classic.weights_of(model)
     assert weights[0].tolist() == [[w.data for w in neuron.w] for neuron in model.layers[0].neurons]
@@ -101,7 +101,7 @@ def test_an_exploration_of_the_weights_leaves_the_model_as_it_is() -> None:
     assert [p.data for p in model.parameters()] == before
 
 
-@pytest.mark.parametrize("model", [MLP(2, [3, 1], "tanh"), MLP(2, [3, 1], None)])
+@pytest.mark.parametrize("model", [MLP(2, [3, 1], "tanh", seed=0), MLP(2, [3, 1], None, seed=0)])
 def test_other_activations_are_refused(model: MLP) -> None:
     with pytest.raises(ValueError, match="relu in its hidden layers"):
         classic.weights_of(model)

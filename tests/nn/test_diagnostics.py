@@ -73,7 +73,7 @@ def test_jacobians_and_singular_values_are_those_of_numpy(seed: int, sizes: list
 
 
 def test_gradient_norms_are_those_of_backward_and_nothing_is_changed() -> None:
-    model = MLP(3, [4, 2], "tanh")
+    model = MLP(3, [4, 2], "tanh", seed=0)
     inputs, _ = samples(width=3)
     targets = [[1.0, 0.0]] * len(inputs)
     for parameter in model.parameters():
@@ -94,7 +94,7 @@ def test_gradient_norms_are_those_of_backward_and_nothing_is_changed() -> None:
 
 
 def test_ten_layers_of_sigmoids_make_the_gradient_vanish() -> None:
-    report = report_of(MLP(WIDTH, [*[WIDTH] * (DEPTH - 1), 1], "sigmoid"))
+    report = report_of(MLP(WIDTH, [*[WIDTH] * (DEPTH - 1), 1], "sigmoid", seed=0))
     assert report.verdict == "vanishing"
     assert report.singular_values[0] < 1e-3
     assert steepness(report) < 1e-2
@@ -132,7 +132,7 @@ def test_normalisation_and_residuals_let_it_pass() -> None:
 
 
 def test_an_exploding_gradient_is_seen_and_clipped() -> None:
-    model = MLP(WIDTH, [*[WIDTH] * (DEPTH - 1), 1], "leaky_relu")
+    model = MLP(WIDTH, [*[WIDTH] * (DEPTH - 1), 1], "leaky_relu", seed=0)
     for parameter in model.parameters():
         parameter.data *= 5.0
     assert report_of(model).verdict == "exploding"
@@ -148,7 +148,7 @@ def test_an_exploding_gradient_is_seen_and_clipped() -> None:
 
 
 def test_dead_relus_are_those_that_are_silent_for_every_sample() -> None:
-    model = MLP(1, [4, 1])
+    model = MLP(1, [4, 1], seed=0)
     for neuron, w, b in zip(model.layers[0].neurons, [1.0, -1.0, 1.0, 1.0], [0.0, 0.0, -10.0, -1.0], strict=True):
         neuron.w[0].data, neuron.b.data = w, b
     # The first is on for 1, the second for -1, the third for neither; the fourth gives 0 for 1, and less for -1.
@@ -206,7 +206,7 @@ def test_a_single_layer_is_a_model() -> None:
     assert found.jacobian.tolist() == [[w.data for w in row] for row in layer.weight]
 
 
-@pytest.mark.parametrize("model", [MLP(3, [4, 1]), Sequential(Linear(3, 4, generator=0), ReLU(), Linear(4, 1))])
+@pytest.mark.parametrize("model", [MLP(3, [4, 1], seed=0), Sequential(Linear(3, 4, generator=0), ReLU(), Linear(4, 1))])
 def test_the_graph_of_a_loss_has_the_samples(model: Module) -> None:
     inputs, _ = samples(4, 3)
     loss = mse_loss([model(x) for x in inputs], [0.0] * 4 if isinstance(model, MLP) else [[0.0]] * 4)
@@ -244,7 +244,7 @@ def test_dropout_and_batch_normalisation_are_as_after_eval_and_stay_as_they_are(
 
 
 def test_frozen_parameters_have_no_gradient() -> None:
-    model = MLP(2, [3, 1])
+    model = MLP(2, [3, 1], seed=0)
     model.layers[0].requires_grad_(False)
     report = gradient_report(model, mse_loss([model([1.0, 2.0])], [0.0]))
     assert report.layers[0].gradient_norm is None
@@ -270,12 +270,12 @@ def test_infinite_derivatives_are_said_to_be_nan() -> None:
 )
 def test_what_cannot_be_is_refused(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        gradient_report(MLP(2, [1]), *arguments)
+        gradient_report(MLP(2, [1], seed=0), *arguments)
 
 
 def test_a_sample_that_is_not_there_is_refused() -> None:
     with pytest.raises(IndexError, match="2 samples, counted from 0, and no sample 2"):
-        gradient_report(MLP(1, [1]), mse_loss, [[1.0], [2.0]], [0.0, 0.0], sample=2)
+        gradient_report(MLP(1, [1], seed=0), mse_loss, [[1.0], [2.0]], [0.0, 0.0], sample=2)
 
 
 def test_the_table_has_a_row_for_each_layer() -> None:
@@ -294,7 +294,7 @@ def test_the_table_has_a_row_for_each_layer() -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_picture_has_a_point_for_each_layer(theme: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    report = report_of(MLP(WIDTH, [*[WIDTH] * 3, 1], "relu"))
+    report = report_of(MLP(WIDTH, [*[WIDTH] * 3, 1], "relu", seed=0))
     figure = report.plot(tmp_path / "report.png", theme=theme)
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
     norms, values, *_ = figure.axes
@@ -306,7 +306,7 @@ def test_the_picture_has_a_point_for_each_layer(theme: str, tmp_path: Path) -> N
 
 def test_pictures_of_zeros_and_of_norms_alone_can_be_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    model = MLP(2, [3, 3, 1])
+    model = MLP(2, [3, 3, 1], seed=0)
     for neuron in model.layers[1].neurons:
         neuron.b.data = -100.0
     report = gradient_report(model, mse_loss, [[1.0, 2.0]], [0.0])
@@ -325,4 +325,4 @@ def test_pictures_of_zeros_and_of_norms_alone_can_be_drawn(tmp_path: Path) -> No
 
 def test_other_themes_are_refused() -> None:
     with pytest.raises(ValueError, match="light, dark, print, not 'blue'"):
-        gradient_report(MLP(1, [1])).plot(theme="blue")
+        gradient_report(MLP(1, [1], seed=0)).plot(theme="blue")

@@ -76,7 +76,9 @@ def trained(engine: str, make: Callable[[Any], Optimizer], **options: Any) -> tu
     loss, data = options.pop("loss", bce), options.pop("data", DATA)
     if "scheduler" in options:
         options["scheduler"] = options["scheduler"](optimizer)
-    history = fit(model, loss, data, optimizer, **{"epochs": 20, "batch_size": 5, "engine": engine, **options})
+    history = fit(
+        model, loss, data, optimizer, **{"generator": 0, "epochs": 20, "batch_size": 5, "engine": engine, **options}
+    )
     return history, model, optimizer
 
 
@@ -201,7 +203,18 @@ def test_a_cycle_that_is_over_is_said_after_the_same_step(engine_name: str) -> N
         optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
         scheduler = OneCycleLR(optimizer, 0.1, total_steps=7)
         with pytest.raises(ValueError, match="the cycle is over"):
-            fit(model, bce, DATA, optimizer, 3, 5, scheduler=scheduler, scheduler_every="batch", engine=name)
+            fit(
+                model,
+                bce,
+                DATA,
+                optimizer,
+                3,
+                5,
+                scheduler=scheduler,
+                scheduler_every="batch",
+                engine=name,
+                generator=0,
+            )
         ends.append([*numbers(model), optimizer.lr, optimizer.momentum])
     np.testing.assert_allclose(ends[1], ends[0], rtol=RTOL)
 
@@ -251,7 +264,16 @@ def test_parameters_of_the_loss_and_of_nobody_are_trained_too() -> None:
     for name in ("eager", "numpy"):
         model, loss, scale = small(outputs=2), Weighted(), Value(1.0)
         optimizer = Adam([scale, *loss.parameters(), *model.parameters()], lr=0.05)
-        history = fit(model, lambda o, t, loss=loss, scale=scale: loss(o, t) * scale, TWO, optimizer, 4, 5, engine=name)
+        history = fit(
+            model,
+            lambda o, t, loss=loss, scale=scale: loss(o, t) * scale,
+            TWO,
+            optimizer,
+            4,
+            5,
+            engine=name,
+            generator=0,
+        )
         ends.append([*history["loss"], *numbers(model), *numbers(loss), scale.data])
     np.testing.assert_allclose(ends[1], ends[0], rtol=RTOL)
 
@@ -406,7 +428,9 @@ def test_a_validation_whose_loss_is_not_finite_is_told_as_eagerly() -> None:
         model = MLP(2, [2], seed=0)
         wrong = [[math.inf, 1.0]], [[1.0, 1.0]]
         with pytest.raises(NonFiniteError, match="epoch 1, validation: the loss is") as caught:
-            fit(model, l1_loss, TWO, SGD(model.parameters(), lr=0.1), 2, engine=name, validation_data=wrong)
+            fit(
+                model, l1_loss, TWO, SGD(model.parameters(), lr=0.1), 2, engine=name, validation_data=wrong, generator=0
+            )
         told.append((str(caught.value), caught.value.layer, caught.value.batch))
     assert told[0] == told[1]
 
@@ -464,7 +488,17 @@ def test_an_error_leaves_the_weights_of_the_last_step() -> None:
 
         model = small()
         with pytest.raises(RuntimeError, match="no metric"):
-            fit(model, bce, DATA, SGD(model.parameters(), lr=0.1), 2, 6, engine=name, metrics={"fail": fail})
+            fit(
+                model,
+                bce,
+                DATA,
+                SGD(model.parameters(), lr=0.1),
+                2,
+                6,
+                engine=name,
+                metrics={"fail": fail},
+                generator=0,
+            )
         ends.append(numbers(model))
     np.testing.assert_allclose(ends[1], ends[0], rtol=RTOL)
 
@@ -535,7 +569,7 @@ def test_a_loss_that_is_not_finite_is_told_as_eagerly(engine_name: str) -> None:
     for name in ("eager", engine_name):
         model = MLP(2, [5, 2], "relu", seed=0)
         with pytest.raises(NonFiniteError) as caught:
-            fit(model, mse_loss, TWO, SGD(model.parameters(), lr=1e6), 30, 4, engine=name)
+            fit(model, mse_loss, TWO, SGD(model.parameters(), lr=1e6), 30, 4, engine=name, generator=0)
         ends.append((str(caught.value), caught.value.layer, caught.value.epoch, caught.value.batch, numbers(model)))
     assert ends[1][1:4] == ends[0][1:4]
     assert ends[1][0].split(" of outputs up to")[0] == ends[0][0].split(" of outputs up to")[0]
@@ -672,7 +706,16 @@ def test_observers_and_anomaly_detection_are_for_the_eager_run() -> None:
 def test_a_norm_of_gradients_that_are_not_computed_is_refused() -> None:
     model = small(outputs=2)
     with pytest.raises(LiftError, match="clip_grad_norm counts the gradients of 10 parameters"):
-        fit(model, mse_loss, TWO, SGD(model.parameters()[:12], lr=0.1), 1, engine="numpy", clip_grad_norm=1.0)
+        fit(
+            model,
+            mse_loss,
+            TWO,
+            SGD(model.parameters()[:12], lr=0.1),
+            1,
+            engine="numpy",
+            clip_grad_norm=1.0,
+            generator=0,
+        )
 
 
 @pytest.mark.parametrize("engine_name", ["numpy", "jax"])
@@ -683,7 +726,7 @@ def test_a_schedule_of_the_users_sees_the_weights_of_its_step(engine_name: str) 
         model = small()
         optimizer = SGD(model.parameters(), lr=0.1)
         schedule = OwnSchedule(optimizer, model)
-        fit(model, bce, DATA, optimizer, 2, 8, scheduler=schedule, scheduler_every="batch", engine=name)
+        fit(model, bce, DATA, optimizer, 2, 8, scheduler=schedule, scheduler_every="batch", engine=name, generator=0)
         seen.append(schedule.seen)
     np.testing.assert_allclose(seen[1], seen[0], rtol=RTOL)
 

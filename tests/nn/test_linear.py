@@ -138,15 +138,15 @@ def test_sizes_are_positive_ints(size: Any, error: type[Exception], message: str
     with pytest.raises(error, match="out_features"):
         Linear(1, size)
     with pytest.raises(error, match="nin"):
-        MLP(size, [1])
+        MLP(size, [1], seed=0)
     with pytest.raises(error, match="nout"):
-        MLP(1, [size])
+        MLP(1, [size], seed=0)
 
 
 def test_sizes_may_be_whole_numbers_of_numpy() -> None:
     size = np.int64(2)
     assert repr(Linear(size, size)) == "Linear(2, 2): 6 parameters"
-    assert repr(MLP(size, [size])) == "MLP(2, [2], activation=None): 6 parameters"
+    assert repr(MLP(size, [size], seed=0)) == "MLP(2, [2], activation=None): 6 parameters"
 
 
 def test_repr() -> None:

@@ -48,14 +48,14 @@ def test_names_are_paths_in_the_order_of_setting() -> None:
 
 
 def test_mlp_names_follow_layers_neurons_weights_then_bias() -> None:
-    names = [name for name, _ in MLP(2, [3, 1]).named_parameters()]
+    names = [name for name, _ in MLP(2, [3, 1], seed=0).named_parameters()]
     assert names[:4] == ["layers.0.neurons.0.w.0", "layers.0.neurons.0.w.1", "layers.0.neurons.0.b", names[3]]
     assert names[-1] == "layers.1.neurons.0.b"
     assert len(names) == len(set(names)) == 13
 
 
 def test_every_name_is_the_path_to_its_parameter() -> None:
-    model = MLP(3, [4, 2])
+    model = MLP(3, [4, 2], seed=0)
     for name, parameter in model.named_parameters():
         found: object = model
         for step in name.split("."):
@@ -75,7 +75,7 @@ def test_a_module_that_holds_itself_is_searched_once() -> None:
 
 
 def test_parameters_is_a_list_that_can_be_updated_as_in_micrograd() -> None:
-    model = MLP(2, [2, 1])
+    model = MLP(2, [2, 1], seed=0)
     parameters = model.parameters()
     assert isinstance(parameters, list)
     model([1.0, 2.0]).backward()
@@ -109,11 +109,11 @@ def test_repr_counts_parameters() -> None:
     assert repr(Net()) == (
         "Net(hidden=Layer(2, 4, activation='tanh'), out=Layer(4, 1, activation='tanh')): 17 parameters"
     )
-    assert repr(MLP(2, [16, 16, 1])) == "MLP(2, [16, 16, 1], activation='relu'): 337 parameters"
+    assert repr(MLP(2, [16, 16, 1], seed=0)) == "MLP(2, [16, 16, 1], activation='relu'): 337 parameters"
 
 
 def test_labels_are_set_only_on_request() -> None:
-    model = MLP(1, [1])
+    model = MLP(1, [1], seed=0)
     assert {p.label for p in model.parameters()} == {""}
     name_parameters(model)
     assert [p.label for p in model.parameters()] == [name for name, _ in model.named_parameters()]
@@ -121,7 +121,7 @@ def test_labels_are_set_only_on_request() -> None:
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_a_copy_computes_the_same_with_parameters_of_its_own(copied: object) -> None:
-    model = MLP(2, [3, 1], "tanh")
+    model = MLP(2, [3, 1], "tanh", seed=0)
     twin = copied(model)  # type: ignore[operator]  # one of the two functions above
     assert twin([0.5, -1.0]).data == model([0.5, -1.0]).data
     assert not {id(p) for p in twin.parameters()} & {id(p) for p in model.parameters()}
@@ -208,7 +208,7 @@ def test_a_summary_shows_the_shapes_of_several_outputs() -> None:
 
 
 def test_observers_see_each_module_with_its_output_and_go() -> None:
-    model = MLP(2, [3, 1])
+    model = MLP(2, [3, 1], seed=0)
     seen: list[object] = []
     with observing(lambda module, output: seen.append((module, output))):
         y = model([1.0, 2.0])

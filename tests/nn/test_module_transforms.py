@@ -137,7 +137,7 @@ def test_a_gradient_of_a_gradient_is_pytorchs() -> None:
 
 
 def test_names_are_those_of_the_state_and_single_parameters_are_floats() -> None:
-    model = MLP(2, [3, 1], "tanh")
+    model = MLP(2, [3, 1], "tanh", seed=0)
     slopes = grad(lambda m, x: m(x))(model, [0.5, -1.0])
     state = model.state_dict()
     assert list(slopes) == list(state)

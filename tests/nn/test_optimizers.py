@@ -498,7 +498,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
         SGD({a}, 0.1)
     with pytest.raises(TypeError, match=r"not int$"):
         SGD(5, 0.1)  # type: ignore[arg-type]  # that is the test
-    for no_list in (MLP(2, [1]), MLP(2, [1]).parameters):
+    for no_list in (MLP(2, [1], seed=0), MLP(2, [1], seed=0).parameters):
         with pytest.raises(TypeError, match=r"not (MLP|method): write SGD\(model\.parameters\(\)\)"):
             SGD(no_list, 0.1)  # type: ignore[arg-type]  # that is the test
     with pytest.raises(ValueError, match="twice"):
@@ -521,7 +521,7 @@ def test_a_wrong_group_is_refused_and_not_added() -> None:
 
 
 def test_it_takes_any_iterable_once() -> None:
-    model = MLP(1, [1])
+    model = MLP(1, [1], seed=0)
     assert len(SGD(iter(model.parameters()), lr=0.1).parameters) == 2
 
 

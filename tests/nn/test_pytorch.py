@@ -159,7 +159,7 @@ def test_a_layer_takes_one_linear_and_gives_one() -> None:
 
 
 def test_without_activations_the_linear_modules_stand_side_by_side() -> None:
-    names = to_torch(MLP(2, [3, 1], None), as_tensors=False)
+    names = to_torch(MLP(2, [3, 1], None, seed=0), as_tensors=False)
     assert list(names) == ["0.weight", "0.bias", "1.weight", "1.bias"]
 
 
@@ -192,7 +192,7 @@ def test_what_an_mlp_cannot_compute_is_refused(make: Any) -> None:
 
 
 def test_a_state_that_does_not_fit_is_refused_and_nothing_changes() -> None:
-    model = MLP(2, [3, 1])
+    model = MLP(2, [3, 1], seed=0)
     before = [p.data for p in model.parameters()]
     first = {"0.weight": np.ones((3, 2)), "0.bias": np.ones(3)}
     with pytest.raises(ValueError, match=r"takes weights of shapes \[\(3, 2\), \(1, 3\)\], and was given \[\(3, 2\)\]"):
@@ -214,7 +214,7 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_changes() -> None:
 
 def test_like_must_have_the_shapes() -> None:
     with pytest.raises(ValueError, match=r"MLP\(2, \[1\].* has arrays of shapes .* and like has \[\(2, 1\)\]"):
-        to_torch(MLP(2, [1]), like={"w": np.ones((2, 1))}, as_tensors=False)
+        to_torch(MLP(2, [1], seed=0), like={"w": np.ones((2, 1))}, as_tensors=False)
 
 
 def test_arrays_go_both_ways_without_pytorch() -> None:

@@ -99,10 +99,12 @@ def test_fit_is_the_loop_written_out(seed: int, batch_size: int, epochs: int, cl
 
 
 def test_it_learns_moons() -> None:
-    model = MLP(2, [8, 1])
+    model = MLP(2, [8, 1], seed=0)
     optimizer = Adam(model.parameters(), lr=0.05)
     data = moons(100, generator=1)
-    history = fit(model, bce, data, optimizer, 30, 20, metrics=[accuracy], validation_data=moons(50, generator=2))
+    history = fit(
+        model, bce, data, optimizer, 30, 20, metrics=[accuracy], validation_data=moons(50, generator=2), generator=0
+    )
     assert history["accuracy"][-1] >= 0.95
     assert history["val_accuracy"][-1] >= 0.95
     assert list(history) == ["loss", "accuracy", "lr", "val_loss", "val_accuracy"]
@@ -123,7 +125,7 @@ def test_equal_seeds_give_equal_runs_and_other_seeds_others() -> None:
 def test_global_randomness_is_neither_used_nor_changed() -> None:
     states = random.getstate(), np.random.get_state()[1].tolist()
     model = small()
-    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 1)
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 1, generator=0)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states
 
 
@@ -136,13 +138,13 @@ def test_without_shuffling_the_order_is_that_of_the_data() -> None:
 
     line = Neuron(1, None, 0)
     data = [[float(i)] for i in range(5)], [0, 1, 2, 3, 4]
-    fit(line, loss, data, SGD(line.parameters(), lr=0.01), 1, 2, shuffle=False)
+    fit(line, loss, data, SGD(line.parameters(), lr=0.01), 1, 2, shuffle=False, generator=0)
     assert seen == [[0, 1], [2, 3], [4]]
     seen.clear()
-    fit(line, loss, data, SGD(line.parameters(), lr=0.01), 1, 2, shuffle=False, drop_last=True)
+    fit(line, loss, data, SGD(line.parameters(), lr=0.01), 1, 2, shuffle=False, drop_last=True, generator=0)
     assert seen == [[0, 1], [2, 3]]
     seen.clear()
-    fit(line, loss, data, SGD(line.parameters(), lr=0.01), 1, None, shuffle=False)
+    fit(line, loss, data, SGD(line.parameters(), lr=0.01), 1, None, shuffle=False, generator=0)
     assert seen == [[0, 1, 2, 3, 4]]
 
 
@@ -159,7 +161,7 @@ def test_accumulated_batches_make_the_step_of_one_batch_of_all(count: int, size:
 def test_clipping_bounds_the_step() -> None:
     line = Neuron(1, None, 0)
     before = numbers(line)
-    fit(line, mse_loss, ([[100.0]], [1e6]), SGD(line.parameters(), lr=1.0), 1, clip_grad_norm=0.5)
+    fit(line, mse_loss, ([[100.0]], [1e6]), SGD(line.parameters(), lr=1.0), 1, clip_grad_norm=0.5, generator=0)
     assert math.dist(numbers(line), before) == pytest.approx(0.5, rel=1e-5)
 
 
@@ -174,27 +176,32 @@ def test_arrays_and_frames_are_data_like_lists() -> None:
         (tuple(np.array(x) for x in inputs), targets),
     ):
         model = small()
-        results.append(fit(model, bce, data, SGD(model.parameters(), lr=0.3), 2)["loss"])
+        results.append(fit(model, bce, data, SGD(model.parameters(), lr=0.3), 2, generator=0)["loss"])
     assert results[0] == results[1] == results[2] == results[3]
 
 
 def test_outputs_of_one_number_in_a_list_meet_targets_that_are_numbers() -> None:
     model = Sequential(Linear(2, 1, generator=0))
-    history = fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2, metrics=[accuracy])
+    history = fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2, metrics=[accuracy], generator=0)
     assert history["loss"][1] < history["loss"][0]
 
 
 def test_indices_stay_ints_so_that_embeddings_take_them() -> None:
     model = Sequential(Embedding(3, 2, generator=0), Linear(2, 3, generator=1))
     history = fit(
-        model, cross_entropy, (np.array([0, 1, 2]), np.array([2, 0, 1])), Adam(model.parameters(), lr=0.1), 100
+        model,
+        cross_entropy,
+        (np.array([0, 1, 2]), np.array([2, 0, 1])),
+        Adam(model.parameters(), lr=0.1),
+        100,
+        generator=0,
     )
     assert history["loss"][-1] < 0.1
 
 
 def test_batch_norm_gets_whole_batches_and_can_be_told_otherwise() -> None:
     model = Sequential(Linear(2, 3, generator=0), BatchNorm1d(3), Tanh(), Linear(3, 1, generator=1))
-    history = fit(model, bce, DATA, Adam(model.parameters(), lr=0.05), 5, 10, validation_data=DATA)
+    history = fit(model, bce, DATA, Adam(model.parameters(), lr=0.05), 5, 10, validation_data=DATA, generator=0)
     assert history["val_loss"][-1] < history["val_loss"][0]
     assert len(predict(model, DATA[0])) == 40
     seen: list[int] = []
@@ -208,7 +215,16 @@ def test_batch_norm_gets_whole_batches_and_can_be_told_otherwise() -> None:
             return [self.w * x for x in xs]
 
     batch = Batch()
-    fit(batch, mse_loss, ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]), SGD(batch.parameters(), lr=0.1), 1, 2, batched=True)
+    fit(
+        batch,
+        mse_loss,
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]),
+        SGD(batch.parameters(), lr=0.1),
+        1,
+        2,
+        batched=True,
+        generator=0,
+    )
     assert seen == [2, 1]
 
 
@@ -221,7 +237,15 @@ def test_dropout_acts_in_training_and_not_in_validation_and_modes_come_back() ->
             return super().forward(input)
 
     model = Sequential(Watching(0.5, generator=0), Linear(2, 1, generator=0)).eval()
-    fit(model, bce, ([[1.0, 2.0]], [1]), SGD(model.parameters(), lr=0.1), 2, validation_data=([[1.0, 2.0]], [1]))
+    fit(
+        model,
+        bce,
+        ([[1.0, 2.0]], [1]),
+        SGD(model.parameters(), lr=0.1),
+        2,
+        validation_data=([[1.0, 2.0]], [1]),
+        generator=0,
+    )
     assert seen == [True, False, True, False]
     assert not any(module.training for module in model.modules())
     model.train()
@@ -246,6 +270,7 @@ def test_a_model_that_keeps_a_part_in_evaluation_mode_is_heard() -> None:
         SGD(model.parameters(), lr=0.1),
         1,
         callbacks=lambda run: seen.extend(m.training for m in model.modules()),
+        generator=0,
     )
     assert seen == [True, False, True]
 
@@ -255,7 +280,7 @@ def test_a_schedule_steps_after_each_epoch_or_each_step() -> None:
         model = small()
         optimizer = SGD(model.parameters(), lr=1.0)
         scheduler = StepLR(optimizer, 2, 0.5)
-        history = fit(model, bce, DATA, optimizer, 4, 20, scheduler=scheduler, scheduler_every=every)
+        history = fit(model, bce, DATA, optimizer, 4, 20, scheduler=scheduler, scheduler_every=every, generator=0)
         return history["lr"]
 
     assert rates("epoch") == [1.0, 1.0, 0.5, 0.5]
@@ -286,7 +311,7 @@ def test_a_plateau_schedule_is_given_the_validation_loss() -> None:
 def test_schedule_free_optimisers_are_told_when_to_show_their_average() -> None:
     model = small()
     optimizer = AdamWScheduleFree(model.parameters(), lr=0.05)
-    history = fit(model, bce, DATA, optimizer, 20, 10, validation_data=DATA)
+    history = fit(model, bce, DATA, optimizer, 20, 10, validation_data=DATA, generator=0)
     assert not optimizer.training
     assert evaluate(model, bce, DATA)["loss"] == pytest.approx(history["val_loss"][-1])
 
@@ -295,15 +320,17 @@ def test_schedule_free_optimisers_are_told_when_to_show_their_average() -> None:
 def test_optimisers_that_estimate_the_hessian_get_what_they_need(make: Any) -> None:
     model = small()
     optimizer = make(model.parameters(), lr=0.05, rho=1.0, k=2, generator=0)
-    history = fit(model, bce, DATA, optimizer, 10, 20)
+    history = fit(model, bce, DATA, optimizer, 10, 20, generator=0)
     assert any(any(state["hessian"]) for state in optimizer.state_dict()["state"])
     assert history["loss"][-1] < history["loss"][0]
 
 
 def test_a_loss_may_be_a_module() -> None:
-    model = MLP(2, [4, 3])
+    model = MLP(2, [4, 3], seed=0)
     data = blobs(30, generator=0)
-    history = fit(model, CrossEntropyLoss(), data, Adam(model.parameters(), lr=0.1), 20, metrics={"right": accuracy})
+    history = fit(
+        model, CrossEntropyLoss(), data, Adam(model.parameters(), lr=0.1), 20, metrics={"right": accuracy}, generator=0
+    )
     assert history["right"][-1] > 0.8
 
 
@@ -311,7 +338,7 @@ def test_frozen_parameters_stay() -> None:
     model = small()
     model.layers[0].requires_grad_(False)
     before = numbers(model.layers[0])
-    fit(model, bce, DATA, SGD(model.layers[1].parameters(), lr=0.3), 2)
+    fit(model, bce, DATA, SGD(model.layers[1].parameters(), lr=0.3), 2, generator=0)
     assert numbers(model.layers[0]) == before
 
 
@@ -320,7 +347,7 @@ def test_frozen_parameters_stay() -> None:
 
 def test_history_is_plain_lists_and_a_frame() -> None:
     model = small()
-    history = fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 3)
+    history = fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 3, generator=0)
     assert type(history["loss"]) is list
     assert len(history.seconds) == 3
     assert repr(history).startswith("History(3 epochs; last: loss=0.")
@@ -356,8 +383,8 @@ def test_without_pandas_the_message_says_what_there_is() -> None:
 
 def test_the_bar_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
     model = small()
-    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2)
-    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2, progress=False)
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2, generator=0)
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.3), 2, progress=False, generator=0)
     assert capsys.readouterr() == ("", "")
 
 
@@ -422,6 +449,7 @@ def test_callbacks_and_functions_are_called_in_their_turn() -> None:
         2,
         20,
         callbacks=[watch, lambda run: losses.append(run.history["loss"][-1])],
+        generator=0,
     )
     epochs = [["batch 1/2", "batch 2/2", f"epoch {k}/2"] for k in (1, 2)]
     assert watch.calls == ["begin", *itertools.chain(*epochs), "end"]
@@ -460,6 +488,7 @@ def test_early_stopping_waits_and_gives_the_best_weights(
         SGD(line.parameters(), lr=0.01),
         6,
         callbacks=[worsening(losses), EarlyStopping(**options)],
+        generator=0,
     )
     assert len(history.seconds) == epochs
     assert line.b.data == best
@@ -479,6 +508,7 @@ def test_best_weights_are_those_of_the_best_epoch() -> None:
             SGD(line.parameters(), lr=0.01),
             4,
             callbacks=[worsening(losses), callback],
+            generator=0,
         )
         assert (line.b.data, callback.best, callback.best_epoch) == (2.0, losses[1], 2)
 
@@ -487,7 +517,13 @@ def test_what_is_not_there_cannot_be_monitored() -> None:
     line = Neuron(1, None, 0)
     with pytest.raises(ValueError, match=r"EarlyStopping watches 'val_loss', and there are: loss, lr. Give validation"):
         fit(
-            line, mse_loss, ([[0.0]], [0.0]), SGD(line.parameters(), lr=0.01), callbacks=EarlyStopping(), progress=False
+            line,
+            mse_loss,
+            ([[0.0]], [0.0]),
+            SGD(line.parameters(), lr=0.01),
+            callbacks=EarlyStopping(),
+            progress=False,
+            generator=0,
         )
 
 
@@ -528,7 +564,16 @@ def test_a_loss_that_is_not_finite_names_epoch_batch_and_layer_and_keeps_the_las
     seen: list[list[float]] = []
     data = [[1.0], [2.0], [3.0], [4.0]], [1.0, 2.0, 3.0, 4.0]
     with pytest.raises(NonFiniteError, match=r"epoch 3, batch 2: the loss is (nan|inf)") as caught:
-        fit(model, mse_loss, data, SGD(model.parameters(), lr=0.01), 5, 2, callbacks=recording_weights(seen))
+        fit(
+            model,
+            mse_loss,
+            data,
+            SGD(model.parameters(), lr=0.01),
+            5,
+            2,
+            callbacks=recording_weights(seen),
+            generator=0,
+        )
     error = caught.value
     assert (error.epoch, error.batch, error.layer) == (3, 2, "middle")
     assert "middle (Poison()) is the first layer to give such a number" in str(error)
@@ -540,10 +585,10 @@ def test_a_loss_that_is_not_finite_names_epoch_batch_and_layer_and_keeps_the_las
 
 
 def test_diverging_training_is_stopped_with_finite_weights() -> None:
-    model = MLP(1, [4, 1], "relu")
+    model = MLP(1, [4, 1], "relu", seed=0)
     data = [[1.0], [2.0]], [1.0, 2.0]
     with pytest.raises(NonFiniteError, match=r"epoch \d+, batch 1: .*smaller lr") as caught:
-        fit(model, mse_loss, data, SGD(model.parameters(), lr=10.0), 1000)
+        fit(model, mse_loss, data, SGD(model.parameters(), lr=10.0), 1000, generator=0)
     assert "of outputs up to" in str(caught.value)
     assert "layers.1 (Layer(4, 1, activation=None))" in str(caught.value)
     assert all(map(math.isfinite, numbers(model)))
@@ -557,7 +602,7 @@ def test_a_number_that_an_operation_refuses_is_blamed_on_its_layer() -> None:
 
     model = Sequential(Linear(1, 1, generator=0), Exponential())
     with pytest.raises(NonFiniteError, match=r"epoch 1, batch 1: 1 \(Exponential\(\)\) raised OverflowError") as caught:
-        fit(model, mse_loss, ([[9.0]], [0.0]), SGD([*model.parameters()], lr=0.1))
+        fit(model, mse_loss, ([[9.0]], [0.0]), SGD([*model.parameters()], lr=0.1), generator=0)
     assert caught.value.layer == "1"
     assert isinstance(caught.value.__cause__, OverflowError)
 
@@ -569,11 +614,11 @@ def test_a_domain_error_after_an_infinity_is_blamed_on_the_layer_of_the_infinity
 
     model = Sequential(Linear(1, 1, generator=0), Poison(1, math.inf), Sine())
     with pytest.raises(NonFiniteError, match=r"raised ValueError.*1 \(Poison\(\)\) is the first layer"):
-        fit(model, mse_loss, ([[9.0]], [0.0]), SGD(model.parameters(), lr=0.1))
+        fit(model, mse_loss, ([[9.0]], [0.0]), SGD(model.parameters(), lr=0.1), generator=0)
 
 
 def test_a_gradient_that_is_not_finite_names_the_layer_nearest_to_the_output() -> None:
-    model = MLP(1, [1, 1, 1], None)
+    model = MLP(1, [1, 1, 1], None, seed=0)
     first, second, last = (layer.neurons[0] for layer in model.layers)
     first.w[0].data, second.w[0].data, last.w[0].data = 1.0, 1e-300, 1e200
 
@@ -584,7 +629,7 @@ def test_a_gradient_that_is_not_finite_names_the_layer_nearest_to_the_output() -
     with pytest.raises(
         NonFiniteError, match=r"epoch 1, batch 1: the loss is finite, and its gradient is not"
     ) as caught:
-        fit(model, loss, ([[1.0]], [0.0]), SGD(model.parameters(), lr=0.1))
+        fit(model, loss, ([[1.0]], [0.0]), SGD(model.parameters(), lr=0.1), generator=0)
     assert caught.value.layer == "layers.1"
     assert "and 3 more are not finite" in str(caught.value)
     assert numbers(model) == before
@@ -594,7 +639,7 @@ def test_a_step_beyond_the_floats_is_taken_back() -> None:
     line = Neuron(1, None, 0)
     before = numbers(line)
     with pytest.raises(NonFiniteError, match=r"the step made w.0, in Neuron\(1, activation=None\), -?inf"):
-        fit(line, mse_loss, ([[1e100]], [0.0]), SGD(line.parameters(), lr=1e250))
+        fit(line, mse_loss, ([[1e100]], [0.0]), SGD(line.parameters(), lr=1e250), generator=0)
     assert numbers(line) == before
 
 
@@ -602,7 +647,7 @@ def test_an_input_that_is_not_finite_is_blamed_on_the_data() -> None:
     line = Neuron(2, None, 0)
     data = [[0.0, 1.0], [0.0, math.nan]], [0.0, 1.0]
     with pytest.raises(NonFiniteError, match=r"sample 1 of the batch has the input x\[1\] = nan") as caught:
-        fit(line, mse_loss, data, SGD(line.parameters(), lr=0.1), shuffle=False)
+        fit(line, mse_loss, data, SGD(line.parameters(), lr=0.1), shuffle=False, generator=0)
     assert caught.value.layer is None
 
 
@@ -612,7 +657,7 @@ def test_a_weight_that_is_not_finite_at_first_is_named() -> None:
     with pytest.raises(
         NonFiniteError, match=r"layers.1.neurons.0.b, in layers.1 \(Layer\(4, 1, activation=None\)\), is"
     ):
-        fit(model, bce, DATA, SGD(model.parameters(), lr=0.1))
+        fit(model, bce, DATA, SGD(model.parameters(), lr=0.1), generator=0)
 
 
 def test_a_loss_function_that_makes_it_is_named() -> None:
@@ -620,7 +665,7 @@ def test_a_loss_function_that_makes_it_is_named() -> None:
     with pytest.raises(
         NonFiniteError, match="the outputs of all layers are finite: the loss function made it of"
     ) as caught:
-        fit(model, lambda outputs, targets: outputs[0] * math.inf, DATA, SGD(model.parameters(), lr=0.1))
+        fit(model, lambda outputs, targets: outputs[0] * math.inf, DATA, SGD(model.parameters(), lr=0.1), generator=0)
     assert caught.value.layer is None
 
 
@@ -633,6 +678,7 @@ def test_a_validation_loss_that_is_not_finite_is_an_error_too() -> None:
             ([[1.0]], [1.0]),
             SGD(line.parameters(), lr=0.1),
             validation_data=([[math.nan]], [1.0]),
+            generator=0,
         )
     assert caught.value.batch is None
 
@@ -641,7 +687,7 @@ def test_buffers_are_those_of_the_last_good_batch() -> None:
     model = Sequential(BatchNorm1d(1), Linear(1, 1, generator=0))
     data = [[1.0], [2.0], [1.0], [math.inf]], [0.0] * 4
     with pytest.raises(NonFiniteError):
-        fit(model, mse_loss, data, SGD(model.parameters(), lr=0.1), 1, 2, shuffle=False)
+        fit(model, mse_loss, data, SGD(model.parameters(), lr=0.1), 1, 2, shuffle=False, generator=0)
     assert all(np.isfinite(array).all() for array in model.state_dict().values())
 
 
@@ -657,7 +703,16 @@ def test_buffers_that_are_changed_in_place_come_back_too() -> None:
 
     model = Counting()
     with pytest.raises(NonFiniteError):
-        fit(model, mse_loss, ([1.0, 1.0, math.nan], [0.0] * 3), SGD(model.parameters(), lr=0.1), 1, 1, shuffle=False)
+        fit(
+            model,
+            mse_loss,
+            ([1.0, 1.0, math.nan], [0.0] * 3),
+            SGD(model.parameters(), lr=0.1),
+            1,
+            1,
+            shuffle=False,
+            generator=0,
+        )
     assert model.seen == [1]  # before the second batch, whose loss was the last finite one
 
 
@@ -667,7 +722,13 @@ def test_inside_detect_anomaly_the_operation_is_named() -> None:
         tinygrad_lite.detect_anomaly(),
         pytest.raises(NonFiniteError, match=r"raised AnomalyError: .* made -?inf out of"),
     ):
-        fit(line, lambda outputs, targets: outputs[0] * 1e200 * 1e200, ([[1.0]], [0.0]), SGD(line.parameters(), lr=1.0))
+        fit(
+            line,
+            lambda outputs, targets: outputs[0] * 1e200 * 1e200,
+            ([[1.0]], [0.0]),
+            SGD(line.parameters(), lr=1.0),
+            generator=0,
+        )
 
 
 @pytest.mark.parametrize("when", [1, 7, 25])
@@ -686,7 +747,7 @@ def test_ctrl_c_returns_the_history_so_far_and_a_model_that_can_be_used(when: in
     initial = numbers(model)
     watch = Watch()
     optimizer = SGD(model.parameters(), lr=0.3)
-    history = fit(model, loss, DATA, optimizer, 10, 10, callbacks=[recording_weights(seen), watch])
+    history = fit(model, loss, DATA, optimizer, 10, 10, callbacks=[recording_weights(seen), watch], generator=0)
     assert history.stopped == "interrupted"
     assert len(history.seconds) == (when - 1) // 4
     assert numbers(model) == ([initial, *seen])[-1]
@@ -703,7 +764,7 @@ def test_ctrl_c_in_the_middle_of_a_step_takes_the_step_back() -> None:
             self.parameters[0].data = 99.0
             raise KeyboardInterrupt
 
-    fit(model, bce, DATA, Interrupted(model.parameters(), lr=0.1))
+    fit(model, bce, DATA, Interrupted(model.parameters(), lr=0.1), generator=0)
     assert numbers(model) == before
 
 
@@ -856,6 +917,7 @@ def test_schedule_free_and_scaled_runs_resume_to_the_bit(tmp_path: Path) -> None
             autocast="float16",
             checkpoint=path,
             resume=resume,
+            generator=0,
         )
         return history, numbers(model), scaler.state_dict()
 
@@ -875,7 +937,17 @@ def test_the_checkpoint_is_written_every_so_often_and_at_the_end(tmp_path: Path)
             written.append(run.epoch - 1)
             path.unlink()
 
-    fit(model, bce, DATA, SGD(model.parameters(), lr=0.1), 5, checkpoint=path, checkpoint_every=2, callbacks=look)
+    fit(
+        model,
+        bce,
+        DATA,
+        SGD(model.parameters(), lr=0.1),
+        5,
+        checkpoint=path,
+        checkpoint_every=2,
+        callbacks=look,
+        generator=0,
+    )
     assert written == [2, 4]
     assert path.exists()
 
@@ -885,9 +957,9 @@ def test_a_run_that_stops_early_writes_its_last_epoch(tmp_path: Path) -> None:
     model = small()
     optimizer = SGD(model.parameters(), lr=0.1)
     stop = lambda run: run.stop("enough") if run.epoch == 2 else None  # noqa: E731 (short)
-    history = fit(model, bce, DATA, optimizer, 9, checkpoint=path, checkpoint_every=5, callbacks=stop)
+    history = fit(model, bce, DATA, optimizer, 9, checkpoint=path, checkpoint_every=5, callbacks=stop, generator=0)
     assert history.stopped == "enough"
-    again = fit(model, bce, DATA, optimizer, 9, checkpoint=path, resume=True, callbacks=stop)
+    again = fit(model, bce, DATA, optimizer, 9, checkpoint=path, resume=True, callbacks=stop, generator=0)
     assert again == history
     assert again.stopped == "enough"
 
@@ -895,10 +967,10 @@ def test_a_run_that_stops_early_writes_its_last_epoch(tmp_path: Path) -> None:
 def test_a_resumed_run_that_breaks_at_once_keeps_the_weights_of_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "run.safetensors"
     model, other = small(0), small(1)
-    fit(model, bce, DATA, SGD(model.parameters(), lr=0.1), 1, checkpoint=path)
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.1), 1, checkpoint=path, generator=0)
     broken = [[math.nan, 0.0]], [1]
     with pytest.raises(NonFiniteError, match="epoch 2, batch 1"):
-        fit(other, bce, broken, SGD(other.parameters(), lr=0.1), 2, resume=path)
+        fit(other, bce, broken, SGD(other.parameters(), lr=0.1), 2, resume=path, generator=0)
     assert numbers(other) == numbers(model)
 
 
@@ -918,8 +990,8 @@ def test_a_checkpoint_of_another_kind_of_run_is_refused_and_nothing_changes(tmp_
     with pytest.raises(
         ValueError, match=r"is no checkpoint of such a run: it has scheduler, callback 0, EarlyStopping"
     ):
-        fit(run.model, bce, DATA, run.optimizer, 5, resume=path)
-    other = MLP(2, [3, 1])
+        fit(run.model, bce, DATA, run.optimizer, 5, resume=path, generator=0)
+    other = MLP(2, [3, 1], seed=0)
     weights = numbers(other)
     optimizer = Adam(other.parameters(), lr=0.05)
     with pytest.raises(ValueError, match=r"does not fit: the state does not fit MLP"):
@@ -932,20 +1004,21 @@ def test_a_checkpoint_of_another_kind_of_run_is_refused_and_nothing_changes(tmp_
             scheduler=StepLR(optimizer, 2, 0.7),
             callbacks=[EarlyStopping()],
             resume=path,
+            generator=0,
         )
     assert numbers(other) == weights
     assert bits(run.model) == before
     with pytest.raises(FileNotFoundError):
-        fit(other, bce, DATA, SGD(other.parameters(), lr=0.1), resume=tmp_path / "none.safetensors")
+        fit(other, bce, DATA, SGD(other.parameters(), lr=0.1), resume=tmp_path / "none.safetensors", generator=0)
 
 
 def test_generators_of_modules_must_be_the_same(tmp_path: Path) -> None:
     path = tmp_path / "run.safetensors"
     model = Sequential(Dropout(0.5, generator=0), Linear(2, 1, generator=0))
-    fit(model, bce, DATA, SGD(model.parameters(), lr=0.1), 1, checkpoint=path)
+    fit(model, bce, DATA, SGD(model.parameters(), lr=0.1), 1, checkpoint=path, generator=0)
     other = Sequential(Tanh(), Linear(2, 1, generator=0))
     with pytest.raises(ValueError, match=r"random generators 0.generator were saved, and here are none"):
-        fit(other, bce, DATA, SGD(other.parameters(), lr=0.1), 2, resume=path)
+        fit(other, bce, DATA, SGD(other.parameters(), lr=0.1), 2, resume=path, generator=0)
 
 
 # ----------------------------------------------------------------------------------------------------- precision
@@ -964,6 +1037,7 @@ def test_a_step_that_overflows_under_a_scaler_is_skipped() -> None:
         20,
         scaler=scaler,
         callbacks=recording_weights(seen),
+        generator=0,
     )
     assert seen[0] == seen[1] != seen[-1]
     assert scaler.get_scale() < 2.0**1020
@@ -972,8 +1046,8 @@ def test_a_step_that_overflows_under_a_scaler_is_skipped() -> None:
 
 def test_a_scaler_changes_nothing_but_rounding() -> None:
     plain, scaled = small(), small()
-    fit(plain, bce, DATA, SGD(plain.parameters(), lr=0.3), 3, clip_grad_norm=0.1)
-    fit(scaled, bce, DATA, SGD(scaled.parameters(), lr=0.3), 3, clip_grad_norm=0.1, scaler=GradScaler())
+    fit(plain, bce, DATA, SGD(plain.parameters(), lr=0.3), 3, clip_grad_norm=0.1, generator=0)
+    fit(scaled, bce, DATA, SGD(scaled.parameters(), lr=0.3), 3, clip_grad_norm=0.1, scaler=GradScaler(), generator=0)
     np.testing.assert_allclose(numbers(scaled), numbers(plain), rtol=1e-12)
 
 
@@ -985,7 +1059,7 @@ def test_autocast_computes_in_the_narrow_format() -> None:
         outputs.extend(z.data for z in given)
         return bce(given, targets)
 
-    fit(model, loss, DATA, SGD(model.parameters(), lr=0.1), 1, autocast="float16")
+    fit(model, loss, DATA, SGD(model.parameters(), lr=0.1), 1, autocast="float16", generator=0)
     assert all(float(np.float16(z)) == z for z in outputs)
 
 
@@ -1035,7 +1109,7 @@ def test_evaluate_is_loss_and_metrics_on_all_samples() -> None:
 
 
 def test_predict_gives_plain_numbers() -> None:
-    model = MLP(2, [3, 2])
+    model = MLP(2, [3, 2], seed=0)
     outputs = predict(model, np.array(DATA[0]), 7)
     assert outputs == [[z.data for z in model(x)] for x in DATA[0]]
     assert predict(model, []) == []
@@ -1083,12 +1157,12 @@ def bad(**options: Any) -> Callable[[], Any]:
         (bad(loss=BCEWithLogitsLoss), TypeError, r"loss is the class BCE.*: write BCEWithLogitsLoss\(\.\.\.\)"),
         (bad(scheduler=StepLR), TypeError, r"scheduler is the class StepLR, and not an object of it: write StepLR"),
         (
-            lambda: fit(small(), bce, xor(), SGD),
+            lambda: fit(small(), bce, xor(), SGD, generator=0),
             TypeError,
             r"optimizer is the class SGD, and not an object of it: write SGD\(\.\.\.\)",
         ),
         (
-            lambda: fit(small(), bce, xor(), SGD(small().parameters(), lr=0.1)),
+            lambda: fit(small(), bce, xor(), SGD(small().parameters(), lr=0.1), generator=0),
             ValueError,
             r"SGD\(.*\) has no parameter of the model: write SGD\(model\.parameters\(\), \.\.\.\)",
         ),
@@ -1105,7 +1179,7 @@ def test_bad_arguments_are_refused(call: Callable[[], Any], error: type[Exceptio
 
 def test_one_metric_needs_no_list() -> None:
     model = small()
-    history = fit(model, bce, xor(), SGD(model.parameters(), lr=0.1), epochs=1, metrics=accuracy)
+    history = fit(model, bce, xor(), SGD(model.parameters(), lr=0.1), epochs=1, metrics=accuracy, generator=0)
     assert list(history) == ["loss", "accuracy", "lr"]
 
 
@@ -1118,7 +1192,7 @@ def test_an_optimiser_of_the_loss_alone_is_its_users_business() -> None:
             return bce(outputs, targets) * self.scale
 
     loss, model = Scaled(), small()
-    fit(model, loss, xor(), SGD(loss.parameters(), lr=0.1), epochs=1)
+    fit(model, loss, xor(), SGD(loss.parameters(), lr=0.1), epochs=1, generator=0)
     assert loss.scale.data != 2.0
 
 
@@ -1132,4 +1206,4 @@ def test_a_model_that_does_not_give_one_output_a_sample_is_refused() -> None:
 
     model = Mean()
     with pytest.raises(ValueError, match=r"Mean\(\) was given a batch of 4 samples, and gave 1 items: batched=True is"):
-        fit(model, bce, xor(), SGD(model.parameters(), lr=0.1), batched=True)
+        fit(model, bce, xor(), SGD(model.parameters(), lr=0.1), batched=True, generator=0)

@@ -34,7 +34,7 @@ needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither d
 
 def trained(epochs: int = 6) -> WeightRecorder:
     inputs, targets = xor()
-    model = MLP(2, [3, 1], "tanh")
+    model = MLP(2, [3, 1], "tanh", seed=0)
     optimizer = SGD(model.parameters(), 0.5)
     recorder = WeightRecorder(model)
     for _ in range(epochs):

@@ -444,7 +444,7 @@ def test_made_up_names_keep_clear_of_labels() -> None:
 
 
 def test_neurons_have_the_names_of_the_textbooks() -> None:
-    model = MLP(2, [2, 1], "tanh")
+    model = MLP(2, [2, 1], "tanh", seed=0)
     out = model([1.0, 2.0])
     page = str(derive(mse_loss(out, 1.0), model.parameters()[0], names=model))
     assert "w1 = model.layers[0].neurons[0].w[0]" in page

@@ -64,7 +64,7 @@ def test_two_nodes_have_one_colour_if_and_only_if_they_are_the_same_operations_o
 
 
 def test_the_network_of_a_batch_is_as_many_groups_as_its_tensor_program_has_lines() -> None:
-    model = MLP(2, [16, 16, 1])
+    model = MLP(2, [16, 16, 1], seed=0)
     loss = binary_cross_entropy_with_logits([model([0.1 * i, 1.0]) for i in range(20)], [1.0] * 20)
     leaves = [
         ("", 1),

@@ -17,7 +17,7 @@ def names_of(variables: Any) -> list[str]:
 
 
 def test_a_name_is_the_expression_that_gives_the_value() -> None:
-    model = MLP(2, [2, 1])
+    model = MLP(2, [2, 1], seed=0)
     variables: dict[str, Any] = {
         "w": Value(1.0),
         "xs": [Value(2.0), (Value(3.0),)],

@@ -116,7 +116,7 @@ def test_the_graph_tells_which_module_recorded_a_node(name: str) -> None:
 
 
 def test_a_neuron_owns_its_nodes_for_every_sample_and_nobody_owns_the_loss() -> None:
-    model = MLP(2, [3, 1], "tanh")
+    model = MLP(2, [3, 1], "tanh", seed=0)
     loss = squared([model([0.1 * i, 1.0]) for i in range(10)])
     found = owners(loss, model)
     counts: dict[str, int] = {}
@@ -131,7 +131,7 @@ def test_a_neuron_owns_its_nodes_for_every_sample_and_nobody_owns_the_loss() -> 
 
 
 def test_parameters_belong_to_the_innermost_module_and_inputs_to_none() -> None:
-    model = MLP(1, [1, 1])
+    model = MLP(1, [1, 1], seed=0)
     x = Value(1.0)
     found = owners(model(x), model)
     assert found[id(model.layers[0].neurons[0].w[0])] == "model.layers[0].neurons[0]"
@@ -139,7 +139,7 @@ def test_parameters_belong_to_the_innermost_module_and_inputs_to_none() -> None:
 
 
 def test_a_penalty_belongs_to_the_loss_and_a_normalised_weight_to_its_module() -> None:
-    model = MLP(1, [2, 1], "tanh")
+    model = MLP(1, [2, 1], "tanh", seed=0)
     penalty = 0.1 * sum([p * p for p in model.parameters()]) + sum([p**2 for p in model.parameters()])
     loss = squared([model(1.0)]) + penalty
     found = owners(loss, model)
@@ -203,7 +203,7 @@ def test_a_parameter_of_two_modules_belongs_to_the_first() -> None:
 
 
 def test_the_smallest_module_that_holds_two_is_found_in_the_tree() -> None:
-    tree = ModuleTree(find_names({"model": MLP(2, [2, 1]), "other": MLP(1, [1])}).modules)
+    tree = ModuleTree(find_names({"model": MLP(2, [2, 1], seed=0), "other": MLP(1, [1], seed=0)}).modules)
     assert tree.common(["model.layers[0].neurons[1]", "model.layers[0]"]) == "model.layers[0]"
     assert tree.common(["model.layers[0].neurons[1]", "model.layers[1].neurons[0]"]) == "model"
     assert tree.common(["model", "other"]) == ""

@@ -69,11 +69,11 @@ def test_a_panel_for_each_metric_with_training_solid_and_validation_dashed() -> 
 
 
 def test_what_fit_gives_is_drawn() -> None:
-    model = MLP(2, [2, 1], "tanh")
+    model = MLP(2, [2, 1], "tanh", seed=0)
     optimizer = SGD(model.parameters(), 0.1)
     history = fit(
         model, binary_cross_entropy_with_logits, xor(), optimizer, epochs=3, validation_data=xor(), metrics=[accuracy],
-        progress=False,
+        progress=False, generator=0,
     )  # fmt: skip
     figure = plot_history(history)
     assert [ydata(line) for line in figure.axes[0].lines] == [history["loss"], history["val_loss"]]
@@ -185,7 +185,7 @@ def test_gradients_that_are_all_0_are_drawn() -> None:
 
 
 def test_the_recorder_takes_down_the_norms_of_layers() -> None:
-    model = MLP(2, [3, 1], "tanh")
+    model = MLP(2, [3, 1], "tanh", seed=0)
     recorder = GradientRecorder(model, every=2)
     for _ in range(3):
         model.zero_grad()
@@ -199,7 +199,7 @@ def test_the_recorder_takes_down_the_norms_of_layers() -> None:
 
 def test_layers_are_the_modules_that_hold_parameters() -> None:
     block = Residual(Sequential(Linear(2, 2), Linear(2, 2)))
-    model = Sequential(MLP(2, [3, 2]), block)
+    model = Sequential(MLP(2, [3, 2], seed=0), block)
     expected = [name for name, part in model.named_modules() if isinstance(part, Linear) or "layers." in name]
     found = list(GradientRecorder(model).norms)
     assert found == [name for name in expected if "neurons" not in name]
@@ -207,12 +207,12 @@ def test_layers_are_the_modules_that_hold_parameters() -> None:
 
 
 def test_the_recorders_are_callbacks_of_fit() -> None:
-    model = MLP(2, [2, 1], "tanh")
+    model = MLP(2, [2, 1], "tanh", seed=0)
     gradients, weights = GradientRecorder(model), WeightRecorder(model)
     first = model.layers[0].neurons[0].w[0].data
     history = fit(
         model, binary_cross_entropy_with_logits, xor(), SGD(model.parameters(), 0.1), epochs=3, batch_size=2,
-        callbacks=[gradients, weights], progress=False,
+        callbacks=[gradients, weights], progress=False, generator=0,
     )  # fmt: skip
     assert gradients.steps == [1, 2, 3, 4, 5, 6]
     assert weights.epochs == [0, 1, 2, 3]
@@ -222,7 +222,7 @@ def test_the_recorders_are_callbacks_of_fit() -> None:
 
 
 def test_recorders_remember_through_a_checkpoint() -> None:
-    model = MLP(1, [1])
+    model = MLP(1, [1], seed=0)
     gradients, weights = GradientRecorder(model), WeightRecorder(model)
     gradients.record()
     weights.record(0.5)
@@ -240,14 +240,14 @@ def test_recorders_refuse_what_has_no_parameters(recorder: Any) -> None:
     with pytest.raises(ValueError, match="no parameters"):
         recorder(Module())
     with pytest.raises(ValueError, match="every is a positive int"):
-        recorder(MLP(1, [1]), every=0)
+        recorder(MLP(1, [1], seed=0), every=0)
 
 
 def test_what_is_no_record_of_gradients_is_refused() -> None:
     with pytest.raises(TypeError, match=r"GradientRecorder.*not list"):
         plot_gradients([1.0])  # type: ignore[arg-type]  # the point of the test
     with pytest.raises(ValueError, match="nothing to plot yet"):
-        plot_gradients(GradientRecorder(MLP(1, [1])))
+        plot_gradients(GradientRecorder(MLP(1, [1], seed=0)))
     with pytest.raises(ValueError, match="smooth"):
         plot_gradients({"a": [1.0]}, smooth=0)
 
@@ -310,7 +310,7 @@ def test_shades_lie_where_the_model_was_asked() -> None:
 
 
 def test_a_model_of_several_classes() -> None:
-    model = MLP(2, [4, 3], "tanh")
+    model = MLP(2, [4, 3], "tanh", seed=0)
     figure = plot_decision_boundary(model, *blobs(30, generator=0), resolution=20)
     assert len(figure.axes) == 1  # no scale: the depth is the probability of the class that is seen
     assert texts(figure.axes[0].get_legend()) == ["0", "1", "2"]
@@ -385,7 +385,7 @@ def test_a_model_that_is_the_same_everywhere_is_drawn() -> None:
 
 
 def drawn(theme: str, ax: Any = None) -> list[Any]:
-    model = MLP(2, [3, 1], "tanh")
+    model = MLP(2, [3, 1], "tanh", seed=0)
     return [
         plot_history(HISTORY, theme=theme, ax=ax),
         plot_gradients({"a": [1.0, 0.5]}, theme=theme, ax=ax),

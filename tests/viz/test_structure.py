@@ -64,7 +64,7 @@ def test_a_gradient_of_zero_passes_on_nothing_even_at_a_pole() -> None:
 
 
 def test_names_and_modules_are_told_where_they_are_given() -> None:
-    model = MLP(1, [1, 1], "tanh")
+    model = MLP(1, [1, 1], "tanh", seed=0)
     nodes = structure(model(2.0), names={"net": model})["nodes"]
     assert [(node["op"], node["module"]) for node in nodes[:3]] == [
         ("dot", "net.layers[1].neurons[0]"),

@@ -81,7 +81,7 @@ def test_one_number_follows_a_curve_that_no_line_does() -> None:
     points = np.stack([0.5 + 0.4 * np.cos(angles), 0.2 + 0.6 * np.sin(angles)], axis=1)
     model = Autoencoder(2, (8,), 1, generator=0)
     optimizer = nn.Adam(model.parameters(), lr=0.02)
-    nn.fit(model, nn.mse_loss, (points, points), optimizer, 60, 20, engine="numpy", progress=False)
+    nn.fit(model, nn.mse_loss, (points, points), optimizer, 60, 20, engine="numpy", progress=False, generator=0)
     centred = points - points.mean(0)
     line = np.linalg.svd(centred)[1][1] ** 2 / centred.size  # what the first principal component leaves
     assert nn.evaluate(model, nn.mse_loss, (points, points))["loss"] < line / 2

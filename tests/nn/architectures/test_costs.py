@@ -11,7 +11,7 @@ from tinygrad_lite.nn.architectures.example import Example
 
 
 def xor_example() -> Example:
-    return Example(nn.MLP(2, [4, 1], "tanh"), nn.mse_loss, nn.xor())
+    return Example(nn.MLP(2, [4, 1], "tanh", seed=0), nn.mse_loss, nn.xor())
 
 
 def test_nodes_and_groups_are_those_of_the_lifted_step() -> None:

@@ -238,7 +238,7 @@ def test_samples_come_nearer_to_the_data_than_noise_is() -> None:
     schedule = linear_schedule(50)
     moons = moon_points(600, 1)
     untrained = energy_distance(sample(lifted_denoiser(model), schedule, 600)[-1], moons)
-    nn.fit(model, loss, data, optimizer, 8, 100, engine="numpy", progress=False)
+    nn.fit(model, loss, data, optimizer, 8, 100, engine="numpy", progress=False, generator=0)
     trained = energy_distance(sample(lifted_denoiser(model), schedule, 600)[-1], moons)
     noise = energy_distance(np.random.default_rng(0).normal(size=(600, 2)), moons)
     assert trained < noise / 2 < untrained / 2

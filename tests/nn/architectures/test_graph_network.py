@@ -104,7 +104,7 @@ def test_lifted_training_is_the_eager_one(attention: bool) -> None:
     def trained(engine: str) -> tuple[list[float], list[float]]:
         made = example(attention, 4)
         optimizer = AdamW(made.model.parameters(), lr=0.02)
-        history = fit(made.model, made.loss, made.data, optimizer, 4, None, engine=engine, progress=False)
+        history = fit(made.model, made.loss, made.data, optimizer, 4, None, engine=engine, progress=False, generator=0)
         return history["loss"], [p.data for p in made.model.parameters()]
 
     for eager, lifted in zip(trained("eager"), trained("numpy"), strict=True):
@@ -133,7 +133,7 @@ def test_two_sides_are_enough_to_find_most_of_the_others(attention: bool) -> Non
     made = example(attention)
     _, sides = karate_club()
     optimizer = AdamW(made.model.parameters(), lr=0.02)
-    fit(made.model, made.loss, made.data, optimizer, 100, None, engine="numpy", progress=False)
+    fit(made.model, made.loss, made.data, optimizer, 100, None, engine="numpy", progress=False, generator=0)
     scores = predict(made.model, made.data[0])[0]
     assert all(scores[i][side] > scores[i][1 - side] for i, side in zip(TOLD, (0, 1), strict=True))
     assert accuracy_of_others(scores, sides) >= 27 / 32
