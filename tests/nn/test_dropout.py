@@ -75,9 +75,10 @@ def test_equal_seeds_drop_the_same_and_each_call_drops_others() -> None:
     assert not np.array_equal(numbers(Dropout()(x)), numbers(Dropout()(x)))
 
 
-def test_the_global_random_state_is_neither_used_nor_changed() -> None:
+def test_drawing_neither_uses_nor_changes_the_global_random_state() -> None:
+    layer = Dropout()
     before = random.getstate()
-    Dropout()([1.0] * 10)
+    layer([1.0] * 10)
     assert random.getstate() == before
 
 

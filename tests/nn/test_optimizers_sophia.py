@@ -349,9 +349,9 @@ def test_a_damaged_state_is_refused_and_nothing_changes(change: dict[str, Any], 
     assert optimizer.state_dict() == before
 
 
-def test_the_global_random_state_is_not_touched() -> None:
+def test_with_a_generator_the_global_random_state_is_not_touched() -> None:
     before = random.getstate()
     leaf = Value(1.0)
-    SophiaH([leaf]).update_hessian(leaf * leaf)
-    SophiaG([leaf]).update_hessian([leaf * 2.0])
+    SophiaH([leaf], generator=0).update_hessian(leaf * leaf)
+    SophiaG([leaf], generator=0).update_hessian([leaf * 2.0])
     assert random.getstate() == before
