@@ -78,7 +78,8 @@ class _Analysis:
             array = np.asarray(given, dtype=np.float64)
             return array, np.zeros_like(array)
         if group.kind == "constant":
-            return group.data, _UNIT * np.abs(np.asarray(group.data))
+            data = np.asarray(group.data)
+            return data, np.where(data == np.rint(data), 0.0, _UNIT * np.abs(data))  # a whole number is exact
         if group.kind == "map":
             return self._map(group)
         return self._sum(group) if group.kind == "sum" else self._fold(group)

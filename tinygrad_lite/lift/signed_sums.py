@@ -105,12 +105,16 @@ def _turn_negative_sums(draft: Draft) -> None:
 
 
 def _drop_products_with_zero(draft: Draft) -> None:
-    """a + 0·b = a: the rim of a padded image. Products that something else reads stay what they are."""
-    is_zero = (draft.codes == CONSTANT) & (draft.numbers == 0.0)
-    zero = np.zeros(len(draft.codes), dtype=bool)
-    zero[draft.edge_nodes[is_zero[draft.edge_operands]]] = True
-    zero &= draft.codes == MUL
-    zero[draft.edge_operands[draft.codes[draft.edge_nodes] != SUM]] = False
+    """a + 0·b = a: the rim of a padded image. Products that other operations read stay what they are."""
+    zero = (draft.codes == CONSTANT) & (draft.numbers == 0.0)
+    product = draft.codes == MUL
+    inside = product[draft.edge_nodes]
+    nodes, operands = draft.edge_nodes[inside], draft.edge_operands[inside]
+    while len(found := nodes[zero[operands] & ~zero[nodes]]):  # c·(0·b) too
+        zero[found] = True
+    zero &= product
+    readers = draft.edge_nodes
+    zero[draft.edge_operands[(draft.codes[readers] != SUM) & ~zero[readers]]] = False
     zero[draft.roots] = False
     if zero.any():
         draft.codes[zero] = CONSTANT
