@@ -16,19 +16,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.errors import LiftError, TraceError
+from tinygrad_lite.errors import AnomalyError, LiftError, TraceError
 from tinygrad_lite.lift import engines, proof, rounding, tidying
 from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, merged, take_apart
 from tinygrad_lite.lift.canonical import canonical
 from tinygrad_lite.lift.demands import Demanded, UnforeseenError
+from tinygrad_lite.lift.disagreement import Case, Judge, Probe, Recording, own_faults
 from tinygrad_lite.lift.grouping import grouped
 from tinygrad_lite.lift.groups import Group, Groups, Output
 from tinygrad_lite.lift.naming import name_groups
 from tinygrad_lite.lift.program import Inputs, Program, Report, positional_names
 from tinygrad_lite.lift.results import Results, take_apart_results
 from tinygrad_lite.lift.surroundings import Seen, Surroundings
-from tinygrad_lite.lift.trace import Graph, graph_of
-from tinygrad_lite.modes import is_tracing, tracing
+from tinygrad_lite.lift.trace import Graph, graph_of, lines_of
+from tinygrad_lite.modes import detect_anomaly, is_tracing, tracing
 from tinygrad_lite.ops import CONSTANT_CODE, LEAF_CODE
 from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import STATE, Value
@@ -140,6 +141,7 @@ class Lifted:
         self._check = check
         self._options = options
         self._last: Program | None = None
+        self._explains = True  # not where a fault of lift is narrowed down
         functools.update_wrapper(self, f, updated=())
 
     def __repr__(self) -> str:
@@ -279,27 +281,29 @@ class Lifted:
             inputs, groups, unit, place = self._inputs(arguments, leaves, graph)
             _mark_constants(graph, unit)
             demanded.arrange(graph, count, unit)
-        with watch("canonical"):
-            simple = canonical(graph)
-        with watch("groups"):
-            shapes = [*[shape or () for shape in results.shapes], *demanded.shapes]
-            grouping = grouped(simple, groups, unit, place, shapes)
-            program = grouping.program
-        with watch("results"):
-            refs = grouping.results()
-            program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=False)]
-            program.demands = demanded.found(program, refs[len(program.outputs) :])
-            if arguments.samples is not None:
-                tidying.reduce_samples(program, self._reduce)
-            tidying.share_constants(program)
-            tidying.drop_ones(program)
-            tidying.orient(program)
-            tidying.drop_unread(program)
-            name_groups(program)
+        with own_faults(self._name, graph, self._judge("numpy")):
+            with watch("canonical"):
+                simple = canonical(graph)
+            with watch("groups"):
+                shapes = [*[shape or () for shape in results.shapes], *demanded.shapes]
+                grouping = grouped(simple, groups, unit, place, shapes)
+                program = grouping.program
+            with watch("results"):
+                refs = grouping.results()
+                program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=False)]
+                program.demands = demanded.found(program, refs[len(program.outputs) :])
+                if arguments.samples is not None:
+                    tidying.reduce_samples(program, self._reduce)
+                tidying.share_constants(program)
+                tidying.drop_ones(program)
+                tidying.orient(program)
+                tidying.drop_unread(program)
+                name_groups(program)
         report = _reported(self._name, len(graph), program, watch.seconds)
         made = Program(self._name, program, inputs, results.structure, report, self.engine, self._check, self._options)
+        made.check_constants()
         with watch("proof"):
-            report.difference = self._prove(made, arguments)
+            report.difference = self._prove(made, arguments, replace(graph, roots=graph.roots[:count]))
         return made
 
     def _traced(self, arguments: Arguments) -> tuple[list[list[Value]], Results, Demanded]:
@@ -374,25 +378,78 @@ class Lifted:
 
     # ------------------------------------------------------------------------------------------------- the proof
 
-    def _prove(self, program: Program, arguments: Arguments) -> float:
+    def _prove(self, program: Program, arguments: Arguments, graph: Graph) -> float:
         """Compares the program with the function on probes; the largest difference."""
         worst = 0.0
         is_large = program.report().nodes >= proof.LARGE
         few = 2 if is_large else proof.SAMPLES
         for seed in (None, 1) if is_large else (None, *range(proof.PROBES)):
             arrays, eager = self._probed(arguments, seed, few)
-            lifted = program.run_to_prove(program.inputs.gathered(replace(arguments, arrays=arrays)))
+            given = program.inputs.gathered(replace(arguments, arrays=arrays))
+            with own_faults(self._name, graph, self._judge(self.engine)):
+                lifted = program.run_to_prove(given)
             found = proof.largest_difference([np.asarray(a) for a in lifted], eager)
             if found.relative > proof.TOLERANCE and not self._only_rounding(program, arguments, arrays, lifted, eager):
-                raise LiftError(
-                    f"the program of {self._name} is not the function: on a probe, number {found.place} of result "
-                    f"{found.result} is {found.lifted!r} instead of {found.eager!r}. Most likely the function's graph "
-                    "depends on the numbers of its arguments: it branches on them, reads them out of the graph, or "
-                    "changes what it closes over. Use where, maximum or lookup, or mark the argument that it branches "
-                    "on as static. If it does none of these, this is a mistake of lift: please report it."
-                )
+                reason = self._reason(program, arguments, graph, Probe(arrays, [np.asarray(a) for a in lifted], eager))
+                if reason:
+                    raise LiftError(
+                        f"the program of {self._name} is not the function: on a probe, number {found.place} of result "
+                        f"{found.result} is {found.lifted!r} instead of {found.eager!r}. {reason}"
+                    )
             worst = max(worst, found.relative)
         return worst
+
+    def _reason(self, program: Program, arguments: Arguments, graph: Graph, probe: Probe) -> str:
+        """Why a program is not the function; "" if the function itself rounds so much."""
+        judge = self._judge(self.engine)
+        if judge is None:
+            return "It is a part of another one."
+        if self.engine != "numpy":
+            given = program.inputs.gathered(replace(arguments, arrays=probe.arrays))
+            on_numpy = proof.largest_difference(engines.build("numpy", program._groups, {})(given), probe.eager)
+            if on_numpy.relative > proof.TOLERANCE:
+                judge = self._judge("numpy") or judge
+        case = Case(
+            self._name,
+            graph,
+            self._recorded(arguments, arguments.arrays, 1)[0],
+            self._recorded(arguments, probe.arrays),
+            probe,
+            lambda each: each[0] if arguments.samples is None else self._over_samples(each),
+            "numpy" if judge.engine != "numpy" else "",
+            judge,
+        )
+        return case.reason()
+
+    def _judge(self, engine: str) -> Judge | None:
+        """What tells whether lift goes wrong on an engine; nothing, where that is being found out."""
+
+        def prove(f: Callable[..., Any], numbers: Sequence[float]) -> Program:
+            lifted = Lifted(f, None, None, engine, (), False, self._options if engine == self.engine else {})
+            lifted._explains = False
+            return lifted.program_for(*numbers)
+
+        return Judge(engine, prove) if self._explains else None
+
+    def _recorded(self, arguments: Arguments, arrays: list[Floats], most: int | None = None) -> list[Recording]:
+        """The function recorded on some samples, with lines where it records finite numbers only."""
+        found = []
+        for one in _samples(arguments.units, arrays)[:most]:
+            pairs = zip(one, arguments.units, strict=True)
+            given = replace(arguments, arrays=[a if unit.axis is None else a[..., None] for a, unit in pairs])
+            with _holding(arguments.units, one):
+                try:
+                    with detect_anomaly():
+                        leaves, results, demanded = self._traced(given)
+                except AnomalyError:
+                    leaves, results, demanded = self._traced(given)
+            count = sum(map(len, results.nodes))
+            nodes = [*results.forgotten(), *demanded.forgotten()]
+            lines, graph = lines_of(nodes), graph_of(nodes)
+            graph.roots = graph.roots[:count]
+            _mark_constants(graph, self._inputs(arguments, leaves, graph)[2])
+            found.append(Recording(graph, lines, [shape or () for shape in results.shapes]))
+        return found
 
     def _check_repeats(self, arguments: Arguments, arrays: list[Floats], eager: list[Floats]) -> None:
         """Raises if the function gives other numbers when it is called again with the same ones."""
@@ -442,16 +499,11 @@ class Lifted:
 
     def _eagerly(self, arguments: Arguments, arrays: list[Floats]) -> list[Floats]:
         """The results of the function itself, on floats."""
-        if arguments.samples is None:
-            return self._called(arguments, arrays)
-        count = next(a.shape[-1] for a, unit in zip(arrays, arguments.units, strict=True) if unit.axis is not None)
-        each = []
-        for sample in range(count):
-            numbers = [
-                array[..., sample] if unit.axis is not None else array
-                for unit, array in zip(arguments.units, arrays, strict=True)
-            ]
-            each.append(self._called(arguments, numbers))
+        each = [self._called(arguments, one) for one in _samples(arguments.units, arrays)]
+        return each[0] if arguments.samples is None else self._over_samples(each)
+
+    def _over_samples(self, each: list[list[Floats]]) -> list[Floats]:
+        """The results of all samples as those of the program."""
         if len({tuple([part.shape for part in parts]) for parts in each}) > 1:
             raise LiftError(f"{self._name} gives results of other shapes for another sample")
         stacked = [np.stack(parts) for parts in zip(*each, strict=True)]
@@ -476,6 +528,15 @@ class Lifted:
     def _results_on(self, arguments: Arguments, stand_ins: list[Any]) -> Results:
         args, kwargs = arguments.rebuilt(iter(stand_ins))
         return take_apart_results(self._f(*args, **kwargs), self._name)
+
+
+def _samples(units: Sequence[Unit], arrays: Sequence[Floats]) -> list[list[Floats]]:
+    """The arrays of each sample; of the only one, where there are none."""
+    count = next((a.shape[-1] for a, unit in zip(arrays, units, strict=True) if unit.axis is not None), 1)
+    return [
+        [array if unit.axis is None else array[..., k] for unit, array in zip(units, arrays, strict=True)]
+        for k in range(count)
+    ]
 
 
 def _tie(units: Sequence[Unit], arrays: list[Floats]) -> None:

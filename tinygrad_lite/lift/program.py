@@ -228,6 +228,10 @@ class Program:
             self._demands = Demands(self._groups, self.name)
         return self._demands
 
+    def check_constants(self) -> None:
+        """Looks at the numbers that are a part of the program, and raises where the function does."""
+        self._demands = Demands(self._groups, self.name)
+
     @property
     def demanding_groups(self) -> Groups:
         """The groups, with the numbers of which something is demanded as further results, the last."""

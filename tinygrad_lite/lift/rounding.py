@@ -22,9 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite import ops
+from tinygrad_lite.arithmetic import evaluate_rule
 from tinygrad_lite.lift import vocabulary
 from tinygrad_lite.lift.groups import Group, Groups, Ref, Term
 from tinygrad_lite.lift.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.lift.trace import Graph
+from tinygrad_lite.operation import NARY
 
 Floats = NDArray[np.float64]
 #: Half a unit in the last place, relative to the number.
@@ -50,6 +53,35 @@ def bounds(program: Groups, arrays: Sequence[Floats]) -> list[float]:
     """
     with np.errstate(all="ignore"):
         return _Analysis(program, arrays).bounds()
+
+
+def graph_bounds(graph: Graph) -> Floats:
+    """For each result of a scalar graph a bound on its rounding error, where the graph is evaluated node by node.
+
+    Args:
+        graph: With the numbers that its nodes hold.
+    """
+    errors = [0.0] * len(graph)
+    numbers = graph.numbers.tolist()
+    for node in range(len(graph.leaves), len(graph)):
+        op = ops.BY_CODE[graph.codes[node]]
+        assert op is not None
+        row = graph.operands[graph.starts[node] : graph.starts[node + 1]].tolist()
+        xs = [numbers[k] for k in row]
+        sizes = [abs(numbers[node])]
+        if any(errors[k] for k in row):
+            if op.arity == NARY:
+                slopes = evaluate_rule(op.partials[0], (xs, numbers[node]))
+            else:
+                slopes = [
+                    evaluate_rule(rule, (*xs, numbers[node])) if errors[k] else 0.0
+                    for rule, k in zip(op.partials, row, strict=True)
+                ]
+            errors[node] = sum(abs(slope) * errors[k] for slope, k in zip(slopes, row, strict=True) if errors[k])
+        if op.arity == NARY and op.definition is not None:  # what is added up on the way
+            sizes += [abs(x) for x in xs]
+        errors[node] += _UNIT * _OPERATION * sum(sizes)
+    return np.array([errors[k] for k in graph.roots.tolist()])
 
 
 class _Analysis:

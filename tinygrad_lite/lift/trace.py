@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite.ops import TABLE
 from tinygrad_lite.recorded import arrays_of
-from tinygrad_lite.value import Value
+from tinygrad_lite.value import Details, Value, topological_order
 
 Integers = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -54,6 +55,13 @@ def graph_of(roots: list[Value]) -> Graph:
     np.cumsum(_integers(counts), out=starts[1:])
     floats = np.frombuffer(array("d", numbers), dtype=np.float64)
     return Graph(_integers(codes), starts, _integers(operands), floats, leaves, _integers(positions))
+
+
+def lines_of(roots: list[Value]) -> list[str]:
+    """Where each node of :func:`graph_of` was recorded, if ``detect_anomaly()`` saw it: file, line and text."""
+    above = Value(None, None, TABLE["sum"].code, None, None, Details("", tuple(roots)))
+    nodes = topological_order(above, True)[:0:-1]
+    return [node._details.line if node._details is not None else "" for node in nodes]
 
 
 def _integers(numbers: list[int]) -> Integers:
