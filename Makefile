@@ -19,7 +19,7 @@ PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 # more options for pytest
 OPTIONS ?=
 
-.PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs notebooks docs operations \
+.PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs lift-expressions notebooks docs operations \
 	pure-test engine-test coverage engine-coverage mutants clean
 
 # A process for each core already: threads of NumPy's library would wait for one another.
@@ -71,6 +71,9 @@ lift-pictures: $(VENV)/.test ## the pictures of docs/lift.md
 
 lift-programs: $(VENV)/.test ## 10,000 random programs, lifted and compared with their functions: half an hour
 	$(BIN)/python benchmarks/lift_programs.py --programs 10000
+
+lift-expressions: $(VENV)/.test ## 10,000 ordinary expressions, lifted on every engine and compared with their functions: an hour
+	$(BIN)/python benchmarks/lift_expressions.py --count 10000
 
 docs: $(VENV)/.docs ## the documentation site, in build/site; whatever is missing in it is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
