@@ -224,6 +224,8 @@ def judge(samples: Samples) -> Estimate:
             estimate = _undecided("the edge of the domain is nearer than f can be resolved")
         elif _random(samples):
             estimate = _undecided("f changes at random from one number to the next")
+        elif stair := _stair(samples):
+            estimate = _undecided(f"f takes steps of about {stair:.0e}, as if rounded inside")
         else:
             estimate = _rounded(samples, left, right) or _inside(samples, left, right)
         if _vague(samples, estimate):
@@ -239,6 +241,21 @@ def _random(samples: Samples) -> bool:
     finest = min(float(np.median(np.ptp(side, axis=1))) for side in (values[-6:, :4], values[-6:, 5:]))
     noise = 4096.0 * samples.precision.epsilon * float(np.abs(values).max())
     return finest > 0.05 * float(np.ptp(values)) and finest > noise
+
+
+def _stair(samples: Samples) -> float:
+    """The height of the stairs if f is constant around x and its values farther off are those of a coarser format."""
+    moving = np.flatnonzero((samples.values != samples.value).any(axis=1))
+    if not len(moving) or samples.precision.epsilon > DOUBLE.epsilon or len(samples.steps) - moving[-1] < 10:
+        return 0.0
+    around = samples.values[: moving[-1] + 1]
+    if not all((side != samples.value).any() for side in (around[:, :4], around[:, 5:])):
+        return 0.0
+    levels = np.unique(around[np.isfinite(around)])
+    coarse = len(levels) > 4 and bool(np.all(levels == levels.astype(np.float32)))
+    height = float(np.diff(levels).min()) if coarse else 0.0
+    size = float(np.abs(levels).max(initial=0.0))
+    return height if 2.0**-26 * size <= height <= 2.0**-7 * size else 0.0
 
 
 def _vague(samples: Samples, estimate: Estimate) -> bool:

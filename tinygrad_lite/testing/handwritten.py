@@ -60,6 +60,22 @@ class Block:
         """All of them as a matrix."""
         return np.diag(self.entries) if self.elementwise else self.entries
 
+    def along(self, direction: Array) -> tuple[Array, Array]:
+        """Its product with a direction, and the sums of the squares of the terms; what is not finite counts as 0."""
+        entries = np.where(np.isfinite(self.entries), self.entries, 0.0)
+        if self.elementwise:
+            return entries * direction, (entries * direction) ** 2
+        return entries @ direction, entries**2 @ direction**2
+
+    def finite(self) -> NDArray[np.bool_]:
+        """For each number, whether all derivatives by it are finite."""
+        finite: NDArray[np.bool_] = np.isfinite(self.entries)
+        return finite if self.elementwise else np.all(finite, axis=0)
+
+    def sizes(self) -> Array:
+        """For each number, the largest derivative by it."""
+        return np.abs(self.entries) if self.elementwise else np.abs(self.entries).max(axis=0, initial=0.0)
+
     def weighted(self, rows: Array, columns: Array) -> Array:
         """All of them, each times its row's and its column's weight, as far as they are given."""
         if self.elementwise:

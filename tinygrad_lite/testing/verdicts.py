@@ -135,6 +135,8 @@ class Finding:
         """Such as ``∂²f[0]/∂x∂y``; ``f[0]`` for a value."""
         if self.order == 0:
             return f"f{self.output}"
+        if self.argument.startswith("a "):
+            return f"the slope of f{self.output} along {self.argument}"
         power = "" if self.order == 1 else "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(self.order))
         below = "".join(f"∂{x}" for x in self.argument.split(", "))
         return f"∂{power}f{self.output}/{below}"
