@@ -398,7 +398,7 @@ class _Check:
             why = f"{self.rule.name} does not change with {self.rule.argument_name(column)}"
         return _Located(
             self.rule.argument_name(column), self.rule.output_name(row), 1, got, low, high, tolerance,
-            estimate.oracle + " in float64" * isinstance(self.rule, InDouble), verdict,
+            estimate.oracle + " in float64" * (estimate is difference and isinstance(self.rule, InDouble)), verdict,
             "; ".join(filter(None, [why, reason])), [o for o in [difference, *others] if o is not estimate],
             epsilon, row, column,
         )  # fmt: skip
