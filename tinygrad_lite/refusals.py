@@ -41,6 +41,11 @@ _USE_IT: Final = (
     "use the Value itself in the formula, lookup(table, v) where it is an index, or return it: the program "
     "gives its number at each call"
 )
+#: Where a line asks for the largest of many.
+_SHIFTED: Final = (
+    ". A maximum that is only subtracted, as in softmaxes, can be left out: softmax(xs) and logsumexp(xs) subtract it "
+    "themselves; functools.reduce(maximum, xs) stays in the graph"
+)
 _DERIVATIVES: Final = "grad(f) and value_and_grad(f) give derivatives as Values, inside f or around it"
 
 
@@ -141,7 +146,8 @@ def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
     if modes.is_traced(node) or modes.is_traced(other):
         found = REFUSALS[asked]
         expression = found.expression.format(_named(node), _named(other))
-        refuse(expression, found.consequence, found.remedy)
+        is_largest = "max(" in modes.users_line()
+        refuse(expression, found.consequence, found.remedy + _SHIFTED if is_largest else found.remedy)
 
 
 def refuse(expression: str, consequence: str, remedy: str) -> NoReturn:

@@ -294,6 +294,22 @@ def test_an_error_that_the_function_caught_is_raised_when_tracing_ends(function:
         traced(swallowed)
 
 
+@pytest.mark.parametrize(
+    "largest",
+    [
+        lambda x, y: max(v.data for v in [x, y]),
+        lambda x, y: max([x, y]),
+        lambda x, y: max(float(x), float(y)),
+    ],
+)
+def test_where_the_largest_of_some_is_asked_for_the_message_says_that_softmax_subtracts_it(largest: Any) -> None:
+    with pytest.raises(TraceError, match=r"softmax\(xs\) and logsumexp\(xs\) subtract it themselves"):
+        traced(largest)
+    with pytest.raises(TraceError) as raised:
+        traced(lambda x, y: x.data)
+    assert "softmax" not in str(raised.value)
+
+
 def test_there_are_ten_hostile_functions_and_one_for_each_kind_of_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[str] = set()
 

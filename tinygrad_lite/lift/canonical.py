@@ -4,7 +4,8 @@ What it turns into what:
 
 - Chains of ``+``, ``-``, ``sum``, ``mean``, unary minus and the addition inside ``dot`` become one sum of any number
   of terms, each with a sign, where the inner ones are used nowhere else. A ``dot`` falls apart into its products and
-  such a sum. Chains of ``maximum`` or ``minimum`` become one of all their operands.
+  such a sum. Chains of ``maximum`` or ``minimum`` become one of all their operands; where the steps of a long chain are
+  read, as its derivative reads them, each step becomes one of all operands so far.
 - ``softmax`` and ``logsumexp`` become maximum, exponentials, their sum and a quotient, one of each for a row of
   operands however many nodes read the row.
 - ``x**2`` becomes x·x, the derivative of a power a product; a minus sign moves out of products into the sum above;
@@ -16,7 +17,8 @@ What it turns into what:
 Why it is sound: every rewriting is an identity of real numbers that re-associates sums at most; none divides, and none
 moves an operation past a comparison. (0·x counts as 0 whatever x is, infinite or not a number.)
 
-The rewritings are in :mod:`~tinygrad_lite.lift.expansions` and :mod:`~tinygrad_lite.lift.signed_sums`; they work on a
+The rewritings are in :mod:`~tinygrad_lite.lift.expansions`, :mod:`~tinygrad_lite.lift.chains` and
+:mod:`~tinygrad_lite.lift.signed_sums`; they work on a
 :class:`~tinygrad_lite.lift.draft.Draft`.
 
 Cost: a few vectorised passes over all edges. What it does not find: distributivity, (a + b)·c against a·c + b·c; equal
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift import expansions, signed_sums
+from tinygrad_lite.lift import chains, expansions, signed_sums
 from tinygrad_lite.lift.draft import Draft
 from tinygrad_lite.lift.trace import Graph
 
@@ -71,6 +73,7 @@ def canonical(graph: Graph) -> Canonical:
     """The graph in canonical form."""
     draft = Draft(graph)
     expansions.fold_constants(draft)
+    chains.unfold_extremes(draft)
     expansions.fold_extremes(draft)
     expansions.expand_means(draft)
     expansions.expand_dots(draft)
