@@ -21,11 +21,17 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift import lift, lifting, numba_engine, rounding
-from tinygrad_lite.lift.canonical import Canonical
+from tinygrad_lite.lift import disagreement, lift, lifting, numba_engine, rounding
+from tinygrad_lite.lift.canonical import Canonical, canonical
 from tinygrad_lite.lift.disagreement import Recording, first_difference
 from tinygrad_lite.lift.trace import graph_of
 from tinygrad_lite.ops import TABLE
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch):
+    """On a busy machine the search for the smallest function would end before it is found."""
+    monkeypatch.setattr(disagreement, "_SECONDS", 600.0)
 
 
 def refusal(lifted: Callable[..., Any], *arguments: Any) -> str:
@@ -131,7 +137,7 @@ def test_the_bound_of_functions_of_functions_holds_for_their_numbers(x, y):
 # ----------------------------------------------------------------------------------------------------- lift's fault
 
 
-def wrong_differences(graph: Any, right: Callable[[Any], Canonical] = lifting.canonical) -> Canonical:
+def wrong_differences(graph: Any, right: Callable[[Any], Canonical] = canonical) -> Canonical:
     """A mistake: x − y becomes x + y."""
     made = right(graph)
     for start, end in itertools.pairwise(made.starts.tolist()):
@@ -155,7 +161,7 @@ def test_a_mistake_of_lift_is_owned_with_the_smallest_function_that_shows_it(f, 
     assert "call the function itself" in message
     assert "depends" not in message
     assert len(re.findall("    t[0-9]+ = ", message)) == 1
-    monkeypatch.undo()
+    monkeypatch.setattr(lifting, "canonical", canonical)
     lifted, right = prints(message)
     assert lifted == right == -5.0  # now that it is mended: √1 − 2·3
 
@@ -177,8 +183,6 @@ def test_a_mistake_of_one_engine_names_another(monkeypatch):
 
 
 def test_an_error_inside_of_lift_is_owned_with_the_smallest_function_that_raises_it(monkeypatch):
-    canonical = lifting.canonical
-
     def raises(graph: Any) -> Canonical:
         made = canonical(graph)
         if (made.codes == TABLE["sqrt"].code).any() and (made.signs < 0).any():
@@ -190,7 +194,7 @@ def test_an_error_inside_of_lift_is_owned_with_the_smallest_function_that_raises
     assert "lift cannot make a program of long_function: IndexError: index 3 is out of bounds" in message
     assert "This is a mistake of lift, not of the function" in message
     assert len(re.findall("    t[0-9]+ = ", message)) == 2
-    monkeypatch.undo()
+    monkeypatch.setattr(lifting, "canonical", canonical)
     lifted, right = prints(message)
     assert lifted == right
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.errors import AnomalyError, LiftError, TraceError
 from tinygrad_lite.lift import engines, proof, rounding, tidying
-from tinygrad_lite.lift.arguments import Arguments, Signature, Unit, merged, take_apart
+from tinygrad_lite.lift.arguments import Arguments, Signature, merged, take_apart
 from tinygrad_lite.lift.canonical import canonical
 from tinygrad_lite.lift.demands import Demanded, UnforeseenError
 from tinygrad_lite.lift.disagreement import Case, Judge, Probe, Recording, own_faults
@@ -27,6 +27,7 @@ from tinygrad_lite.lift.groups import Group, Groups, Output
 from tinygrad_lite.lift.naming import name_groups
 from tinygrad_lite.lift.program import Inputs, Program, Report, positional_names
 from tinygrad_lite.lift.results import Results, take_apart_results
+from tinygrad_lite.lift.stand_ins import arranged, as_given, holding, samples_of, tie
 from tinygrad_lite.lift.surroundings import Seen, Surroundings
 from tinygrad_lite.lift.trace import Graph, graph_of, lines_of
 from tinygrad_lite.modes import detect_anomaly, is_tracing, tracing
@@ -315,7 +316,7 @@ class Lifted:
             numbers = array[..., 0] if unit.axis is not None else array
             nodes = unit.values or [Value(x) for x in numbers.ravel().tolist()]
             leaves.append(nodes)
-            stand_ins.append(_arranged(nodes, unit.shape))
+            stand_ins.append(arranged(nodes, unit.shape))
         args, kwargs = arguments.rebuilt(iter(stand_ins))
         inputs = [node for nodes in leaves for node in nodes]
         frozen = [node for node in inputs if not node.requires_grad]
@@ -434,10 +435,10 @@ class Lifted:
     def _recorded(self, arguments: Arguments, arrays: list[Floats], most: int | None = None) -> list[Recording]:
         """The function recorded on some samples, with lines where it records finite numbers only."""
         found = []
-        for one in _samples(arguments.units, arrays)[:most]:
+        for one in samples_of(arguments.units, arrays)[:most]:
             pairs = zip(one, arguments.units, strict=True)
             given = replace(arguments, arrays=[a if unit.axis is None else a[..., None] for a, unit in pairs])
-            with _holding(arguments.units, one):
+            with holding(arguments.units, one):
                 try:
                     with detect_anomaly():
                         leaves, results, demanded = self._traced(given)
@@ -474,7 +475,7 @@ class Lifted:
             for arrays in ([drawn[-1], *drawn] if seed is None else drawn)
         ]
         for arrays in probes:
-            _tie(arguments.units, arrays)
+            tie(arguments.units, arrays)
         for arrays in probes[:-1]:
             with suppress(Exception):  # the function may take no such numbers, and say so in any way
                 eager = self._eagerly(arguments, arrays)
@@ -499,7 +500,7 @@ class Lifted:
 
     def _eagerly(self, arguments: Arguments, arrays: list[Floats]) -> list[Floats]:
         """The results of the function itself, on floats."""
-        each = [self._called(arguments, one) for one in _samples(arguments.units, arrays)]
+        each = [self._called(arguments, one) for one in samples_of(arguments.units, arrays)]
         return each[0] if arguments.samples is None else self._over_samples(each)
 
     def _over_samples(self, each: list[list[Floats]]) -> list[Floats]:
@@ -513,12 +514,12 @@ class Lifted:
 
     def _called(self, arguments: Arguments, arrays: Sequence[Floats]) -> list[Floats]:
         """On plain numbers; on Values, if it calls their methods."""
-        with _holding(arguments.units, arrays):
-            numbers = [_as_given(unit, array) for unit, array in zip(arguments.units, arrays, strict=True)]
+        with holding(arguments.units, arrays):
+            numbers = [as_given(unit, array) for unit, array in zip(arguments.units, arrays, strict=True)]
             try:
                 results = self._results_on(arguments, numbers)
             except (AttributeError, TypeError):
-                values = [_arranged([Value(x) for x in array.ravel().tolist()], array.shape) for array in arrays]
+                values = [arranged([Value(x) for x in array.ravel().tolist()], array.shape) for array in arrays]
                 results = self._results_on(arguments, values)
             return [
                 np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
@@ -528,25 +529,6 @@ class Lifted:
     def _results_on(self, arguments: Arguments, stand_ins: list[Any]) -> Results:
         args, kwargs = arguments.rebuilt(iter(stand_ins))
         return take_apart_results(self._f(*args, **kwargs), self._name)
-
-
-def _samples(units: Sequence[Unit], arrays: Sequence[Floats]) -> list[list[Floats]]:
-    """The arrays of each sample; of the only one, where there are none."""
-    count = next((a.shape[-1] for a, unit in zip(arrays, units, strict=True) if unit.axis is not None), 1)
-    return [
-        [array if unit.axis is None else array[..., k] for unit, array in zip(units, arrays, strict=True)]
-        for k in range(count)
-    ]
-
-
-def _tie(units: Sequence[Unit], arrays: list[Floats]) -> None:
-    """Gives a parameter that stands in several places one number: that of the first."""
-    first: dict[int, float] = {}
-    for place, unit in enumerate(units):
-        if unit.values:
-            numbers = arrays[place].ravel().tolist()
-            tied = [first.setdefault(id(value), number) for value, number in zip(unit.values, numbers, strict=True)]
-            arrays[place] = np.array(tied, dtype=np.float64).reshape(arrays[place].shape)
 
 
 @contextmanager
@@ -574,20 +556,6 @@ class _Watch:
         self.seconds[name] = time.perf_counter() - start
 
 
-@contextmanager
-def _holding(units: Sequence[Unit], arrays: Sequence[Floats]) -> Iterator[None]:
-    """Lets the parameters of modules hold other numbers for a while; graphs that were recorded before do not notice."""
-    before = [(value, value._number) for unit in units for value in unit.values or ()]
-    try:
-        for unit, array in zip(units, arrays, strict=True):
-            for value, number in zip(unit.values or (), array.ravel().tolist(), strict=bool(unit.values)):
-                value._number = number
-        yield
-    finally:
-        for value, number in before:
-            value._number = number
-
-
 def _axes(batch: int | Sequence[int | None] | None, count: int) -> tuple[int | None, ...]:
     if batch is None:
         return ()
@@ -613,22 +581,6 @@ def _check_static(f: Callable[..., Any], static: Sequence[int | str], name: str)
             raise LiftError(
                 f"{name} has no argument {argument!r}, which static names: its arguments are {', '.join(parameters)}"
             )
-
-
-def _as_given(unit: Unit, array: Floats) -> Any:
-    """A probe's numbers in the type that the caller gave, as far as they can be."""
-    if unit.integer and proof.is_whole(array):
-        array = array.astype(np.int64)
-    return array if array.ndim else array.item()
-
-
-def _arranged(nodes: Sequence[Value], shape: tuple[int, ...]) -> Any:
-    """Values in a shape: an object array, or the Value itself."""
-    if not shape:
-        return nodes[0]
-    array = np.empty(len(nodes), dtype=object)
-    array[:] = nodes
-    return array.reshape(shape)
 
 
 def _mark_constants(graph: Graph, unit: NDArray[np.intp]) -> None:
