@@ -69,10 +69,16 @@ class Scaled:
 
 
 class Slotted:
-    __slots__ = ("rate",)
+    __slots__ = ("__own", "rate")
 
     def __init__(self):
-        self.rate = 1.0
+        self.rate = self.__own = 1.0
+
+    def of_own(self, x):
+        return self.__own * x
+
+    def step(self):
+        self.__own += 1.0
 
 
 @dataclass
@@ -193,6 +199,7 @@ def cases():
     yield "getattr of a name that is made", lambda x: getattr(c, "ra" + "te"[:2]) * x, added(c, "rate")
     yield "vars", lambda x: vars(c)["rate"] * x, added(c, "rate")
     yield "slots", (lambda t: lambda x: t.rate * x)(t := Slotted()), added(t, "rate")
+    yield "a slot of a class's own", t.of_own, t.step
     yield "a namespace", (lambda t: lambda x: t.rate * x)(n := types.SimpleNamespace(rate=1.0)), added(n, "rate")
     yield "a module", lambda x: SHADOWED.RATE * x, added(SHADOWED, "RATE")
     yield "an imported module", with_import, added(SHADOWED, "RATE")
@@ -450,6 +457,17 @@ def test_a_saved_program_has_the_numbers_with_which_it_was_saved():
     rate, weight = 3.0, Value(6.0)
     assert from_bytes(stored, "numpy", True, {})(1.0) == 7.0
     assert pickle.loads(copied)(1.0) == 7.0
+
+
+def test_an_array_that_cannot_change_is_looked_at_by_identity_alone():
+    numbers = np.ones(3)
+    numbers.setflags(write=False)
+    lifted = lift(lambda x: (numbers * x).sum())
+    assert lifted(2.0) == 6.0
+    assert lifted.last.seen.parts["numbers"].thing is numbers
+    numbers.setflags(write=True)
+    numbers[0] = 2.0
+    assert lifted(2.0) == 8.0
 
 
 def test_many_names_are_looked_at_as_few_are():

@@ -125,6 +125,10 @@ class Walk:
             self.checks.others.append(lambda: all(map(operator.is_, np.ravel(thing).tolist(), items)))
             self._items(path, items, whole)
             return
+        if found is thing and found.base is None and not found.flags.writeable:
+            self._note(path, Identity(found))
+            self.checks.others.append(lambda: not found.flags.writeable)
+            return
         shape, dtype, content = found.shape, found.dtype, found.tobytes()
         mask = thing.mask.tobytes() if isinstance(thing, np.ma.MaskedArray) else b""
         self._note(path, ("array", shape, dtype.str, content, mask))
@@ -175,7 +179,8 @@ class Walk:
             if not _is_of_library(owner) or isinstance(owner, type) or hasattr(type(owner), "__parameter_tree__"):
                 self._follow(_joined(path, "self"), owner)
         elif isinstance(thing, (types.BuiltinMethodType, types.MethodWrapperType)):
-            self._follow(_joined(path, "self"), thing.__self__)
+            if not isinstance(thing.__self__, types.ModuleType):
+                self._follow(_joined(path, "self"), thing.__self__)
         elif isinstance(thing, functools.partial):
             self._follow(path, thing.func)
             self._todo.append((_joined(path, "args"), thing.args, True))
@@ -270,7 +275,8 @@ class Walk:
                 names = vars(thing)
                 for name in list(names):
                     item = names[name]
-                    if name not in self.named and not self.any and (name == "__wrapped__" or _tells(item, own)):
+                    tells = name == "__wrapped__" or _tells(item, own or name.startswith("_"))
+                    if tells and name not in self.named and not self.any:
                         self.checks.entries.append((names, name, item))
                         self._todo.append((path if name == "__wrapped__" else _joined(path, name), item, True))
         self._class(path, kind, constructed=False)
@@ -281,9 +287,8 @@ class Walk:
                 self.checks.sized.append(vars(thing))
             self._members(path, vars(thing), whole, everything)
         for kind in type(thing).__mro__:
-            slots = vars(kind).get("__slots__", ())
-            for name in (slots,) if isinstance(slots, str) else slots:
-                if (self.any or name in self.named) and name not in ("__dict__", "__weakref__"):
+            for name, item in vars(kind).items():
+                if isinstance(item, types.MemberDescriptorType) and (self.any or name in self.named):
                     found = getattr(thing, name, ABSENT)
                     if whole:
                         self.checks.slots.append((thing, name, found))
@@ -314,11 +319,11 @@ def _is_of_library(thing: Any) -> bool:
     return is_library(type(thing).__module__)
 
 
-def _tells(item: Any, own: bool) -> bool:
-    """Whether an attribute of another library's object may be numbers, or a function of the user's."""
-    if own:
-        return isinstance(item, (*_PLAIN, *_BY_VALUE))
-    return callable(item) or isinstance(item, (*_PLAIN, *_BY_VALUE, np.ndarray, list, tuple, dict, Value))
+def _tells(item: Any, inner: bool) -> bool:
+    """Whether an attribute of a library's object may be numbers; or, unless it is its inner affair, have them."""
+    if isinstance(item, (*_PLAIN, *_BY_VALUE, np.ndarray)):
+        return True
+    return not inner and (callable(item) or isinstance(item, (list, tuple, dict, Value)))
 
 
 def of_plain(thing: Any) -> Hashable:
