@@ -19,6 +19,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,9 +91,18 @@ def main() -> int:
     for engine in set(arguments.engines) - set(engines):
         print(f"{engine} is not installed, and left out")
     tallies = {engine: Tally() for engine in engines}
+    with suppress(KeyboardInterrupt):
+        _draw(tallies, arguments)
+    for engine, tally in tallies.items():
+        _report(engine, tally)
+    return int(any(tally.failures for tally in tallies.values()))
+
+
+def _draw(tallies: dict[str, Tally], arguments: argparse.Namespace) -> None:
+    """Lifts as many as wanted. Ctrl-C ends it, and what was seen so far is reported."""
+    seen: set[str] = set()
     with tqdm(total=arguments.count, unit="expression") as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # probes may lie where the function is not defined
-        seen: set[str] = set()
         for seed in itertools.count(arguments.seed):
             fresh = [one for one in batch(seed, arguments.together) if one.source not in seen]
             expressions = fresh[: arguments.count - len(seen)]
@@ -102,10 +112,7 @@ def main() -> int:
                     tally.add(some, engine)
             progress.update(len(expressions))
             if len(seen) == arguments.count:
-                break
-    for engine, tally in tallies.items():
-        _report(engine, tally)
-    return int(any(tally.failures for tally in tallies.values()))
+                return
 
 
 def _report(engine: str, tally: Tally) -> None:
