@@ -20,6 +20,8 @@ def apply(op: Op, operands: Iterable[Any]) -> Any:
     """The operation on operands of any kind: a Value if one of them is, else a float, or an array."""
     xs = list(operands)
     if any(isinstance(x, Value) for x in xs):
+        if op.arity > 1 and any(getattr(x, "ndim", 0) for x in xs if not isinstance(x, Value)):
+            return on_arrays(op, xs)
         return record_operation(op, xs)
     if all(isinstance(x, (float, int)) for x in xs):
         try:
@@ -203,8 +205,13 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
             f"{op.name} takes sequences of Values and numbers, of one dimension. For a matrix times a vector write "
             f"W @ x; for all items of an array, {op.name}(array.ravel())"
         )
-    result = numpy.frompyfunc(lambda *xs: apply(op, xs), op.arity, 1)(*operands)
-    whole = numpy.asarray(result)
+    each = numpy.frompyfunc(lambda *xs: apply(op, xs), op.arity, 1)
+    if any(isinstance(x, numpy.ma.MaskedArray) for x in operands):
+        from importlib import import_module
+
+        return import_module("tinygrad_lite.masked").where_unmasked(each, operands)
+    result = each(*operands)
+    whole = numpy.asanyarray(result)
     return result if any(isinstance(x, Value) for x in whole.flat) else whole.astype(float)
 
 

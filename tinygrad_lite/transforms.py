@@ -22,8 +22,9 @@ from typing import Any, Final, overload
 
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
 from tinygrad_lite.modes import is_traced, recording
+from tinygrad_lite.protocols import explained
 from tinygrad_lite.refusals import refuse_if_traced
-from tinygrad_lite.trees import Flat, in_order, is_array, structure
+from tinygrad_lite.trees import Flat, foreign, in_order, is_array, structure
 from tinygrad_lite.value import Value, topological_order
 
 Argnums = int | Sequence[int]
@@ -131,7 +132,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     def value_and_gradient_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         trace = _Trace(f, args, argnums)
         output = trace.run(kwargs)
-        if is_array(output) and output.ndim == 0:
+        if is_array(output) and output.ndim == 0 and not getattr(output, "mask", False):
             output = output.item()
         if not isinstance(output, Value):
             output = _constant_output(output, f)
@@ -346,6 +347,11 @@ class _Trace:
         try:
             with recording():
                 output = self.f(*self._passed, **kwargs)
+        except (TypeError, AttributeError) as error:
+            told = explained(error)
+            if told is error:
+                raise
+            raise told from error
         finally:
             _active.reset(token)
         # If f uses what an enclosing transform differentiates by, or what lift traces, the results are Values too.
@@ -473,6 +479,8 @@ def _values_in(output: Any) -> list[Value]:
 
 def _constant_output(output: Any, f: Callable[..., Any]) -> Value:
     """A plain number that f gave, as a leaf that depends on nothing; a clear error for anything else."""
+    if foreign(output):
+        raise TypeError(f"{_name(f)} gave {foreign(output)}")
     if isinstance(output, (list, tuple, dict)) or is_array(output):
         raise TypeError(
             f"{_name(f)} gave a {type(output).__name__}, and a gradient is of one number. Sum it up to a scalar, or "

@@ -262,6 +262,38 @@ def is_array(tree: Any) -> bool:
     return numpy is not None and isinstance(tree, numpy.ndarray)
 
 
+def foreign(array: Any) -> str:
+    """Why an array is not NumPy's own, and what to give instead; "" if it is, and for what has no more than a name.
+
+    A subclass has rules of its own: a mask, another ``*``, units, fields. What replaces its numbers by Values, or reads
+    them as floats, would leave these out.
+
+    >>> import numpy as np
+    >>> foreign(np.ones(2))
+    ''
+    >>> foreign(np.matrix([[1.0]]))
+    "a matrix, whose * is the matrix product: give numpy.asarray(x), whose matrix product is @"
+    """
+    numpy = sys.modules.get("numpy")
+    kind = type(array)
+    if hasattr(kind, "to_numpy"):
+        return f"a {kind.__name__}, whose own rules (its labels, its std and var) would be lost: give x.to_numpy()"
+    if kind.__module__ == "torch" and hasattr(kind, "numpy"):
+        return "a tensor of PyTorch, whose own rules (its std and var, its names) would be lost: give x.numpy()"
+    if numpy is None or not isinstance(array, numpy.ndarray) or kind in (numpy.ndarray, numpy.memmap):
+        return ""
+    if kind.__name__ == "ValueArray":  # the array below a masked one, of tinygrad_lite.masked
+        return ""
+    if isinstance(array, numpy.ma.MaskedArray):
+        remedy = (
+            "x.compressed(), the numbers that are not masked, or x.filled(0.0) with weights that are 0 for the others"
+        )
+        return f"a masked array, and nothing stands in for what is masked: give {remedy}"
+    if isinstance(array, numpy.matrix):
+        return "a matrix, whose * is the matrix product: give numpy.asarray(x), whose matrix product is @"
+    return f"a {kind.__name__}, whose own rules would be lost: give numpy.asarray(x), if it is an array of numbers"
+
+
 def as_array(leaves: list[Any], shape: tuple[int, ...]) -> Any:
     """A float array, or an object array if a leaf is not a number."""
     import numpy
@@ -358,6 +390,8 @@ class _Reading:
     def _read_array(self, tree: Any, place: _Place) -> _Build:
         import numpy
 
+        if foreign(tree):
+            raise self._no_number(tree, place)
         row = numpy.asarray(tree).reshape(-1)
         if tree.dtype.kind not in "fiub":
             for i, item in enumerate(row):
@@ -386,6 +420,9 @@ class _Reading:
         return build
 
     def _no_number(self, tree: Any, place: _Place) -> TypeError:
+        unlike = foreign(tree)
+        if unlike:
+            return TypeError(f"{self.what}{_brackets(place)} is {unlike}. {self.remedy}".rstrip())
         modules = " a Module," if self.counts is not None else ""
         return TypeError(
             f"{self.what}{_brackets(place)} is a {type(tree).__name__}, {tree!r}; expected a number, a Value,{modules} "

@@ -291,6 +291,13 @@ class Value(Methods):
     def _prev(self) -> set[Value]:
         return set(self.parents)
 
+    @property
+    def _data(self) -> Any:
+        """For ``numpy.ma`` alone: an array that holds the Value."""
+        from importlib import import_module
+
+        return import_module("tinygrad_lite.masked").asked_by_numpy(self)
+
     def item(self) -> float:
         """The number, as in PyTorch."""
         if STATE.tracing != 0:
@@ -436,7 +443,7 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._number < number)
+        return True if self._number < number else less_than_none(self._number, number)
 
     def __le__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -444,7 +451,7 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._number <= number)
+        return True if self._number <= number else less_than_none(self._number, number)
 
     def __gt__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -452,7 +459,7 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._number > number)
+        return True if self._number > number else less_than_none(self._number, number)
 
     def __ge__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -460,19 +467,23 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return bool(self._number >= number)
+        return True if self._number >= number else less_than_none(self._number, number)
 
     def __eq__(self, other: object) -> bool:
-        """By identity: a Value is a node."""
+        """By identity: a Value is a node. (By the numbers, where one of NumPy's functions compares.)"""
+        if self is other and self._number == self._number:
+            return True
         if STATE.tracing != 0 and self is not other:
             refuse_if_traced(self, "==", other)
-        return self is other
+        return self is other if asked_by_user(self, other) else self._number == compared(other)
 
     def __ne__(self, other: object) -> bool:
         """By identity, as ``==`` is."""
+        if self is other and self._number == self._number:
+            return False
         if STATE.tracing != 0 and self is not other:
             refuse_if_traced(self, "!=", other)
-        return self is not other
+        return self is not other if asked_by_user(self, other) else self._number != compared(other)
 
     def __hash__(self) -> int:
         """By identity, as ``==`` is: a Value is a node."""
@@ -486,7 +497,7 @@ class Value(Methods):
     def __float__(self) -> float:
         if STATE.tracing != 0:
             refuse_if_traced(self, "float")
-        raise TypeError(
+        raise number_refused(
             "a Value does not become a float by itself, for that would leave the graph silently. For its number "
             "write v.data; instead of math.exp(v) write tinygrad_lite.exp(v) or v.exp(), and likewise for the rest of "
             "math; an array of Values has dtype=object."
@@ -500,7 +511,25 @@ class Value(Methods):
     def __round__(self, digits: object = None) -> float:
         if STATE.tracing != 0:
             refuse_if_traced(self, "round")
-        raise TypeError("round(v) would leave the graph silently: write round(v.data, digits), or v.floor()")
+        raise number_refused("round(v) would leave the graph silently: write round(v.data, digits), or v.floor()")
+
+    def rint(self) -> float:
+        """What ``numpy.round`` asks for: refused, as ``round`` is."""
+        return self.__round__()
+
+    def __trunc__(self) -> int:
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "int")
+        raise number_refused("a Value does not become an int by itself: write math.trunc(v.data)")
+
+    def as_integer_ratio(self) -> tuple[int, int]:
+        """What ``statistics`` and ``fractions`` ask for: refused, as ``float`` is."""
+        if STATE.tracing != 0:
+            refuse_if_traced(self, "float")
+        raise number_refused(
+            "a Value does not become a fraction by itself, for that would leave the graph silently: for its number "
+            "write v.data."
+        )
 
     def conjugate(self) -> Value:
         """The number itself, which is real: NumPy's ``var`` and ``std`` ask for it."""
@@ -668,6 +697,29 @@ def compared(other: object) -> Any:
     if isinstance(other, (float, int)):
         return other
     return cast(Any, other).item() if is_numpy_scalar(other) else None
+
+
+def less_than_none(x: float, y: object) -> bool:
+    """The answer of a comparison that does not hold. Of nan none does, and an order that NumPy makes is refused."""
+    if x != x or y != y:  # nan
+        from tinygrad_lite import protocols
+
+        protocols.refuse_unordered(x, y)
+    return False
+
+
+def asked_by_user(node: Value, other: object) -> bool:
+    """Whether ``==`` is asked by other code than NumPy's, and means the node."""
+    from tinygrad_lite import protocols
+
+    return compared(other) is None or not protocols.asked_by_numpy()
+
+
+def number_refused(message: str) -> TypeError:
+    """The error of whoever asks for the number, with what to write instead if it is known who asks."""
+    from tinygrad_lite import protocols
+
+    return protocols.refused(message)
 
 
 # -------------------------------------------------------------------------------- while lift is tracing
