@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_lite.nn.module import Module, head
 from tinygrad_lite.nn.shapes import is_number
-from tinygrad_lite.trees import is_array
+from tinygrad_lite.trees import foreign, is_array
 from tinygrad_lite.value import Value
 
 
@@ -61,6 +61,9 @@ def as_list(items: Any, name: str) -> list[Any]:
     """
     if hasattr(items, "to_numpy"):  # pandas
         items = items.to_numpy()
+    unlike = foreign(items) if is_array(items) else ""
+    if unlike:
+        raise TypeError(f"{name} are {unlike}")
     if hasattr(items, "tolist") and getattr(items, "ndim", 1) > 0:
         return list(items.tolist())
     if isinstance(items, (str, bytes)) or not hasattr(items, "__len__") or not hasattr(items, "__getitem__"):

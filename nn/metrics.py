@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_lite.nn.shapes import is_number
+from tinygrad_lite.trees import foreign, is_array
 from tinygrad_lite.value import Value
 
 #: ``metric(outputs, targets)``, of lists of plain numbers.
@@ -28,6 +29,7 @@ def accuracy(outputs: Any, targets: Any, threshold: float = 0.0) -> float:
         A number in [0, 1].
 
     Raises:
+        TypeError: One of them is a masked array, or of another kind with rules of its own.
         ValueError: There are no samples, or as many outputs as targets are not there.
 
     >>> accuracy([2.5, -1.0, 0.5], [1, 0, 0])
@@ -35,6 +37,10 @@ def accuracy(outputs: Any, targets: Any, threshold: float = 0.0) -> float:
     >>> accuracy([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], [1, 0])
     1.0
     """
+    for given, name in ((outputs, "outputs"), (targets, "targets")):
+        unlike = foreign(given) if is_array(given) else ""
+        if unlike:
+            raise TypeError(f"accuracy: {name} is {unlike}")
     if len(outputs) != len(targets) or len(outputs) == 0:
         raise ValueError(
             f"accuracy compares outputs and targets of the same samples; there are {len(outputs)} and {len(targets)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, Final, TypeAlias
 
-from tinygrad_lite.trees import is_array
+from tinygrad_lite.trees import foreign, is_array
 from tinygrad_lite.value import Value, is_numpy_scalar, operand
 
 #: A Value, or equally long sequences of nests.
@@ -40,6 +40,9 @@ def shape_of(tree: Nest) -> tuple[int, ...]:
     ()
     """
     if is_array(tree):
+        unlike = foreign(tree)
+        if unlike:
+            raise TypeError(f"expected numbers in lists, tuples or NumPy's own arrays, not {unlike}")
         return tuple(tree.shape)
     if is_number(tree):
         return ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinygrad_lite.nn.shapes import flat, is_number, nested, shape_of
-from tinygrad_lite.trees import is_array
+from tinygrad_lite.trees import foreign, is_array
 from tinygrad_lite.value import Value
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ def load_state_dict(module: Module, given: Any, strict: bool = True) -> Incompat
     arrays: dict[str, Any] = {}
     for name, entry in entries.items():
         if name not in given:
+            continue
+        unlike = foreign(given[name]) if is_array(given[name]) else ""
+        if unlike:
+            problems.append(f"{name} is {unlike}")
             continue
         try:
             array = numpy.asarray(given[name], dtype=numpy.float64)

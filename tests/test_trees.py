@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinygrad_lite as tg
 from tinygrad_lite.nn import Linear, Neuron
 from tinygrad_lite.trees import Flat, flatten, named_units
 from tinygrad_lite.value import Value
@@ -222,3 +223,36 @@ def test_a_parameter_has_one_place_in_the_row_and_any_number_in_the_structure() 
     np.testing.assert_array_equal(rows[0]["w"], [[1.0, 0.0], [4.0, 0.0]])
     np.testing.assert_array_equal(rows[1], [3.0, 6.0])
     assert flat.row_of(iter([1.0, 9.0, 2.0, 3.0, 1.0, 9.0, 2.0]), "they") == [1.0, 2.0, 3.0]
+
+
+FOREIGN = [
+    (lambda: np.ma.masked_array([1.0, 2.0], mask=[0, 1]), r"is a masked array.*x\.compressed\(\)"),
+    (lambda: np.ma.masked, "is a masked array"),
+    (lambda: np.matrix([[1.0, 2.0]]), r"is a matrix, whose \* is the matrix product: give numpy\.asarray\(x\)"),
+    (lambda: np.rec.array([1.0, 2.0]), "is a recarray"),
+    (lambda: np.ones(2).view(type("Metres", (np.ndarray,), {})), "is a Metres, whose own rules would be lost"),
+    (lambda: np.array([(1.0, 2.0)], dtype="f8,f8"), "is a void"),
+    (lambda: type("Series", (), {"to_numpy": None})(), r"is a Series, whose own rules.*x\.to_numpy\(\)"),
+    (lambda: type("Tensor", (), {"__module__": "torch", "numpy": None})(), r"a tensor of PyTorch.*x\.numpy\(\)"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize(("make", "message"), FOREIGN)
+def test_an_array_with_rules_of_its_own_is_refused_as_argument_tangent_and_result(make: Any, message: str) -> None:
+    array = make()
+    for call in (
+        lambda: tg.grad(lambda x: 0.0)(array),
+        lambda: tg.grad(lambda p: 0.0)({"w": [1.0, array]}),
+        lambda: tg.jvp(lambda x: 0.0, (array,), (array,)),
+        lambda: tg.jacobian(lambda x: array)(2.0),
+        lambda: tg.hessian(lambda x: 0.0)(array),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_an_array_in_a_file_is_an_array_of_numbers(tmp_path: Any) -> None:
+    array = np.memmap(tmp_path / "numbers", float, "w+", shape=2)
+    array[:] = [3.0, 4.0]
+    assert tg.grad(lambda x: (x * x).sum())(array).tolist() == [6.0, 8.0]

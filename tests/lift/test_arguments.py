@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from tinygrad_lite import Value, nn
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift import lift
 from tinygrad_lite.lift.arguments import Arguments, take_apart
+from tinygrad_lite.lift.results import take_apart_results
 
 Point = namedtuple("Point", ["x", "y"])
 
@@ -198,3 +200,31 @@ def test_named_tuples_of_different_things_stay_named_tuples():
     (tree,) = again(taken(Point(1.0, [2.0, 3.0])))
     assert type(tree) is Point
     assert plain(tree) == ("Point", [1.0, [2.0, 3.0]])
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: np.ma.masked_array([1.0, 5.0], mask=[0, 1]), r"is a masked array.*compressed\(\)"),
+        (lambda: np.matrix([[1.0, 2.0]]), "is a matrix"),
+        (lambda: np.ones(2).view(type("Metres", (np.ndarray,), {})), "is a Metres"),
+    ],
+)
+def test_an_array_with_rules_of_its_own_is_refused_and_not_stripped(make: Any, message: str) -> None:
+    array = make()
+    with pytest.raises(LiftError, match=message):
+        taken(array)
+    with pytest.raises(LiftError, match=message):
+        take_apart_results([1.0, array], "f")
+    program: Any = lift(lambda x: x.sum())
+    assert program(np.ones(array.shape)) == array.size
+    with pytest.raises(LiftError, match=message):
+        program(array)  # known arguments are read by another reader
+
+
+def test_a_data_frame_and_its_columns_are_refused() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is an extra")
+    for frame in (pandas.Series([1.0, 2.0]), pandas.DataFrame({"a": [1.0, 2.0]})):
+        with pytest.raises(LiftError, match=r"whose own rules.*give x\.to_numpy\(\)"):
+            lift(lambda x: x.std())(frame)  # 0.5 of an array, 0.707 of a column

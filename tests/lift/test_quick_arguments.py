@@ -129,3 +129,13 @@ def test_integers_and_narrow_floats_become_floats():
     found = read([np.ones((2, 3), dtype=np.float32), np.arange(5)])
     assert [array.dtype for array in found] == [np.float64, np.float64]
     assert found[1].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("as_given", [False, True])
+def test_arrays_with_rules_of_their_own_are_left_to_the_other_reader(as_given: bool) -> None:
+    masked = np.ma.masked_array([1.0, 2.0], mask=[0, 1])
+    for axis, shape in ((None, (2,)), (0, ())):
+        found = reader_of(Signature((("array", shape, axis),)), as_given=as_given)
+        assert found is not None
+        assert found.read([np.array([1.0, 2.0])]) is not None
+        assert found.read([masked]) is None

@@ -124,3 +124,12 @@ def test_names_of_sequential_are_those_of_pytorch() -> None:
     x = [0.5, -1.0, 2.0]
     expected = theirs(torch.tensor(x, dtype=torch.float64))
     assert [y.data for y in ours(x)] == pytest.approx(expected.tolist(), rel=1e-12)
+
+
+def test_an_array_that_is_masked_is_no_state() -> None:
+    layer = Linear(2, 1, generator=0)
+    before = layer.state_dict()
+    given = {"weight": np.ma.masked_array([[1.0, 2.0]], mask=[[0, 1]]), "bias": [0.0]}
+    with pytest.raises(ValueError, match="weight is a masked array"):
+        layer.load_state_dict(given)
+    assert layer.state_dict()["weight"].tolist() == before["weight"].tolist()

@@ -1207,3 +1207,19 @@ def test_a_model_that_does_not_give_one_output_a_sample_is_refused() -> None:
     model = Mean()
     with pytest.raises(ValueError, match=r"Mean\(\) was given a batch of 4 samples, and gave 1 items: batched=True is"):
         fit(model, bce, xor(), SGD(model.parameters(), lr=0.1), batched=True, generator=0)
+
+
+def test_masked_samples_are_refused_and_not_trained_on() -> None:
+    inputs = np.ma.masked_array([[0.0, 1.0], [1.0, 1.0]], mask=[[0, 0], [0, 1]])
+    targets = np.ma.masked_array([1.0, 0.0], mask=[0, 1])
+    for engine in ("eager", "numpy"):
+        for data in ((inputs, [1.0, 0.0]), ([[0.0, 1.0], [1.0, 1.0]], targets)):
+            model = MLP(2, [1], seed=0)
+            with pytest.raises(TypeError, match=r"of data are a masked array.*compressed"):
+                fit(model, mse_loss, data, SGD(model.parameters(), lr=0.1), 1, engine=engine)
+    with pytest.raises(TypeError, match="outputs is a masked array"):
+        accuracy(targets, [1, 0])
+    with pytest.raises(TypeError, match="targets is a masked array"):
+        accuracy([1.0, 0.0], targets)
+    with pytest.raises(TypeError, match="masked array"):
+        Linear(2, 1, generator=0)(inputs[0])

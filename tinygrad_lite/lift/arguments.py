@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.identity import of_module, of_static
 from tinygrad_lite.transforms import is_differentiating
+from tinygrad_lite.trees import foreign
 from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
@@ -149,6 +150,9 @@ def _argument(
     """Adds the units of one argument; gives what rebuilds it, and its part of the signature."""
     if static:
         return _as_it_is(taken, tree, True, path)
+    unlike = foreign(tree)
+    if unlike:
+        raise LiftError(f"{_text(path)} is {unlike}")
     if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
         shape = _add(taken, path, tree, axis, whole=True)
         return next, ("array", shape, axis)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.lift.arguments import Signature
+from tinygrad_lite.trees import foreign
 
 
 class Reader(NamedTuple):
@@ -63,6 +64,7 @@ class _Writer:
             "float64": np.dtype(np.float64),
             "asarray": np.asarray,
             "moveaxis": np.moveaxis,
+            "foreign": foreign,
         }
         self.axes: list[int | None] = []
         self._as_given = as_given
@@ -135,7 +137,7 @@ class _Writer:
 
     def _is_array(self, name: str) -> str:
         if self._as_given:
-            return f"hasattr({name}, 'dtype') and {name}.dtype != object"
+            return f"hasattr({name}, 'dtype') and {name}.dtype != object and not foreign({name})"
         return f"type({name}) is ndarray and {name}.dtype.kind in 'fiub'"
 
     def _convert(self, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.trees import foreign
 from tinygrad_lite.value import Value, operand
 
 Rebuild = Callable[[Iterator[Any]], Any]
@@ -52,6 +53,9 @@ def _structure(taken: Results, tree: Any, what: str) -> Any:
             if not isinstance(key, (str, int)):
                 raise LiftError(f"{what} is a dict with the key {key!r}: keys are str or int")
         return {"dict": [[key, _structure(taken, item, f"{what}[{key!r}]")] for key, item in tree.items()]}
+    unlike = foreign(tree)
+    if unlike:
+        raise LiftError(f"{what} is {unlike}")
     array = _as_array(tree)
     if array is not None:
         taken.shapes.append(None if not isinstance(tree, np.ndarray) and array.ndim == 0 else array.shape)
