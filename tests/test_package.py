@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_lite
 from tinygrad_lite import Value, nn
@@ -69,6 +73,62 @@ def test_help_has_the_documentation_in_either_build(name: str) -> None:
 @pytest.mark.parametrize("name", ["backward", "forward", "tanh", "maximum"])
 def test_so_have_the_methods_of_a_value(name: str) -> None:
     assert getattr(Value, name).__doc__
+
+
+# ----------------------------------------------------------------------------------------- from tinygrad_lite import *
+
+
+def starred() -> dict[str, Any]:
+    namespace: dict[str, Any] = {}
+    exec("from tinygrad_lite import *", namespace)
+    return namespace
+
+
+def test_a_star_import_has_every_public_name_that_is_not_pythons() -> None:
+    namespace = starred()
+    assert {name for name in dir(builtins) if not name.startswith("_")} & namespace.keys() == set()
+    kept = {"abs", "pow", "sum"}
+    assert set(tinygrad_lite.functions.__all__) - namespace.keys() == kept
+    for name in kept:  # they are there under their full names
+        assert getattr(tinygrad_lite, name) is getattr(tinygrad_lite.functions, name)
+
+
+_plain = st.one_of(
+    st.integers(-(2**80), 2**80),
+    st.floats(),
+    st.fractions(),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.complex_numbers(),
+    st.booleans(),
+    st.text(max_size=2),
+    st.none(),
+)
+
+
+def outcome(expression: str, namespace: dict[str, Any], **given: Any) -> str:
+    """What an expression gives, or how it fails, to the bit."""
+    try:
+        return repr(eval(expression, namespace, given))
+    except Exception as error:
+        return repr(error)
+
+
+@given(st.lists(_plain, max_size=4), _plain, st.integers(-9, 9), st.integers(-9, 9))
+def test_after_a_star_import_pythons_functions_do_what_they_did(xs: list[Any], x: Any, n: int, m: int) -> None:
+    for expression in (
+        "sum(xs)", "sum(xs, x)", "sum(xs, start=x)", "sum(y for y in xs)", "sum([2**60, 1])", "sum([[1], [2]], [])",
+        "abs(x)", "pow(x, n)", "pow(n, m, 7)", "pow(base=n, exp=2)", "round(x)", "round(x, 1)", "divmod(x, 3)",
+        "max(xs)", "min(xs, default=x)", "sorted(xs)", "any(xs)", "all(xs)", "int(x)", "float(x)", "complex(x)", "hash(x)",
+    ):  # fmt: skip
+        assert outcome(expression, starred(), xs=xs, x=x, n=n, m=m) == outcome(expression, {}, xs=xs, x=x, n=n, m=m)
+
+
+def test_after_a_star_import_pythons_functions_work_on_values() -> None:
+    namespace = starred()
+    a, b = Value(-3.0), Value(2.0)
+    y = eval("sum([a, b, 4], 1.0) + abs(a) * pow(b, 3)", namespace, {"a": a, "b": b})
+    y.backward()
+    assert (y.data, a.grad, b.grad) == (4.0 + 24.0, 1.0 - 8.0, 1.0 + 3.0 * 12.0)
 
 
 # ----------------------------------------------------------------------------------------------------- lift

@@ -132,3 +132,14 @@ def test_second_derivatives_are_those_of_the_unfolded_formula(name: str) -> None
         tg.hessian(lambda v: folded(v) ** 2)(point), tg.hessian(lambda v: unfolded(v) ** 2)(point), strict=True
     ):
         assert row == pytest.approx(expected, rel=1e-12, abs=1e-14)
+
+
+@given(st.lists(st.floats(-1e9, 1e9), max_size=5), st.floats(-1e9, 1e9))
+def test_a_sum_begins_with_what_it_is_told(xs: list[float], start: float) -> None:
+    expected = builtins.sum(xs, start)
+    assert repr(tg.sum(xs, start)) == repr(expected + 0.0)  # from -0.0, too, the table's sum begins with 0
+    values = [Value(x) for x in xs]
+    total = tg.sum(values, Value(start))
+    assert total.data == expected
+    assert len(total.parents) == len(xs) + 1
+    assert tg.sum(x for x in xs) == builtins.sum(xs)

@@ -49,6 +49,10 @@ __all__ = [
     "value_and_grad",
     *functions.__all__,
 ]
+# `from tinygrad_lite import *` leaves Python's own, which work on Values as they are and on all else as ever.
+__all__.remove("abs")
+__all__.remove("pow")
+__all__.remove("sum")
 
 _SUBMODULES = ("lift", "nn", "testing", "viz")
 #: Names of PyTorch and JAX, and what does here what people look for when they write them.

@@ -23,16 +23,17 @@ _LOOKUP: Final = TABLE["lookup"]
 
 
 @overload
-def sum(xs: Iterable[float]) -> float: ...  # type: ignore[overload-overlap]  # see above
+def sum(xs: Iterable[float], start: float = ...) -> float: ...  # type: ignore[overload-overlap]  # see above
 @overload
-def sum(xs: Iterable[Number]) -> Value: ...
-def sum(xs: Any) -> Any:
+def sum(xs: Iterable[Number], start: Number = ...) -> Value: ...
+def sum(xs: Any, start: Any = 0) -> Any:
     """Sum of any number of operands, in one node: what Python's ``sum`` makes of the floats.
 
     (From Python 3.12 on, that is more exact than adding one by one.)
 
     Args:
         xs: Values and numbers; may be empty.
+        start: What they are added to.
 
     Returns:
         A Value if one of them is, else a float.
@@ -41,7 +42,7 @@ def sum(xs: Any) -> Any:
     >>> sum(xs).data
     6.0
     """
-    return apply(_SUM, xs)
+    return apply(_SUM, xs if type(start) is int and start == 0 else [start, *xs])
 
 
 @overload
