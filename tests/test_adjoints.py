@@ -75,3 +75,44 @@ def test_the_sweep_leaves_no_trace_in_the_nodes() -> None:
     y.backward()
     assert x.grad == 25.0
     assert len(tg.topological_order(y, leaves=True)) == len(set(map(id, tg.topological_order(y, leaves=True))))
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x, y: x**3 * y, lambda x, y: tg.dot([x, y], [y, x], x), lambda x, y: tg.exp(x) / y]
+)
+def test_a_frozen_leaf_that_is_asked_for_has_its_derivative_either_way(f: Any) -> None:
+    """One rule: by numbers, as a graph, and by that graph again, it is what it is of a leaf that is not frozen."""
+    free, frozen = [Value(2.0), Value(3.0)], [Value(2.0), Value(3.0)]
+    for leaf in frozen:
+        leaf.requires_grad = False
+    expected, found = f(*free), f(*frozen)
+    by_numbers = tg.gradient(expected, free)
+    assert tg.gradient(found, frozen) == by_numbers
+    slopes = tg.gradient(found, frozen, create_graph=True)
+    assert [slope.data for slope in slopes] == pytest.approx(by_numbers, rel=1e-15)
+    for slope, other in zip(slopes, tg.gradient(expected, free, create_graph=True), strict=True):
+        assert tg.gradient(slope, frozen) == pytest.approx(tg.gradient(other, free), rel=1e-15)
+    assert not any(leaf.requires_grad for leaf in frozen)
+    found.backward()
+    assert [leaf.grad for leaf in frozen] == [0.0, 0.0]  # backward leaves it out
+    assert tg.gradient(frozen[0], frozen) == [1.0, 0.0]
+
+
+def test_a_leaf_that_is_frozen_while_another_is_asked_for_may_be_asked_for_afterwards() -> None:
+    x, w = Value(2.0), Value(3.0)
+    w.requires_grad = False
+    slope = tg.gradient(x * x * w, x, create_graph=True)  # 2xw
+    assert (slope.data, tg.gradient(slope, w), tg.gradient(slope, x)) == (12.0, 4.0, 6.0)
+    slope.backward()
+    assert (x.grad, w.grad) == (6.0, 0.0)
+
+
+def test_a_frozen_leaf_is_frozen_again_after_an_error() -> None:
+    w = Value(3.0)
+    w.requires_grad = False
+    y = w * Value(2.0)
+    w.data = 4.0
+    for create_graph in (False, True):
+        with pytest.raises(tg.StaleGraphError):
+            tg.gradient(y, w, create_graph)
+        assert not w.requires_grad

@@ -19,6 +19,7 @@ from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     ADD,
     CONSTANT,
+    LEAF,
     LOCK,
     MUL,
     STATE,
@@ -35,7 +36,7 @@ from tinygrad_lite.value import (
 
 def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
     """∂output/∂input for each input."""
-    with LOCK:
+    with LOCK, Thawed(inputs):
         order = _fresh_order(output)
         nodes = [*topological_order(output, leaves=True), *inputs]
         before = [node._grad for node in nodes]
@@ -56,7 +57,7 @@ def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:
     active = graph.active
     adjoints: list[Any] = [None] * len(active)
     adjoints[graph.output] = 1.0
-    with IEEELimits():
+    with LOCK, Thawed(inputs), IEEELimits():
         for i in range(len(graph.order)):
             adjoint = adjoints[i + 1]
             if adjoint is None or not active[i + 1]:
@@ -83,6 +84,30 @@ def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:
                 if wanted[k]:
                     adjoints[numbers[k]] = plus(adjoints[numbers[k]], times(adjoint, partials[k]))
     return [0.0 if adjoints[number] is None else adjoints[number] for number in graph.inputs]
+
+
+class Thawed:
+    """Inside, frozen leaves among these are not: who differentiates by a leaf means it, whatever ``backward`` does.
+
+    >>> w = Value(2.0)
+    >>> w.requires_grad = False
+    >>> with Thawed([w]):
+    ...     w.requires_grad
+    True
+    >>> w.requires_grad
+    False
+    """
+
+    def __init__(self, leaves: Sequence[Value]) -> None:
+        self.frozen: list[Value] = [x for x in leaves if x._code == CONSTANT]
+
+    def __enter__(self) -> None:
+        for x in self.frozen:
+            x._code = LEAF
+
+    def __exit__(self, *exception: object) -> None:
+        for x in self.frozen:
+            x._code = CONSTANT
 
 
 class _Numbered:
@@ -148,9 +173,12 @@ class _Numbered:
 
 
 def _in_rule(operand: Value | None) -> Any:
-    """An operand as a rule takes it: a constant as a plain number, but for one that ``lift`` traces as an input."""
+    """An operand as a rule takes it: a constant as a plain number, but for what may be differentiated by afterwards.
+
+    That is a leaf that was frozen, and one that ``lift`` traces as an input.
+    """
     assert operand is not None
-    if operand._code == CONSTANT and (STATE.tracing == 0 or not is_traced(operand)):
+    if operand._code == CONSTANT and operand._details is None and (STATE.tracing == 0 or not is_traced(operand)):
         return operand._number
     return operand
 

@@ -44,6 +44,8 @@ def gradient(output: Value, inputs: Any, create_graph: bool = False) -> Any:
 
     Returns:
         A float for each input (one for one), or a Value with ``create_graph``; 0 where output does not depend on it.
+        A leaf that is frozen is not while this asks for it: ``requires_grad = False`` is for ``backward`` and for the
+        transforms of a Module, which say for themselves what they go over.
 
     Raises:
         TypeError: ``output`` or an input is not a Value.

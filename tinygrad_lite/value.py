@@ -266,6 +266,7 @@ class Value(Methods):
     def requires_grad(self, requires_grad: object) -> None:
         if self._code <= CONSTANT:
             self._code = LEAF if requires_grad else CONSTANT
+            self.details()  # what tells a frozen leaf, which may be asked for, from a number that met a Value
         elif not requires_grad:
             raise GraphError(
                 f"cannot freeze {self!r}: it is computed by {self.op!r} from its operands. "
