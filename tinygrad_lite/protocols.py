@@ -133,7 +133,7 @@ def refuse_unordered(x: float, y: Any) -> None:
 
     >>> import numpy as np
     >>> from tinygrad_lite import Value
-    >>> np.max([Value(math.nan), Value(3.0)])
+    >>> np.max([Value(np.nan), Value(3.0)])
     Traceback (most recent call last):
     ...
     ValueError: NumPy compares nan and 3.0 ...
