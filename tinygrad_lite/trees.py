@@ -271,8 +271,8 @@ def foreign(array: Any) -> str:
     >>> import numpy as np
     >>> foreign(np.ones(2))
     ''
-    >>> foreign(np.matrix([[1.0]]))
-    "a matrix, whose * is the matrix product: give numpy.asarray(x), whose matrix product is @"
+    >>> foreign(np.ma.masked_array([1.0])).split(":")[0]
+    'a masked array, and nothing stands in for what is masked'
     """
     numpy = sys.modules.get("numpy")
     kind = type(array)
