@@ -429,3 +429,20 @@ def test_what_is_no_function_is_refused_at_once(transform: Any) -> None:
     with pytest.raises(TypeError, match=rf"^{transform.__name__} takes a function, not float 3.0") as caught:
         transform(3.0, *rest)
     assert "backward()" in str(caught.value)
+
+
+def test_argnums_may_be_numpys_integers() -> None:
+    def f(x: float, y: float) -> float:
+        return x * x * y
+
+    for argnums, expected in ((np.int64(1), 4.0), (np.uint8(0), 12.0), (np.int32(-1), 4.0), (np.array(1), 4.0)):
+        assert grad(f, argnums)(2.0, 3.0) == expected
+    for several in (np.array([1, 0]), [np.int64(1), 0], (np.int64(-1), np.int64(0))):
+        assert grad(f, several)(2.0, 3.0) == (4.0, 12.0)
+        assert hessian(f, several)(2.0, 3.0) == ((0.0, 4.0), (4.0, 6.0))
+    assert hvp(f, np.int64(0))(2.0, 3.0, 1.0) == 6.0
+    for wrong in ("a", 1.0, None, [1.5], ["a"]):
+        with pytest.raises(TypeError, match="argnums is an index or a sequence of indices"):
+            grad(f, wrong)(2.0, 3.0)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(TypeError, match="argnums is an int"):
+        hvp(f, 1.0)(2.0, 3.0, 1.0)  # type: ignore[arg-type]  # what is refused

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, namedtuple
+import dataclasses
+from collections import OrderedDict, defaultdict, namedtuple
 from typing import Any
 
 import numpy as np
@@ -256,3 +257,121 @@ def test_an_array_in_a_file_is_an_array_of_numbers(tmp_path: Any) -> None:
     array = np.memmap(tmp_path / "numbers", float, "w+", shape=2)
     array[:] = [3.0, 4.0]
     assert tg.grad(lambda x: (x * x).sum())(array).tolist() == [6.0, 8.0]
+
+
+# ------------------------------------------------------------------------------------- what is made is of its kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    slope: Any
+    offset: Any
+
+
+@dataclasses.dataclass
+class Box:
+    width: Any
+    height: Any
+    area: Any = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise ValueError("a width is positive")
+        self.area = self.width * self.height
+
+
+@dataclasses.dataclass(slots=True)
+class Nested:
+    line: Line
+    weights: Any
+
+
+def line_loss(p: Any) -> Any:
+    return p.slope**2 * p.offset
+
+
+#: An argument, a function of it, its numbers in order, and its gradient and Hessian in closed form.
+KINDS: list[Any] = [
+    pytest.param(OrderedDict(b=2.0, a=3.0), lambda p: p["b"] ** 2 * p["a"], [12.0, 4.0], id="OrderedDict"),
+    pytest.param(defaultdict(float, b=2.0, a=3.0), lambda p: p["b"] ** 2 * p["a"] + p["c"], [12.0, 4.0], id="default"),
+    pytest.param(Pair(2.0, 3.0), lambda p: p.first**2 * p.second, [12.0, 4.0], id="namedtuple"),
+    pytest.param(Line(2.0, 3.0), line_loss, [12.0, 4.0], id="frozen dataclass"),
+    pytest.param(Box(2.0, 3.0), lambda p: p.area * p.width, [12.0, 4.0], id="dataclass with a computed field"),
+]
+
+
+def numbers_in(tree: Any) -> list[float]:
+    return [float(x.data if isinstance(x, Value) else x) for x in flatten(tree, "it")[0]]
+
+
+@pytest.mark.parametrize(("argument", "f", "slopes"), KINDS)
+def test_derivatives_are_of_the_kind_of_the_argument(argument: Any, f: Any, slopes: list[float]) -> None:
+    kind = type(argument)
+    value, gradient = tg.value_and_grad(f)(argument)
+    assert (value, type(gradient), numbers_in(gradient)) == (12.0, kind, slopes)
+    for again in (tg.grad(f)(argument), tg.grad(lambda n, p: f(p) * n, np.int64(1))(1.0, argument)):
+        assert (type(again), numbers_in(again)) == (kind, slopes)
+    hessian = tg.hessian(f)(argument)
+    rows = list(hessian) if kind is Pair else list((hessian if isinstance(hessian, dict) else vars(hessian)).values())
+    assert [type(row) for row in (hessian, *rows[:2])] == [kind] * 3
+    assert [numbers_in(row) for row in rows[:2]] == [[6.0, 4.0], [4.0, 0.0]]  # of x²y at (2, 3)
+    identity = tg.jacobian(lambda p: p)(argument)
+    assert (type(identity), numbers_in(identity)) == (kind, [1.0, 0.0, 0.0, 1.0])
+    ones = type(argument)(1.0, 1.0) if not isinstance(argument, dict) else {"a": 1.0, "b": 1.0}
+    assert tg.jvp(f, (argument,), (ones,)) == (12.0, 16.0)
+    product = tg.hvp(f)(argument, ones)
+    assert (type(product), numbers_in(product)) == (kind, [10.0, 4.0])
+    value_again, direction = tg.jvp(lambda p: p, (argument,), (ones,))
+    assert (type(value_again), type(direction), numbers_in(direction)) == (kind, kind, [1.0, 1.0])
+    leaves, rebuild = flatten(argument, "it")
+    assert rebuild(iter(leaves)) == argument or kind is Box
+    program: Any = tg.lift.lift(tg.value_and_grad(f), check=False) if kind is not Box else tg.value_and_grad(f)
+    for _ in range(2):
+        lifted_value, lifted = program(argument)
+        assert (lifted_value, type(lifted), numbers_in(lifted)) == (12.0, kind, slopes)
+
+
+def test_kinds_may_be_nested_and_hold_arrays() -> None:
+    nested = Nested(Line(2.0, np.array([1.0, 3.0])), OrderedDict(w=[4.0, (5.0,)]))
+    gradient = tg.grad(lambda p: (p.line.slope * p.line.offset).sum() + p.weights["w"][0] * p.weights["w"][1][0])(
+        nested
+    )
+    assert gradient.line.slope == 4.0
+    assert gradient.line.offset.tolist() == [2.0, 2.0]
+    assert gradient.weights == OrderedDict(w=[5.0, (4.0,)])
+    assert type(gradient.weights) is OrderedDict
+    units, _ = named_units(nested, "p")
+    assert [unit.path for unit in units] == ["p.line.slope", "p.line.offset", "p.weights.w.0", "p.weights.w.1"]
+
+
+def test_a_gradient_is_not_made_as_its_user_makes_objects() -> None:
+    """A width is positive, its derivative need not be; and what is computed from others has no derivative."""
+    gradient = tg.grad(lambda box: -box.area)(Box(2.0, 3.0))
+    assert (gradient.width, gradient.height, gradient.area) == (-3.0, -2.0, None)
+    with pytest.raises(ValueError, match="a width is positive"):
+        tg.grad(lambda box: box.area)(dataclasses.replace(Box(2.0, 3.0), width=-2.0))
+
+
+def test_a_defaultdict_keeps_its_default_and_is_not_changed() -> None:
+    argument = defaultdict(lambda: 7.0, a=2.0)
+    gradient = tg.grad(lambda p: p["a"] * p["missing"])(argument)
+    assert (gradient, gradient["new"]) == ({"a": 7.0, "new": 7.0}, 7.0)
+    assert argument == {"a": 2.0}
+
+
+def test_tangents_are_paired_by_key_in_dicts_of_any_kind() -> None:
+    for kind in (dict, OrderedDict):
+        given = kind({"b": Line(3.0, 1.0), "a": 2.0})
+        direction = {"a": 10.0, "b": Line(1.0, 0.0)}
+        assert tg.jvp(lambda p: p["a"] * p["b"].slope, (given,), (direction,)) == (6.0, 32.0)
+    with pytest.raises(ValueError, match="another structure"):
+        tg.jvp(line_loss, (Line(1.0, 2.0),), ([1.0, 2.0],))
+
+
+def test_what_is_no_number_in_a_dataclass_is_named() -> None:
+    with pytest.raises(TypeError, match=r"argument 0 of line_loss\.offset is a str, 'x'"):
+        tg.grad(line_loss)(Line(1.0, "x"))
+    with pytest.raises(TypeError, match="is a type"):
+        tg.grad(line_loss)(Line)
+    with pytest.raises(TypeError, match="gave a Line, and a gradient is of one number"):
+        tg.grad(lambda p: p)(Line(1.0, 2.0))

@@ -205,12 +205,12 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
             f"{op.name} takes sequences of Values and numbers, of one dimension. For a matrix times a vector write "
             f"W @ x; for all items of an array, {op.name}(array.ravel())"
         )
-    each = numpy.frompyfunc(lambda *xs: apply(op, xs), op.arity, 1)
+    elementwise = numpy.frompyfunc(lambda *xs: apply(op, xs), op.arity, 1)
     if any(isinstance(x, numpy.ma.MaskedArray) for x in operands):
         from importlib import import_module
 
-        return import_module("tinygrad_lite.masked").where_unmasked(each, operands)
-    result = each(*operands)
+        return import_module("tinygrad_lite.masked").where_unmasked(elementwise, operands)
+    result = elementwise(*operands)
     whole = numpy.asanyarray(result)
     return result if any(isinstance(x, Value) for x in whole.flat) else whole.astype(float)
 

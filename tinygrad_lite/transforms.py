@@ -1,10 +1,10 @@
 """Derivatives of functions: ``grad``, ``value_and_grad``, ``jacobian``, ``hessian``, ``hvp``, ``jvp``.
 
-Each takes a function and gives a function; arguments are floats, nested lists, tuples and dicts of floats, NumPy
-arrays and Modules, and results have the arguments' structure. On Values they give Values, so they compose, and on
-themselves: ``grad(grad(f))``. All stand on two sweeps over one recorded graph, one from the output (:func:`gradient`)
-and one from the inputs (:func:`jvp`). No ``grad`` of a Value of yours is touched. Values that the function closes over
-are constants to it, except inside another transform that differentiates by them.
+Each takes a function and gives a function; arguments are floats, nested lists, tuples, dicts and dataclasses of floats,
+NumPy arrays and Modules, and results have the arguments' structure, in their own kinds. On Values they give Values, so
+they compose, and on themselves: ``grad(grad(f))``. All stand on two sweeps over one recorded graph, one from the output
+(:func:`gradient`) and one from the inputs (:func:`jvp`). No ``grad`` of a Value of yours is touched. Values that the
+function closes over are constants to it, except inside another transform that differentiates by them.
 
 In the place of a Module stands a dict like its ``state_dict()``: a float for a parameter, an array for an array of
 them. Frozen parameters are held fixed: an array of nothing else is left out, and within others their derivative is 0.
@@ -15,6 +15,7 @@ PyTorch): through the argument, through a closure, or in Values that were comput
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,7 +25,7 @@ from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_va
 from tinygrad_lite.modes import is_traced, recording
 from tinygrad_lite.protocols import explained
 from tinygrad_lite.refusals import refuse_if_traced
-from tinygrad_lite.trees import Flat, foreign, in_order, is_array, structure
+from tinygrad_lite.trees import Flat, foreign, in_order, is_array, is_record, structure, vars_of
 from tinygrad_lite.value import Value, topological_order
 
 Argnums = int | Sequence[int]
@@ -215,7 +216,8 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     [10.0, 6.0]
     """
     _check_function("hvp", f)
-    if not isinstance(argnums, int):
+    position = _index(argnums)
+    if position is None:
         raise TypeError(f"hvp differentiates by one argument: argnums is an int, not {argnums!r}")
 
     def hessian_times(*args: Any, **kwargs: Any) -> Any:
@@ -225,10 +227,10 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
 
         def gradient_at(x: Any) -> Any:
             changed = list(primals)
-            changed[argnums] = x
-            return grad(f, argnums)(*changed, **kwargs)
+            changed[position] = x
+            return grad(f, position)(*changed, **kwargs)
 
-        return jvp(gradient_at, (primals[argnums],), (vector,))[1]
+        return jvp(gradient_at, (primals[position],), (vector,))[1]
 
     return _named(hessian_times, "hvp", f)
 
@@ -309,7 +311,7 @@ class _Trace:
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums) -> None:
         self.f = f
-        self.single = isinstance(argnums, int)
+        self.single = _index(argnums) is not None
         #: whether an argument holds Values: then the results are Values too
         self.higher = _recorded.get() is not None
         #: the node of each number in the arguments
@@ -425,10 +427,14 @@ def _fixed() -> frozenset[int]:
 
 def _positions(f: Callable[..., Any], count: int, argnums: Argnums) -> list[int]:
     """Which of ``count`` arguments to differentiate by."""
-    positions = [argnums] if isinstance(argnums, int) else list(argnums)
-    for position in positions:
-        if not isinstance(position, int):
+    single = _index(argnums)
+    positions = []
+    for given in [argnums] if single is not None or not isinstance(argnums, Iterable) else argnums:
+        position = _index(given)
+        if position is None:
             raise TypeError(f"argnums is an index or a sequence of indices, not {argnums!r}")
+        positions.append(position)
+    for position in positions:
         if not -count <= position < count:
             raise TypeError(
                 f"argnums={argnums!r} asks for argument {position} of {_name(f)}, which was called with "
@@ -438,6 +444,14 @@ def _positions(f: Callable[..., Any], count: int, argnums: Argnums) -> list[int]
     if len(set(positions)) < len(positions):
         raise ValueError(f"argnums={argnums!r} names an argument twice")
     return positions
+
+
+def _index(argnums: Any) -> int | None:
+    """One index, an int of Python's or NumPy's; None for anything else."""
+    try:
+        return operator.index(argnums)
+    except TypeError:
+        return None
 
 
 def _flat(argument: Any, what: str) -> Flat:
@@ -476,6 +490,8 @@ def _values_in(output: Any) -> list[Value]:
         return [x for item in output for x in _values_in(item)]
     if is_array(output):
         return [x for x in output.flat if isinstance(x, Value)]
+    if is_record(output):
+        return [x for item in vars_of(output).values() for x in _values_in(item)]
     return [output] if isinstance(output, Value) else []
 
 
@@ -483,7 +499,7 @@ def _constant_output(output: Any, f: Callable[..., Any]) -> Value:
     """A plain number that f gave, as a leaf that depends on nothing; a clear error for anything else."""
     if foreign(output):
         raise TypeError(f"{_name(f)} gave {foreign(output)}")
-    if isinstance(output, (list, tuple, dict)) or is_array(output):
+    if isinstance(output, (list, tuple, dict)) or is_array(output) or is_record(output):
         raise TypeError(
             f"{_name(f)} gave a {type(output).__name__}, and a gradient is of one number. Sum it up to a scalar, or "
             "use jacobian for the derivatives of every output."

@@ -1,4 +1,6 @@
-"""Arguments of any structure as a flat list of numbers, and back: lists, tuples, dicts, NumPy arrays and Modules.
+"""Arguments of any structure as a flat list of numbers, and back: lists, tuples, dicts, dataclasses, arrays, Modules.
+
+What is made in a structure is of its kind: a gradient by a namedtuple, an OrderedDict or a dataclass's object is one.
 
 A structure is read once, into *units*: the numbers, the arrays and the modules' parameters in it, each with its place,
 and a function that puts other contents in these places. An object that holds parameters, as an ``nn.Module`` does, says
@@ -8,6 +10,8 @@ order. What is made in the structure of such an object (its gradient) is a dict 
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -240,6 +244,8 @@ def structure(tree: Any) -> Any:
         return {key: structure(item) for key, item in tree.items()}
     if isinstance(tree, (list, tuple)):
         return [structure(item) for item in tree]
+    if is_record(tree):
+        return {name: structure(getattr(tree, name)) for name in record_fields(tree)}
     return "number"
 
 
@@ -253,7 +259,66 @@ def in_order(tree: Any, pattern: Any) -> Any:
         return {key: in_order(tree[key], item) for key, item in pattern.items()}
     if isinstance(tree, (list, tuple)):
         return [in_order(item, like) for item, like in zip(tree, pattern, strict=True)]
+    if is_record(tree):
+        likes = pattern if isinstance(pattern, dict) else vars_of(pattern)
+        return {name: in_order(getattr(tree, name), like) for name, like in likes.items()}
     return tree
+
+
+def is_record(tree: Any) -> bool:
+    """Whether it is an object of a dataclass."""
+    return hasattr(type(tree), "__dataclass_fields__")
+
+
+def record_fields(tree: Any) -> list[str]:
+    """The names of what an object of a dataclass was made of: not of what it computes of that in ``__post_init__``."""
+    return [field.name for field in dataclasses.fields(tree) if field.init]
+
+
+def vars_of(tree: Any) -> dict[str, Any]:
+    """What an object of a dataclass was made of, by name.
+
+    >>> from dataclasses import make_dataclass
+    >>> vars_of(make_dataclass("Point", ["x", "y"])(1.0, 2.0))
+    {'x': 1.0, 'y': 2.0}
+    """
+    return {name: getattr(tree, name) for name in record_fields(tree)}
+
+
+def dict_like(tree: Any, items: dict[Any, Any]) -> Any:
+    """A dict of the same kind with these items: an OrderedDict, or a defaultdict with its default."""
+    if type(tree) is dict:
+        return items
+    made = copy.copy(tree)
+    for key, item in items.items():
+        made[key] = item
+    return made
+
+
+def record_like(tree: Any, items: dict[str, Any], checked: bool) -> Any:
+    """An object of the same dataclass, made of these.
+
+    Args:
+        tree: An object of it.
+        items: What it is made of, by name.
+        checked: Whether it is made as the user makes it, so that ``__post_init__`` runs: for what a function is called
+            with. A gradient is not: numbers that must be positive have gradients that are not. In a gradient there is
+            None where ``__post_init__`` computes something.
+    """
+    return dataclasses.replace(tree, **items) if checked else record_of(type(tree), items)
+
+
+def record_of(kind: Any, items: dict[str, Any]) -> Any:
+    """An object of a dataclass with these fields and None in the others, without a call of what its class defines.
+
+    >>> from dataclasses import make_dataclass
+    >>> record_of(make_dataclass("Point", ["x", "y"]), {"x": 1.0})
+    Point(x=1.0, y=None)
+    """
+    made = object.__new__(kind)
+    for field in dataclasses.fields(kind):
+        object.__setattr__(made, field.name, items.get(field.name))
+    return made
 
 
 def is_array(tree: Any) -> bool:
@@ -310,7 +375,8 @@ def as_array(leaves: list[Any], shape: tuple[int, ...]) -> Any:
 
 #: The steps from the root to a part, the last one first: the steps before, and a key or an index.
 _Place = tuple[Any, Any] | None
-#: Takes the units' contents, and whether Modules stay as they are (or become dicts), and gives the structure.
+#: Takes the units' contents, and whether this is for a function to be called with: Modules stay as they are (and do not
+#: become dicts), and objects of dataclasses are made as their users make them. Gives the structure.
 _Build = Callable[[Iterator[Any], bool], Any]
 
 
@@ -361,11 +427,19 @@ class _Reading:
             return self._read_sequence(tree, place) if regular is None else self._read_regular(tree, *regular, place)
         if is_array(tree):
             return self._read_array(tree, place)
+        if is_record(tree) and not isinstance(tree, type):
+            return self._read_record(tree, place)
         raise self._no_number(tree, place)
 
     def _read_dict(self, tree: dict[Any, Any], place: _Place) -> _Build:
         parts = [(key, self.read(item, (place, key))) for key, item in tree.items()]
-        return lambda contents, keep: {key: build(contents, keep) for key, build in parts}
+        if type(tree) is dict:
+            return lambda contents, keep: {key: build(contents, keep) for key, build in parts}
+        return lambda contents, keep: dict_like(tree, {key: build(contents, keep) for key, build in parts})
+
+    def _read_record(self, tree: Any, place: _Place) -> _Build:
+        parts = [(name, self.read(item, (place, _Field(name)))) for name, item in vars_of(tree).items()]
+        return lambda contents, keep: record_like(tree, {name: build(contents, keep) for name, build in parts}, keep)
 
     def _read_sequence(self, tree: Any, place: _Place) -> _Build:
         kind = type(tree)
@@ -426,7 +500,7 @@ class _Reading:
         modules = " a Module," if self.counts is not None else ""
         return TypeError(
             f"{self.what}{_brackets(place)} is a {type(tree).__name__}, {tree!r}; expected a number, a Value,{modules} "
-            f"or a list, tuple, dict or NumPy array of those. {self.remedy}".rstrip()
+            f"or a list, tuple, dict, dataclass or NumPy array of those. {self.remedy}".rstrip()
         )
 
 

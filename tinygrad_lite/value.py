@@ -444,7 +444,9 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return True if self._number < number else less_than_none(self._number, number)
+        if self._number < number:
+            return True
+        return less_than_none(self._number, number)
 
     def __le__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -452,7 +454,9 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return True if self._number <= number else less_than_none(self._number, number)
+        if self._number <= number:
+            return True
+        return less_than_none(self._number, number)
 
     def __gt__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -460,7 +464,9 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return True if self._number > number else less_than_none(self._number, number)
+        if self._number > number:
+            return True
+        return less_than_none(self._number, number)
 
     def __ge__(self, other: object) -> bool | Any:
         if STATE.tracing != 0:
@@ -468,7 +474,9 @@ class Value(Methods):
         number = compared(other)
         if number is None:
             return NotImplemented
-        return True if self._number >= number else less_than_none(self._number, number)
+        if self._number >= number:
+            return True
+        return less_than_none(self._number, number)
 
     def __eq__(self, other: object) -> bool:
         """By identity: a Value is a node. (By the numbers, where one of NumPy's functions compares.)"""
@@ -476,7 +484,7 @@ class Value(Methods):
             return True
         if STATE.tracing != 0 and self is not other:
             refuse_if_traced(self, "==", other)
-        return self is other if asked_by_user(self, other) else self._number == compared(other)
+        return self is other if asked_by_user(other) else bool(self._number == compared(other))
 
     def __ne__(self, other: object) -> bool:
         """By identity, as ``==`` is."""
@@ -484,7 +492,7 @@ class Value(Methods):
             return False
         if STATE.tracing != 0 and self is not other:
             refuse_if_traced(self, "!=", other)
-        return self is not other if asked_by_user(self, other) else self._number != compared(other)
+        return self is not other if asked_by_user(other) else bool(self._number != compared(other))
 
     def __hash__(self) -> int:
         """By identity, as ``==`` is: a Value is a node."""
@@ -700,16 +708,16 @@ def compared(other: object) -> Any:
     return cast(Any, other).item() if is_numpy_scalar(other) else None
 
 
-def less_than_none(x: float, y: object) -> bool:
+def less_than_none(x: float, y: Any) -> bool:
     """The answer of a comparison that does not hold. Of nan none does, and an order that NumPy makes is refused."""
-    if x != x or y != y:  # nan
+    if x != x or bool(y != y):  # nan
         from tinygrad_lite import protocols
 
         protocols.refuse_unordered(x, y)
     return False
 
 
-def asked_by_user(node: Value, other: object) -> bool:
+def asked_by_user(other: object) -> bool:
     """Whether ``==`` is asked by other code than NumPy's, and means the node."""
     from tinygrad_lite import protocols
 

@@ -171,7 +171,7 @@ class Drawing(NamedTuple):
     def _mark(self, box: Box) -> Mark:
         failures, stale = self.picture.staleness
         return Mark(
-            is_output=box.nodes[0] is self.picture.root,
+            is_output=any(id(node) in self.picture.roots for node in box.nodes),
             is_highlighted=bool(self.highlighted) and self._stands_out(box),
             is_cut=any(id(node) in self.picture.cut for node in box.nodes),
             is_stale=bool(stale) and all(id(node) in stale for node in box.nodes),

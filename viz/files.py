@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 
-def save(picture: Value | Digraph, path: str | os.PathLike[str], *, dpi: int | None = None, **options: Any) -> Path:
+def save(
+    picture: Value | Sequence[Value] | Digraph, path: str | os.PathLike[str], *, dpi: int | None = None, **options: Any
+) -> Path:
     """Writes a picture to a file, in the format that the name's suffix says.
 
     The file is there whole or not at all: it is written under another name, and then renamed.
 
     Args:
-        picture: The Value at the end of the graph, or what :func:`draw` gave.
+        picture: The Value at the end of the graph, or several, or what :func:`draw` gave.
         path: Ends in ``.svg``, ``.png``, ``.pdf`` or ``.dot``; for a Value also in ``.json``, for the graph as data, or
             in ``.html``, for a page to explore it.
         dpi: Dots an inch of a PNG; 144 if not given.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite import Value
 from tinygrad_lite.viz.cards import SHOWN, Style
 from tinygrad_lite.viz.drawing import Drawing
 from tinygrad_lite.viz.highlighting import highlighted
-from tinygrad_lite.viz.options import check_precision, check_root, shown
+from tinygrad_lite.viz.options import check_precision, check_root, outputs_of, shown
 from tinygrad_lite.viz.picture import compose
 from tinygrad_lite.viz.themes import Theme, find_theme
 
@@ -27,7 +27,7 @@ MAX_NODES = 60
 
 
 def draw(
-    root: Value | Program | Lifted,
+    root: Value | Sequence[Value] | Program | Lifted,
     *,
     direction: str | None = None,
     precision: int = 4,
@@ -64,7 +64,8 @@ def draw(
     ``direction``, ``expand``, ``theme`` and ``legend``; :func:`tinygrad_lite.viz.program.draw_program` explains them.
 
     Args:
-        root: The node at the end of the graph; or a lifted program.
+        root: The node at the end of the graph, or a list of several, such as the outputs of a network, whose graphs are
+            drawn as one; or a lifted program.
         direction: Where the output lies: ``"LR"`` puts it to the right, as if not given, ``"TB"`` below, ``"RL"``,
             ``"BT"``.
         precision: Significant digits of the numbers; the tooltips have all of them.
@@ -87,7 +88,7 @@ def draw(
         The same DOT source for the same graph, always: nodes are numbered in topological order.
 
     Raises:
-        TypeError: ``root`` is not a Value, or an option is of another type.
+        TypeError: ``root`` is not a Value and no list of Values, or an option is of another type.
         ValueError: An option is out of range, or names a module or a node that is not there.
         StaleGraphError: A leaf was changed since the graph was evaluated.
 
@@ -107,19 +108,21 @@ def draw(
         "collapse": collapse,
         "max_nodes": max_nodes,
     }
-    if isinstance(root, Value):
+    nodes = outputs_of(root)
+    if nodes is not None:
         lies = "LR" if direction is None else direction
-        return draw_node(root, "", direction=lies, expand=expand, theme=theme, legend=legend, **options)
+        return draw_node(nodes, "", direction=lies, expand=expand, theme=theme, legend=legend, **options)
     from tinygrad_lite.viz.program import draw_program, is_program
 
-    if not is_program(root):
-        check_root(root)
+    program: Any = root
+    if not is_program(program):
+        check_root(program)
     _check_not_given(options)
-    return draw_program(root, direction=direction, expand=expand, theme=theme, legend=legend)
+    return draw_program(program, direction=direction, expand=expand, theme=theme, legend=legend)
 
 
 def draw_node(
-    root: Value,
+    root: Value | Sequence[Value],
     failure: str,
     *,
     lost: frozenset[int] = frozenset(),
@@ -135,7 +138,7 @@ def draw_node(
     """:func:`draw`, also for a node that could not be evaluated.
 
     Args:
-        root: The node at the end of the graph.
+        root: The node at the end of the graph, or several.
         failure: What it raised; ``""`` if nothing.
         lost: Ids of nodes whose operands are not known any more.
         direction, precision, show, theme, legend, max_nodes, highlight: As for :func:`draw`.

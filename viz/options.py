@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_lite.trees import is_array
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.cards import SHOWN
 
@@ -20,8 +21,24 @@ def check_root(root: Any) -> None:
     if not isinstance(root, Value):
         raise TypeError(
             f"only the graph below a Value can be drawn, not {type(root).__name__} {root!r:.80}: "
-            "pass the node at its end, such as the loss"
+            "pass the node at its end, such as the loss; draw and save take a list of several"
         )
+
+
+def outputs_of(root: Any) -> Value | list[Value] | None:
+    """The node or the nodes at the end of a graph, each once; None if it is something else.
+
+    >>> a = Value(1.0)
+    >>> outputs_of((a, a)), outputs_of("a")
+    ([Value(data=1.0, grad=0.0)], None)
+    """
+    if is_array(root):
+        root = root.ravel().tolist()
+    if not isinstance(root, (list, tuple)) or not root:
+        return root if isinstance(root, Value) else None
+    for node in root:
+        check_root(node)
+    return list({id(node): node for node in root}.values())
 
 
 def check_precision(precision: Any) -> None:

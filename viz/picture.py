@@ -42,7 +42,8 @@ class Link(NamedTuple):
 class Picture(NamedTuple):
     """All that is drawn."""
 
-    root: Value
+    #: ids of the nodes at the end of the graph
+    roots: frozenset[int]
     boxes: list[Box]
     links: list[Link]
     #: of each box that is a module the nodes that other boxes use, by the box's position
@@ -61,7 +62,7 @@ class Picture(NamedTuple):
 
 
 def compose(
-    root: Value,
+    root: Value | Sequence[Value],
     *,
     names: Any = None,
     start: Any = None,
@@ -84,15 +85,16 @@ def compose(
     """
     found = Names({}, {}, {}) if names is None else find_names(names)
     tree = ModuleTree(found.modules) if found.modules else None
+    roots = frozenset([id(root)] if isinstance(root, Value) else map(id, root))
     wished = wishes(collapse, expand, tree)
     part = select(root, start, depth)
     whole = part.order if start is None and depth is None else select(root).order
-    state = Staleness({id(root): failure}, frozenset({id(root)})) if failure else staleness(whole)
+    state = Staleness(dict.fromkeys(roots, failure), roots) if failure else staleness(whole)
     owner = owners_in_order(whole, tree) if tree is not None else {}
     drawn = boxes(part.order, owner, tree, wished, max_nodes)
-    links, outputs = _links(drawn, part.cut, state)
+    links, outputs = _links(drawn, part.cut, state, roots)
     frames = _frames(drawn, tree) if tree is not None else {}
-    return Picture(root, drawn, links, outputs, found, frames, state, part.cut | lost)
+    return Picture(roots, drawn, links, outputs, found, frames, state, part.cut | lost)
 
 
 def _frames(drawn: Sequence[Box], tree: ModuleTree) -> dict[str, str]:
@@ -100,14 +102,16 @@ def _frames(drawn: Sequence[Box], tree: ModuleTree) -> dict[str, str]:
     return {path: above for path, above in tree.above.items() if path in used}
 
 
-def _links(drawn: Sequence[Box], cut: frozenset[int], state: Staleness) -> tuple[list[Link], dict[int, list[Value]]]:
+def _links(
+    drawn: Sequence[Box], cut: frozenset[int], state: Staleness, roots: frozenset[int]
+) -> tuple[list[Link], dict[int, list[Value]]]:
     """The links, and the outputs of the boxes that are modules."""
     place = {id(node): i for i, box in enumerate(drawn) for node in box.nodes}
     found: list[Link] = []
     bundles: dict[tuple[int, int], _Bundle] = {}
-    outputs: dict[int, dict[int, Value]] = {i: {} for i, box in enumerate(drawn) if box.module}
-    if outputs and drawn[0].module:
-        outputs[0][id(drawn[0].nodes[0])] = drawn[0].nodes[0]  # the root
+    outputs: dict[int, dict[int, Value]] = {
+        i: {id(node): node for node in box.nodes if id(node) in roots} for i, box in enumerate(drawn) if box.module
+    }
     for head, box in enumerate(drawn):
         for node in box.nodes:
             operands = node.parents

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.value import Value
@@ -24,11 +24,13 @@ class RenderError(RuntimeError):
     """No renderer is installed, or none of those that are could make the picture; the message says why."""
 
 
-def render(picture: Value | Digraph, format: str = "svg", *, dpi: int | None = None, **options: Any) -> bytes:
+def render(
+    picture: Value | Sequence[Value] | Digraph, format: str = "svg", *, dpi: int | None = None, **options: Any
+) -> bytes:
     """The picture as the contents of a file.
 
     Args:
-        picture: The Value at the end of the graph, or what :func:`draw` gave.
+        picture: The Value at the end of the graph, or several, or what :func:`draw` gave.
         format: ``"svg"``, ``"png"``, ``"pdf"``, ``"dot"``; ``"json"`` for the graph as data
             (:mod:`tinygrad_lite.viz.structure` describes it); ``"html"`` for a page to explore it.
         dpi: Dots an inch of a PNG; 144 if not given.
@@ -80,7 +82,7 @@ def installed() -> list[str]:
     return [name for name in _RENDERERS if there[name]]
 
 
-def _figure(picture: Value | Digraph, options: dict[str, Any]) -> Digraph:
+def _figure(picture: Value | Sequence[Value] | Digraph, options: dict[str, Any]) -> Digraph:
     if not hasattr(picture, "pipe"):
         return draw(picture, **options)
     if options:

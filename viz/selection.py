@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_lite.value import Value, topological_order
+from tinygrad_lite.ops import TABLE
+from tinygrad_lite.value import Details, Value, topological_order
 
 
 class Part(NamedTuple):
@@ -17,11 +18,13 @@ class Part(NamedTuple):
     cut: frozenset[int]
 
 
-def select(root: Value, start: Value | Iterable[Value] | None = None, depth: int | None = None) -> Part:
+def select(
+    root: Value | Sequence[Value], start: Value | Iterable[Value] | None = None, depth: int | None = None
+) -> Part:
     """The part of a graph that is drawn.
 
     Args:
-        root: The node at its end.
+        root: The node at its end, or several.
         start: Only what lies on a path from here (one node, or several) to ``root``, and the other operands of that.
         depth: Only nodes that are at most so many edges away from ``root``.
 
@@ -37,7 +40,8 @@ def select(root: Value, start: Value | Iterable[Value] | None = None, depth: int
     >>> [node.label or node.op for node in select(y, depth=1).order]
     ['add', 'exp', 'a']
     """
-    order = topological_order(root, leaves=True)
+    roots = [root] if isinstance(root, Value) else root
+    order = _order_below(roots)
     cut: set[int] = set()
     if start is not None:
         if not isinstance(start, (Value, Iterable)):
@@ -45,8 +49,16 @@ def select(root: Value, start: Value | Iterable[Value] | None = None, depth: int
         starts = [start] if isinstance(start, Value) else list(start)
         order, cut = _between(order, starts)
     if depth is not None:
-        order, cut = _near(order, cut, depth)
+        order, cut = _near(order, cut, depth, roots)
     return Part(order, frozenset(cut))
+
+
+def _order_below(roots: Sequence[Value]) -> list[Value]:
+    """The nodes of all their graphs as one: the order below a node whose operands they are, without that node."""
+    if len(roots) == 1:
+        return topological_order(roots[0], leaves=True)
+    above = Value(None, None, TABLE["sum"].code, None, None, Details("", tuple(roots)))
+    return topological_order(above, leaves=True)[1:]
 
 
 def descendants(order: Sequence[Value], nodes: Iterable[Value]) -> set[int]:
@@ -81,13 +93,13 @@ def _between(order: list[Value], starts: Sequence[Any]) -> tuple[list[Value], se
     return kept, {id(node) for node in kept if id(node) not in inside and not node.is_leaf}
 
 
-def _near(order: list[Value], cut: set[int], depth: Any) -> tuple[list[Value], set[int]]:
+def _near(order: list[Value], cut: set[int], depth: Any, roots: Sequence[Value]) -> tuple[list[Value], set[int]]:
     if not isinstance(depth, int) or isinstance(depth, bool):
         raise TypeError(f"depth is a number of edges, an int, not {type(depth).__name__} {depth!r}")
     if depth < 0:
         raise ValueError(f"depth is a number of edges, at least 0, not {depth}")
-    distance = {id(order[0]): 0}
-    border = [order[0]]
+    distance = {id(root): 0 for root in roots}
+    border = list(roots)
     for step in range(1, depth + 1):
         operands = [operand for node in border if id(node) not in cut for operand in node.parents]
         border = []

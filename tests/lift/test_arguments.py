@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
+import dataclasses
+from collections import OrderedDict, defaultdict, namedtuple
 from typing import Any
 
 import numpy as np
@@ -228,3 +229,47 @@ def test_a_data_frame_and_its_columns_are_refused() -> None:
     for frame in (pandas.Series([1.0, 2.0]), pandas.DataFrame({"a": [1.0, 2.0]})):
         with pytest.raises(LiftError, match=r"whose own rules.*give x\.to_numpy\(\)"):
             lift(lambda x: x.std())(frame)  # 0.5 of an array, 0.707 of a column
+
+
+@dataclasses.dataclass
+class Line:
+    slope: Any
+    offset: Any
+    name: str = "line"
+
+    def __post_init__(self) -> None:
+        self.double = self.slope * 2.0
+
+
+def test_the_function_is_called_with_dicts_and_dataclasses_of_their_own_kind() -> None:
+    def f(p: Any) -> Any:
+        kinds.append((type(p), type(p["line"]), p["line"].name))
+        return p["line"].double * p["x"] + p["missing"] + p["line"].offset.sum()
+
+    for name in ("line", "other", "line"):
+        kinds: list[Any] = []
+        argument = defaultdict(float, x=3.0, line=Line(2.0, np.array([1.0, 5.0]), name))
+        program: Any = lift(f)
+        assert program(argument) == 18.0
+        assert program(argument) == 18.0
+        assert set(kinds) == {(defaultdict, Line, name)}
+        assert "missing" not in argument
+    assert lift(lambda p: p["x"] * p["missing"])(defaultdict(lambda: 2.0, x=3.0)) == 6.0
+
+
+def test_another_kind_another_default_and_another_setting_are_another_structure() -> None:
+    def two() -> float:
+        return 2.0
+
+    given = [
+        {"a": 1.0},
+        OrderedDict(a=1.0),
+        defaultdict(float, a=1.0),
+        defaultdict(two, a=1.0),
+        Line(1.0, 2.0),
+        Line(1.0, 2.0, "other"),
+        Line(1.0, np.zeros(2)),
+    ]
+    signatures = [taken(argument).signature for argument in given]
+    assert len(set(signatures)) == len(given)
+    assert [taken(argument).signature for argument in given] == signatures

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
+from collections import OrderedDict, defaultdict, namedtuple
 from typing import Any
 
 import numpy as np
@@ -113,3 +116,40 @@ def test_what_is_no_number_is_refused_with_its_place(tree, says):
     with pytest.raises(LiftError) as raised:
         take_apart_results(tree, "f")
     assert says in str(raised.value)
+
+
+Pair = namedtuple("Pair", "first second")
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    slope: Any
+    offset: Any
+
+
+@pytest.mark.parametrize(
+    ("tree", "plain"),
+    [
+        (Pair(1.0, [2.0, 3.0]), (1.0, [2.0, 3.0])),
+        (Line(1.0, Pair(2.0, 3.0)), {"slope": 1.0, "offset": (2.0, 3.0)}),
+        (OrderedDict(b=1.0, a=2.0), {"b": 1.0, "a": 2.0}),
+        (defaultdict(list, a=[1.0, 2.0]), {"a": [1.0, 2.0]}),
+        ([Line(1.0, 2.0), {"x": Pair(3.0, 4.0)}], [{"slope": 1.0, "offset": 2.0}, {"x": (3.0, 4.0)}]),
+    ],
+    ids=str,
+)
+def test_results_are_of_their_own_kind_and_from_a_file_plain(tree: Any, plain: Any) -> None:
+    structure, arrays = arrays_of(tree)
+    found = rebuilt(structure, iter(arrays))
+    assert type(found) is type(tree)
+    assert repr(found).replace("array(", "").replace(".])", ".0]").replace(".,", ".0,") == repr(tree)
+    stored = json.loads(json.dumps(structure))
+    assert repr(rebuilt(stored, iter(arrays))).replace("array(", "").replace(".])", ".0]").replace(".,", ".0,") == repr(
+        plain
+    )
+    assert rebuilt(copy.deepcopy(structure), iter(arrays)) is not None
+
+
+def test_a_default_of_a_result_is_kept() -> None:
+    structure, arrays = arrays_of(defaultdict(lambda: 7.0, a=1.0))
+    assert rebuilt(structure, iter(arrays))["new"] == 7.0

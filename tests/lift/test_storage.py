@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections import OrderedDict, namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tinygrad_lite.lift.program import Inputs, Program, Report
 from tinygrad_lite.lift.storage import from_bytes, load, save, to_bytes
 from tinygrad_lite.nn import safetensors
 
+Pair = namedtuple("Pair", "first second")
 RNG = np.random.default_rng(0)
 
 
@@ -169,6 +171,14 @@ def test_results_keep_their_nesting_and_their_keys() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_named_tuple_of_results_is_a_tuple_when_it_comes_from_a_file() -> None:
+    program = lift(lambda x: Pair(x * 2.0, OrderedDict(a=x))).program_for(3.0)
+    found = program(3.0)
+    assert (found, type(found), type(found.second)) == ((6.0, {"a": 3.0}), Pair, OrderedDict)
+    again = reloaded(program)(3.0)
+    assert (again, type(again), type(again[1])) == ((6.0, {"a": 3.0}), tuple, dict)
+
+
 def test_an_operation_of_the_users_own_is_looked_up_when_the_program_is_loaded(tmp_path: Path) -> None:
     name = "storage_test_cube"
     cube = define(name, lambda x: x * x * x, [lambda m, x, z: 3.0 * x * x])

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_lite import StaleGraphError, Value, dot, sqrt, tanh, topological_order
-from tinygrad_lite.viz import draw
+from tinygrad_lite.nn import MLP
+from tinygrad_lite.viz import draw, explore, save, structure, tree
 from tinygrad_lite.viz.themes import LIGHT
 
 EDGE = re.compile(r"^\t(n\d+) -> (n\d+) \[(.*)\]$", re.MULTILINE)
@@ -129,7 +131,8 @@ def test_a_leaf_alone_is_drawn() -> None:
 def test_same_graph_same_text_whatever_the_hash_seed() -> None:
     program = """
 from tinygrad_lite import Value, dot, tanh
-from tinygrad_lite.viz import draw
+from tinygrad_lite.nn import MLP
+from tinygrad_lite.viz import draw, explore, save, structure, tree
 ws, xs = [Value(0.1 * i, f"w{i}") for i in range(8)], [Value(1.0 - 0.3 * i, f"x{i}") for i in range(8)]
 hidden = [tanh(dot(ws, xs, w) * 2 + x) for w, x in zip(ws, xs)]
 root = dot(hidden, hidden, ws[0])
@@ -286,8 +289,8 @@ def test_options_out_of_range_are_refused(options: dict[str, str]) -> None:
 
 
 def test_what_is_not_a_value_is_refused() -> None:
-    with pytest.raises(TypeError, match="not list"):
-        draw([Value(1.0)])  # type: ignore[arg-type]  # the point of the test
+    with pytest.raises(TypeError, match="not float"):
+        draw(1.0)  # type: ignore[arg-type]  # the point of the test
 
 
 def test_drawing_changes_nothing() -> None:
@@ -295,3 +298,56 @@ def test_drawing_changes_nothing() -> None:
     before = [(x.data, x.grad, x.label) for x in [output, *leaves]]
     draw(output)
     assert before == [(x.data, x.grad, x.label) for x in [output, *leaves]]
+
+
+def test_several_outputs_are_one_graph_and_each_stands_out() -> None:
+    x, y = Value(2.0, "x"), Value(3.0, "y")
+    hidden = (x * y).tanh()
+    one, other, last = hidden + x, hidden * hidden, y.exp()
+    above = other.exp()  # uses an output, and is none
+    outputs = [one, other, last]
+    source = draw(outputs).source
+    order = {id(node) for root in outputs for node in topological_order(root, leaves=True)}
+    assert len(NODE.findall(source)) == len(order) == 7
+    assert len(EDGE.findall(source)) == sum(len(node.parents) for node in (x * y, hidden, *outputs))
+    assert source.count(LIGHT.output) == 3
+    assert draw([other, above]).source.count("n1 -> n0") == 1  # an output below another is drawn once
+    assert draw((one,)).source == draw([one, one]).source == draw(one).source
+    assert draw(np.array([outputs])).source == draw(tuple(outputs)).source == source
+
+
+def test_options_are_about_all_outputs() -> None:
+    x = Value(2.0, "x")
+    hidden = x * x
+    outputs = [hidden + x, hidden.exp()]
+    assert len(NODE.findall(draw(outputs, depth=0).source)) == 2
+    assert len(NODE.findall(draw(outputs, depth=1).source)) == 4
+    assert len(NODE.findall(draw(outputs, start=hidden).source)) == 4
+    assert len(NODE.findall(draw([v.tanh() for v in outputs], collapse=True, max_nodes=3).source)) <= 5
+    model = MLP(2, [3, 2], seed=0)
+    source = draw(model([x, 1.0]), names=model, collapse=["layers[1]"]).source
+    assert "2 outputs" in source
+    x.data = 5.0
+    with pytest.raises(StaleGraphError):
+        draw(outputs)
+
+
+@pytest.mark.parametrize("roots", [[], [1.0], (Value(1.0), "a"), [[Value(1.0)]]], ids=str)
+def test_a_list_of_outputs_holds_values(roots: Any) -> None:
+    with pytest.raises(TypeError, match=r"only the graph below a Value can be drawn, not (list|float|str)"):
+        draw(roots)
+
+
+def test_what_shows_one_graph_says_so_of_several(tmp_path: Any) -> None:
+    a = Value(2.0)
+    roots: Any = [a * a, a.exp()]
+    save(roots, tmp_path / "a.dot")
+    for show in (
+        tree,
+        explore,
+        structure,
+        lambda r: save(r, tmp_path / "a.json"),
+        lambda r: save(r, tmp_path / "a.html"),
+    ):
+        with pytest.raises(TypeError, match="list"):
+            show(roots)

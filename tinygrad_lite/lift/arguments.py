@@ -1,6 +1,7 @@
 """The arguments of a lifted function: their structure, their arrays, and the Values that stand for them in a trace.
 
-An argument is a number, an array, a Value, a module, or lists, tuples and dicts of these, nested in any way. A
+An argument is a number, an array, a Value, a module, or lists, tuples, dicts and dataclasses of these, nested in any
+way. A
 rectangular nest of numbers counts as one array. Everything else (strings, booleans, None, functions, what ``static``
 names) is static: it is given to the function as it is, and a program holds for these very things only.
 """
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.identity import of_module, of_static
 from tinygrad_lite.transforms import is_differentiating
-from tinygrad_lite.trees import foreign
+from tinygrad_lite.trees import dict_like, foreign, is_record, record_like, vars_of
 from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
@@ -194,12 +195,28 @@ def _argument(
 
         return sequence, (kind.__name__, tuple([part for _, part in parts]))
     if isinstance(tree, dict):
-        keyed = {key: _argument(taken, item, (*path, str(key)), axis, False) for key, item in tree.items()}
-        return (
-            lambda leaves: {key: build(leaves) for key, (build, _) in keyed.items()},
-            ("dict", tuple([(key, part) for key, (_, part) in keyed.items()])),
-        )
+        build, part = _keyed(taken, tree, path, axis)
+        if type(tree) is dict:
+            return build, part
+        default = _as_it_is(taken, getattr(tree, "default_factory", None), False, (*path, "default_factory"))
+        return lambda leaves: dict_like(tree, build(leaves)), (_kind_of(tree), (part, default[1]))
+    if is_record(tree) and not isinstance(tree, type):
+        build, part = _keyed(taken, vars_of(tree), path, axis)
+        return lambda leaves: record_like(tree, build(leaves), checked=True), (_kind_of(tree), (part,))
     return _as_it_is(taken, tree, False, path)
+
+
+def _keyed(taken: Arguments, items: dict[Any, Any], path: tuple[str, ...], axis: int | None) -> tuple[Any, Any]:
+    """Adds the units of named parts, as :func:`_argument` does; what it gives rebuilds them as a dict."""
+    keyed = {key: _argument(taken, item, (*path, str(key)), axis, False) for key, item in items.items()}
+    return (
+        lambda leaves: {key: build(leaves) for key, (build, _) in keyed.items()},
+        ("dict", tuple([(key, part) for key, (_, part) in keyed.items()])),
+    )
+
+
+def _kind_of(tree: Any) -> str:
+    return f"{type(tree).__module__}.{type(tree).__qualname__}"
 
 
 def _add(

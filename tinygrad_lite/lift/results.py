@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.trees import foreign
+from tinygrad_lite.trees import dict_like, foreign, is_record, record_of, vars_of
 from tinygrad_lite.value import Value, operand
 
 Rebuild = Callable[[Iterator[Any]], Any]
+
+
+class Kind(str):
+    """What makes of a dict or a tuple an object of the kind that the function gave; in a file, its name alone."""
+
+    __slots__ = ("make",)
+
+    def __new__(cls, name: str, make: Callable[[Any], Any]) -> Kind:
+        """The name of a class, and what makes objects of it."""
+        kind = super().__new__(cls, name)
+        kind.make = make
+        return kind
+
+    make: Callable[[Any], Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+    @classmethod
+    def of_dict(cls, tree: Any) -> Kind:
+        """That of a dict of another kind, such as a defaultdict with its default.
+
+        >>> from collections import OrderedDict
+        >>> Kind.of_dict(OrderedDict(a=1)).make({"b": 2})
+        OrderedDict([('b', 2)])
+        """
+        empty = copy.copy(tree)
+        empty.clear()
+        return cls(type(tree).__name__, partial(dict_like, empty))
 
 
 @dataclass(eq=False)
@@ -52,7 +83,11 @@ def _structure(taken: Results, tree: Any, what: str) -> Any:
         for key in tree:
             if not isinstance(key, (str, int)):
                 raise LiftError(f"{what} is a dict with the key {key!r}: keys are str or int")
-        return {"dict": [[key, _structure(taken, item, f"{what}[{key!r}]")] for key, item in tree.items()]}
+        held = {"dict": [[key, _structure(taken, item, f"{what}[{key!r}]")] for key, item in tree.items()]}
+        return held if type(tree) is dict else {"made": [Kind.of_dict(tree), held]}
+    if is_record(tree):
+        named = [[name, _structure(taken, item, f"{what}.{name}")] for name, item in vars_of(tree).items()]
+        return {"made": [Kind(type(tree).__name__, partial(record_of, type(tree))), {"dict": named}]}
     unlike = foreign(tree)
     if unlike:
         raise LiftError(f"{what} is {unlike}")
@@ -63,7 +98,10 @@ def _structure(taken: Results, tree: Any, what: str) -> Any:
         return "array"
     if isinstance(tree, (list, tuple)):
         kind = "tuple" if isinstance(tree, tuple) else "list"
-        return {kind: [_structure(taken, item, f"{what}[{i}]") for i, item in enumerate(tree)]}
+        inner = {kind: [_structure(taken, item, f"{what}[{i}]") for i, item in enumerate(tree)]}
+        if not hasattr(tree, "_fields"):
+            return inner
+        return {"made": [Kind(type(tree).__name__, type(tree)._make), inner]}  # type: ignore[union-attr]  # a named tuple
     if tree is None:
         raise LiftError(f"{what} is None: return the Values to compute")
     raise LiftError(f"{what} is a {type(tree).__name__}, {tree!r:.80}: a lifted function gives Values and numbers")
@@ -115,6 +153,14 @@ def _text_of(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str,
         place, is_number = next(places)
         return f"float(found[{place}])" if is_number else f"found[{place}]"
     ((kind, items),) = structure.items()
+    if kind == "made":
+        whole, held = items
+        inner = _text_of(held, places, keys)
+        if not isinstance(whole, Kind):  # from a file
+            return inner
+        name = f"k{len(keys)}"
+        keys[name] = whole.make
+        return f"{name}({inner})"
     if kind == "dict":
         parts = []
         for key, item in items:

@@ -246,6 +246,8 @@ def _check_results(structure: Any, count: int) -> None:
             ((kind, items),) = part.items()
             if kind in ("tuple", "list") and isinstance(items, list):
                 return sum(arrays(item, depth + 1) for item in items)
+            if kind == "made" and isinstance(items, list) and len(items) == 2 and isinstance(items[0], str):
+                return arrays(items[1], depth + 1)
             if kind == "dict" and isinstance(items, list) and all(_is_member(item) for item in items):
                 return sum(arrays(item, depth + 1) for _, item in items)
         raise LiftError(f"it is damaged: it describes results by {part!r:.80}")
