@@ -182,16 +182,28 @@ def leaf_of(number: Any, what: str, path: str = "") -> Leaf:
     if isinstance(number, (float, int)):
         whole = isinstance(number, int)
         return Leaf(path, np.array(float(number)), DOUBLE, lambda values: float(values), whole)
+    if isinstance(number, complex):
+        raise TypeError(_complex(f"{what}{path} is the complex number {number!r}"))
     raise TypeError(
         f"{what}{path} is a {type(number).__name__}, {number!r}: expected a real number, an array of them, or "
         "a list, tuple or dict of those"
     )
 
 
+def _complex(what: str) -> str:
+    """What to write in the place of a function of complex numbers."""
+    return (
+        f"{what}, and derivatives are checked by real numbers, as libraries differ in what a complex gradient is. Check "
+        "by real and imaginary parts: for a holomorphic g with derivative dg, f = lambda x, y: [g(x + 1j * y).real, "
+        "g(x + 1j * y).imag] and df = lambda x, y: [(dg(x + 1j * y).real, -dg(x + 1j * y).imag), (dg(x + 1j * y).imag, "
+        "dg(x + 1j * y).real)]; for a real f of a complex number, its derivatives by x and by y"
+    )
+
+
 def _tensor(tensor: Any, what: str, path: str) -> Leaf:
     torch: Any = sys.modules["torch"]
     if tensor.is_complex():
-        raise TypeError(f"{what}{path} is a tensor of {tensor.dtype}; real numbers are expected")
+        raise TypeError(_complex(f"{what}{path} is a tensor of {tensor.dtype}"))
 
     def made(values: Array, kind: Any) -> Any:
         new = torch.tensor(values, dtype=kind, device=tensor.device)
@@ -245,7 +257,7 @@ def _array(
 ) -> Leaf:
     kind = np.dtype(array.dtype)
     if kind.kind == "c":
-        raise TypeError(f"{what}{path} is an array of {kind}; real numbers are expected")
+        raise TypeError(_complex(f"{what}{path} is an array of {kind}"))
     if kind.kind == "O":
         items = [leaf_of(item, what, f"{path}[{i}]") for i, item in enumerate(np.asarray(array).flat)]
         values = np.array([float(item.values) for item in items]).reshape(array.shape)

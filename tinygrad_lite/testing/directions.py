@@ -48,6 +48,7 @@ class Product:
         sizes: How large the derivatives by each number are, if that is known.
         finite: Which numbers have finite derivatives.
         own: Whether each output has one number that it depends on, that in its own place.
+        noise: By how much f's values are off, relative.
     """
 
     point: Array
@@ -57,6 +58,7 @@ class Product:
     sizes: Array | None = None
     finite: NDArray[np.bool_] | None = None
     own: bool = False
+    noise: float = math.ulp(1.0)
 
 
 @dataclass(frozen=True)
@@ -297,7 +299,7 @@ class _Search:
             truncation = np.abs(slope - _CENTRAL_4 @ values / step)
             sixth = np.abs(np.diff(values, n=6, axis=0)[0]) / math.sqrt(924.0)
             fifth = np.abs(np.diff(values, n=5, axis=0)).max(axis=0) / math.sqrt(252.0)
-            rounding = 4.0 * _EPSILON * (np.abs(values).max(axis=0) + spread)
+            rounding = 4.0 * self.product.noise * (np.abs(values).max(axis=0) + spread)
             error = truncation + 1.1 * (rounding + _SCATTER * np.maximum(sixth, fifth)) / step
         error = np.where(np.isfinite(slope) & np.isfinite(error), error, math.inf)
         return slope, error, (values == values[0]).all(axis=0)

@@ -41,7 +41,7 @@ class InDouble(Handwritten):
 
     def __init__(self, given: Handwritten, args: Sequence[Any]) -> None:
         self.given = given
-        super().__init__(_with_doubles(given.f), _with_doubles(given.df), args, given.argnums)
+        super().__init__(_with_doubles(given.f), _with_doubles(given.df), args, given.argnums, given.nondet_tol)
         self.name = given.name
         try:
             super().derivative(self.point)
@@ -79,7 +79,7 @@ def in_double(rule: Handwritten) -> InDouble | None:
     >>> float(in_double(rule).values(rule.point)[0]) == float(np.sin(1.0))
     True
     """
-    if rule.epsilon == DOUBLE:
+    if rule.epsilon.epsilon < 1e-10:
         return None
     args = _widened(rule.args)
     try:
@@ -87,7 +87,7 @@ def in_double(rule: Handwritten) -> InDouble | None:
         here, there = rule.values(rule.point), wide.values(rule.point)
     except (FunctionError, ValueError, TypeError):
         return None
-    if wide.epsilon != DOUBLE or wide.outputs != rule.outputs:
+    if wide.epsilon.epsilon > 1e-10 or wide.outputs != rule.outputs:
         return None
     # Sums of numbers of size 1 may cancel; else the two are one function.
     finite = np.isfinite(here) & np.isfinite(there)

@@ -19,6 +19,9 @@ from tinygrad_lite.value import Value
 
 Array = NDArray[np.float64]
 
+#: By how many units in the last place of the largest number sums differ that are added in another order.
+ORDER_OF_SUMS = 64.0
+
 #: Whose structure the results of f have.
 _FIRST = "the result at the given point"
 
@@ -91,10 +94,17 @@ class Handwritten:
         df: Gives its derivative.
         args: The arguments of both.
         argnums: By which to differentiate; None: by all.
+        nondet_tol: By how much two calls may differ, relative to the largest number in the result; None: by what sums
+            in another order do.
     """
 
     def __init__(
-        self, f: Callable[..., Any], df: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int] | None
+        self,
+        f: Callable[..., Any],
+        df: Callable[..., Any],
+        args: Sequence[Any],
+        argnums: Sequence[int] | None,
+        nondet_tol: float | None = None,
     ) -> None:
         for name, function in (("f", f), ("df", df)):
             if not callable(function):
@@ -117,13 +127,43 @@ class Handwritten:
         #: the numbers and arrays in f's result, and the result itself: later ones have its structure
         self.outputs = [Output("", (), 0)]
         self._pattern: Any = None
+        self.nondet_tol = nondet_tol
+        #: by how much two calls at one point differ, relative
+        self.jitter = self.slope_jitter = 0.0
         first, again = self._values(self.point), self._values(self.point)
-        if not np.array_equal(first, again, equal_nan=True):
-            raise FunctionError(
-                f"{self.name} is not deterministic: {self.call_text(self.point)} gave {_shown(first)} and then "
-                f"{_shown(again)}. Fix its random numbers: seed them inside the function"
-            )
         self.size = first.size
+        self.jitter = self._apart(first, again, self.precision, self.name)
+        if self.jitter:  # two calls of such a function tell little of how far it strays
+            others = [self._values(self.point) for _ in range(4)]
+            self.jitter = max(self._apart(first, other, self.precision, self.name) for other in [again, *others])
+            self.precision = self._strayed(self.precision)
+
+    def _apart(self, first: Array, again: Array, precision: Precision, name: str) -> float:
+        """By how much two results differ, relative to the largest number; an error if that is more than may be."""
+        if np.array_equal(first, again, equal_nan=True):
+            return 0.0
+        size = float(np.max(np.abs(first), initial=0.0, where=np.isfinite(first)))
+        with np.errstate(all="ignore"):
+            differing = ~((first == again) | (np.isnan(first) & np.isnan(again)))
+            apart = float(np.max(np.abs(first - again)[differing])) / size if size else math.inf
+        allowed = ORDER_OF_SUMS * precision.epsilon if self.nondet_tol is None else self.nondet_tol
+        if apart <= allowed:
+            return apart
+        raise FunctionError(
+            f"{name} is not deterministic: {self.call_text(self.point, name)} gave {_shown(first)} and then "
+            f"{_shown(again)}. Fix its random numbers: seed them inside the function; or say by how much it may differ, "
+            "relative to the largest number, with nondet_tol="
+        )
+
+    def same_slopes(self, blocks: list[Block], again: list[Block]) -> None:
+        """Note by how much two results of df differ; an error if that is more than may be."""
+        one, other = (np.concatenate([block.entries.ravel() for block in found]) for found in (blocks, again))
+        name = getattr(self.df, "__name__", "df")
+        self.slope_jitter = self._apart(one, other, self.slope_precision, f"df ({name})" if name != "df" else name)
+
+    def _strayed(self, precision: Precision) -> Precision:
+        """A precision, or what it comes to in a function that gives another number each time."""
+        return precision._replace(epsilon=max(precision.epsilon, self.jitter)) if self.jitter else precision
 
     def arguments(self, point: Array) -> tuple[Any, ...]:
         """New arguments like the given ones, with these numbers in them."""
@@ -152,7 +192,7 @@ class Handwritten:
 
     def _values(self, point: Array, watched: bool = True) -> Array:
         result = self._called(self.f, self.name, point, watched)
-        if isinstance(result, complex):
+        if isinstance(result, complex) and not watched:  # as powers of negative numbers are
             return np.full(self.size, math.nan)
         what = f"the result of {self.name}"
         if watched and self._pattern is None:
@@ -169,7 +209,7 @@ class Handwritten:
         self.outputs = [
             Output(leaf.path, shape, start) for leaf, shape, start in zip(leaves, shapes, starts, strict=True)
         ]
-        self.precision = max((leaf.precision for leaf in leaves), key=lambda precision: precision.epsilon)
+        self.precision = self._strayed(_coarsest([leaf.precision for leaf in leaves]))
         return np.concatenate([leaf.values.ravel() for leaf in leaves])
 
     def _called(self, function: Callable[..., Any], name: str, point: Array, watched: bool = True) -> Any:
