@@ -393,8 +393,8 @@ def test_what_differs_by_more_is_refused_unless_it_is_said() -> None:
         check_derivative(Shuffled(np.exp, 1e-9), np.exp, x)
     assert verdict(Shuffled(np.exp, 1e-9), np.exp, x, nondet_tol=1e-8) is Verdict.CORRECT
     assert verdict(Shuffled(np.exp, 1e-9), lambda x: -np.exp(x), x, nondet_tol=1e-8) is Verdict.WRONG
-    with pytest.raises(FunctionError, match="df .* is not deterministic"):
-        rng = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
+    with pytest.raises(FunctionError, match=r"df .* is not deterministic"):
         check_derivative(np.sin, lambda x: np.cos(x) + 1e-6 * rng.normal(size=5), x)
 
 

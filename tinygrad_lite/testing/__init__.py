@@ -30,6 +30,7 @@ from tinygrad_lite.testing.oracles import (
     mpmath_derivative,
     taylor_slope,
 )
+from tinygrad_lite.testing.products import check_products
 from tinygrad_lite.testing.profiles import Profile, Sample
 from tinygrad_lite.testing.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
 
@@ -71,6 +72,7 @@ __all__ = [
     "accuracy",
     "check_derivative",
     "check_gradients",
+    "check_products",
     "complex_step",
     "expressions",
     "expressions_with_points",

@@ -193,10 +193,11 @@ def leaf_of(number: Any, what: str, path: str = "") -> Leaf:
 def _complex(what: str) -> str:
     """What to write in the place of a function of complex numbers."""
     return (
-        f"{what}, and derivatives are checked by real numbers, as libraries differ in what a complex gradient is. Check "
-        "by real and imaginary parts: for a holomorphic g with derivative dg, f = lambda x, y: [g(x + 1j * y).real, "
-        "g(x + 1j * y).imag] and df = lambda x, y: [(dg(x + 1j * y).real, -dg(x + 1j * y).imag), (dg(x + 1j * y).imag, "
-        "dg(x + 1j * y).real)]; for a real f of a complex number, its derivatives by x and by y"
+        f"{what}, and derivatives are checked by real numbers, as libraries differ in what a complex gradient is. "
+        "Check by real and imaginary parts: for a holomorphic g with derivative dg, "
+        "f = lambda x, y: [g(x + 1j * y).real, g(x + 1j * y).imag] and df = lambda x, y: "
+        "[(dg(x + 1j * y).real, -dg(x + 1j * y).imag), (dg(x + 1j * y).imag, dg(x + 1j * y).real)]; "
+        "for a real f of a complex number, its derivatives by x and by y"
     )
 
 

@@ -138,6 +138,20 @@ def search(product: Product, rng: random.Random) -> Outcome:
     return _Search(product, rng).run()
 
 
+def line_along(product: Product, direction: Array) -> Line:
+    """The slopes of all outputs along one direction.
+
+    Args:
+        product: Whose function.
+        direction: It.
+
+    >>> cube = Product(np.ones(2), lambda x: x**3, lambda v: (3 * v, np.ones(2)), 1e-8)
+    >>> [round(slope, 9) for slope in line_along(cube, np.array([1.0, 2.0])).slope.tolist()]
+    [3.0, 6.0]
+    """
+    return _Search(product, random.Random(0)).line(direction)
+
+
 class _Search:
     def __init__(self, product: Product, rng: random.Random) -> None:
         self.product = product

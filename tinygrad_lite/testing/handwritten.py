@@ -151,8 +151,8 @@ class Handwritten:
             return apart
         raise FunctionError(
             f"{name} is not deterministic: {self.call_text(self.point, name)} gave {_shown(first)} and then "
-            f"{_shown(again)}. Fix its random numbers: seed them inside the function; or say by how much it may differ, "
-            "relative to the largest number, with nondet_tol="
+            f"{_shown(again)}. Fix its random numbers: seed them inside the function; or say by how much it may "
+            "differ, relative to the largest number, with nondet_tol="
         )
 
     def same_slopes(self, blocks: list[Block], again: list[Block]) -> None:
