@@ -284,6 +284,18 @@ def test_zero_and_minus_zero_are_two_numbers():
     assert lifted(1.0) == -math.pi
 
 
+@pytest.mark.parametrize("size", [3, 100])
+@pytest.mark.parametrize("first", [0.0, 1.0])
+def test_any_number_of_a_list_counts_also_the_sign_of_a_zero(size, first):
+    rates = [first, *map(float, range(2, size + 1))]
+    lifted = lift(lambda x: tg.atan2(rates[0] * tg.sum([r * x for r in rates[1:]]), x))
+    for place, number in ((size - 1, 7.0), (0, -first), (0, 2.0)):
+        rates[place] = number
+        assert math.isclose(lifted(-1.0), math.atan2(-rates[0] * sum(rates[1:]), -1.0), rel_tol=1e-12)
+    rates.append(1.0)
+    assert math.isclose(lifted(-1.0), math.atan2(-rates[0] * sum(rates[1:]), -1.0), rel_tol=1e-12)
+
+
 def test_a_global_that_is_gone_raises_as_it_does_in_the_function():
     names = {"rate": 2.0, "__name__": "__main__"}
     exec("def f(x): return rate * x", names)

@@ -22,12 +22,14 @@ import numpy as np
 
 from tinygrad_lite.lift.identity import Identity
 from tinygrad_lite.lift.named_in_code import is_library, named_in
-from tinygrad_lite.lift.unchanged import ABSENT, Unchanged, is_filled
+from tinygrad_lite.lift.unchanged import ABSENT, Unchanged, is_filled, same_numbers
 from tinygrad_lite.value import Value
 
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 _BY_VALUE: Final = (range, slice, enum.Enum, np.dtype, np.generic, numbers.Number, types.EllipsisType)
 _SCALARS: Final = {float, int, bool, str, type(None)}
+#: From so many numbers on, a list is compared as a whole.
+_LONG: Final = 64
 #: What a name that stands for nothing is.
 MISSING: Final = "missing"
 #: Methods that are not called by what one does with an object that is there.
@@ -145,7 +147,11 @@ class Walk:
         kinds = set(map(type, thing))
         if hasattr(thing, "__dict__"):
             self._attributes_of(path, thing, whole)
-        if whole and not isinstance(thing, tuple):
+        if whole and type(thing) in (list, collections.deque) and kinds <= _SCALARS and len(thing) > _LONG:
+            self.checks.others.append(same_numbers(thing))
+        elif whole and type(thing) is list and kinds == {Value}:
+            self.checks.contain_values(thing)
+        elif whole and not isinstance(thing, tuple):
             self.checks.contain(thing)
         if kinds <= _SCALARS:
             if whole:

@@ -21,7 +21,6 @@ _FEW: Final = 40
 #: What is raised where something was deleted.
 _GONE: Final = (KeyError, ValueError, AttributeError, RuntimeError)
 _contents: Final = operator.attrgetter("cell_contents")
-_kind: Final = operator.attrgetter("_code")  # of a Value: what it is, and whether it is frozen
 _parts_of_functions: Final = [operator.attrgetter(name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
 
 
@@ -38,6 +37,8 @@ class Unchanged:
         self.others: list[Callable[[], bool]] = []
         self._containers: list[Any] = []
         self._contents: list[Any] = []
+        self._of_values: list[list[Value]] = []
+        self._values: list[Value] = []
 
     def contain(self, container: Any, sized: bool = True) -> None:
         """A list, the keys or the values of a dict: the same things in it."""
@@ -45,6 +46,12 @@ class Unchanged:
             self.sized.append(container)
         self._containers.append(container)
         self._contents += container
+
+    def contain_values(self, container: list[Value]) -> None:
+        """A list of nothing but Values, which equal only themselves: compared in a quarter of the time."""
+        self.sized.append(container)
+        self._of_values.append(container)
+        self._values += container
 
     def together(self, values: list[Value]) -> Callable[[], bool]:
         """One function that looks at all."""
@@ -99,9 +106,12 @@ class Unchanged:
         if self._contents:
             containers, contents = self._containers, self._contents
             yield lambda: all(map(operator.is_, itertools.chain.from_iterable(containers), contents))
+        if self._values:
+            lists, known = self._of_values, self._values
+            yield lambda: list(itertools.chain.from_iterable(lists)) == known
         if values:
-            kinds = list(map(_kind, values))
-            yield lambda: list(map(_kind, values)) == kinds
+            kinds = [value._code for value in values]  # what each is, and whether it is frozen
+            yield lambda: [value._code for value in values] == kinds
 
 
 def _all_of(checks: list[Callable[[], bool]]) -> Callable[[], bool]:
@@ -127,6 +137,16 @@ def _text(cells: int, entries: int, missing: int, functions: int, sized: int, ot
     gone = ", ".join(error.__name__ for error in _GONE)
     text = f"def is_current():\n try:\n  return {' and '.join(lines) or 'True'}\n except ({gone}):\n  return False"
     return compile(text, "<what a function reads>", "exec")
+
+
+def same_numbers(items: Any) -> Callable[[], bool]:
+    """For a long list or deque of numbers and text: Python compares equal ones faster than the same ones."""
+    kept = items.copy()
+    zeros = [(place, item) for place, item in enumerate(items) if item == 0]  # 0.0 equals -0.0
+    places, known = [place for place, _ in zeros], [item for _, item in zeros]
+    if not zeros:
+        return lambda: bool(items == kept)
+    return lambda: bool(items == kept) and all(map(operator.is_, map(items.__getitem__, places), known))
 
 
 def is_filled(cell: Any) -> bool:
