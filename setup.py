@@ -18,6 +18,7 @@ COMPILED = [
         "adjoints",
         "arithmetic",
         "dispatch",
+        "elsewhere",
         "functions",
         "methods",
         "numerics",

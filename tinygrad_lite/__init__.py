@@ -15,6 +15,7 @@ The submodules ``lift``, ``nn``, ``testing`` and ``viz`` are loaded when they ar
 import sys
 from typing import Any
 
+from tinygrad_lite import attributes as _attributes  # noqa: F401 (it completes Value)
 from tinygrad_lite import errors, functions, ops
 from tinygrad_lite.dispatch import define
 from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError, TraceError

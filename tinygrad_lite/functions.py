@@ -1056,17 +1056,21 @@ def softplus(x: Any) -> Any:
 
 
 @overload
-def leaky_relu(x: float, slope: float = ...) -> float: ...
+def leaky_relu(x: float, slope: float = ..., *, negative_slope: float = ..., alpha: float = ...) -> float: ...
 @overload
-def leaky_relu(x: Value, slope: Value | float = ...) -> Value: ...
+def leaky_relu(
+    x: Value, slope: Value | float = ..., *, negative_slope: Value | float = ..., alpha: Value | float = ...
+) -> Value: ...
 @overload
-def leaky_relu(x: float, slope: Value) -> Value: ...
-def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
+def leaky_relu(x: float, slope: Value, *, negative_slope: Value | float = ..., alpha: Value | float = ...) -> Value: ...
+def leaky_relu(x: Any, slope: Any = 0.01, *, negative_slope: Any = None, alpha: Any = None) -> Any:
     """x where x > 0, slope * x elsewhere (Maas et al. 2013).
 
     Args:
         x: A Value, a number or an array of them, in (-inf, inf).
         slope: A Value, a number or an array of them, in (-inf, inf).
+        negative_slope: Another name of it.
+        alpha: Another name of it.
 
     Returns:
         A Value if an operand is one (or an array of them); else a float (or an array).
@@ -1077,6 +1081,7 @@ def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
     >>> y = leaky_relu(x)
     >>> y.backward()
     """
+    slope = negative_slope if negative_slope is not None else alpha if alpha is not None else slope
     if isinstance(x, Value) and isinstance(slope, Value):
         return binary(_LEAKY_RELU, x, slope)
     return apply(BY_CODE[_LEAKY_RELU], (x, slope))
@@ -1200,20 +1205,33 @@ def softsign(x: Any) -> Any:
 
 
 @overload
-def hardtanh(x: float, low: float = ..., high: float = ...) -> float: ...
+def hardtanh(x: float, low: float = ..., high: float = ..., *, min_val: float = ..., max_val: float = ...) -> float: ...
 @overload
-def hardtanh(x: Value, low: Value | float = ..., high: Value | float = ...) -> Value: ...
+def hardtanh(
+    x: Value,
+    low: Value | float = ...,
+    high: Value | float = ...,
+    *,
+    min_val: Value | float = ...,
+    max_val: Value | float = ...,
+) -> Value: ...
 @overload
-def hardtanh(x: float, low: Value, high: Value | float = ...) -> Value: ...
+def hardtanh(
+    x: float, low: Value, high: Value | float = ..., *, min_val: Value | float = ..., max_val: Value | float = ...
+) -> Value: ...
 @overload
-def hardtanh(x: float, low: float, high: Value) -> Value: ...
-def hardtanh(x: Any, low: Any = -1.0, high: Any = 1.0) -> Any:
+def hardtanh(
+    x: float, low: float, high: Value, *, min_val: Value | float = ..., max_val: Value | float = ...
+) -> Value: ...
+def hardtanh(x: Any, low: Any = -1.0, high: Any = 1.0, *, min_val: Any = None, max_val: Any = None) -> Any:
     """x, cut off below at low and above at high; saturated at its ends.
 
     Args:
         x: A Value, a number or an array of them, in (-inf, inf).
         low: A Value, a number or an array of them, in (-inf, -1].
+        min_val: Another name of it.
         high: A Value, a number or an array of them, in [1, inf).
+        max_val: Another name of it.
 
     Returns:
         A Value if an operand is one (or an array of them); else a float (or an array).
@@ -1227,6 +1245,8 @@ def hardtanh(x: Any, low: Any = -1.0, high: Any = 1.0) -> Any:
     >>> y = hardtanh(x)
     >>> y.backward()
     """
+    low = min_val if min_val is not None else low
+    high = max_val if max_val is not None else high
     return apply(BY_CODE[_HARDTANH], (x, low, high))
 
 

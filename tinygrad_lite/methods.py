@@ -375,11 +375,18 @@ class Methods:
         """
         return value.unary(_SOFTPLUS, cast("Value", self))
 
-    def leaky_relu(self, slope: Value | float = 0.01) -> Value:
+    def leaky_relu(
+        self,
+        slope: Value | float = 0.01,
+        *,
+        negative_slope: Value | float | None = None,
+        alpha: Value | float | None = None,
+    ) -> Value:
         """x where x > 0, slope * x elsewhere (Maas et al. 2013).
 
         As the function :func:`tinygrad_lite.leaky_relu`.
         """
+        slope = negative_slope if negative_slope is not None else alpha if alpha is not None else slope
         return value.binary(_LEAKY_RELU, cast("Value", self), value.operand(slope))
 
     def elu(self, alpha: Value | float = 1.0) -> Value:
@@ -417,11 +424,20 @@ class Methods:
         """
         return value.unary(_SOFTSIGN, cast("Value", self))
 
-    def hardtanh(self, low: Value | float = -1.0, high: Value | float = 1.0) -> Value:
+    def hardtanh(
+        self,
+        low: Value | float = -1.0,
+        high: Value | float = 1.0,
+        *,
+        min_val: Value | float | None = None,
+        max_val: Value | float | None = None,
+    ) -> Value:
         """x, cut off below at low and above at high; saturated at its ends.
 
         As the function :func:`tinygrad_lite.hardtanh`.
         """
+        low = min_val if min_val is not None else low
+        high = max_val if max_val is not None else high
         return value.nary(_HARDTANH, (cast("Value", self), value.operand(low), value.operand(high)))
 
     def maximum(self, y: Value | float) -> Value:

@@ -357,9 +357,8 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
         return Value(data)
     if not _watching.get():
         return _node(code, data, a, b, details)
-    details = details if details is not None else Details()
-    details.line = users_line()
     node = _node(code, data, a, b, details)
+    node.rare().line = users_line()
     look_at(node)
     return node
 
@@ -376,11 +375,11 @@ def _refuse_to_record(mode: str, a: Value | None, b: Value | None, details: Deta
 
 def evaluated(node: Value) -> None:
     """What ``forward()`` does after it has evaluated a node, while a mode is active or there are narrow nodes."""
-    details = node._details
-    if details is not None and details.dtype:
+    dtype = value.dtype_of(node)
+    if dtype:
         from tinygrad_lite import precision
 
-        node._number = precision.rounded(node._number, details.dtype)
+        node._number = precision.rounded(node._number, dtype)
     look_at(node)
 
 
@@ -407,7 +406,7 @@ def sweep_slowly(order: list[Value]) -> bool:
     if watching():
         _sweep_watched(order)
         return True
-    if not any(node._details is not None and node._details.dtype for node in order):
+    if not any(value.dtype_of(node) for node in order):
         return False
     for node in order:
         _pass_on(node)
@@ -416,11 +415,11 @@ def sweep_slowly(order: list[Value]) -> bool:
 
 def _pass_on(node: Value) -> None:
     """The sweep's step at one node, whose gradient is first rounded to its format."""
-    details = node._details
-    if details is not None and details.dtype:
+    dtype = value.dtype_of(node)
+    if dtype:
         from tinygrad_lite import precision
 
-        node._grad = precision.rounded(node._grad, details.dtype)
+        node._grad = precision.rounded(node._grad, dtype)
     value.sweep([node])
 
 
@@ -457,7 +456,7 @@ def _operands(node: Value) -> str:
 
 
 def _line(node: Value) -> str:
-    line = node.details().line
+    line = value.line_of(node)
     return line or "a line before detect_anomaly() (record the graph inside it to have the line)"
 
 

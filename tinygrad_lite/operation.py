@@ -57,6 +57,7 @@ class Op:
             truth that tests compare with. ``None``: m's own function of that name.
         operands: Names of the operands. For n-ary operations those of the function's sequences and scalars.
         defaults: Values of the last operands, if left out.
+        aliases: Other libraries' names of an operand that has a default, by its own.
         domain: An :class:`Interval` for each operand; for n-ary operations one, for all.
         kink: ``kink(*operands)`` is true where the derivative jumps.
         convention: What the derivative is taken to be at a kink, in words.
@@ -91,6 +92,7 @@ class Op:
         definition: Rule | None = None,
         operands: tuple[str, ...] = ("x", "y"),
         defaults: tuple[float, ...] = (),
+        aliases: dict[str, tuple[str, ...]] | None = None,
         domain: tuple[Interval, ...] = (),
         kink: Rule | None = None,
         convention: str = "",
@@ -110,6 +112,7 @@ class Op:
         self.definition: Final = definition
         self.operands: Final = operands[:arity] if arity != NARY else operands
         self.defaults: Final = defaults
+        self.aliases: Final[dict[str, tuple[str, ...]]] = aliases or {}
         self.domain: Final = domain or (REALS,) * max(arity, 1)
         self.kink: Final = kink
         self.convention: Final = convention

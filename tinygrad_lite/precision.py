@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from tinygrad_lite.operation import NARY
 from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, TABLE
-from tinygrad_lite.value import STATE, Details, Value, evaluate
+from tinygrad_lite.value import STATE, Details, Rare, Value, evaluate
 
 _DTYPES: Final = ("bfloat16", "float16", "float32", "float64")
 _CAST: Final = TABLE["pos"]
@@ -114,9 +114,7 @@ class Cast:
         """What to record in the place of an operation: its result and operands, rounded."""
         op = BY_CODE[code]
         assert op is not None
-        first, second, label, line = ((), (), "", "") if details is None else (
-            details.first, details.second, details.label, details.line
-        )  # fmt: skip
+        first, second = ((), ()) if details is None else (details.first, details.second)
         operands = [x for x in (*first, *second, a, b) if x is not None]
         # The index of a lookup counts, and counting does not round.
         kept = 1 if op.arity == NARY and op.operands[-1] == "index" else 0
@@ -128,7 +126,7 @@ class Cast:
             second = tuple([next(rest) for _ in second])
             a = None if a is None else next(rest)
             b = None if b is None else next(rest)
-        return self._round(data), a, b, Details(label, first, second, line, self.dtype)
+        return self._round(data), a, b, Details("", first, second, Rare("", self.dtype))
 
     def forget(self) -> None:
         """Lets go of the rounded operands, when the block ends."""
@@ -141,9 +139,9 @@ class Cast:
         if nearest == number or number != number:
             return x
         if x.is_constant:
-            return Value(nearest, x.label or None, _code=CONSTANT_CODE)
+            return Value(nearest, label=x.label or None, _code=CONSTANT_CODE)
         known = self._known.get(id(x))
         if known is None or known.leaf is not x or known.stamp != x._stamp:
-            node = Value(None, _code=_CAST.code, _a=x, _details=Details(dtype=self.dtype), _result=nearest)
+            node = Value(None, _code=_CAST.code, _a=x, _details=Details(rare=Rare("", self.dtype)), _result=nearest)
             known = self._known[id(x)] = _Known(x, x._stamp, node)
         return known.cast

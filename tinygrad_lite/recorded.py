@@ -23,7 +23,7 @@ def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list
     ([0, 4], [0, 2], [0, 0], [3.0, 9.0], [Value(data=3.0, grad=0.0)], [1])
     """
     with LOCK:
-        above = Value(None, None, TABLE["sum"].code, None, None, Details("", tuple(roots)))
+        above = Value(None, _code=TABLE["sum"].code, _details=Details("", tuple(roots)))
         order = topological_order(above, True)
         order.reverse()
         order.pop()  # the sum above them all

@@ -8,26 +8,36 @@ Nodes shared with other objects in the same pickle stay shared. Operations are s
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from tinygrad_lite import attributes
 from tinygrad_lite.ops import find
-from tinygrad_lite.value import CONSTANT, STATE, Details, Value, topological_order
+from tinygrad_lite.value import BY_HAND, CONSTANT, STATE, Details, Rare, Value, dtype_of, topological_order
 
 _Reduced = tuple[Any, ...]
 
 
-class _Expected(threading.local):
-    """The identities of the nodes in the list being walked: each of these is reduced to itself alone.
+class _Walk:
+    """A list of nodes that is being walked: each of them is reduced to itself alone.
 
-    The root comes last in its list, and is never in the memo before; with it the list is done.
+    The root comes last in its list; with it the list is done. (An attribute of the user's own may lead to it before.)
     """
 
-    nodes: frozenset[int] = frozenset()
-    root: int = 0
+    def __init__(self, nodes: list[Value], root: Value) -> None:
+        self.nodes = frozenset(map(id, nodes))
+        self.root = id(root)
+        self.done = False
 
 
-_expected: Final = _Expected()
+class _Walks(threading.local):
+    """The walks of this thread, the innermost last: an attribute of the user's own may lead to another graph."""
+
+    def __init__(self) -> None:
+        self.open: list[_Walk] = []
+
+
+_walks: Final = _Walks()
 
 
 class _Nodes:
@@ -36,8 +46,7 @@ class _Nodes:
     def __init__(self, root: Value) -> None:
         self.order = topological_order(root, leaves=True)
         self.order.reverse()
-        _expected.nodes = frozenset(map(id, self.order))
-        _expected.root = id(root)
+        _walks.open.append(_Walk(self.order, root))
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[list[Value]], tuple[()], None, Iterator[Value]]:
         return list, (), None, self._walk()
@@ -46,28 +55,38 @@ class _Nodes:
         try:
             yield from self.order
         except GeneratorExit:  # the pickle was broken off
-            _expected.nodes = frozenset()
+            _walks.open.clear()
             raise
 
 
 def reduce(node: Value) -> _Reduced:
     """What ``Value.__reduce_ex__`` gives."""
     if node.is_leaf:
-        return _leaf, (node.data, node.grad, node.label, node.is_constant)
-    if id(node) not in _expected.nodes:
+        leaf = (node.data, node.grad, node.label, node.is_constant)
+        return _with_attributes(node, _leaf, leaf)
+    walks = _walks.open
+    if not walks or id(node) not in walks[-1].nodes:
         return _last, (_Nodes(node),)
-    if id(node) == _expected.root:
-        _expected.nodes = frozenset()
+    for walk in walks:
+        walk.done = walk.done or walk.root == id(node)
+    while walks and walks[-1].done:
+        walks.pop()
     details = node._details
     first, second = ((), ()) if details is None else (details.first, details.second)
     rest = tuple(x for x in (node._a, node._b) if x is not None)
-    stale = any(parent._stamp > node._stamp for parent in node.parents)
-    dtype = "" if details is None else details.dtype
-    return _node, (node.op, node.data, node.grad, node.label, first, second, rest, stale, dtype)
+    stale = 2 if node._stamp == BY_HAND else int(any(parent._stamp > node._stamp for parent in node.parents))
+    parts = (node.op, node.data, node.grad, node.label, first, second, rest, stale, dtype_of(node))
+    return _with_attributes(node, _node, parts)
+
+
+def _with_attributes(node: Value, make: Callable[..., Value], parts: tuple[Any, ...]) -> _Reduced:
+    """With the attributes of the user's own, where there are some; ``attributes.set_own`` sets them."""
+    own = attributes.own(node)
+    return (make, parts, dict(own)) if own else (make, parts)
 
 
 def _leaf(data: float, grad: float, label: str, constant: bool) -> Value:
-    leaf = Value(data, label or None, _code=CONSTANT if constant else 0)
+    leaf = Value(data, label=label or None, _code=CONSTANT if constant else 0)
     leaf.grad = grad
     return leaf
 
@@ -80,12 +99,12 @@ def _node(
     first: tuple[Value, ...],
     second: tuple[Value, ...],
     rest: tuple[Value, ...],
-    stale: bool,
+    stale: int,
     dtype: str = "",
 ) -> Value:
     record = find(op)
     needed = label or first or dtype or record.arity not in (1, 2)
-    details = Details(label, first, second, dtype=dtype) if needed else None
+    details = Details(label, first, second, Rare("", dtype) if dtype else None) if needed else None
     if dtype:
         STATE.narrow = True
     a, b = (*rest, None, None)[:2]
@@ -93,7 +112,7 @@ def _node(
     node._number = data
     node._grad = grad
     if stale:
-        node._stamp = -1
+        node._stamp = -int(stale)  # 2, for a number that was set by hand, is BY_HAND
     return node
 
 

@@ -29,8 +29,8 @@ from typing import Any, Final, NoReturn, SupportsFloat, Union, cast, final
 from mypy_extensions import i16, i32, i64, mypyc_attr
 
 from tinygrad_lite.arithmetic import evaluate_rule, failed
+from tinygrad_lite.elsewhere import Names
 from tinygrad_lite.errors import GraphError, StaleGraphError
-from tinygrad_lite.methods import Methods
 from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
 
 # Codes of the operations that are named below, as literals so that the compiler sees numbers. (Checked at the end.)
@@ -49,6 +49,9 @@ ABS: Final[i16] = 11
 DOT: Final[i16] = 12
 RELU: Final[i16] = 13
 
+#: The time of an interior node whose number was set by hand: before that of all its operands, so it is stale.
+BY_HAND: Final[i64] = -2
+
 #: What an operator gives: NotImplemented too, where Python should ask the other operand (an array, say).
 Result = Union["Value", Any]
 
@@ -63,23 +66,35 @@ UNARY_RULE: Final[list[Callable[..., Any] | None]] = [
 @final
 @mypyc_attr(acyclic=True)
 class Details:
-    """What few nodes have: a label, more than two operands, the line that recorded it, a format narrower than float."""
+    """What few nodes have: a label, more than two operands, and what is rare."""
 
-    __slots__ = ("dtype", "first", "label", "line", "second")
+    __slots__ = ("first", "label", "rare", "second")
 
     def __init__(
         self,
         label: str = "",
         first: tuple[Value, ...] = (),
         second: tuple[Value, ...] = (),
-        line: str = "",
-        dtype: str = "",
+        rare: Rare | None = None,
     ) -> None:
         self.label: str = label
         self.first: tuple[Value, ...] = first
         self.second: tuple[Value, ...] = second
+        self.rare: Rare | None = rare
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Rare:
+    """What hardly any node has: the line that recorded it, a format narrower than float, the user's own attributes."""
+
+    __slots__ = ("dtype", "line", "own")
+
+    def __init__(self, line: str = "", dtype: str = "") -> None:
         self.line: str = line
         self.dtype: str = dtype
+        #: In the compiled build; see ``tinygrad_lite.attributes``.
+        self.own: dict[str, Any] | None = None
 
 
 @final
@@ -107,15 +122,18 @@ LOCK: Final = RLock()
 
 @final
 @mypyc_attr(acyclic=True)
-class Value(Methods):
+class Value(Names):
     """A float, and how it was computed.
 
     Args:
         data: The number.
+        _children: micrograd's name for the operands; or the label, as a second argument without a name.
+        _op: micrograd's name for the operation; ``Value(4.0, (x, y), "+")`` is ``x + y``.
         label: A name, for pictures and messages.
+        requires_grad: Whether ``backward()`` gives it a gradient.
 
     Raises:
-        TypeError: ``data`` is not a number.
+        TypeError: ``data`` is not a number, or a node is asked for that no operation makes.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     >>> c = a * b + a
@@ -124,17 +142,22 @@ class Value(Methods):
     (-4.0, -2.0, 2.0)
     """
 
-    __slots__ = ("_a", "_b", "_code", "_details", "_grad", "_number", "_pending", "_stamp")
+    # __dict__ is for attributes of the user's own; the compiled build has none, see tinygrad_lite.attributes.
+    __slots__ = ("__dict__", "_a", "_b", "_code", "_details", "_grad", "_number", "_pending", "_stamp")
 
     def __init__(
         self,
         data: object,
+        _children: object = None,
+        _op: object = None,
         label: object = None,
         _code: i16 = LEAF,
         _a: Value | None = None,
         _b: Value | None = None,
         _details: Details | None = None,
         _result: float = 0.0,
+        *,
+        requires_grad: object = True,
     ) -> None:
         if data is None and _code > CONSTANT:
             self._number: float = _result
@@ -149,8 +172,16 @@ class Value(Methods):
         self._a: Value | None = _a
         self._b: Value | None = _b
         self._details: Details | None = _details
+        if data is None:  # it was made by an operation
+            return
         if label is not None:
             self.set_label(label)
+        if _children is not None or _op is not None:  # Value(4.0, (x, y), "+"), as micrograd makes nodes
+            from tinygrad_lite import attributes
+
+            attributes.initialise(self, _children, _op)
+        if not requires_grad:
+            self.set_requires_grad(False)
 
     # ------------------------------------------------------------------------------------- what it holds
 
@@ -158,8 +189,8 @@ class Value(Methods):
     def data(self) -> float:
         """The number. Setting a leaf's makes the graphs above it stale until ``forward()`` is called on them.
 
-        Raises:
-            GraphError: On setting an interior node's: it is computed from its operands.
+        An interior node's may be set too, to see what a small change of it does: operations that are recorded after it
+        use the new number, ``forward()`` evaluates it again, and ``backward()`` over it is refused until then.
         """
         if STATE.tracing != 0:
             refuse_if_traced(self, "data")
@@ -167,16 +198,15 @@ class Value(Methods):
 
     @data.setter
     def data(self, data: object) -> None:
+        self.set_data(data)
+
+    def set_data(self, data: object) -> None:
+        """What setting ``data`` does."""
         if STATE.tracing != 0:
             refuse_if_traced(self, "set data")
-        if self._code > CONSTANT:
-            raise GraphError(
-                f"cannot set data of {self!r}: it is computed by {self.op!r} from its operands. "
-                "Set the data of leaves and call forward(), or take v.detach(), which is a leaf."
-            )
         self._number = to_float(data)
         STATE.clock += 1
-        self._stamp = STATE.clock
+        self._stamp = STATE.clock if self._code <= CONSTANT else BY_HAND
 
     @property
     def grad(self) -> float:
@@ -187,6 +217,10 @@ class Value(Methods):
 
     @grad.setter
     def grad(self, grad: object) -> None:
+        self.set_grad(grad)
+
+    def set_grad(self, grad: object) -> None:
+        """What setting ``grad`` does."""
         if grad is None:
             raise TypeError("the grad of a Value is a number: to clear it write v.grad = 0.0, or zero_grad()")
         self._grad = to_float(grad)
@@ -264,6 +298,10 @@ class Value(Methods):
 
     @requires_grad.setter
     def requires_grad(self, requires_grad: object) -> None:
+        self.set_requires_grad(requires_grad)
+
+    def set_requires_grad(self, requires_grad: object) -> None:
+        """What setting ``requires_grad`` does."""
         if self._code <= CONSTANT:
             self._code = LEAF if requires_grad else CONSTANT
             self.details()  # what tells a frozen leaf, which may be asked for, from a number that met a Value
@@ -279,18 +317,7 @@ class Value(Methods):
 
         (Not ``dtype``: NumPy takes what has that for an array or a scalar of its own.)
         """
-        return (self._details.dtype if self._details is not None else "") or "float64"
-
-    # micrograd's names for the same, which drawing code of its lecture reads.
-
-    @property
-    def _op(self) -> str:
-        record = BY_CODE[self._code]
-        return "" if record is None else record.symbol
-
-    @property
-    def _prev(self) -> set[Value]:
-        return set(self.parents)
+        return dtype_of(self) or "float64"
 
     @property
     def _data(self) -> Any:
@@ -309,13 +336,20 @@ class Value(Methods):
         """A new leaf with the same data and label, outside the graph."""
         if STATE.tracing != 0:
             refuse_if_traced(self, "detach()")
-        return Value(self._number, self.label)
+        return Value(self._number, label=self.label or None)
 
     def details(self) -> Details:
         """The record of what few nodes have, made if it is not there."""
         if self._details is None:
             self._details = Details()
         return self._details
+
+    def rare(self) -> Rare:
+        """The record of what hardly any node has, made if it is not there."""
+        details = self.details()
+        if details.rare is None:
+            details.rare = Rare()
+        return details.rare
 
     # ---------------------------------------------------------------------------- 1. operations record nodes
 
@@ -565,14 +599,27 @@ class Value(Methods):
 
     # ------------------------------------------------------------------------------- 3. and 4. the two sweeps
 
-    def backward(self, seed: object = 1.0) -> None:
+    def backward(
+        self,
+        seed: object = 1.0,
+        *,
+        gradient: object = None,
+        retain_graph: object = None,
+        create_graph: object = False,
+        inputs: object = None,
+    ) -> None:
         """Adds ∂self/∂leaf, times ``seed``, to the ``grad`` of every leaf below; sets that of every interior node.
 
         Args:
             seed: ∂L/∂self, where self is one step on the way to an L that is not in the graph; None is 1.
+            gradient: PyTorch's name for ``seed``.
+            retain_graph: As in PyTorch; the graph stays in any case.
+            create_graph: Refused if true, with what to write.
+            inputs: Refused, with what to write.
 
         Raises:
             StaleGraphError: A leaf was changed since the graph was evaluated. Nothing is changed.
+            TypeError: ``create_graph`` or ``inputs`` was asked for.
 
         >>> x = Value(3.0)
         >>> y = x * x
@@ -583,6 +630,10 @@ class Value(Methods):
         """
         if STATE.tracing != 0:
             refuse_if_traced(self, "backward()")
+        if gradient is not None or create_graph or inputs is not None:
+            from tinygrad_lite import attributes
+
+            seed = attributes.seed_of_backward(seed, gradient, create_graph, inputs)
         adjoint = 1.0 if seed is None else to_float(seed)
         if self._code <= CONSTANT:
             self._grad += adjoint
@@ -642,7 +693,12 @@ class Value(Methods):
         twin._stamp = self._stamp
         d = self._details
         if d is not None:
-            twin._details = Details(d.label, d.first, d.second, d.line, d.dtype)
+            twin._details = Details(d.label, d.first, d.second)
+            if d.rare is not None:
+                twin._details.rare = Rare(d.rare.line, d.rare.dtype)
+        from tinygrad_lite import attributes
+
+        attributes.set_own(twin, attributes.own(self))
         return twin
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
@@ -697,6 +753,18 @@ def operand(number: object) -> Value:
     if found is None:
         raise TypeError(f"expected a Value or a number, not {type(number).__name__} {number!r}")
     return found
+
+
+def dtype_of(node: Value) -> str:
+    """The format that :class:`tinygrad_lite.autocast` rounded it to, or ``""``."""
+    details = node._details
+    return "" if details is None or details.rare is None else details.rare.dtype
+
+
+def line_of(node: Value) -> str:
+    """Where it was recorded, if ``detect_anomaly()`` saw it, or ``""``."""
+    details = node._details
+    return "" if details is None or details.rare is None else details.rare.line
 
 
 def compared(other: object) -> Any:
@@ -757,7 +825,7 @@ def record(code: i16, data: float, a: Value, b: Value | None) -> Value:
         from tinygrad_lite import modes
 
         return modes.record(code, data, a, b, None)
-    return Value(None, None, code, a, b, None, data)
+    return Value(None, None, None, None, code, a, b, None, data)
 
 
 def record_nary(code: i16, data: float, last: Value | None, details: Details) -> Value:
@@ -766,7 +834,7 @@ def record_nary(code: i16, data: float, last: Value | None, details: Details) ->
         from tinygrad_lite import modes
 
         return modes.record(code, data, last, None, details)
-    return Value(None, None, code, last, None, details, data)
+    return Value(None, None, None, None, code, last, None, details, data)
 
 
 def unary(code: i16, x: Value) -> Value:
@@ -1066,6 +1134,12 @@ def check_fresh(order: list[Value]) -> None:
 
 
 def _refuse_stale(root: Value, node: Value, parent: Value) -> NoReturn:
+    if node._stamp == BY_HAND:
+        raise StaleGraphError(
+            f"the data of {node!r} was set by hand, and is not what {node.op!r} of its operands gives: it has no "
+            f"gradient to pass on to them. Call forward() on {root!r} to evaluate the graph from its leaves again, or "
+            "take v.detach(), a leaf, where its number is to be set."
+        )
     changed = parent
     if parent._code > CONSTANT:  # evaluated again from another root: name the leaf that began it
         for below in topological_order(parent, True):

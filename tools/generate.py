@@ -41,7 +41,23 @@ def parameters(op: Op, annotation: str, *, method: bool = False) -> str:
         k = op.operands.index(name) - plain
         default = f" = {op.defaults[k]!r}" if k >= 0 else ""
         shown.append(f"{name}: {annotation}{default}")
-    return ", ".join(["self", *shown] if method else shown)
+    optional = annotation if annotation == "Any" else f"{annotation} | None"
+    return ", ".join([*(["self"] if method else []), *shown, *aliases(op, f"{optional} = None")])
+
+
+def aliases(op: Op, annotation: str) -> list[str]:
+    """Other libraries' names of operands, as keywords after a star."""
+    names = [f"{name}: {annotation}" for others in op.aliases.values() for name in others]
+    return ["*", *names] if names else []
+
+
+def renamed(op: Op, indent: str) -> str:
+    """The lines that take an operand from where it was given."""
+    lines = ""
+    for name, others in op.aliases.items():
+        given = " else ".join(f"{other} if {other} is not None" for other in others)
+        lines += f"{indent}{name} = {given} else {name}\n"
+    return lines
 
 
 def example(op: Op) -> list[str]:
@@ -64,6 +80,7 @@ def docstring(op: Op, indent: str) -> str:
     lines = [op.doc, "", "Args:"]
     for name, domain in zip(op.operands, op.domain, strict=False):
         lines.append(f"    {name}: A Value, a number or an array of them, in {domain!r}.")
+        lines += [f"    {other}: Another name of it." for other in op.aliases.get(name, ())]
     lines += ["", "Returns:", "    A Value if an operand is one (or an array of them); else a float (or an array)."]
     if any(interval.low != float("-inf") or interval.open for interval in op.domain):
         lines += ["", "Raises:", "    ValueError, ZeroDivisionError, OverflowError: As the float function raises."]
@@ -85,6 +102,7 @@ def overloads(op: Op) -> str:
         for k, (name, kind) in enumerate(zip(op.operands, kinds, strict=True)):
             optional = k >= plain and not (required_after and first is not None and k <= first)
             shown.append(f"{name}: {kind}{' = ...' if optional else ''}")
+        shown += aliases(op, "float = ..." if first is None else "Value | float = ...")
         returns = "float" if first is None else "Value"
         text += f"@overload\ndef {op.name}({', '.join(shown)}) -> {returns}: ...\n"
     return text
@@ -97,7 +115,7 @@ def function(op: Op) -> str:
     text += f"def {op.name}({parameters(op, 'Any')}) -> Any:\n"
     lines = docstring(op, "    ")
     shown = "\n".join("    " + line for line in example(op))
-    text += f'    """{lines.lstrip()}\n{shown}\n    >>> y.backward()\n    """\n'
+    text += f'    """{lines.lstrip()}\n{shown}\n    >>> y.backward()\n    """\n' + renamed(op, "    ")
     if op.arity == 1:
         text += f"    if isinstance(x, Value):\n        return unary({code}, x)\n"
     elif op.arity == 2:
@@ -112,6 +130,7 @@ def method(op: Op) -> str:
     others = op.operands[1:]
     text = f"    def {op.name}({parameters(op, NUMBER, method=True)}) -> Value:\n"
     text += f'        """{op.doc}\n\n        As the function :func:`tinygrad_lite.{op.name}`.\n        """\n'
+    text += renamed(op, "        ")
     if op.arity == 1:
         text += f'        return value.unary({code}, cast("Value", self))\n'
     elif op.arity == 2:

@@ -163,6 +163,6 @@ def _stand_in(match: re.Match[str], stand_ins: dict[int, Value]) -> Value:
 def _unevaluated(operation: Op, operands: list[Value]) -> Value:
     """A node that was never evaluated; its number is nan."""
     if operation.arity == NARY or len(operands) > 2:
-        return Value(None, None, operation.code, None, None, Details("", tuple(operands)), math.nan)
+        return Value(None, _code=operation.code, _details=Details("", tuple(operands)), _result=math.nan)
     first, second = (*operands, None, None)[:2]
-    return Value(None, None, operation.code, first, second, None, math.nan)
+    return Value(None, _code=operation.code, _a=first, _b=second, _result=math.nan)

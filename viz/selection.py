@@ -57,7 +57,7 @@ def _order_below(roots: Sequence[Value]) -> list[Value]:
     """The nodes of all their graphs as one: the order below a node whose operands they are, without that node."""
     if len(roots) == 1:
         return topological_order(roots[0], leaves=True)
-    above = Value(None, None, TABLE["sum"].code, None, None, Details("", tuple(roots)))
+    above = Value(None, _code=TABLE["sum"].code, _details=Details("", tuple(roots)))
     return topological_order(above, leaves=True)[1:]
 
 

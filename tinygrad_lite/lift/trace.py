@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.recorded import arrays_of
-from tinygrad_lite.value import Details, Value, topological_order
+from tinygrad_lite.value import Details, Value, line_of, topological_order
 
 Integers = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -59,9 +59,9 @@ def graph_of(roots: list[Value]) -> Graph:
 
 def lines_of(roots: list[Value]) -> list[str]:
     """Where each node of :func:`graph_of` was recorded, if ``detect_anomaly()`` saw it: file, line and text."""
-    above = Value(None, None, TABLE["sum"].code, None, None, Details("", tuple(roots)))
+    above = Value(None, _code=TABLE["sum"].code, _details=Details("", tuple(roots)))
     nodes = topological_order(above, True)[:0:-1]
-    return [node._details.line if node._details is not None else "" for node in nodes]
+    return [line_of(node) for node in nodes]
 
 
 def _integers(numbers: list[int]) -> Integers:
