@@ -41,9 +41,10 @@ class Neuron(Module):
 
     Attributes:
         w: The weights, a tuple of n Values. (It is shared with the graph's nodes, hence no list. ``neuron.w[0].data``
-            may be set, and ``neuron.w`` replaced.)
+            may be set, ``neuron.w`` replaced, and ``neuron.w + [neuron.b]`` is a list, as in micrograd.)
         b: The bias, a Value.
         activation: The function, or None.
+        nonlin: micrograd's name for whether there is one; set, it is relu (True) or none (False).
 
     Raises:
         ValueError: There is no such activation, or ``nin`` is not positive.
@@ -55,7 +56,7 @@ class Neuron(Module):
     True
     """
 
-    __slots__ = ("w", "b", "activation")  # noqa: RUF023 (the order of the parameters: w, then b)
+    __slots__ = ("_w", "b", "activation")  # noqa: RUF023 (the order of the parameters: w, then b)
 
     def __init__(
         self,
@@ -72,6 +73,24 @@ class Neuron(Module):
         self.w: Sequence[Value] = tuple([Value(rng.uniform(-bound, bound)) for _ in range(nin)])
         self.b = Value(0.0)
 
+    @property
+    def w(self) -> Sequence[Value]:
+        """The weights."""
+        return Weights(self._w) if type(self._w) is tuple else self._w
+
+    @w.setter
+    def w(self, w: Sequence[Value]) -> None:
+        self._w = tuple(w) if isinstance(w, Weights) else w
+
+    @property
+    def nonlin(self) -> bool:
+        """micrograd's name for whether there is an activation."""
+        return self.activation is not None
+
+    @nonlin.setter
+    def nonlin(self, nonlin: bool) -> None:
+        self.activation = find_activation(bool(nonlin))
+
     def forward(self, x: Sequence[Value | float]) -> Value:
         """The neuron's output.
 
@@ -80,17 +99,38 @@ class Neuron(Module):
 
         Raises:
             ValueError: There are not n of them.
+            AttributeError: The ``__init__`` of a subclass has not set all that it takes.
         """
         try:
             f = self.activation
-            return dot(self.w, x, self.b) if f is None else f(dot(self.w, x, self.b))
+            return dot(self._w, x, self.b) if f is None else f(dot(self._w, x, self.b))
         except ValueError:
-            _check_inputs(self, len(self.w), len(x))
+            _check_inputs(self, len(self._w), len(x))
+            raise
+        except AttributeError:
+            _check_attributes(self)
             raise
 
     def extra_repr(self) -> str:
         """Its number of inputs and its activation."""
-        return f"{len(self.w)}, activation={_name(self.activation)}"
+        return _described(self, [])
+
+
+class Weights(tuple[Value, ...]):
+    """The weights of a neuron: a tuple to which a list can be added, as to the list that they are in micrograd.
+
+    >>> neuron = Neuron(2)
+    >>> len(neuron.w + [neuron.b])
+    3
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return [*self, *other] if isinstance(other, list) else tuple(self) + other
+
+    def __radd__(self, other: Any) -> Any:
+        return [*other, *self] if isinstance(other, list) else other + tuple(self)
 
 
 class Layer(Module):
@@ -167,16 +207,17 @@ class Layer(Module):
         out = []
         try:
             for neuron in self.neurons:
-                out.append(neuron.forward(xs))  # noqa: PERF401 (a comprehension is slower here, by 4 % of a step)
+                # (A comprehension is slower here, by 4 % of a step.) A subclass may have a __call__ of its own.
+                out.append(neuron.forward(xs) if type(neuron) is Neuron else neuron(xs))  # noqa: PERF401
         except ValueError:
-            _check_inputs(self, len(self.neurons[0].w), len(xs))
+            if type(self.neurons[0]) is Neuron:
+                _check_inputs(self, len(self.neurons[0].w), len(xs))
             raise
         return tuple(out)
 
     def extra_repr(self) -> str:
         """Its sizes and its activation."""
-        first = self.neurons[0]
-        return f"{len(first.w)}, {len(self.neurons)}, activation={_name(first.activation)}"
+        return _described(self.neurons[0], [str(len(self.neurons))]) if self.neurons else "0"
 
 
 class MLP(Module):
@@ -254,9 +295,10 @@ class MLP(Module):
 
     def extra_repr(self) -> str:
         """Its sizes and its activation."""
-        first = self.layers[0].neurons[0]
-        sizes = [len(layer.neurons) for layer in self.layers]
-        return f"{len(first.w)}, {sizes}, activation={_name(first.activation)}"
+        layers = [layer for layer in self.layers if getattr(layer, "neurons", None)]
+        if not layers or len(layers) < len(self.layers):  # some of them are layers of the user's own
+            return super().extra_repr()
+        return _described(layers[0].neurons[0], [str([len(layer.neurons) for layer in layers])])
 
 
 def find_activation(activation: Activation) -> Callable[[Value], Value] | None:
@@ -324,6 +366,31 @@ def _check_inputs(module: Module, expected: int, given: int) -> None:
     if expected != given:
         noun = "input" if expected == 1 else "inputs"
         raise ValueError(f"{head(module)} takes {expected} {noun}, and was given {given}") from None
+
+
+def _described(neuron: Any, sizes: list[str]) -> str:
+    """What a neuron and all of its kind were made with; a subclass may lack what its own ``__init__`` does not set."""
+    inputs = [str(len(neuron.w))] if hasattr(neuron, "w") else []
+    activation = [f"activation={_name(neuron.activation)}"] if hasattr(neuron, "activation") else []
+    return ", ".join([*inputs, *sizes, *activation])
+
+
+def _check_attributes(neuron: Neuron) -> None:
+    """Raises if the ``__init__`` of a subclass has left something unset."""
+    remedies = {
+        "w": "self.w = [Value(...) for _ in range(nin)]",
+        "b": "self.b = Value(0.0)",
+        "activation": "self.nonlin = True for relu, False for none",
+    }
+    for name, remedy in remedies.items():
+        if not hasattr(neuron, name):
+            kind = type(neuron).__name__
+            raise AttributeError(
+                f"this {kind} has no {name}, as its __init__ sets none: call super().__init__(nin) in it, or write "
+                f"{remedy}. Or give {kind} a forward(self, x) of its own",
+                name=name,
+                obj=neuron,
+            ) from None
 
 
 def _name(activation: Callable[[Value], Value] | None) -> str:

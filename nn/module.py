@@ -346,7 +346,7 @@ _being_shown: Final[list[int]] = []
 
 
 def _count(module: Module) -> str:
-    parameters = module.parameters()
+    parameters = list(module.parameters())  # a subclass may have its own, which yields them
     frozen = sum(not parameter.requires_grad for parameter in parameters)
     text = f"{len(parameters):,} parameter{'' if len(parameters) == 1 else 's'}"
     return f"{text}, {frozen:,} frozen" if frozen else text
@@ -358,7 +358,9 @@ def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             if not name.startswith("__") and hasattr(module, name):
-                yield name, getattr(module, name)
+                public = name.removeprefix("_")
+                behind_property = isinstance(getattr(type(module), public, None), property)
+                yield public if behind_property else name, getattr(module, name)
     for name, part in list(vars(module).items()):
         if name == "_modules":  # of a container, whose parts are named as in PyTorch: "0.weight"
             yield from part.items()
