@@ -83,6 +83,73 @@ def test_what_stands_under_here_runs(page: Path, tmp_path: Path, monkeypatch: py
         assert value is not NotImplemented
 
 
+def table_rows(text: str, first: str) -> Iterator[tuple[list[str], str]]:
+    """Of the tables whose first column is headed so: the pieces of code in it, and the one beside them."""
+    inside = False
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            inside = False
+        elif cells(line)[:2] == [first, "here"]:
+            inside = True
+        elif inside and not set(line) <= set("|- "):
+            left, right = cells(line)[:2]
+            yield re.findall(r"`([^`]+)`", left), right.strip("`")
+
+
+def plain(result: Any) -> Any:
+    """Numbers in the place of Values."""
+    if isinstance(result, (list, tuple)):
+        return [plain(item) for item in result]
+    return getattr(result, "data", result)
+
+
+def micrograds_names() -> dict[str, Any]:
+    """What the page for micrograd's users says that they have."""
+    names: dict[str, Any] = {}
+    setup = FENCE.search((DOCS / "coming_from_micrograd.md").read_text(encoding="utf-8"))
+    assert setup is not None
+    for example in doctest.DocTestParser().get_examples(setup[0].replace("\n```", "\n\n```")):
+        exec(example.source, names)
+    return names
+
+
+def test_what_micrograds_users_write_gives_what_stands_beside_it() -> None:
+    rows = list(table_rows((DOCS / "coming_from_micrograd.md").read_text(encoding="utf-8"), "micrograd"))
+    assert len(rows) > 10
+    names = micrograds_names()
+    for (theirs,), ours in rows:
+        assert plain(eval(theirs, names)) == plain(eval(ours, names)), theirs
+
+
+def test_what_micrograds_users_cannot_write_is_refused_and_the_remedy_runs() -> None:
+    rows = list(table_rows((DOCS / "coming_from_micrograd.md").read_text(encoding="utf-8"), "refused"))
+    assert len(rows) > 7
+    names = micrograds_names()
+    for refused, ours in rows:
+        for code in refused:
+            with pytest.raises((AttributeError, TypeError, ValueError), match=r"Value|backward"):
+                eval(code, names)
+        eval(ours, names)
+
+
+def test_programs_that_the_page_for_micrograds_users_names_are_in_the_tests() -> None:
+    text = (DOCS / "coming_from_micrograd.md").read_text(encoding="utf-8")
+    programs = re.findall(r"^- (.*?): (`tests/[^\n]*)$", text, re.MULTILINE | re.DOTALL)
+    assert len(programs) == 4
+    files = {file for _, named in programs for file in re.findall(r"`(tests/\S+)`", named)}
+    sources = "".join((ROOT / file).read_text(encoding="utf-8") for file in sorted(files))
+    for test in (
+        "test_the_readme_of_micrograd", "test_the_moons_program_trains_as_with_micrograd",
+        "test_micrograds_demo_notebook_trains_as_with_micrograd", "test_micrograds_drawing_notebook_draws",
+        "test_the_lectures_derivatives_by_small_differences", "test_the_lectures_network_trains_as_pytorch_would",
+        "test_the_lectures_exercises", "test_a_scalar_gpt_has_the_gradients_of_the_textbook",
+    ):  # fmt: skip
+        assert f"def {test}(" in sources
+    times = re.search(r"\d+ times faster than micrograd", text)
+    assert times is not None
+    assert times[0] in (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+
+
 def test_code_that_does_not_run_is_found() -> None:
     table = "| micrograd | here |\n|---|---|\n| `a` | `1 + 1`, `absent` |\n\n`elsewhere`\n"
     assert list(right_hand_sides(table)) == ["1 + 1", "absent"]
