@@ -238,3 +238,28 @@ def test_recordings_of_one_graph_do_not_differ_whatever_its_numbers_are():
 def test_the_first_difference_of_recordings_is_found(first, second, difference):
     one, other = (recorded(f(Value(1.5), Value(2.5))) for f in (first, second))
     assert first_difference(one, other).startswith(difference)
+
+
+def slope(x: Value, y: Value) -> Value:
+    (found,) = tg.gradient(x**y, [x], create_graph=True)
+    return found
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: x**y + tg.pow(y, x) - abs(x),
+        lambda x, y: tg.sum([x, y, -x, 2.0]) / tg.dot([x, y], [y, y], x),
+        lambda x, y: tg.softmax([x, y, 1.0])[1] - tg.lookup([x, y], 1) // x % y,
+        lambda x, y: tg.where(tg.greater(x, y), tg.maximum(x, y), -x),
+        slope,
+    ],
+)
+def test_the_python_of_a_part_of_a_graph_computes_its_number(f):
+    root = f(Value(1.5), Value(2.5))
+    graph = graph_of([root])
+    part = disagreement._Part(graph, int(graph.roots[0]))
+    source = part.text("")
+    names: dict[str, Any] = {}
+    exec(compile(source.rpartition("print")[0], "<part>", "exec"), names)
+    assert names["f"](*part.arguments()) == root.data

@@ -355,9 +355,8 @@ class _Part:
         arguments = ", ".join([names[node] for node in self.given])
         numbers = ", ".join(map(repr, self.arguments()))
         body = f"def f({arguments}):\n{''.join(lines)}    return {names[self.root]}\n"
-        more = ["from tinygrad_lite.ops import find"] if "find(" in body else []
-        first = ["from tinygrad_lite.dispatch import apply"] if more else []
-        head = ["from tinygrad_lite import *", *first, "from tinygrad_lite.lift import lift", *more]
+        more = ["from tinygrad_lite.dispatch import apply", "from tinygrad_lite.ops import find"]
+        head = ["import tinygrad_lite as tg", *(more if "find(" in body else []), "from tinygrad_lite.lift import lift"]
         return "\n".join([*head, "", body, f"print(lift(f{options})({numbers}), f({numbers}))", ""])
 
 
@@ -367,5 +366,9 @@ def _written(code: int, parts: list[ast.expr]) -> str:
     op = BY_CODE[code]
     assert op is not None
     if op.public:
-        return ast.unparse(ast.fix_missing_locations(written(op, parts)))
+        tree = written(op, parts)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                node.func = ast.Attribute(ast.Name("tg"), node.func.id)
+        return ast.unparse(ast.fix_missing_locations(tree))
     return f"apply(find({op.name!r}), [{', '.join(map(ast.unparse, parts))}])"
