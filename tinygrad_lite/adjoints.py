@@ -13,6 +13,7 @@ from typing import Any
 from mypy_extensions import i32
 
 from tinygrad_lite.arithmetic import IEEELimits
+from tinygrad_lite.chosen import choice
 from tinygrad_lite.dispatch import VALUE
 from tinygrad_lite.modes import is_traced
 from tinygrad_lite.ops import BY_CODE, TABLE
@@ -233,8 +234,12 @@ def times(x: Any, y: Any) -> Any:
     """x·y without a node where one of them is 0, 1 or -1; None for 0.
 
     As in the sweep on floats, an adjoint of 0 passes nothing on where the partial is infinite or nan. (Not if ``lift``
-    traces it: then it is 0 for the example only.)
+    traces it: then it is 0 for the example only. What a choice makes 0 is.)
     """
+    if isinstance(x, Value) and isinstance(y, Value) and STATE.tracing != 0:
+        chosen = choice(x, y)
+        if chosen is not None:
+            return VALUE.where(chosen, x * y, 0.0)
     if isinstance(x, Value) and x._number == 0.0 and not math.isfinite(y._number if isinstance(y, Value) else y):
         if is_traced(x):
             return x * y
