@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lift"))
 
-from random_programs import RandomProgram, compared, random_programs
+from random_programs import RandomProgram, compared, compared_beyond, random_programs
 
 #: Hypothesis varies what it has drawn before: fresh runs keep the programs different.
 _RUN = 50
@@ -33,7 +33,7 @@ class Tally:
 
     Attributes:
         sources: The programs, each once.
-        unfit: How many had derivatives that are not finite or large.
+        unfit: How many had derivatives that are not finite or large, or are defined for none of the arguments.
         groups: The number of statements of each program that was lifted.
         failures: Those that failed, by where and how, with the message.
     """
@@ -43,12 +43,15 @@ class Tally:
     groups: list[int] = field(default_factory=list)
     failures: dict[str, list[tuple[RandomProgram, str]]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, drawn: RandomProgram, engine: str) -> None:
+    def add(self, drawn: RandomProgram, engine: str, beyond: bool) -> None:
         """Compares a program, unless it was seen."""
         if drawn.source in self.sources:
             return
         self.sources.add(drawn.source)
         try:
+            if beyond:
+                self.unfit += not compared_beyond(drawn, engine)
+                return
             program = compared(drawn, engine)
         except Exception as error:
             self.failures[_kind(error)].append((drawn, str(error)))
@@ -71,6 +74,7 @@ def main() -> int:
     parser.add_argument("--statements", type=int, default=4, help="how many statements one has at most (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
     parser.add_argument("--engine", default="numpy", help="what runs the programs (default: numpy)")
+    parser.add_argument("--beyond", action="store_true", help="with arguments that are infinite, NaN or out of range")
     arguments = parser.parse_args()
     if arguments.programs < 1 or arguments.statements < 1:
         parser.error("give at least one program of at least one statement")
@@ -80,14 +84,14 @@ def main() -> int:
         warnings.simplefilter("error")
         number = arguments.seed
         while len(tally.sources) < arguments.programs:
-            _run(tally, number, arguments.statements, arguments.engine)
+            _run(tally, number, arguments.statements, arguments.engine, arguments.beyond)
             progress.update(len(tally.sources) - progress.n)
             number += 1
     _report(tally, time.perf_counter() - start)
     return int(bool(tally.failures))
 
 
-def _run(tally: Tally, number: int, statements: int, engine: str) -> None:
+def _run(tally: Tally, number: int, statements: int, engine: str, beyond: bool) -> None:
     @seed(number)
     @settings(
         max_examples=_RUN,
@@ -96,9 +100,9 @@ def _run(tally: Tally, number: int, statements: int, engine: str) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(random_programs(statements=statements))
+    @given(random_programs(statements=statements, transforms=not beyond))
     def draw(drawn: RandomProgram) -> None:
-        tally.add(drawn, engine)
+        tally.add(drawn, engine, beyond)
 
     draw()
 
@@ -107,8 +111,8 @@ def _report(tally: Tally, seconds: float) -> None:
     failed = sum(map(len, tally.failures.values()))
     mean = sum(tally.groups) / max(len(tally.groups), 1)
     print(
-        f"{len(tally.sources)} programs, {failed} failures, {tally.unfit} left out as their derivatives are not finite "
-        f"or large, {mean:.1f} groups a program, {seconds:.0f} s"
+        f"{len(tally.sources)} programs, {failed} failures, {tally.unfit} left out: they or their derivatives are not "
+        f"finite or large, {mean:.1f} groups a program, {seconds:.0f} s"
     )
     for kind, cases in sorted(tally.failures.items(), key=lambda item: -len(item[1])):
         drawn, message = min(cases, key=lambda case: len(case[0].source))

@@ -310,7 +310,8 @@ _RECORDS: Final = (
         lambda m, x, alpha, z: m.expm1(m.minimum(x, 0.0))),
        operands=("x", "alpha"), defaults=(1.0,), kink=lambda x, alpha: x == 0.0, convention="elu'(0) = alpha",
        definition=lambda m, x, alpha: m.where(m.greater(x, 0), x, alpha * m.expm1(x)),
-       stable=lambda m, x, alpha: m.maximum(x, 0.0) + alpha * m.expm1(m.minimum(x, 0.0)),
+       stable=lambda m, x, alpha: m.maximum(x, 0.0)
+       + m.where(m.greater(x, 0.0), 0.0, alpha) * m.expm1(m.minimum(x, 0.0)),
        doc="x where x > 0, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016).",
        latex=r"\operatorname{ELU}_{$y}($x)",
        latex_partials=(r"[$x > 0] + $y e^{$x} [$x \le 0]", r"(e^{$x} - 1)\,[$x \le 0]")),

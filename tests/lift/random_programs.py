@@ -208,6 +208,56 @@ def compared(drawn: RandomProgram, engine: str = "numpy") -> Program | None:
     return program
 
 
+#: What arguments are replaced by: infinite, no number, and so large or small that products leave the range of floats.
+_BEYOND = (math.inf, -math.inf, math.nan, 0.0, -0.0, 1e200, -1e200, 1e-200)
+_TRIES = 4
+
+
+def compared_beyond(drawn: RandomProgram, engine: str = "numpy") -> int:
+    """Lifts a drawn program, and compares it where some arguments are infinite, no numbers, or out of range.
+
+    Two differences are by design (docs/lift.md says so): 0·x, which padding makes, counts as 0 whatever x is, and
+    a sum that leaves elements out may be NaN where these are not finite.
+
+    Returns:
+        For how many sets of arguments the function is defined.
+
+    Raises:
+        WrongProgramError: A result is another number.
+    """
+    function = drawn.function()
+    lifted = lift(function, batch=drawn.batch, reduce=drawn.reduce, engine=engine, check=False)
+    lifted(*drawn.arguments[0])
+    is_masked = lifted.report().masked > 0
+    rng = np.random.default_rng(len(drawn.source))
+    defined = 0
+    for _ in range(_TRIES):
+        arguments = tuple([_beyond(x, rng) for x in drawn.arguments[0]])
+        try:
+            with np.errstate(all="ignore"):  # the function may well compute on NumPy's numbers
+                truth = _eager(drawn, function, arguments)
+        except (ArithmeticError, ValueError):
+            continue
+        defined += 1
+        for ours, numbers in zip(_flat(lifted(*arguments)), truth, strict=True):
+            finite = np.abs(numbers[np.isfinite(numbers)])
+            with np.errstate(all="ignore"):
+                near = np.abs(ours - numbers) <= proof.TOLERANCE * finite.max(initial=0.0)
+            by_design = (np.isnan(numbers) & ("else 0.0" in drawn.source)) | (np.isnan(ours) & is_masked)
+            same = (ours == numbers) | (np.isnan(ours) & np.isnan(numbers)) | near | by_design
+            if not same.all():
+                raise WrongProgramError(f"for {arguments}: lifted {ours}, eager {numbers}")
+    return defined
+
+
+def _beyond(x: Any, rng: np.random.Generator) -> Any:
+    """An argument with some of its numbers replaced; indices stay."""
+    array = np.array(x, dtype=float)
+    if array.size and not proof.is_whole(array):
+        array = np.where(rng.uniform(size=array.shape) < 0.3, rng.choice(_BEYOND, array.shape), array)
+    return _given(array, isinstance(x, list))
+
+
 def _eager(drawn: RandomProgram, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
     """The arrays that the function itself gives, sample by sample."""
     if drawn.batch is None:

@@ -84,6 +84,8 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "prod": lambda *xs: mpmath.fprod(xs),
     "lookup": lambda *xs: xs[:-1][int(xs[-1]) % (len(xs) - 1)],
     "pow_by_base": lambda x, y: y * x ** (y - 1),
+    "not_equal": lambda x, y: mpmath.mpf(x != y),
+    "where": lambda condition, x, y: x if condition else y,
 }
 
 # ------------------------------------------------------------------------------------------------ drawn scalar graphs

@@ -297,9 +297,9 @@ def _rms_norm_by_hand(x: Any) -> Any:
 
 
 NORMALISATIONS: dict[str, tuple[Callable[[Any], Any], int]] = {
-    "softmax": (_softmax_of_rows, 10),
+    "softmax": (_softmax_of_rows, 12),
     "softmax by hand": (_softmax_by_hand, 12),
-    "logsumexp": (lambda x: tg.mean([tg.logsumexp(list(row)) for row in x]), 10),
+    "logsumexp": (lambda x: tg.mean([tg.logsumexp(list(row)) for row in x]), 12),
     "layer norm": (lambda x: weighted(nn.LayerNorm(x.shape[1])(rows(x))), 24),
     "layer norm by hand": (_layer_norm_by_hand, 24),
     "RMS norm": (lambda x: weighted(nn.RMSNorm(x.shape[1])(rows(x))), 20),

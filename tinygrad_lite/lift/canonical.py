@@ -7,7 +7,7 @@ What it turns into what:
   such a sum. Chains of ``maximum`` or ``minimum`` become one of all their operands; where the steps of a long chain are
   read, as its derivative reads them, each step becomes one of all operands so far.
 - ``softmax`` and ``logsumexp`` become maximum, exponentials, their sum and a quotient, one of each for a row of
-  operands however many nodes read the row.
+  operands however many nodes read the row. What equals the maximum is 0 below it, infinite or not.
 - ``x**2`` becomes x·x, the derivative of a power a product; a minus sign moves out of products into the sum above;
   ``lookup`` with a fixed index and ``+x`` become what they stand for; a sum of one term is that term.
 - What is computed of constants alone is a constant.

@@ -100,7 +100,11 @@ def expand_dots(draft: Draft) -> None:
 
 
 def expand_softmaxes(draft: Draft) -> None:
-    """With m the maximum of a row: softmaxᵢ = exp(xᵢ − m) / Σ exp(xₖ − m), logsumexp = m + log Σ exp(xₖ − m)."""
+    """With m the maximum of a row: softmaxᵢ = exp(xᵢ − m) / Σ exp(xₖ − m), logsumexp = m + log Σ exp(xₖ − m).
+
+    xᵢ − m is 0 where both are the same, which makes a difference where they are infinite: a row of scores that are all
+    -inf, as masks make them, has equal probabilities, and one that is inf has all of it.
+    """
     softmaxes, others = draft.of("softmax"), draft.of("logsumexp")
     nodes = np.concatenate([softmaxes, others])
     if not len(nodes):
@@ -123,8 +127,15 @@ def expand_softmaxes(draft: Draft) -> None:
     shifted = draft.new(len(elements), SUM)
     draft.more.add(shifted, elements)
     draft.more.add(shifted, greatest[row_of], -1)
+    below = draft.new(len(elements), TABLE["not_equal"].code)
+    draft.more.add(below, elements)
+    draft.more.add(below, greatest[row_of])
+    finite = draft.new(len(elements), TABLE["where"].code)
+    draft.more.add(finite, below)
+    draft.more.add(finite, shifted)
+    draft.more.add(finite, np.broadcast_to(draft.constants(np.zeros(1)), len(elements)))
     exponentials = draft.new(len(elements), TABLE["exp"].code)
-    draft.more.add(exponentials, shifted)
+    draft.more.add(exponentials, finite)
     totals = draft.new(len(firsts), SUM)
     draft.more.add(totals[row_of], exponentials)
     if len(softmaxes):
