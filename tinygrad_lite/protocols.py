@@ -123,6 +123,21 @@ def asked_by_numpy() -> bool:
     return _root(_outside()) == "numpy"
 
 
+def asked_by_dataclasses() -> bool:
+    """Whether ``dataclasses.asdict`` or ``astuple`` is copying: they put parts in another order, and mean the parts.
+
+    >>> from dataclasses import astuple, make_dataclass
+    >>> from tinygrad_lite import Value
+    >>> x = Value(2.0)
+    >>> astuple(make_dataclass("Point", ["x"])(x))[0] is x
+    True
+    """
+    frame = _outside()
+    while _module(frame) == "copy" and frame.f_back is not None:
+        frame = frame.f_back
+    return _module(frame) == "dataclasses"
+
+
 def refuse_unordered(x: float, y: Any) -> None:
     """Raises if NumPy is looking for an order in which nan has no place; nan is less than nothing, and nothing than it.
 

@@ -303,6 +303,17 @@ def is_differentiating() -> bool:
     return bool(_active.get())
 
 
+def is_differentiated(node: Value) -> bool:
+    """Whether a transform is calling its function here, and the node depends on what it differentiates by.
+
+    >>> import copy
+    >>> grad(lambda x: copy.deepcopy(x) ** 2)(3.0)  # of a copy, a new leaf, it would be 0
+    6.0
+    """
+    active = _active.get()
+    return bool(active) and _Trace._depends_on(node, active)
+
+
 class _Trace:
     """One call of f on Values: nodes in the place of the numbers differentiated by, and what came out.
 

@@ -687,6 +687,8 @@ class Value(Names):
     def __copy__(self) -> Value:
         if STATE.tracing != 0:
             refuse_if_traced(self, "copy")
+        if is_differentiated(self):
+            return self
         twin = Value(None if self._code > CONSTANT else self._number, _code=self._code, _a=self._a, _b=self._b)
         twin._number = self._number
         twin._grad = self._grad
@@ -701,11 +703,15 @@ class Value(Names):
         attributes.set_own(twin, attributes.own(self))
         return twin
 
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: object) -> Any:
+        from tinygrad_lite import protocols, serialization
+
+        if protocols.asked_by_dataclasses():
+            return "the Value itself"  # what copy.deepcopy makes of a text
         if STATE.tracing != 0:
             refuse_if_traced(self, "deepcopy")
-        from tinygrad_lite import serialization
-
+        if is_differentiated(self):
+            return "a Value that is being differentiated"  # as above; pickle fails with it
         return serialization.reduce(self)
 
 
@@ -790,6 +796,13 @@ def asked_by_user(other: object) -> bool:
     from tinygrad_lite import protocols
 
     return compared(other) is None or not protocols.asked_by_numpy()
+
+
+def is_differentiated(node: Value) -> bool:
+    """Whether a transform is calling its function here, and the node depends on what it differentiates by."""
+    from tinygrad_lite import transforms
+
+    return transforms.is_differentiated(node)
 
 
 def number_refused(message: str) -> TypeError:

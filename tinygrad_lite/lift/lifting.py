@@ -32,6 +32,7 @@ from tinygrad_lite.lift.surroundings import Seen, Surroundings
 from tinygrad_lite.lift.trace import Graph, graph_of, lines_of
 from tinygrad_lite.modes import detect_anomaly, is_tracing, tracing
 from tinygrad_lite.ops import CONSTANT_CODE, LEAF_CODE
+from tinygrad_lite.protocols import explained
 from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import STATE, Value
 
@@ -324,7 +325,10 @@ class Lifted:
         try:
             with trace, recording_derivatives(frozen):
                 found = self._f(*args, **kwargs)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
+            told = explained(error)
+            if told is not error:
+                raise told from error
             if "Value" not in str(error) or "integer" not in str(error):
                 raise
             line = traceback.extract_tb(error.__traceback__)[-1]
