@@ -125,6 +125,22 @@ def test_our_functions_take_arrays() -> None:
         tg.logsumexp([np.array([1.0, 2.0])])
 
 
+def test_our_functions_take_arrays_beside_a_value() -> None:
+    w = Value(3.0)
+    numbers = np.array([[4.0, 0.0], [1.0, 9.0]])
+    for found, expected in (
+        (tg.maximum(numbers, w), np.maximum(numbers, 3.0)),
+        (tg.hypot(w, numbers), np.hypot(3.0, numbers)),
+        (tg.where(numbers > 2.0, w, numbers), np.where(numbers > 2.0, 3.0, numbers)),
+        (tg.clamp(numbers, 0.5, w), np.clip(numbers, 0.5, 3.0)),
+    ):
+        assert [[float(getattr(y, "data", y)) for y in row] for row in found] == expected.tolist()
+    tg.hypot(w, numbers).sum().backward()
+    assert w.grad == pytest.approx((3.0 / np.hypot(3.0, numbers)).sum(), rel=1e-15)
+    masked = tg.maximum(np.ma.array([1.0, 5.0], mask=[0, 1]), w)
+    assert (masked[0].data, masked[1] is np.ma.masked) == (3.0, True)
+
+
 def test_a_numpy_float_is_not_left_in_a_value() -> None:
     assert type((Value(1.0) + np.float64(2.0)).data) is float
     for number in SCALARS:

@@ -286,9 +286,7 @@ def vars_of(tree: Any) -> dict[str, Any]:
 
 
 def dict_like(tree: Any, items: dict[Any, Any]) -> Any:
-    """A dict of the same kind with these items: an OrderedDict, or a defaultdict with its default."""
-    if type(tree) is dict:
-        return items
+    """A dict of the same kind and with the same keys: an OrderedDict, or a defaultdict with its default."""
     made = copy.copy(tree)
     for key, item in items.items():
         made[key] = item
