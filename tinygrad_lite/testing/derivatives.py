@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.testing.differences import DOUBLE, Precision, Samples, is_flat, judge, sample
 from tinygrad_lite.testing.directions import Line, Places, Product, search
+from tinygrad_lite.testing.drawing import drawn_report, is_strategy
 from tinygrad_lite.testing.formats import FEW, InDouble, in_double, rounding
 from tinygrad_lite.testing.formula_truth import FormulaTruth
 from tinygrad_lite.testing.handwritten import Block, Handwritten
+from tinygrad_lite.testing.libraries import arrays_of, derivatives_by
 from tinygrad_lite.testing.oracles import complex_step, forward_mode, mpmath_derivative
+from tinygrad_lite.testing.orders import highest_order, of_order
 from tinygrad_lite.testing.points import shrunk
 from tinygrad_lite.testing.verdicts import (
     DerivativeError,
@@ -46,19 +49,27 @@ _OPEN = 16
 _FINE = 1e-13
 _DIRECTION = "a random direction"
 _DRAWN = 24
+#: So many outputs are looked at by themselves whose slopes cannot be told from 0.
+_LOST = 4
 _DIRECTIONS = 4
 #: What cannot be told from a derivative that is off by this much, relative, is undecided.
 _RESOLUTION = 1e-3
 #: What is less than this part of the slopes around is 0 there, as the derivative is where it changes its sign.
 _NEARBY = 2.0**-33
+#: What differences tell as well as this, relative, needs no 60 digits.
+_SHARP = 1e-7
+#: What is smaller is 0: squares of such numbers underflow, and what f is there its values do not say.
+NOTHING = 1e-120
 
 
 def check_derivative(
     f: Callable[..., Any],
-    df: Callable[..., Any],
+    df: Callable[..., Any] | Sequence[Callable[..., Any]] | str,
     *args: Any,
     exact: Callable[..., Any] | None = None,
     argnums: int | Sequence[int] | None = None,
+    order: int | None = None,
+    examples: int = 20,
     raise_exception: bool = True,
     strict: bool = True,
     full: bool = False,
@@ -78,10 +89,15 @@ def check_derivative(
         f: Gives a number or an array, or several in lists, tuples and dicts.
         df: Of the same arguments. For one argument of shape s and a result of shape r: an array of shape r + s; or
             of shape s where f is elementwise (r = s). For several arguments a tuple with one for each. Of several
-            results, the structure of the results with the derivative of each in its place.
-        args: Where: floats, arrays, tensors, or lists, tuples and dicts of these.
+            results, the structure of the results with the derivative of each in its place. Or ``"torch"`` or ``"jax"``:
+            that library takes the derivative itself. Or a tuple of functions, the first derivative, the second, ...,
+            each of which is the derivative of the one before.
+        args: Where: floats, arrays, tensors, or lists, tuples and dicts of these. Or hypothesis strategies that draw
+            them.
         exact: f written with mpmath, for a reference of 30 digits where f's values do not tell.
         argnums: By which arguments; by all if not given.
+        order: Up to which order "torch" or "jax" takes derivatives: 1 if not given.
+        examples: How many points are drawn from strategies.
         raise_exception: Whether a wrong derivative raises, and one that is undecided.
         strict: False lets pass what is undecided.
         full: Whether to look at every derivative of arrays by itself, at about 200 calls of f for each number: this
@@ -98,24 +114,68 @@ def check_derivative(
             is undecided.
         FunctionError: f or df raises, returns None, changes its arguments, or is not deterministic.
         TypeError: An argument holds no floats, or f or df cannot be called.
-        ValueError: The derivative has another shape than f and the arguments ask for.
+        ValueError: The derivative has another shape than f and the arguments ask for; the order is that of no
+            derivative.
+        ImportError: df names a library that is not installed.
 
     >>> check_derivative(lambda x: x**3, lambda x: 3 * x**2, 2.0).verdict.name
     'CORRECT'
     >>> check_derivative(abs, lambda x: 0.0, 0.0).verdict.name
     'KINK'
+    >>> check_derivative(lambda x: x**3, (lambda x: 3 * x**2, lambda x: 6 * x), 2.0).verdict.name
+    'CORRECT'
     >>> check_derivative(np.sin, np.sin, np.array([0.1, 0.7]), raise_exception=False).verdict.name
     'WRONG'
     """
     numbers = [argnums] if isinstance(argnums, int) else argnums
-    rule = Handwritten(f, df, args, numbers, nondet_tol)
-    check = _Check(in_double(rule) or rule, exact, seed, full)
-    report = check.report(rule.point)
-    if report.verdict is Verdict.WRONG:
-        report = check.smaller(report)
+    orders = highest_order(df, order)
+
+    def at(*point: Any, shrink: bool = False) -> Report:
+        return _report(f, df, orders, point, exact, numbers, seed, shrink, full, nondet_tol)
+
+    drawn = any(map(is_strategy, args))
+    report = drawn_report(at, args, examples, seed) if drawn else at(*args, shrink=True)
     if raise_exception and (report.verdict is Verdict.WRONG or (strict and report.verdict is Verdict.UNDECIDED)):
         raise DerivativeError(report)
     return report
+
+
+def _report(
+    f: Callable[..., Any],
+    df: Any,
+    orders: int,
+    args: Sequence[Any],
+    exact: Callable[..., Any] | None,
+    argnums: Sequence[int] | None,
+    seed: int,
+    shrink: bool,
+    full: bool,
+    nondet_tol: float | None,
+) -> Report:
+    """The report on a point: on the derivative of lowest order that is wrong, or on all orders."""
+    functions: list[Any] = [f, *(df if isinstance(df, (tuple, list)) else [df])]
+    if isinstance(df, str):
+        args = arrays_of(df, args)
+        functions = [f, *derivatives_by(df, f, argnums, orders)]
+    whole: Report | None = None
+    before: Handwritten | None = None
+    for level in range(1, orders + 1):
+        rule = Handwritten(functions[level - 1], functions[level], args, argnums, nondet_tol)
+        check = _Check(in_double(rule) or rule, exact if level == 1 else None, seed, full)
+        report = check.report(rule.point)
+        if report.verdict is Verdict.WRONG:
+            report = check.explained(check.smaller(report) if shrink else report)
+        if before is not None:
+            report.findings = [of_order(level, before, rule, finding) for finding in report.findings]
+        if report.verdict is Verdict.WRONG:
+            return report
+        if whole is None:
+            whole = report
+        else:
+            whole.findings += report.findings
+        before = rule
+    assert whole is not None
+    return whole
 
 
 @dataclass(frozen=True)
@@ -197,6 +257,37 @@ class _Check:
             report, point=text, given=given, call=call, numbers=tuple(best.tolist()), findings=[finding(best)]
         )
 
+    def explained(self, report: Report) -> Report:
+        """The report, with a reason where the derivative is that of f's sum: what ``grad(f(x).sum(), x)`` gives."""
+        worst = report.worst
+        if not isinstance(worst, _Located) or worst.column < 0 or worst.verdict is not Verdict.WRONG:
+            return report
+        point = self.rule.point  # the simplest failing one may be so simple that much is the same there
+        leaf, place = self.rule.where(worst.column)
+        block = self.rule.derivative(point)[leaf]
+        if not block.elementwise or self.rule.size == 1:
+            return report
+        samples = self._samples(point, worst.column, np.ones(self.rule.size, dtype=bool))
+        below, above = (values.sum() for values in samples.neighbours)
+        totals = replace(
+            samples, values=samples.values.sum(axis=2), value=samples.value.sum(), neighbours=(below, above)
+        )
+        total, got = judge(totals), block.entry(place, place)
+        own = judge(samples.column((place,)))
+        agree = [abs(got - one.value) <= 2.0 * one.error + self._slack * abs(got) for one in (total, own)]
+        if agree != [True, False]:
+            return report
+        shape = self.rule.outputs[0].shape + self.rule.leaves[leaf].values.shape
+        why = (
+            f"df gives the derivative of the sum of {self.rule.name}'s results, as grad(f(x).sum(), x) does: each of "
+            f"these depends on more than its own number, so that the derivative has shape {shape}. Give that "
+            '(jax.jacrev, torch.autograd.functional.jacobian, or check_derivative(f, "torch", x)), or check '
+            "lambda x: f(x).sum()"
+        )
+        return replace(
+            report, findings=[replace(found, reason=why) if found is worst else found for found in report.findings]
+        )
+
     def _in_its_format(self, wide: InDouble, point: Array, blocks: list[Block]) -> list[Finding]:
         """What there is to say about f and df in the format that they were given in."""
         found: list[Finding] = []
@@ -258,7 +349,29 @@ class _Check:
                 findings += self._entries(point, blocks, rows[:_OPEN].tolist(), int(columns[0]))
             else:
                 findings += [self._along_direction(point, blocks, self._row(row), direction) for row in rows[:_OPEN]]
-        return findings + self._own(point, blocks, outcome.own)
+        findings += self._own(point, blocks, outcome.own)
+        return findings + self._lost(point, blocks, outcome.lines, own)
+
+    def _lost(self, point: Array, blocks: list[Block], lines: list[Line], own: bool) -> list[Finding]:
+        """The findings on outputs whose slopes the values along directions cannot tell from 0: on a few of them."""
+        findings: list[Finding] = []
+        seen: set[tuple[int, bytes]] = set()
+        # Beside the other derivatives of its output, what is lost is 0.
+        sizes = np.array([max(block.of_row(row) for block in blocks) for row in range(self.rule.size)])
+        for line in lines:
+            size = np.maximum(np.abs(line.slope), np.maximum(sizes, NOTHING))
+            moving = line.direction != 0.0 if own else True
+            lost = np.flatnonzero(line.known & (line.error > size) & moving)
+            key = b"" if own else np.abs(line.direction).tobytes()
+            rows = [row for row in lost[np.argsort(size[lost], kind="stable")].tolist() if (row, key) not in seen]
+            for row in rows[: max(0, min(_LOST, _OPEN - len(seen)))]:
+                seen.add((row, key))
+                columns = [row] if own else np.flatnonzero(line.direction).tolist()
+                if len(columns) > _FEW:
+                    findings.append(self._along_direction(point, blocks, self._row(row), line.direction))
+                for column in columns if len(columns) <= _FEW else ():
+                    findings += self._entries(point, blocks, [row], column)
+        return findings
 
     def _contradiction(self, point: Array, blocks: list[Block], line: Line, row: int) -> Finding:
         """The finding on a direction along which the slope is another than df says."""
@@ -360,12 +473,13 @@ class _Check:
         difference = judge(samples)
         estimate, reason = difference, ""
         others: list[Estimate] = []
-        true = self.truth.estimate(point, row, column) if self.exact is None else None
+        sharp = not full and difference.kind is Verdict.CORRECT and difference.error <= _SHARP * abs(difference.value)
+        true = None if sharp or self.exact is not None else self.truth.estimate(point, row, column)
         if true is not None and _agree(difference, true):
             estimate = true
         elif self.exact is not None or full or difference.kind is Verdict.UNDECIDED:
             others = self._opinions(point, row, column)
-            estimate, reason = _decisive(difference, others)
+            estimate, reason = _decisive(difference, others, self.exact is not None)
         if full and estimate is true:
             others = self._opinions(point, row, column)
         sizes = [np.abs(block.entries) for block in blocks]
@@ -378,7 +492,8 @@ class _Check:
         if estimate is true:
             found = self._judged_by_truth(got, true, difference, slack, blocks[leaf])
         else:
-            unseen = 0.0 if blocks[leaf].elementwise or blocks[leaf].entries.size == 1 else FEW * epsilon * largest
+            unseen = 0.0 if blocks[leaf].elementwise else FEW * epsilon * max(block.of_row(row) for block in blocks)
+            unseen = unseen if len(point) > 1 else 0.0
             found = judged(got, estimate, slack, least, unseen)
         verdict, low, high, why = found
         flat = verdict is Verdict.CORRECT and estimate is difference and got == 0.0 == estimate.around
@@ -395,7 +510,7 @@ class _Check:
                 "in the last place of its format: rounding on the way may explain it; make df give float64 for float64"
             )
         tolerance = slack + (0.0 if math.isinf(estimate.error) else estimate.error)
-        if verdict is Verdict.WRONG and _is_constant(samples):
+        if verdict is Verdict.WRONG and _is_constant(samples) and (estimate is not true or low == high == 0.0):
             why = f"{self.rule.name} does not change with {self.rule.argument_name(column)}"
         return _Located(
             self.rule.argument_name(column), self.rule.output_name(row), 1, got, low, high, tolerance,
@@ -536,7 +651,7 @@ def _agree(difference: Estimate, true: Estimate) -> bool:
     return difference.kind is Verdict.UNDECIDED or (difference.kind is true.kind and _same(difference, true))
 
 
-def _decisive(difference: Estimate, others: list[Estimate]) -> tuple[Estimate, str]:
+def _decisive(difference: Estimate, others: list[Estimate], exact: bool) -> tuple[Estimate, str]:
     """The estimate to go by: the most exact one that finite differences do not contradict."""
     for other in others:
         if other.oracle != "mpmath":
@@ -545,7 +660,8 @@ def _decisive(difference: Estimate, others: list[Estimate]) -> tuple[Estimate, s
             return other, ""
         if other.kind is difference.kind and _same(difference, other):
             return other, ""
-        return difference, f"mpmath says {other}, which the values of f contradict"
+        # Without exact=, it was f itself that was given mpmath's numbers, and did something else with them.
+        return difference, f"exact gives {other}, which the values of f contradict: is it the same function?" * exact
     return difference, ""
 
 
@@ -593,10 +709,10 @@ def judged(
     if kind is not Verdict.CORRECT:
         return kind, low, high, estimate.note
     flat = got == 0.0 == estimate.around  # to be asked is_flat
-    if estimate.error > max(abs(value), abs(got), _NEARBY * estimate.around, unseen, 1e-300) and not flat:
+    if estimate.error > max(abs(value), abs(got), _NEARBY * estimate.around, unseen, NOTHING) and not flat:
         return Verdict.UNDECIDED, low, high, below(estimate.error, got)
     nearby = _NEARBY * estimate.around if math.isfinite(estimate.around) else 0.0
-    if estimate.error > max(_RESOLUTION * max(abs(value), abs(got)), least, nearby):
+    if estimate.error > max(_RESOLUTION * max(abs(value), abs(got)), least, nearby, NOTHING) and not flat:
         why = f"f's values tell the derivative as {value:.6g} ± {estimate.error:.1e} only"
         return Verdict.UNDECIDED, low, high, f"{why}; give exact=, f written with mpmath, to find out"
     return kind, low, high, ""

@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 ORACLE = "mpmath, 60 digits"
 #: Longer programs take too long in 60 digits.
 _LONGEST = 1000
+#: The direction of differentiation: by the one input.
+_ALONG = ((0, 1.0),)
 #: By how much what was recorded may differ from f's floats, relative: they may be summed in another order.
 _SAME = 1e-9
 
@@ -52,8 +54,7 @@ class FormulaTruth:
         self._values = values
         self._seed = seed
         self._hopeless = False
-        self._known: dict[bytes, Program | None] = {}
-        self._references: dict[tuple[bytes, int], Reference | None] = {}
+        self._known: dict[tuple[bytes, int], list[Any] | None] = {}
 
     def estimate(self, point: Array, row: int, column: int) -> Estimate | None:
         """The derivative of a result by an argument; None where 60 digits do not tell.
@@ -61,7 +62,7 @@ class FormulaTruth:
         That is where nothing is recorded, at jumps and at edges. A branch of Python that turns over at the point makes
         a kink.
         """
-        here = self._program(point)
+        here = self._program(point, row, column)
         if here is None:
             return None
         programs = {_branch(here): here}
@@ -69,21 +70,21 @@ class FormulaTruth:
             moved = point.copy()
             for _ in range(4):
                 moved[column] = math.nextafter(moved[column], direction)
-            program = self._program(moved)
+            program = self._program(moved, row, column)
             if program is None:  # the edge of the domain
                 return None
             programs.setdefault(_branch(program), program)
         slopes: list[tuple[float, float, float, Any]] = []
         largest = 0.0
         for program in programs.values():
-            reference = self._reference(point, program)
-            if reference is None or reference.jump(((column, 1.0),), row) is not None:
+            reference = self._reference(float(point[column]), program)
+            if reference is None or reference.jump(_ALONG, 0) is not None:
                 return None
             largest = max(largest, reference.largest)
-            truth = reference.derivatives((((column, 1.0),),))[row]
+            truth = reference.derivatives((_ALONG,))[0]
             if truth.sides is not None:
                 return None
-            slopes.append((float(truth.low), float(truth.high), float(truth.tolerance), reference.values[row]))
+            slopes.append((float(truth.low), float(truth.high), float(truth.tolerance), reference.values[0]))
         low, high = min(slope[0] for slope in slopes), max(slope[1] for slope in slopes)
         error = max(slope[2] for slope in slopes)
         values = [slope[3] for slope in slopes]
@@ -94,36 +95,39 @@ class FormulaTruth:
             return Estimate(slopes[0][0], error, ORACLE)
         return Estimate(math.nan, error, ORACLE, low, high, Verdict.KINK, "the slope jumps here")
 
-    def _program(self, point: Array) -> Program | None:
-        """What is recorded at a point, if that is what f computes."""
-        key = point.tobytes()
+    def _program(self, point: Array, row: int, column: int) -> Program | None:
+        """What is recorded at a point from an argument to a result, if that is what f computes."""
+        key = point.tobytes(), column
         if key not in self._known:
-            self._known[key] = None if self._hopeless else self._recorded(point)
+            self._known[key] = None if self._hopeless else self._recorded(point, column)
             self._hopeless = self._hopeless or (len(self._known) == 1 and self._known[key] is None)
-        return self._known[key]
-
-    def _recorded(self, point: Array) -> Program | None:
-        inputs = [Value(x) for x in point.tolist()]
+        found = self._known[key]
+        if found is None:
+            return None
+        moving, results = found
         try:
-            with recording(), np.errstate(all="ignore"):
-                results = self._call(self._f, inputs)
-                outputs = [y if isinstance(y, Value) else Value(float(y)) for y in results]
-        except Exception:  # whatever f raises: it does not take Values
+            output = results[row] if isinstance(results[row], Value) else Value(float(results[row]))
+        except TypeError:
             return None
-        there = np.array([y.data for y in outputs])
-        if not np.allclose(there, self._values(point), rtol=_SAME, atol=0.0, equal_nan=False):
+        if not math.isclose(output.data, self._values(point)[row], rel_tol=_SAME):
             return None
-        program = Program(outputs, inputs)
+        program = Program([output], [moving])
         return program if len(program.steps) <= _LONGEST else None
 
-    def _reference(self, point: Array, program: Program) -> Reference | None:
-        key = point.tobytes(), id(program)  # which _known keeps alive
-        if key not in self._references:
-            try:
-                self._references[key] = Reference(program, point.tolist(), self._seed)
-            except (ArithmeticError, ValueError):
-                self._references[key] = None
-        return self._references[key]
+    def _recorded(self, point: Array, column: int) -> list[Any] | None:
+        """The Value, and f's results, or None if it does not take Values."""
+        numbers = [Value(x) for x in point.tolist()]  # all of them: NumPy's functions take no mixed arrays
+        try:
+            with recording(), np.errstate(all="ignore"):
+                return [numbers[column], self._call(self._f, numbers)]
+        except Exception:  # whatever f raises
+            return None
+
+    def _reference(self, number: float, program: Program) -> Reference | None:
+        try:
+            return Reference(program, [number], self._seed)
+        except (ArithmeticError, ValueError):
+            return None
 
 
 def _branch(program: Program) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ from tinygrad_lite.testing.calls import Call
 from tinygrad_lite.testing.drawing import drawn_report, is_strategy
 from tinygrad_lite.testing.dual import Dual, complex_arithmetic, float_arithmetic, mpmath_arithmetic
 from tinygrad_lite.testing.judging import judged
+from tinygrad_lite.testing.libraries import library_of
 from tinygrad_lite.testing.points import nearby, shrunk
 from tinygrad_lite.testing.program import Program
 from tinygrad_lite.testing.source import program_text
@@ -86,13 +87,32 @@ def check_gradients(
     for name, number in (("order", order), ("examples", examples)):
         if not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} is a whole number of at least 1, not {number!r}")
-    if any(is_strategy(arg) for arg in args):
-        report = drawn_report(lambda *drawn: _report(f, drawn, order, 1, seed, shrink=False), args, examples, seed)
-    else:
-        report = _report(f, args, order, examples, seed, shrink)
+    with _other_tester_named(f, args):
+        if any(is_strategy(arg) for arg in args):
+            report = drawn_report(lambda *drawn: _report(f, drawn, order, 1, seed, shrink=False), args, examples, seed)
+        else:
+            report = _report(f, args, order, examples, seed, shrink)
     if raise_exception and report.verdict is Verdict.WRONG:
         raise DerivativeError(report)
     return report
+
+
+@contextmanager
+def _other_tester_named(f: Callable[..., Any], args: Sequence[Any]) -> Iterator[None]:
+    """What is raised about a function of another library says which tester is for those."""
+    try:
+        yield
+    except (TypeError, FunctionError) as error:
+        library = library_of(f, args)
+        if not library:
+            raise
+        name = getattr(f, "__name__", "f")
+        name = name if name.isidentifier() else "f"
+        raise type(error)(
+            f"{error}\ncheck_gradients is for functions on Values. For one on arrays of {library}: "
+            f'check_derivative({name}, "{library}", ...), which takes the derivative by {library} and checks that, or '
+            f"check_derivative({name}, df, ...) with a derivative of yours"
+        ) from error
 
 
 def _report(f: Callable[..., Any], args: Sequence[Any], order: int, examples: int, seed: int, shrink: bool) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -58,6 +59,11 @@ class Block:
         if self.elementwise:
             return float(self.entries[column]) if row == column else 0.0
         return float(self.entries[row, column])
+
+    def of_row(self, row: int) -> float:
+        """How large the finite derivatives of an output are."""
+        sizes = np.abs(self.entries[row : row + 1] if self.elementwise else self.entries[row])
+        return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 
     def dense(self) -> Array:
         """All of them as a matrix."""
@@ -294,7 +300,7 @@ class Handwritten:
         also = f", or {shape} for the derivative of each element" if shape == output.shape else ""
         raise ValueError(
             f"{what}{item.path} has shape {got}. f's result{output.path} has shape {output.shape} and the argument has "
-            f"{shape}, so its shape should be {output.shape + shape}{also}"
+            f"{shape}, so its shape should be {output.shape + shape}{also}{_of_the_sum(output, shape, got)}"
         )
 
     def where(self, column: int) -> tuple[int, int]:
@@ -315,6 +321,20 @@ class Handwritten:
         """Such as ``[3]``; nothing for a single number."""
         output = self._output(row)
         return output.path + _index(row - output.start, output.shape)
+
+    def names_of(self, row: int, slope: Handwritten) -> tuple[str, str]:
+        """Of which output and by which argument a number of df's result is; df is the function of the other rule."""
+        output = slope.outputs[bisect.bisect_right([output.start for output in slope.outputs], row) - 1]
+        place = np.unravel_index(row - output.start, output.shape) if output.shape else ()
+        path, own = output.path, self.outputs[0].shape if len(self.outputs) == 1 else ()
+        i = self.argnums[0]
+        if len(self.argnums) > 1 and self.outputs[0].path == "":
+            number, _, path = path.removeprefix("[").partition("]")
+            i = self.argnums[int(number)]
+        of, by = place[: len(own)], place[len(own) :]
+        if output.shape == own and self.leaves[0].values.shape == own:  # elementwise
+            of = by = place
+        return _written(of), f"args[{i}]{path}{_written(by)}"
 
     def _output(self, row: int) -> Output:
         return next(output for output in reversed(self.outputs) if output.start <= row)
@@ -399,7 +419,18 @@ def _shown(numbers: Array) -> str:
 
 
 def _index(place: int, shape: tuple[int, ...]) -> str:
-    return f"[{', '.join(str(int(i)) for i in np.unravel_index(place, shape))}]" if shape else ""
+    return _written(np.unravel_index(place, shape)) if shape else ""
+
+
+def _written(place: Sequence[Any]) -> str:
+    return f"[{', '.join(str(int(i)) for i in place)}]" if len(place) else ""
+
+
+def _of_the_sum(output: Output, shape: tuple[int, ...], got: tuple[int, ...]) -> str:
+    """What to do with what grad(f(x).sum(), x) gives."""
+    if got != shape:
+        return ""
+    return ". If it is the derivative of f(x).sum(), check lambda x: f(x).sum()"
 
 
 def _has_dict(tree: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -138,8 +139,17 @@ class Finding:
         if self.argument.startswith("a "):
             return f"the slope of f{self.output} along {self.argument}"
         power = "" if self.order == 1 else "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(self.order))
-        below = "".join(f"∂{x}" for x in self.argument.split(", "))
+        below = "".join(f"∂{x}" for x in _items(self.argument))
         return f"∂{power}f{self.output}/{below}"
+
+
+def _items(names: str) -> list[str]:
+    """The names in a list of them; ``x[0, 1]`` is one.
+
+    >>> _items("x[0, 1], y")
+    ['x[0, 1]', 'y']
+    """
+    return re.split(r", (?![^\[]*\])", names)
 
 
 @dataclass(repr=False)
