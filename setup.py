@@ -20,12 +20,14 @@ COMPILED = [
         "dispatch",
         "elsewhere",
         "functions",
+        "limits",
         "methods",
         "numerics",
         "operation",
         "ops",
         "recorded",
         "sequences",
+        "series",
         "value",
     )
 ]

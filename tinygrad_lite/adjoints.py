@@ -12,10 +12,11 @@ from typing import Any
 
 from mypy_extensions import i32
 
+from tinygrad_lite import limits
 from tinygrad_lite.arithmetic import IEEELimits
 from tinygrad_lite.chosen import choice
 from tinygrad_lite.dispatch import VALUE
-from tinygrad_lite.modes import is_traced
+from tinygrad_lite.modes import is_traced, is_tracing
 from tinygrad_lite.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     ADD,
@@ -23,6 +24,7 @@ from tinygrad_lite.value import (
     LEAF,
     LOCK,
     MUL,
+    POS,
     STATE,
     SUB,
     Value,
@@ -45,7 +47,7 @@ def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
             for node in nodes:
                 node._grad = 0.0
             output._grad = 1.0
-            propagate(order)
+            propagate(order, inputs)
             return [x._grad for x in inputs]
         finally:
             for i in range(len(nodes)):
@@ -59,6 +61,9 @@ def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:
     adjoints: list[Any] = [None] * len(active)
     adjoints[graph.output] = 1.0
     with LOCK, Thawed(inputs), IEEELimits():
+        plan = None if STATE.tracing != 0 and is_tracing() else limits.plan(graph.order, inputs)
+        if plan is not None:
+            return _adjoints_with_limits(graph, plan, inputs)
         for i in range(len(graph.order)):
             adjoint = adjoints[i + 1]
             if adjoint is None or not active[i + 1]:
@@ -109,6 +114,49 @@ class Thawed:
     def __exit__(self, *exception: object) -> None:
         for x in self.frozen:
             x._code = CONSTANT
+
+
+def _adjoints_with_limits(graph: _Numbered, plan: limits.Plan, inputs: Sequence[Value]) -> list[Any]:
+    """:func:`adjoints_as_values` where some are limits: those are kept apart, each under a node of its own."""
+    active = graph.active
+    adjoints: list[Any] = [None] * len(active)
+    adjoints[graph.output] = 1.0
+    ordinary: dict[int, Any] = {}
+    special: dict[int, Any] = {}
+    for i in range(len(graph.order)):
+        adjoint = adjoints[i + 1]
+        if adjoint is None or not active[i + 1]:
+            continue
+        numbers = graph.operands[graph.starts[i] : graph.starts[i + 1]]
+        if graph.order[i]._code == POS and i + 1 != graph.output:
+            (number,) = numbers
+            adjoints[number] = plus(adjoints[number], adjoint)
+            for parts in (ordinary, special):
+                if i + 1 in parts:
+                    parts[number] = plus(parts.get(number), parts[i + 1])
+            continue
+        wanted = [active[number] for number in numbers]
+        partials = recorded_partials(graph.order[i], wanted)
+        for k in range(len(numbers)):
+            if not wanted[k]:
+                continue
+            number = numbers[k]
+            edge = plan.edge(i, k)
+            part = times(adjoint, partials[k], edge is not None)
+            adjoints[number] = plus(adjoints[number], part)
+            if edge is not None and plan.is_apart(edge):
+                special[number] = plus(special.get(number), part)
+            else:
+                ordinary[number] = plus(ordinary.get(number), part)
+    results: list[Any] = []
+    for j in range(len(inputs)):
+        number = graph.inputs[j]
+        found = adjoints[number]
+        if number in special and number != graph.output:  # all of it may be a constant 0
+            limit = plan.limit_of(inputs[j], operand(0.0 if special[number] is None else special[number]))
+            found = plus(ordinary.get(number), limit)
+        results.append(0.0 if found is None else found)
+    return results
 
 
 class _Numbered:
@@ -185,13 +233,22 @@ def _in_rule(operand: Value | None) -> Any:
 
 
 def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Sequence[Any], higher: bool) -> list[Any]:
-    """The derivative of each output where the inputs move in ``directions``; Values if ``higher``."""
+    """The derivative of each output where the inputs move in ``directions``; Values if ``higher``.
+
+    Where the chain rule meets 0·inf, or a kink whose derivative is differentiated, it is put together from the
+    adjoints, so that limits are the same in both modes.
+    """
     tangents: dict[int, Any] = {}
     for x, direction in zip(inputs, directions, strict=True):
         tangents[id(x)] = direction
     roots = tuple([operand(y) for y in outputs])
     above = nary(TABLE["sum"].code, roots)
     order = _fresh_order(above)
+    if not (STATE.tracing != 0 and is_tracing()):
+        with LOCK, Thawed(inputs):
+            apart = limits.is_singular(order) or (higher and limits.has_corner(order))
+        if apart:
+            return [_tangent(root, inputs, directions, higher) for root in roots]
     with IEEELimits():
         for node in reversed(order):
             if id(node) in tangents:
@@ -209,6 +266,15 @@ def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Seq
                 tangents[id(node)] = tangent
     found = [tangents.get(id(root)) for root in roots]
     return [0.0 if x is None else x for x in found]
+
+
+def _tangent(output: Value, inputs: Sequence[Value], directions: Sequence[Any], higher: bool) -> Any:
+    """The derivative of one output in the directions, from its adjoints."""
+    found = adjoints_as_values(output, inputs) if higher else adjoints_as_floats(output, inputs)
+    total: Any = None
+    for adjoint, direction in zip(found, directions, strict=True):
+        total = plus(total, times(direction, adjoint))
+    return 0.0 if total is None else total
 
 
 def as_values(derivatives: Sequence[Any]) -> list[Any]:
@@ -230,20 +296,25 @@ def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
     return [op.partials[k](VALUE, *operands, node) if wanted[k] else None for k in range(len(operands))]
 
 
-def times(x: Any, y: Any) -> Any:
+def times(x: Any, y: Any, reached: bool = False) -> Any:
     """x·y without a node where one of them is 0, 1 or -1; None for 0.
 
-    As in the sweep on floats, an adjoint of 0 passes nothing on where the partial is infinite or nan. (Not if ``lift``
-    traces it: then it is 0 for the example only. What a choice makes 0 is.)
+    As in the sweep on floats, a zero that is chosen passes nothing on where the other factor is infinite or nan; one
+    that only happens to be 0 here does. (So does any if ``lift`` traces it: then it is 0 for the example only.)
+
+    Args:
+        x: The adjoint.
+        y: The partial.
+        reached: Whether neither of them is a chosen zero.
     """
     if isinstance(x, Value) and isinstance(y, Value) and STATE.tracing != 0:
         chosen = choice(x, y)
         if chosen is not None:
             return VALUE.where(chosen, x * y, 0.0)
-    if isinstance(x, Value) and x._number == 0.0 and not math.isfinite(y._number if isinstance(y, Value) else y):
-        if is_traced(x):
-            return x * y
-        return None
+    if not reached and (
+        (_is_zero(x) and not math.isfinite(_number(y))) or (_is_zero(y) and not math.isfinite(_number(x)))
+    ):
+        return x * y if is_traced(x) or is_traced(y) else None
     if isinstance(x, Value) and isinstance(y, Value):
         return x * y
     if isinstance(y, float):
@@ -253,6 +324,14 @@ def times(x: Any, y: Any) -> Any:
     if x == 1.0:
         return y
     return -y if x == -1.0 else x * y
+
+
+def _number(x: Any) -> float:
+    return x._number if isinstance(x, Value) else x
+
+
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, Value) and x._number == 0.0
 
 
 def plus(x: Any, y: Any) -> Any:

@@ -13,7 +13,20 @@ from tinygrad_lite import numerics
 from tinygrad_lite.arithmetic import products_without_each
 from tinygrad_lite.operation import NARY, Interval, Op
 from tinygrad_lite.ops import BY_CODE, DEFINED, TABLE
-from tinygrad_lite.value import DOT, FORWARD, STATE, UNARY_RULE, Value, binary, dot_node, nary, operand, to_float, unary
+from tinygrad_lite.value import (
+    DOT,
+    EDGED,
+    FORWARD,
+    STATE,
+    UNARY_RULE,
+    Value,
+    binary,
+    dot_node,
+    nary,
+    operand,
+    to_float,
+    unary,
+)
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -137,13 +150,20 @@ def define(
         kink=kink,
         convention=convention or ("between the one-sided derivatives" if kink is not None else ""),
         public=False,
+        singular=_anywhere,
     )
     op.code = len(BY_CODE)
     BY_CODE.append(op)
     FORWARD.append(forward)
     UNARY_RULE.append(rules[0] if count == 1 else None)
+    EDGED.append(op)
     DEFINED[name] = op
     return _defined(op)
+
+
+def _anywhere(*operands: float) -> bool:
+    """Where a partial may be infinite, of an operation whose rule nobody has read."""
+    return True
 
 
 def _check_is_called(name: str, what: str, function: Any, arguments: tuple[str, ...]) -> None:

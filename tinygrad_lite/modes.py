@@ -390,7 +390,7 @@ def look_at(node: Value) -> None:
     data = node._number
     if not math.isfinite(data) and all(math.isfinite(parent._number) for parent in node.parents):
         raise AnomalyError(
-            f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {_line(node)}. "
+            f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {line_of(node)}. "
             "Keep the operands within the range of the operation (clamp, maximum), or compute in logarithms."
         )
 
@@ -434,14 +434,14 @@ def _sweep_watched(order: list[Value]) -> None:
         message = ""
         if math.isfinite(adjoint) and not math.isfinite(node.grad):
             message = f"the gradient {adjoint} of {node!r} is beyond the range of {node.precision}, "
-            message += f"recorded at {_line(node)}. "
+            message += f"recorded at {line_of(node)}. "
             message += "Scale the loss down (GradScaler does), or use bfloat16."
         for parent, was_finite in zip(node.parents, known, strict=True):
             if was_finite and not math.isfinite(parent.grad) and math.isfinite(node.grad):
                 message = (
                     f"the backward step of {node.op} made the gradient {parent.grad} of {parent!r} out of finite "
                     f"numbers: local derivatives {node.partials}, gradient of its result {node.grad}, operands "
-                    f"{_operands(node)}, recorded at {_line(node)}. "
+                    f"{_operands(node)}, recorded at {line_of(node)}. "
                     "Keep the operand away from the edge of the operation's domain, or clip before it."
                 )
         if message:
@@ -455,7 +455,8 @@ def _operands(node: Value) -> str:
     return ", ".join(repr(parent) for parent in parents[:4]) + (", ..." if len(parents) > 4 else "")
 
 
-def _line(node: Value) -> str:
+def line_of(node: Value) -> str:
+    """Where the node was recorded."""
     line = value.line_of(node)
     return line or "a line before detect_anomaly() (record the graph inside it to have the line)"
 

@@ -9,7 +9,7 @@ derivatives have derivatives) or arrays. Operators act on the operands themselve
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, final
 
 Rule = Callable[..., Any]
@@ -61,6 +61,11 @@ class Op:
         domain: An :class:`Interval` for each operand; for n-ary operations one, for all.
         kink: ``kink(*operands)`` is true where the derivative jumps.
         convention: What the derivative is taken to be at a kink, in words.
+        chooses: Whether a partial of 0 says that the operand was not chosen, and not that it happens to vanish here: it
+            passes nothing on then, not even 0·inf.
+        singular: ``singular(*operands)`` is true where a partial may be infinite or nan, although the operands are
+            finite. ``None``: at the finite ends of the domain, if there is one operand; nowhere, if there are more.
+        degree: The operation of λ times its operands is λ**degree times the operation, for λ > 0; ``None``: no such.
         latex: Its value; ``$x``, ``$y`` stand for the operands.
         latex_partials: Its derivatives; ``$z`` stands for the value.
         numpy: NumPy's name for it, if NumPy has it.
@@ -75,6 +80,7 @@ class Op:
         bound_reason: Why the bound is more than 4, where it is.
         doc: One sentence about it.
         public: Whether it is exported as a function and a method.
+        flat: Whether every partial is 0 everywhere: it jumps, or it is constant.
         code: Its place in the table: the number that a graph's nodes carry.
     """
 
@@ -96,6 +102,9 @@ class Op:
         domain: tuple[Interval, ...] = (),
         kink: Rule | None = None,
         convention: str = "",
+        chooses: bool = False,
+        singular: Rule | None = None,
+        degree: float | None = None,
         numpy: str = "",
         special: str = "",
         stable: Rule | None = None,
@@ -116,6 +125,9 @@ class Op:
         self.domain: Final = domain or (REALS,) * max(arity, 1)
         self.kink: Final = kink
         self.convention: Final = convention
+        self.chooses: Final = chooses
+        self.singular: Final = singular
+        self.degree: Final = degree
         self.latex: Final = latex
         self.latex_partials: Final = latex_partials
         self.numpy: Final = numpy
@@ -127,6 +139,21 @@ class Op:
         self.doc: Final = doc
         self.public: Final = public
         self.code = -1
+        self.flat = False
+
+    @property
+    def may_be_singular(self) -> bool:
+        """Whether there are finite operands at which a partial is infinite or nan."""
+        return self.singular is not None or (self.arity == 1 and any(map(math.isfinite, self._edges())))
+
+    def is_singular(self, operands: Sequence[float]) -> bool:
+        """Whether a partial may be infinite or nan at these operands."""
+        if self.singular is not None:
+            return bool(self.singular(*operands))
+        return operands[0] in self._edges()
+
+    def _edges(self) -> tuple[float, float]:
+        return self.domain[0].low, self.domain[0].high
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"

@@ -179,6 +179,7 @@ _RECORDS: Final = (
        doc="Product of two numbers.", latex=r"$x \cdot $y", latex_partials=("$y", "$x")),
     Op("truediv", "/", 2, operator.truediv, (lambda m, x, y, z: 1.0 / y, lambda m, x, y, z: -(x / y) / y),
        definition=lambda m, x, y: x / y, numpy="true_divide",
+       singular=lambda x, y: y == 0.0,
        doc="Quotient of two numbers.", latex=r"\frac{$x}{$y}",
        latex_partials=(r"\frac{1}{$y}", r"-\frac{$x}{{$y}^2}")),
     Op("neg", "neg", 1, operator.neg, (_minus_one,), definition=lambda m, x: -x, numpy="negative",
@@ -190,6 +191,7 @@ _RECORDS: Final = (
        definition=lambda m, x, y: x**y, numpy="float_power", domain=(POSITIVE, Interval()),
        kink=lambda x, y: x == 0.0 and y in (0.0, 1.0),
        convention="at x = 0: ∂/∂x is 1 for y = 1 and 0 for y = 0; ∂/∂y is 0 for y > 0 and -inf for y = 0",
+       singular=lambda x, y: x == 0.0 and y < 1.0,
        doc="x to the power y; a fractional power of a negative x is a ValueError.", latex="{$x}^{$y}",
        latex_partials=("$y {$x}^{$y - 1}", r"{$x}^{$y} \ln $x")),
     Op("floordiv", "//", 2, operator.floordiv, (_zero, _zero), numpy="floor_divide", source="{0} // {1}",
@@ -210,7 +212,8 @@ _RECORDS: Final = (
        latex=r"b + \sum_i w_i x_i", latex_partials=("x_i", "w_i", "1")),
     Op("relu", "ReLU", 1, numerics.relu, (lambda m, x, z: m.greater(x, 0.0),),
        definition=lambda m, x: m.where(m.greater(x, 0), x, 0), kink=lambda x: x == 0.0, convention="relu'(0) = 0",
-       stable=lambda m, x: m.maximum(x, 0.0), doc="max(x, 0).", latex=r"\max($x, 0)", latex_partials=("[$x > 0]",)),
+       stable=lambda m, x: m.maximum(x, 0.0), chooses=True, doc="max(x, 0).",
+       latex=r"\max($x, 0)", latex_partials=("[$x > 0]",)),
     # ---------------------------------------------------------------------------- exponentials and logarithms
     Op("exp", "exp", 1, math.exp, (lambda m, x, z: z,), numpy="exp",
        doc="e to the power x.", latex="e^{$x}", latex_partials=("$z",)),
@@ -228,10 +231,12 @@ _RECORDS: Final = (
        definition=lambda m, x: m.log(x) / m.log(10),
        doc="Logarithm to base 10.", latex=r"\log_{10} $x", latex_partials=(r"\frac{1}{$x \ln 10}",)),
     Op("sqrt", "sqrt", 1, math.sqrt, (lambda m, x, z: 0.5 / z,), numpy="sqrt", domain=(Interval(0.0),),
+       degree=0.5,
        doc="Square root; its derivative at 0 is inf.", latex=r"\sqrt{$x}",
        latex_partials=(r"\frac{1}{2 \sqrt{$x}}",)),
     Op("cbrt", "cbrt", 1, numerics.cbrt, (lambda m, x, z: m.cbrt_derivative(x),), numpy="cbrt", source="math.cbrt({0})",
        definition=lambda m, x: m.copysign(m.cbrt(m.abs(x)), x),
+       degree=1 / 3, singular=lambda x: x == 0.0,
        doc="Real cube root; its derivative at 0 is inf.", latex=r"\sqrt[3]{$x}",
        latex_partials=(r"\frac{1}{3 \sqrt[3]{$x}^2}",)),
     # ---------------------------------------------------------------------------------------- trigonometry
@@ -253,11 +258,13 @@ _RECORDS: Final = (
        (lambda m, y, x, z: _atan2_partial(m, x, y), lambda m, y, x, z: -_atan2_partial(m, y, x)),
        operands=("y", "x"), numpy="arctan2", kink=lambda y, x: y == 0.0 and x <= 0.0,
        convention="on the cut (y = 0, x < 0) the derivative of either side; nan at the origin",
+       degree=0.0, singular=lambda y, x: x == 0.0 and y == 0.0,
        doc="Angle in radians of the point (x, y).", latex=r"\operatorname{atan2}($x, $y)",
        latex_partials=(r"\frac{$y}{{$x}^2 + {$y}^2}", r"-\frac{$x}{{$x}^2 + {$y}^2}")),
     Op("hypot", "hypot", 2, math.hypot,
        (lambda m, x, y, z: m.hypot_derivative(x, y), lambda m, x, y, z: m.hypot_derivative(y, x)),
        numpy="hypot", kink=lambda x, y: x == 0.0 and y == 0.0, convention="0 at the origin",
+       degree=1.0,
        doc="Length of the vector (x, y).", latex=r"\sqrt{{$x}^2 + {$y}^2}",
        latex_partials=(r"\frac{$x}{$z}", r"\frac{$y}{$z}")),
     # ------------------------------------------------------------------------------------------- hyperbolic
@@ -303,6 +310,7 @@ _RECORDS: Final = (
        kink=lambda x, slope: x == 0.0,
        convention="leaky_relu'(0) = slope", definition=lambda m, x, slope: m.where(m.greater(x, 0), x, slope * x),
        stable=lambda m, x, slope: x * m.where(m.greater(x, 0.0), 1.0, slope),
+       chooses=True,
        doc="x where x > 0, slope * x elsewhere (Maas et al. 2013).", latex=r"\max($x, 0) + $y \min($x, 0)",
        latex_partials=(r"[$x > 0] + $y\,[$x \le 0]", r"\min($x, 0)")),
     Op("elu", "ELU", 2, numerics.elu,
@@ -312,6 +320,7 @@ _RECORDS: Final = (
        definition=lambda m, x, alpha: m.where(m.greater(x, 0), x, alpha * m.expm1(x)),
        stable=lambda m, x, alpha: m.maximum(x, 0.0)
        + m.where(m.greater(x, 0.0), 0.0, alpha) * m.expm1(m.minimum(x, 0.0)),
+       chooses=True,
        doc="x where x > 0, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016).",
        latex=r"\operatorname{ELU}_{$y}($x)",
        latex_partials=(r"[$x > 0] + $y e^{$x} [$x \le 0]", r"(e^{$x} - 1)\,[$x \le 0]")),
@@ -320,6 +329,7 @@ _RECORDS: Final = (
        kink=lambda x: x == 0.0, convention="selu'(0) = scale * alpha = 1.758...",
        definition=lambda m, x: m.where(m.greater(x, 0), numerics.SELU_SCALE * x, numerics.SELU_SLOPE * m.expm1(x)),
        stable=lambda m, x: numerics.SELU_SCALE * m.maximum(x, 0.0) + numerics.SELU_SLOPE * m.expm1(m.minimum(x, 0.0)),
+       chooses=True,
        doc="Self-normalising ELU (Klambauer et al. 2017).", latex=r"\operatorname{SELU}($x)",
        latex_partials=(r"\lambda\,([$x > 0] + \alpha e^{$x} [$x \le 0])",)),
     Op("gelu", "GELU", 1, numerics.gelu, (lambda m, x, z: m.gelu_derivative(x),),
@@ -345,6 +355,7 @@ _RECORDS: Final = (
        kink=lambda x, low, high: x in (low, high), convention="0 at both ends (the bounds have the derivative there)",
        definition=lambda m, x, low, high: m.where(m.less(x, low), low, m.where(m.greater(x, high), high, x)),
        stable=lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
+       chooses=True,
        doc="x, cut off below at low and above at high; saturated at its ends.",
        latex=r"\operatorname{hardtanh}($x)", latex_partials=("[$y < $x < $w]", r"[$x \le $y]", r"[$x \ge $w]")),
     # ------------------------------------------------------------------------------------ choices and comparisons
@@ -354,6 +365,7 @@ _RECORDS: Final = (
        numpy="maximum", source="{0} if {0} >= {1} or {0} != {0} else {1}",
        kink=lambda x, y: x == y, convention="a tie splits equally: 1/2 and 1/2",
        definition=lambda m, x, y: m.where(m.greater(x, y), x, y),
+       chooses=True,
        doc="The larger of two numbers.", latex=r"\max($x, $y)",
        latex_partials=(r"[$x > $y] + \tfrac12 [$x = $y]", r"[$x < $y] + \tfrac12 [$x = $y]")),
     Op("minimum", "min", 2, numerics.minimum,
@@ -362,6 +374,7 @@ _RECORDS: Final = (
        numpy="minimum", source="{0} if {0} <= {1} or {0} != {0} else {1}",
        kink=lambda x, y: x == y, convention="a tie splits equally: 1/2 and 1/2",
        definition=lambda m, x, y: m.where(m.less(x, y), x, y),
+       chooses=True,
        doc="The smaller of two numbers.", latex=r"\min($x, $y)",
        latex_partials=(r"[$x < $y] + \tfrac12 [$x = $y]", r"[$x > $y] + \tfrac12 [$x = $y]")),
     Op("clamp", "clamp", 3, numerics.clamp,
@@ -372,12 +385,14 @@ _RECORDS: Final = (
        kink=lambda x, low, high: x in (low, high), convention="1 at both ends (PyTorch's choice)",
        definition=lambda m, x, low, high: m.where(m.less(x, low), low, m.where(m.greater(x, high), high, x)),
        stable=lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
+       chooses=True,
        doc="x, cut off below at low and above at high.", latex=r"\min(\max($x, $y), $w)",
        latex_partials=(r"[$y \le $x \le $w]", "[$x < $y]", "[$x > $w]")),
     Op("where", "where", 3, numerics.where,
        (_zero, lambda m, c, x, y, z: m.not_equal(c, 0.0), lambda m, c, x, y, z: m.equal(c, 0.0)),
        operands=("condition", "x", "y"), domain=(CONDITION, Interval(), Interval()),
        definition=lambda m, c, x, y: m.where(c, x, y), numpy="where", source="{1} if {0} != 0.0 else {2}",
+       chooses=True,
        doc="x where the condition is true (not zero), y elsewhere; both are evaluated.",
        latex=r"\begin{cases} $y & $x \ne 0 \\ $w & \text{otherwise} \end{cases}",
        latex_partials=("0", r"[$x \ne 0]", "[$x = 0]")),
@@ -437,6 +452,7 @@ _RECORDS: Final = (
        latex=r"\frac{e^{x_i}}{\sum_k e^{x_k}}", latex_partials=(r"$z\,(\delta_{ij} - \operatorname{softmax}_j)",)),
     Op("lookup", "lookup", NARY, numerics.lookup, (_lookup_partials,), operands=("table", "index"),
        definition=lambda m, v: v[:-1][int(v[-1])],
+       chooses=True,
        doc="table[index], where the index may itself be a Value: an embedding.",
        latex=r"x_{$y}", latex_partials=(r"[i = $y]",)),
     # --------------------------------------------------- derivatives that are functions in their own right
@@ -445,6 +461,7 @@ _RECORDS: Final = (
        bound_reason="a second derivative: y - 2 is rounded, and 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: y * x ** (y - 1), domain=(POSITIVE, Interval()),
        stable=lambda m, x, y: y * m.pow(m.where(y, x, 1.0), y - 1.0),
+       singular=lambda x, y: x == 0.0 and y < 2.0,
        doc="y * x**(y - 1).", latex="$y {$x}^{$y - 1}", latex_partials=("$y ($y - 1) {$x}^{$y - 2}",
        r"{$x}^{$y - 1} (1 + $y \ln $x)")),
     Op("pow_by_exponent", "∂pow/∂y", 2, numerics.power_by_exponent,
@@ -452,10 +469,12 @@ _RECORDS: Final = (
        bound_reason="a second derivative: 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: x**y * m.log(x), domain=(POSITIVE, Interval()),
        stable=lambda m, x, y: m.pow(x, y) * m.log(m.where(m.equal(x, 0.0) * m.greater(y, 0.0), 1.0, x)),
+       singular=lambda x, y: x == 0.0,
        doc="x**y * log(x).", latex=r"{$x}^{$y} \ln $x",
        latex_partials=(r"{$x}^{$y - 1} (1 + $y \ln $x)", r"{$x}^{$y} \ln^2 $x")),
     Op("cbrt_derivative", "cbrt'", 1, numerics.cbrt_derivative, (lambda m, x, z: -2.0 / 3.0 * z / x,), public=False,
        definition=lambda m, x: 1 / (3 * m.cbrt(m.abs(x)) ** 2),
+       degree=-2 / 3, singular=lambda x: x == 0.0,
        doc="1/(3 cbrt(x)**2).", latex=r"\frac{1}{3 \sqrt[3]{$x}^2}", latex_partials=(r"-\frac{2}{9 \sqrt[3]{$x}^5}",)),
     Op("asin_derivative", "asin'", 1, numerics.asin_derivative, (lambda m, x, z: x * (z * (z * z)),), public=False,
        bound=8.0, bound_reason="a second derivative: the cube of a number that was rounded four times",
@@ -471,6 +490,7 @@ _RECORDS: Final = (
        public=False, kink=lambda x, y: x == 0.0 and y == 0.0, convention="0 at the origin; its own derivatives are nan",
        definition=lambda m, x, y: x / m.hypot(x, y),
        stable=lambda m, x, y: _per_length(m, x, m.hypot(x, y)),
+       degree=0.0, singular=lambda x, y: x == 0.0 and y == 0.0,
        doc="x/hypot(x, y).", latex=r"\frac{$x}{\sqrt{{$x}^2 + {$y}^2}}",
        latex_partials=(r"\frac{{$y}^2}{({$x}^2 + {$y}^2) \sqrt{{$x}^2 + {$y}^2}}",
        r"-\frac{$x $y}{({$x}^2 + {$y}^2) \sqrt{{$x}^2 + {$y}^2}}")),
@@ -517,6 +537,11 @@ _RECORDS: Final = (
        stable=lambda m, x: (m.normal_pdf(x) * ((_SQRT2 - x) + _SQRT2_TAIL)) * ((_SQRT2 + x) + _SQRT2_TAIL),
        doc="normal_pdf(x) * (2 - x**2).", latex=r"\varphi($x)\,(2 - {$x}^2)",
        latex_partials=(r"$x\,\varphi($x)\,({$x}^2 - 4)",)),
+    # --------------------------------------------------------------- a derivative that the chain rule does not give
+    Op("limit", "lim", 1, operator.pos, (_one,), definition=lambda m, x: x, numpy="positive",
+       public=False, singular=lambda x: True,
+       doc="A derivative at a point where the chain rule meets 0·inf, or a kink; its number is the limit there.",
+       latex=r"\lim $x", latex_partials=("1",)),
 )
 # fmt: on
 
@@ -533,6 +558,7 @@ BY_CODE: Final[list[Op | None]] = [None, None]
 
 for _op in _RECORDS:
     _op.code = len(BY_CODE)
+    _op.flat = all(_rule is _zero for _rule in _op.partials)
     BY_CODE.append(_op)
     TABLE[_op.name] = _op
 

@@ -107,6 +107,8 @@ def _node(
     details = Details(label, first, second, Rare("", dtype) if dtype else None) if needed else None
     if dtype:
         STATE.narrow = True
+    if record.may_be_singular:
+        STATE.singular = True
     a, b = (*rest, None, None)[:2]
     node = Value(None, _code=record.code, _a=a, _b=b, _details=details)
     node._number = data

@@ -31,6 +31,7 @@ from mypy_extensions import i16, i32, i64, mypyc_attr
 from tinygrad_lite.arithmetic import evaluate_rule, failed
 from tinygrad_lite.elsewhere import Names
 from tinygrad_lite.errors import GraphError, StaleGraphError
+from tinygrad_lite.operation import Op
 from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
 
 # Codes of the operations that are named below, as literals so that the compiler sees numbers. (Checked at the end.)
@@ -61,6 +62,8 @@ FORWARD: Final[list[Callable[..., Any]]] = [float if _op is None else _op.forwar
 UNARY_RULE: Final[list[Callable[..., Any] | None]] = [
     _op.partials[0] if _op is not None and _op.arity == 1 else None for _op in BY_CODE
 ]
+#: The record of each code that has operands at which a partial is infinite.
+EDGED: Final[list[Op | None]] = [_op if _op is not None and _op.may_be_singular else None for _op in BY_CODE]
 
 
 @final
@@ -101,7 +104,7 @@ class Rare:
 class State:
     """The engine's only global state."""
 
-    __slots__ = ("clock", "modes", "narrow", "tracing")
+    __slots__ = ("clock", "modes", "narrow", "singular", "tracing")
 
     def __init__(self) -> None:
         #: Ticks when a leaf's data changes. Each node keeps the time at which it was evaluated.
@@ -110,6 +113,8 @@ class State:
         self.modes: i64 = 0
         #: Whether any node was ever recorded in a narrower format than float; see ``tinygrad_lite.precision``.
         self.narrow: bool = False
+        #: Whether any node was ever recorded where a derivative of it is infinite; see ``tinygrad_lite.limits``.
+        self.singular: bool = False
         #: How many functions ``lift`` is tracing in any thread; see ``tinygrad_lite.modes.tracing``.
         self.tracing: i64 = 0
 
@@ -858,6 +863,10 @@ def unary(code: i16, x: Value) -> Value:
         data: float = FORWARD[code](x._number)
     except (ArithmeticError, ValueError) as error:
         data = failed(code, (x,), error)
+        STATE.singular = True
+    edged = EDGED[code]
+    if edged is not None and edged.is_singular((x._number,)):
+        STATE.singular = True
     return record(code, data, x, None)
 
 
@@ -869,6 +878,10 @@ def binary(code: i16, x: Value, y: Value) -> Value:
         data: float = FORWARD[code](x._number, y._number)
     except (ArithmeticError, ValueError) as error:
         data = failed(code, (x, y), error)
+        STATE.singular = True
+    edged = EDGED[code]
+    if edged is not None and edged.is_singular((x._number, y._number)):
+        STATE.singular = True
     return record(code, data, x, y)
 
 
@@ -895,6 +908,8 @@ def evaluate(code: i16, operands: tuple[Value, ...]) -> float:
     op = BY_CODE[code]
     assert op is not None
     numbers = [x._number for x in operands]
+    if EDGED[code] is not None and op.is_singular(numbers):
+        STATE.singular = True
     try:
         if op.arity < 0:
             return cast(float, op.forward(numbers))
@@ -1022,8 +1037,23 @@ def _forget_counts(root: Value) -> None:
 # ------------------------------------------------------------------------------------- 3. the backward sweep
 
 
-def propagate(order: list[Value]) -> None:
-    """The sweep, or its slow form where a mode or a narrow format asks for a look at each node."""
+def propagate(order: list[Value], wanted: Sequence[Value] | None = None) -> None:
+    """The sweep, or its slow form where a mode or a narrow format asks for a look at each node.
+
+    Where the chain rule meets 0·inf, the gradients that it cannot give (of the wanted nodes, or of all) are limits.
+    """
+    if STATE.singular or STATE.narrow:
+        from tinygrad_lite import limits
+
+        found = limits.of_gradients(order, wanted)
+        propagate_finite(order)
+        limits.put(found)
+    else:
+        propagate_finite(order)
+
+
+def propagate_finite(order: list[Value]) -> None:
+    """:func:`propagate` where no derivative is infinite."""
     if STATE.modes != 0 or STATE.narrow:
         from tinygrad_lite import modes
 
@@ -1036,6 +1066,7 @@ def sweep(order: list[Value]) -> None:
     """Passes each node's gradient on to its operands: the chain rule, node by node.
 
     A gradient of exactly 0 passes nothing on, not even 0·inf: what ``where`` did not choose stays without influence.
+    (Other zeros than chosen ones are seen to by :func:`propagate`.)
     """
     for node in order:
         g = node._grad
