@@ -5,12 +5,16 @@ operands swapped, a factor dropped, the rule of a neighbouring operation), how m
 points. *False alarms*: how many of the correct rules' points it calls wrong, with relu, abs and maximum at and near
 their kinks counted apart. The peers are measured where they are installed, with their own default tolerances, on the
 same rules at the same points: an ``autograd.Function`` and a ``custom_vjp`` whose passes are the table's.
+
+``check_derivative`` gets weighted sums over arrays in which the rule of one entry has the mistake. It looks at them
+along random directions, in float64, float32, bfloat16 and float16; caught is what it calls wrong in that entry.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import importlib.util
 import itertools
 import math
@@ -27,7 +31,7 @@ from tinygrad_lite.arithmetic import evaluate_rule
 from tinygrad_lite.dispatch import VALUE, record_operation
 from tinygrad_lite.operation import NARY, Op
 from tinygrad_lite.ops import TABLE
-from tinygrad_lite.testing import Verdict, check_gradients, sampling
+from tinygrad_lite.testing import Verdict, check_derivative, check_gradients, sampling
 from tinygrad_lite.testing.program import Program
 
 Rule = Callable[..., Any]
@@ -276,6 +280,196 @@ class JAX:
         return wrong
 
 
+# -------------------------------------------------------------------------------------------- on arrays
+
+#: The formats of arrays, and how many entries they have.
+FORMATS = ("float64", "float32", "bfloat16", "float16")
+ENTRIES = 16
+
+
+@dataclass(frozen=True)
+class ArrayRule:
+    """A weighted sum of one operation over an array, and its derivative by that array.
+
+    Attributes:
+        op: The operation.
+        operand: The one that the array holds; of an operation of any number of operands all.
+        points: The operands, one list for each entry; of an operation of any number of operands one list for all.
+        weights: Of the entries: so that all contribute alike.
+    """
+
+    op: Op
+    operand: int
+    points: list[list[float]]
+    weights: list[float]
+
+    def array(self, format: str) -> Any:
+        """What is moved."""
+        if self.op.arity == NARY:
+            return as_format(differentiated(self.op, abs, self.points[0])[1], format)
+        return as_format([point[self.operand] for point in self.points], format)
+
+    def placed(self, x: Any) -> list[list[float]]:
+        """The operands with these numbers in them."""
+        numbers = [float(number) for number in x]
+        if self.op.arity == NARY:
+            return [numbers + list(self.points[0][len(numbers) :])]
+        pairs = zip(self.points, numbers, strict=True)
+        return [[*point[: self.operand], number, *point[self.operand + 1 :]] for point, number in pairs]
+
+    def value(self, x: Any) -> Any:
+        """The weighted sum, in the array's own format."""
+        points = zip(self.placed(x), self.weights, strict=True)
+        return as_format(math.fsum(weight * float_value(self.op, point) for point, weight in points), x.dtype)
+
+    def slopes(self, rules: Sequence[Rule], x: Any, place: int = -1, wrong: Sequence[Rule] = ()) -> Any:
+        """The derivative, in the array's own format; at one place by other rules."""
+        found: list[float] = []
+        for i, (point, weight) in enumerate(zip(self.placed(x), self.weights, strict=True)):
+            slopes = float_rules(self.op, wrong if i == place else rules, point)
+            found += slopes[: len(x)] if self.op.arity == NARY else [weight * slopes[self.operand]]
+        return as_format(found, x.dtype)
+
+
+def as_format(numbers: Any, format: Any) -> Any:
+    """An array of that format."""
+    import numpy
+
+    if format == "bfloat16":
+        import ml_dtypes
+
+        format = ml_dtypes.bfloat16
+    with numpy.errstate(all="ignore"):
+        return numpy.asarray(numbers, dtype=float).astype(format)
+
+
+def is_smooth(op: Op, operand: int, point: Point, slope: float) -> bool:
+    """Whether a thousandth of the operand to either side is no kink, jump or edge: these have a row of their own."""
+    for step in (1e-3, 1e-5):
+        moved = []
+        for sign in (-1.0, 1.0):
+            beside = list(point)
+            beside[operand] += sign * step * max(abs(point[operand]), 1.0)
+            moved.append((float_value(op, beside), beside[operand]))
+        (low, a), (high, b) = moved
+        middle = float_value(op, point)
+        for left, right, width in [(low, middle, point[operand] - a), (middle, high, b - point[operand])]:
+            if not abs((right - left) - slope * width) <= 0.05 * abs(slope * width):
+                return False
+    return True
+
+
+@functools.cache
+def array_rule(op: Op, operand: int, format: str, seed: int) -> ArrayRule | None:
+    """The operation at points at which its value tells its slope; None if there are too few."""
+    points, weights = [], []
+    for point in drawn(op, 8 * ENTRIES, seed):
+        if op.arity == NARY:
+            slopes = float_rules(op, op.partials, point)
+            if all(map(math.isfinite, slopes)) and abs(float_value(op, point)) < 1e3 * min(map(abs, slopes)):
+                return ArrayRule(op, operand, [list(point)], [1.0])
+            continue
+        rounded = list(point)
+        rounded[operand] = float(as_format(point[operand], format))
+        size = max(abs(rounded[operand]), 1.0)
+        slope, value = float_rules(op, op.partials, rounded)[operand], float_value(op, rounded)
+        if not is_smooth(op, operand, rounded, slope):
+            continue
+        if 1e-6 < abs(slope) * size < 1e6 and abs(value) < 1e3 * abs(slope) * size:
+            points.append(rounded)
+            weights.append(1.0 / (abs(slope) * size))
+        if len(points) == ENTRIES:
+            return ArrayRule(op, operand, points, weights)
+    return None
+
+
+def caught_in_arrays(found: Sequence[Mutant], format: str) -> tuple[list[Mutant], int]:
+    """The mutants that check_derivative passes or finds elsewhere, of those that show, and how many show."""
+    passed, tried = [], 0
+    for mutant in found:
+        rule = array_rule(mutant.op, mutant.operand, format, seed=1)
+        if rule is None:
+            continue
+        wrong = list(mutant.op.partials)
+        wrong[mutant.operand] = mutant.rule
+        x = rule.array("float64")
+        right = rule.slopes(mutant.op.partials, x)
+        places = range(len(rule.points))
+        shown = (p for p in places if _off(right, rule.slopes(mutant.op.partials, x, p, wrong)))
+        place = next(shown, None)
+        if place is None:
+            continue
+        tried += 1
+        report = check_derivative(
+            rule.value,
+            lambda x: rule.slopes(mutant.op.partials, x, place, wrong),  # noqa: B023 (it is called in this turn)
+            rule.array(format),
+            raise_exception=False,
+            shrink=False,
+        )
+        named = mutant.op.arity == NARY or (report.worst is not None and report.worst.argument == f"args[0][{place}]")
+        if report.verdict is not Verdict.WRONG or not named:
+            passed.append(mutant)
+    return passed, tried
+
+
+def _off(right: Any, wrong: Any) -> bool:
+    return bool((abs(wrong - right) > 9e-4 * abs(right)).any())
+
+
+def false_alarms_in_arrays(chosen: Sequence[Op], format: str, each: int) -> tuple[list[str], list[str], int]:
+    """What check_derivative calls wrong and what it leaves undecided, of correct rules on arrays, and their number."""
+    alarms, undecided, count = [], [], 0
+    for op in chosen:
+        for operand in range(len(op.partials)):
+            for seed in range(each):
+                rule = array_rule(op, operand, format, seed=seed + 2)
+                if rule is None:
+                    continue
+                count += 1
+                report = check_derivative(
+                    rule.value,
+                    lambda x: rule.slopes(op.partials, x),  # noqa: B023 (it is called in this turn)
+                    rule.array(format),
+                    raise_exception=False,
+                    shrink=False,
+                )
+                where = f"{op.name} by operand {operand}, seed {seed + 2}: {report.reason}"
+                if report.verdict in (Verdict.WRONG, Verdict.UNDECIDED):
+                    (alarms if report.verdict is Verdict.WRONG else undecided).append(where)
+    return alarms, undecided, count
+
+
+def report_on_arrays(every: Sequence[Op], mutants: Sequence[Mutant], each: int) -> bool:
+    """Prints the figures of check_derivative; whether a mistake passed or a correct rule was called wrong.
+
+    With ``each`` of 0, a mistake and a rule are tried in one of the formats, in turn.
+    """
+    failed = False
+    for k, format in enumerate(FORMATS):
+        share_of_all = slice(None) if each else slice(k, None, len(FORMATS))
+        chosen, found = every[share_of_all], mutants[share_of_all]
+        if format == "bfloat16" and not importlib.util.find_spec("ml_dtypes"):
+            print("bfloat16: not measured, as ml_dtypes is not installed")
+            continue
+        started = time.perf_counter()
+        passed, tried = caught_in_arrays(found, format)
+        alarms, undecided, count = false_alarms_in_arrays(chosen, format, max(1, each))
+        share = 100 * (1 - len(passed) / max(1, tried))
+        print(
+            f"check_derivative on arrays of {format}: {tried - len(passed)} of {tried} caught in their entry, "
+            f"{share:.1f} %; {len(alarms)} false alarms and {len(undecided)} undecided in {count} arrays of correct "
+            f"rules ({time.perf_counter() - started:.0f} s)",
+            flush=True,
+        )
+        for mutant in passed:
+            print(f"{'':<14} passed: {mutant.op.name} by operand {mutant.operand}, {mutant.kind}")
+        for where in alarms + undecided:
+            print(f"{'':<14} {where}")
+        failed = failed or bool(passed or alarms or undecided)
+    return failed
+
+
 # ----------------------------------------------------------------------------------------------- measuring
 
 
@@ -397,6 +591,7 @@ def main() -> int:
                 failed = failed or bool(passed)
                 for mutant in passed:
                     print(f"{'':<14} passed: {mutant.op.name} by operand {mutant.operand}, {mutant.kind}")
+        failed = report_on_arrays(chosen, found, options.cases // 3000) or failed
     for tester, count in [(Ours(2), options.cases), *((tester, options.peer_cases) for tester in others)]:
         started = time.perf_counter()
         each = -(-count // len(chosen))

@@ -74,6 +74,7 @@ def check_derivative(
     strict: bool = True,
     full: bool = False,
     nondet_tol: float | None = None,
+    shrink: bool = True,
     seed: int = 0,
 ) -> Report:
     """Hold a derivative that you wrote against f's values, in any library: floats, NumPy, PyTorch, JAX.
@@ -104,6 +105,7 @@ def check_derivative(
             sees errors in derivatives that are 1e-8 of the others, and kinks at structures of every size.
         nondet_tol: By how much two calls at one point may differ, relative to the largest number in the result. If not
             given, by 64 units in its last place, as sums in another order do; what is seen counts as rounding.
+        shrink: Whether to look for the simplest point at which what is wrong is wrong.
         seed: For the directions that are drawn.
 
     Returns:
@@ -134,7 +136,7 @@ def check_derivative(
         return _report(f, df, orders, point, exact, numbers, seed, shrink, full, nondet_tol)
 
     drawn = any(map(is_strategy, args))
-    report = drawn_report(at, args, examples, seed) if drawn else at(*args, shrink=True)
+    report = drawn_report(at, args, examples, seed) if drawn else at(*args, shrink=shrink)
     if raise_exception and (report.verdict is Verdict.WRONG or (strict and report.verdict is Verdict.UNDECIDED)):
         raise DerivativeError(report)
     return report

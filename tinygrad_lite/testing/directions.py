@@ -172,6 +172,8 @@ class _Search:
 
     def run(self) -> Outcome:
         for signs in self.directions():
+            if not signs[self.usable].any():
+                continue
             line = self.scaled(signs)
             if self.contradicted(line):
                 break
@@ -246,15 +248,17 @@ class _Search:
         return True
 
     def narrowed(self, line: Line, row: int) -> tuple[Line, int]:
-        """The contradiction in as few numbers as it can be seen in."""
+        """The contradiction in as few numbers as it can be seen in.
+
+        Where neither half shows it, it may be of two kinks that cancel in their sum: then the half that is not known.
+        """
         while np.count_nonzero(line.direction) > 1:
-            for half in _halves(line.direction):
-                part = self.line(half)
-                if part.off[row] and part.known[row]:
-                    line = part
-                    break
-            else:
+            parts = [self.line(half) for half in _halves(line.direction)]
+            shown = [part for part in parts if part.known[row] and part.off[row]]
+            hidden = [part for part in parts if not part.known[row]]
+            if not (shown or hidden):
                 break
+            line = (shown or hidden)[0]
         return line, row
 
     def locate(self, direction: Array, rows: Places) -> None:
