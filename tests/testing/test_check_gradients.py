@@ -472,3 +472,14 @@ def test_frozen_parameters_are_held_fixed() -> None:
     layer.weight[0][0].requires_grad = False
     check_gradients(lambda model, x: model([x, 2.0])[0], layer, 0.5)  # raises where a derivative is wrong
     assert layer.weight[0][0].is_constant
+
+
+def test_reports_and_errors_are_short_whatever_the_number_of_inputs() -> None:
+    numbers = [1.0 + k / 1000 for k in range(1000)]
+    report = check_gradients(lambda v: 1.1 * v[0], numbers, order=1)
+    assert len(report.unused) == 999
+    assert "and 991 more" in str(report)
+    assert len(str(report)) < 2000
+    with pytest.raises(ValueError, match="raises KeyError") as caught:
+        check_gradients(lambda v: {}[0], numbers)
+    assert len(str(caught.value)) < 1000

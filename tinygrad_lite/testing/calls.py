@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tinygrad_lite.testing.source import argument_text
-from tinygrad_lite.testing.verdicts import FunctionError
+from tinygrad_lite.testing.verdicts import FunctionError, shortened
 from tinygrad_lite.trees import Rebuild, flatten, in_order, structure
 from tinygrad_lite.value import Value
 
@@ -103,18 +103,18 @@ class Call:
         for i, (old, arg) in enumerate(zip(before, passed, strict=True)):
             if _identities(arg) != old:
                 raise FunctionError(
-                    f"{self.name}({self.text(point)}) changes its argument {i} in place: what it computes next depends "
-                    "on how often it was called. Build a new list or array in the function instead"
+                    f"{self.name}({shortened(self.text(point))}) changes its argument {i} in place: what it computes "
+                    "next depends on how often it was called. Build a new list or array in the function instead"
                 )
         for leaf, x, name in zip(inputs, point, self.names, strict=True):
             if leaf.data != x and not (leaf.data != leaf.data and x != x):
                 raise FunctionError(
-                    f"{self.name}({self.text(point)}) changes the data of {name}, from {x!r} to {leaf.data!r}: a "
-                    "function to be differentiated computes new Values and leaves its arguments as they are"
+                    f"{self.name}({shortened(self.text(point))}) changes the data of {name}, from {x!r} to "
+                    f"{leaf.data!r}: a function to be differentiated computes new Values and leaves its arguments as they are"
                 )
 
     def _outputs(self, result: Any, point: Sequence[float]) -> list[Value]:
-        called = f"{self.name}({self.text(point)})"
+        called = f"{self.name}({shortened(self.text(point))})"
         if result is None:
             raise TypeError(f"{called} returns nothing: does the function end without a return statement?")
         try:

@@ -29,7 +29,7 @@ from tinygrad_lite.testing.points import nearby, shrunk
 from tinygrad_lite.testing.program import Program
 from tinygrad_lite.testing.source import program_text
 from tinygrad_lite.testing.truth import Direction, Reference, Truth, slope_of
-from tinygrad_lite.testing.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
+from tinygrad_lite.testing.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict, shortened
 from tinygrad_lite.transforms import gradient
 from tinygrad_lite.value import Value
 
@@ -217,12 +217,14 @@ class _Check:
         for y, z, name in zip(self.outputs, again, call.output_names, strict=True):
             if y.data.hex() != z.data.hex():
                 raise FunctionError(
-                    f"{call.name}({call.text(point)}){name} is {y.data!r} the first time and {z.data!r} the second: a "
-                    "derivative is that of a function, which gives the same for the same arguments. Seed its random "
-                    "numbers within it, or take them as arguments"
+                    f"{call.name}({shortened(call.text(point))}){name} is {y.data!r} the first time and {z.data!r} the "
+                    "second: a derivative is that of a function, which gives the same for the same arguments. Seed its "
+                    "random numbers within it, or take them as arguments"
                 )
         if Program(again, inputs).shape != self.program.shape:
-            raise FunctionError(f"{call.name}({call.text(point)}) records another graph each time it is called")
+            raise FunctionError(
+                f"{call.name}({shortened(call.text(point))}) records another graph each time it is called"
+            )
         self.outputs, self.inputs = self._called(point)
         self.program = Program(self.outputs, self.inputs)
         try:
@@ -244,7 +246,7 @@ class _Check:
                 raise
             outside = isinstance(error, (ArithmeticError, ValueError))
             raise FunctionError(
-                f"{self.call.name}({self.call.text(point)}) raises {type(error).__name__}: {error}", outside
+                f"{self.call.name}({shortened(self.call.text(point))}) raises {type(error).__name__}: {error}", outside
             ) from error
 
     def _neighbours(self) -> tuple[list[tuple[int, int, Reference]], set[int]]:

@@ -231,13 +231,23 @@ def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
         ("expected", f"{expected} ({worst.oracle})" if worst.oracle and not math.isnan(worst.low) else ""),
         ("difference", f"{size}; rounding explains {worst.tolerance:.1g}" if off else ""),
         ("reason", worst.reason),
-        ("unused", f"{report.function} does not depend on {', '.join(report.unused)}" if report.unused else ""),
+        ("unused", f"{report.function} does not depend on {_some(report.unused)}" if report.unused else ""),
         ("culprit", report.culprit),
         *((estimate.oracle, str(estimate)) for estimate in worst.others),
         ("code", report.code),
         ("reproduce", _call(report)),
         ("seed", str(report.seed)),
     ]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The names, or of many the first ones and how many more.
+
+    >>> _some(["x", "y"]), _some(["x"] * 1000)
+    ('x, y', 'x, x, x, x, x, x, x, x and 992 more')
+    """
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more
 
 
 def shortened(text: str) -> str:
