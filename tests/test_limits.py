@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mpmath import mp, mpf
 
 import tinygrad_lite as tg
-from tinygrad_lite import Value, grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
+from tinygrad_lite import Value, grad, gradient, hessian, hvp, jacobian, jvp, series, value_and_grad
 from tinygrad_lite.errors import AnomalyError
 from tinygrad_lite.ops import TABLE
 from tinygrad_lite.value import local_derivatives
@@ -417,3 +417,39 @@ def test_random_functions_have_the_same_derivative_in_every_way_and_none_that_is
     adjoints.append([d.data for d in gradient(output, leaves, create_graph=True)])
     for k in range(2):
         assert same([each[k] for each in adjoints], adjoints[0][k], 1e-9), adjoints
+
+
+# ------------------------------------------------------------------------------------ series in an infinitesimal
+
+
+def test_series_are_written_as_they_are_and_rounded_down_on_either_side() -> None:
+    x = series.epsilon(1.0, -2.0, 1.0)
+    assert repr(x) == "1.0·ε^0 + -2.0·ε^1 + O(ε^inf)"
+    assert repr(series.Series([], [], 2.0)) == "0 + O(ε^2)"
+    assert x // 1.0 == 0.0
+    assert 1.0 // x == 1.0
+    assert (-x) // 1.0 == -1.0
+    assert +x is x
+    assert x**0.0 == 1.0
+    assert (2.0**x).terms[1] == pytest.approx(-4.0 * math.log(2.0), rel=1e-15)
+
+
+def test_what_is_no_series_in_powers_is_unknown_and_what_is_outside_the_domain_undefined() -> None:
+    x = series.epsilon(0.0, 1.0, 1.0)
+    nothing = series.Series([], [], 1.0)
+    for unknown in (
+        lambda: series.integral(1.0 / x),
+        lambda: x / 0.0,
+        lambda: x * INF,
+        lambda: nothing**-1.0,
+        lambda: series.sign(nothing),
+        lambda: series.standard(1.0 / x),
+        lambda: series.evaluate(TABLE["exp"], [1.0 / x]),
+        lambda: series.evaluate(TABLE["exp"], [1e3]),
+        lambda: series.Series([], [], 0.0).coefficient(),
+    ):
+        with pytest.raises(series.UnknownError):
+            unknown()
+    for undefined in (lambda: (-x) ** 0.5, lambda: series.evaluate(TABLE["sqrt"], [-x])):
+        with pytest.raises(series.UndefinedError):
+            undefined()
