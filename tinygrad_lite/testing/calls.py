@@ -110,7 +110,8 @@ class Call:
             if leaf.data != x and not (leaf.data != leaf.data and x != x):
                 raise FunctionError(
                     f"{self.name}({shortened(self.text(point))}) changes the data of {name}, from {x!r} to "
-                    f"{leaf.data!r}: a function to be differentiated computes new Values and leaves its arguments as they are"
+                    f"{leaf.data!r}: a function to be differentiated computes new Values and leaves its arguments as "
+                    "they are"
                 )
 
     def _outputs(self, result: Any, point: Sequence[float]) -> list[Value]:
