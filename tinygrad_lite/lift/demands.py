@@ -44,6 +44,7 @@ class Demands:
     Attributes:
         outputs: What the program has to compute beside its results.
 
+    >>> from tinygrad_lite import lookup
     >>> from tinygrad_lite.lift.lifting import lift
     >>> program = lift(lambda table, i: lookup(table, 2 * i)).program_for([1.0, 2.0, 3.0], 1)
     >>> len(program.demands.outputs)

@@ -39,6 +39,15 @@ _LONGEST: Final = 30
 _ROUNDS: Final = 1e6
 
 
+def depends_on_numbers(what: str) -> str:
+    """The reason where a function, called with other numbers, does something else."""
+    return (
+        "The function's graph depends on the numbers of its arguments, and a program has one graph. Called with other "
+        f"numbers, {what}. Use where, maximum or lookup instead of a branch, or of a number that is read out of the "
+        "graph; or mark the argument that it depends on as static."
+    )
+
+
 @dataclass(frozen=True)
 class Judge:
     """What tells whether ``lift`` goes wrong.
@@ -136,12 +145,7 @@ class Case:
         for sample in self.samples:
             changed = first_difference(self.again, sample)
             if changed:
-                return (
-                    "The function's graph depends on the numbers of its arguments, and a program has one graph. "
-                    f"Called with other numbers, it records another graph: {changed}. Use where, maximum or lookup "
-                    "instead of a branch, or of a number that is read out of the graph; or mark the argument that it "
-                    "depends on as static."
-                )
+                return depends_on_numbers(f"it records another graph: {changed}")
         recorded = self.together([sample.arrays(sample.graph.numbers[sample.graph.roots]) for sample in self.samples])
         if not all(map(_nearer, recorded, self.probe.eager, self.probe.lifted)):
             return (

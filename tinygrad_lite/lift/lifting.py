@@ -21,7 +21,7 @@ from tinygrad_lite.lift import engines, proof, rounding, tidying
 from tinygrad_lite.lift.arguments import Arguments, Signature, merged, take_apart
 from tinygrad_lite.lift.canonical import canonical
 from tinygrad_lite.lift.demands import Demanded, UnforeseenError
-from tinygrad_lite.lift.disagreement import Case, Judge, Probe, Recording, own_faults
+from tinygrad_lite.lift.disagreement import Case, Judge, Probe, Recording, depends_on_numbers, own_faults
 from tinygrad_lite.lift.grouping import grouped
 from tinygrad_lite.lift.groups import Group, Groups, Output
 from tinygrad_lite.lift.naming import name_groups
@@ -414,11 +414,16 @@ class Lifted:
             on_numpy = proof.largest_difference(engines.build("numpy", program._groups, {})(given), probe.eager)
             if on_numpy.relative > proof.TOLERANCE:
                 judge = self._judge("numpy") or judge
+        again = self._recorded(arguments, arguments.arrays, 1)[0]
+        try:
+            samples = self._recorded(arguments, probe.arrays)
+        except Exception as error:  # whatever the function does when it is given Values with these numbers
+            return depends_on_numbers(f"it raises {type(error).__name__}: {error}".rstrip(": "))
         case = Case(
             self._name,
             graph,
-            self._recorded(arguments, arguments.arrays, 1)[0],
-            self._recorded(arguments, probe.arrays),
+            again,
+            samples,
             probe,
             lambda each: each[0] if arguments.samples is None else self._over_samples(each),
             "numpy" if judge.engine != "numpy" else "",

@@ -36,9 +36,10 @@ def on_values(function: Callable[..., Any]) -> Callable[..., Any]:
     Args:
         function: Any. One that is not written in Python, or is a library's, stays as it is.
 
+    >>> import math
     >>> from tinygrad_lite import Value
-    >>> on_values(lambda x: math.exp(x) * x)(Value(0.0)).op
-    'mul'
+    >>> on_values(functools.partial(math.hypot, 3.0))(Value(4.0)).op
+    'hypot'
     """
     made: Callable[..., Any] = _Rewriting().of(function)
     return made
