@@ -17,6 +17,7 @@ import numpy as np
 from mpmath import mpf
 from numpy.typing import NDArray
 
+from tinygrad_lite.testing.deciding import NOTHING, RESOLUTION, agree, below, decisive, judged
 from tinygrad_lite.testing.differences import DOUBLE, Precision, Samples, is_flat, judge, sample
 from tinygrad_lite.testing.directions import Line, Places, Product, search
 from tinygrad_lite.testing.drawing import drawn_report, is_strategy
@@ -52,14 +53,8 @@ _DRAWN = 24
 #: So many outputs are looked at by themselves whose slopes cannot be told from 0.
 _LOST = 4
 _DIRECTIONS = 4
-#: What cannot be told from a derivative that is off by this much, relative, is undecided.
-_RESOLUTION = 1e-3
-#: What is less than this part of the slopes around is 0 there, as the derivative is where it changes its sign.
-_NEARBY = 2.0**-33
 #: What differences tell as well as this, relative, needs no 60 digits.
 _SHARP = 1e-7
-#: What is smaller is 0: squares of such numbers underflow, and what f is there its values do not say.
-NOTHING = 1e-120
 
 
 def check_derivative(
@@ -477,11 +472,11 @@ class _Check:
         others: list[Estimate] = []
         sharp = not full and difference.kind is Verdict.CORRECT and difference.error <= _SHARP * abs(difference.value)
         true = None if sharp or self.exact is not None else self.truth.estimate(point, row, column)
-        if true is not None and _agree(difference, true):
+        if true is not None and agree(difference, true):
             estimate = true
         elif self.exact is not None or full or difference.kind is Verdict.UNDECIDED:
             others = self._opinions(point, row, column)
-            estimate, reason = _decisive(difference, others, self.exact is not None)
+            estimate, reason = decisive(difference, others, self.exact is not None)
         if full and estimate is true:
             others = self._opinions(point, row, column)
         sizes = [np.abs(block.entries) for block in blocks]
@@ -534,7 +529,7 @@ class _Check:
             return found
         off = abs(got - true.value)
         if off <= 2.0 * difference.error + slack:  # rounding may explain it, in a formula that cancels
-            if off <= _RESOLUTION * abs(true.value):
+            if off <= RESOLUTION * abs(true.value):
                 return Verdict.CORRECT, *found[1:3], f"df loses digits here: it is off by {off:.1e}"
             return *found[:3], "df has lost its digits here, as a formula does that cancels: write it in another form"
         return found
@@ -646,75 +641,3 @@ class _Check:
 
 def _is_constant(samples: Samples) -> bool:
     return bool(np.all((samples.values == samples.value) | np.isnan(samples.values)))
-
-
-def _agree(difference: Estimate, true: Estimate) -> bool:
-    """Whether finite differences do not contradict what 60 digits say."""
-    return difference.kind is Verdict.UNDECIDED or (difference.kind is true.kind and _same(difference, true))
-
-
-def _decisive(difference: Estimate, others: list[Estimate], exact: bool) -> tuple[Estimate, str]:
-    """The estimate to go by: the most exact one that finite differences do not contradict."""
-    for other in others:
-        if other.oracle != "mpmath":
-            continue
-        if difference.kind is Verdict.UNDECIDED:
-            return other, ""
-        if other.kind is difference.kind and _same(difference, other):
-            return other, ""
-        # Without exact=, it was f itself that was given mpmath's numbers, and did something else with them.
-        return difference, f"exact gives {other}, which the values of f contradict: is it the same function?" * exact
-    return difference, ""
-
-
-def _same(difference: Estimate, other: Estimate) -> bool:
-    pairs = [(difference.value, other.value), (difference.left, other.left), (difference.right, other.right)]
-    known = [(x, y) for x, y in pairs if not (math.isnan(x) or math.isnan(y))]
-    return all(x == y or abs(x - y) <= 4.0 * (difference.error + other.error) for x, y in known)
-
-
-def below(error: float, got: float) -> str:
-    """That a derivative is too small to be told from 0."""
-    return (
-        f"undecided below {error:.1e}: f's values cannot tell {got!r} from other numbers of that size; give "
-        "exact=, f written with mpmath, to find out"
-    )
-
-
-def judged(
-    got: float, estimate: Estimate, slack: float, least: float, unseen: float = 0.0
-) -> tuple[Verdict, float, float, str]:
-    """The verdict, the least and the greatest derivative that is right, and the reason.
-
-    Args:
-        got: The derivative under test.
-        estimate: What it should be.
-        slack: By how much its own rounding may have moved it.
-        least: An error of the estimate that is as good as none.
-        unseen: A size that is 0 beside the other derivatives.
-    """
-    kind, value = estimate.kind, estimate.value
-    if kind in (Verdict.NON_FINITE, Verdict.UNDECIDED):
-        advice = "" if kind is Verdict.NON_FINITE else "; give exact=, f written with mpmath, to find out"
-        return kind, value, value, f"{estimate.note}{advice}"
-    known = [end for end in (value, estimate.left, estimate.right) if not math.isnan(end)]
-    if kind is Verdict.JUMP and not (known and math.isfinite(got)):  # whose slope is infinite there, if it has one
-        return kind, min(known, default=math.nan), max(known, default=math.nan), estimate.note
-    low, high = min(known), max(known)
-    if math.isinf(value):
-        if got == -value:
-            return Verdict.WRONG, low, high, "the slope is infinite there, with the other sign"
-        return Verdict.DOMAIN_EDGE, low, high, "the slope is infinite there; nan or a number is a convention"
-    margin = 2.0 * estimate.error + slack
-    if not low - margin <= got <= high + margin:
-        return Verdict.WRONG, low, high, ""
-    if kind is not Verdict.CORRECT:
-        return kind, low, high, estimate.note
-    flat = got == 0.0 == estimate.around  # to be asked is_flat
-    if estimate.error > max(abs(value), abs(got), _NEARBY * estimate.around, unseen, NOTHING) and not flat:
-        return Verdict.UNDECIDED, low, high, below(estimate.error, got)
-    nearby = _NEARBY * estimate.around if math.isfinite(estimate.around) else 0.0
-    if estimate.error > max(_RESOLUTION * max(abs(value), abs(got)), least, nearby, NOTHING) and not flat:
-        why = f"f's values tell the derivative as {value:.6g} ± {estimate.error:.1e} only"
-        return Verdict.UNDECIDED, low, high, f"{why}; give exact=, f written with mpmath, to find out"
-    return kind, low, high, ""

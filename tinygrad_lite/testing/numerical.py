@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_lite.testing.calls import Call
-from tinygrad_lite.testing.derivatives import below, judged
+from tinygrad_lite.testing.deciding import below, judged
 from tinygrad_lite.testing.differences import is_flat
 from tinygrad_lite.testing.oracles import finite_difference
 from tinygrad_lite.testing.verdicts import Finding, Verdict

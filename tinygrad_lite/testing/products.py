@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.testing.arrays import leaf_of, leaves_of, parts_like
-from tinygrad_lite.testing.derivatives import judged
+from tinygrad_lite.testing.deciding import judged
 from tinygrad_lite.testing.differences import ORACLE, judge, sample
 from tinygrad_lite.testing.directions import Line, Product, line_along, search
 from tinygrad_lite.testing.formats import in_double
