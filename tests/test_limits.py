@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from mpmath import mp, mpf
 
 import tinygrad_lite as tg
-from tinygrad_lite import Value, grad, gradient, hessian, hvp, jacobian, jvp, series, value_and_grad
+from tinygrad_lite import Value, grad, gradient, hessian, hvp, jacobian, jvp, limits, series, value_and_grad
 from tinygrad_lite.errors import AnomalyError
 from tinygrad_lite.ops import TABLE
-from tinygrad_lite.value import local_derivatives
+from tinygrad_lite.value import STATE, local_derivatives
 
 INF, NAN = math.inf, math.nan
 
@@ -99,6 +99,8 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], float, float, float]] = {
     "a mean": (lambda x: tg.mean([tg.sqrt(x) ** 2, x]), 0.0, 1.0, 0.0),
     "a dot": (lambda x: tg.dot([tg.sqrt(x), x], [tg.sqrt(x), x], x), 0.0, 2.0, 2.0),
     "a table": (lambda x: tg.lookup([tg.sqrt(x) ** 2, x], 0), 0.0, 1.0, 0.0),
+    "the greater, below a root": (lambda x: tg.sqrt(tg.maximum(tg.sqrt(x), -1.0)) ** 4, 0.0, 1.0, 0.0),
+    "the greater of what moves": (lambda x: tg.sqrt(tg.maximum(tg.sqrt(x), x - 1.0)) ** 4, 0.0, 1.0, 0.0),
     "the greater of equals": (lambda x: tg.maximum(tg.sqrt(x) ** 2, -1.0), 0.0, 1.0, 0.0),
     "what is chosen": (lambda x: tg.where(tg.less(x, 1.0), tg.sqrt(x) ** 2, 0.0), 0.0, 1.0, 0.0),
     "sum with what is ordinary": (lambda x: tg.sqrt(x) ** 2 + 3.0 * x * x, 0.0, 1.0, 6.0),
@@ -215,6 +217,50 @@ def test_what_is_not_chosen_passes_nothing_on() -> None:
     assert in_every_way(lambda x: root(x) + x, 0.0) == [1.0] * 10
 
 
+def test_a_leaf_that_is_no_finite_number_takes_no_limit_from_the_others() -> None:
+    """√x·tanh(w)·√x is x at w = inf, and so are its derivatives; at nan nothing is known."""
+    for w, truth in ((INF, [1.0, 0.0]), (NAN, [NAN, NAN])):
+        leaves = [Value(0.0), Value(w)]
+        y = tg.sqrt(leaves[0]) * tg.tanh(leaves[1]) * tg.sqrt(leaves[0])
+        y.backward()
+        for found in ([leaf.grad for leaf in leaves], [d.data for d in gradient(y, leaves, create_graph=True)]):
+            assert np.array_equal(found, truth, equal_nan=True), (w, found)
+
+
+def test_a_limit_that_is_too_large_for_a_float_is_no_finite_number() -> None:
+    """Of 1e400·x, and of 2.4e308·x."""
+    for f in (
+        lambda x: (1e200 * tg.sqrt(x)) ** 2,
+        lambda x: (1e200 * tg.sqrt(x)) * (1e200 * tg.sqrt(x)),
+        lambda x: 1.2e308 * tg.sqrt(x) * tg.sqrt(x) + 1.2e308 * tg.sqrt(x) * tg.sqrt(x),
+    ):
+        assert not any(map(math.isfinite, in_every_way(f, 0.0)))
+
+
+def test_a_derivative_that_jumps_to_infinity_along_an_axis_has_none_there() -> None:
+    """∂f/∂b of a·∛(b + a³) is 0 on the axis b, and 1/(3a) on the axis a; f is a² on the one, and 0 on the other."""
+    f = lambda p: p[0] * tg.cbrt(p[1] + p[0] ** 3)  # noqa: E731
+    assert grad(f)([0.0, 0.0]) == [0.0, 0.0]
+    (aa, ab), (ba, _) = hessian(f)([0.0, 0.0])
+    assert aa == 2.0
+    assert ab == INF  # ∂f/∂a is ∛b on the axis b
+    assert math.isnan(ba)
+
+
+def test_where_nothing_was_ever_recorded_at_an_infinite_slope_no_limit_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = Value(4.0)
+    order = tg.topological_order(tg.sqrt(x) ** 2)
+    for name in ("singular", "narrow"):
+        monkeypatch.setattr(STATE, name, False)
+    assert not limits.is_singular(order)
+    assert hessian(lambda x: x**3)(2.0) == 12.0
+    tg.sqrt(Value(0.0))
+    assert STATE.singular
+    assert not limits.is_singular(order)
+
+
 def test_where_a_leaf_alone_has_a_derivative_it_is_the_partial_derivative() -> None:
     """a√x is 0 on both axes, although its slope a/2√x has no limit at the origin."""
     a, x = Value(0.0), Value(0.0)
@@ -268,6 +314,10 @@ def test_anomaly_detection_names_the_step_that_has_no_limit() -> None:
         assert x.grad == 7.0
         (tg.sqrt(x) ** 2).backward()
     assert x.grad == 8.0
+    with tg.no_grad():  # another mode
+        y.backward()
+    assert math.isnan(x.grad)
+    x.grad = 8.0
     with tg.autocast("float16"):
         narrow = tg.sqrt(x) ** 2
     narrow.backward()

@@ -483,6 +483,14 @@ def test_forward_reaches_a_new_node_on_a_stale_graph() -> None:
     assert y.forward().data == 10.0
 
 
+def test_forward_evaluates_as_well_where_no_narrow_format_was_ever_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tinygrad_lite.value.STATE, "narrow", False)
+    a = Value(2.0)
+    y = a * a + 1.0
+    a.data = 3.0
+    assert y.forward().data == 10.0
+
+
 def test_labels_are_kept_and_shown() -> None:
     a = Value(2.0, label="weight")
     assert a.label == "weight"

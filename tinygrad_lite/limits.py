@@ -29,7 +29,7 @@ from typing import Any, Final
 from tinygrad_lite.errors import AnomalyError
 from tinygrad_lite.operation import Op
 from tinygrad_lite.ops import BY_CODE, TABLE
-from tinygrad_lite.series import Series, UndefinedError, UnknownError, epsilon, evaluate, partials, seed, standard
+from tinygrad_lite.series import Series, UndefinedError, UnknownError, epsilon, evaluate, partials, seed
 from tinygrad_lite.value import CONSTANT, DOT, EDGED, LEAF, MUL, POS, STATE, TRUEDIV, Value, local_derivatives, unary
 
 #: The code of a derivative that the chain rule alone does not give.
@@ -434,12 +434,8 @@ class _Region:
                 gradients[edge.target] = _plus(gradients[edge.target], share)
         found = {}
         for i, total in sums.items():
-            if isinstance(total, UndefinedError):
-                continue
-            try:
-                found[i] = total.coefficient() if isinstance(total, Series) else float(total)
-            except (UnknownError, TypeError):
-                found[i] = math.nan
+            if not isinstance(total, UndefinedError):
+                found[i] = _known(total)
         return found
 
     def on_axis(self, target: int) -> list[float]:
@@ -447,7 +443,7 @@ class _Region:
 
         Nothing if the function, which may be a derivative, jumps there: then the limit of its derivative is none.
         """
-        if target not in self.moving:
+        if target not in self.moving or not math.isfinite(self.paths.nodes[target]._number):
             return []
         found = []
         for step in (1.0, -1.0):
@@ -471,10 +467,9 @@ class _Region:
         values: list[Any] = [None] * len(paths.nodes)
         for k in range(len(self.moving)):
             i = self.moving[k]
-            try:
-                values[i] = epsilon(paths.nodes[i]._number, curve[k][0], curve[k][1])
-            except UnknownError as error:  # a leaf that is infinite or nan
-                values[i] = error
+            number = paths.nodes[i]._number
+            # a leaf that is infinite stays where it is
+            values[i] = epsilon(number, curve[k][0], curve[k][1]) if math.isfinite(number) else number
         for i in range(len(paths.order) - 1, -1, -1):
             if self.evaluated[i]:
                 values[i] = self._value(paths.order[i], values)
@@ -489,10 +484,8 @@ class _Region:
             return failure
         try:
             value = evaluate(op, operands)
-        except (UndefinedError, UnknownError) as error:
-            return error
-        except TypeError:  # what failed is chosen
-            return failure
+        except (UndefinedError, UnknownError, TypeError) as error:  # what failed is chosen
+            return failure or error
         return value.settled(node._number) if isinstance(value, Series) else value
 
     def _operands(self, node: Value, values: list[Any]) -> list[Any]:
@@ -513,13 +506,16 @@ class _Region:
             return _failure([*operands, values[i]]) or UnknownError()
 
 
-def _jumps(value: Any, number: float) -> bool:
-    if isinstance(value, Exception):
-        return not isinstance(value, UndefinedError)
+def _known(x: Any) -> float:
+    """The limit of a series or float; nan for an error, or where it is not known so far."""
     try:
-        return abs(standard(value) - number) > _TOLERANCE * abs(number)
-    except UnknownError:
-        return True
+        return x.coefficient() if isinstance(x, Series) else float(x)
+    except (UnknownError, TypeError):
+        return math.nan
+
+
+def _jumps(value: Any, number: float) -> bool:
+    return not isinstance(value, UndefinedError) and not abs(_known(value) - number) <= _TOLERANCE * abs(number)
 
 
 def _failure(xs: Sequence[Any]) -> Any:

@@ -256,10 +256,8 @@ def power(x: Series, exponent: float) -> Any:
     return collected([(lead * exponent, scale)], math.inf)
 
 
-def derivative(x: Any) -> Any:
+def derivative(x: Series) -> Any:
     """By ε."""
-    if not isinstance(x, Series):
-        return 0.0
     return collected([(p - 1.0, c * p) for p, c in zip(x.powers, x.terms, strict=True) if p != 0.0], x.limit - 1.0)
 
 

@@ -98,6 +98,14 @@ def rounded(x: Value, y: Value) -> Any:
     return round(x, 1) * y  # asked here
 
 
+def truncated(x: Value, y: Value) -> Any:
+    return math.trunc(x) * y  # asked here
+
+
+def as_a_fraction(x: Value, y: Value) -> Any:
+    return x.as_integer_ratio()[0] * y  # asked here
+
+
 def largest(x: Value, y: Value) -> Any:
     return max([x, y, *CLOSED_OVER])  # asked here
 
