@@ -156,7 +156,7 @@ def test_the_mean_of_squares_has_its_closed_form_in_every_transform() -> None:
     np.testing.assert_allclose(by_each, np.where(MASK, 0.0, -2 * (NUMBERS - 2.0) / count), rtol=1e-14)
     # numpy.ma masks a power or a quotient that is not finite: that depends on numbers, and lift refuses to trace it
     program: Any = tg.lift.lift(tg.value_and_grad(lambda w: ((M - w) * (M - w)).mean()))
-    with pytest.raises(tg.errors.TraceError, match="Value"):
+    with pytest.raises(tg.errors.TraceError, match=r"mask depends on the numbers: .* of a pow\. Multiply"):
         tg.lift.lift(f)(2.0)
     assert program(3.0) == pytest.approx((np.mean((NUMBERS[~MASK] - 3.0) ** 2), 2 * (3.0 - mean)), rel=1e-14)
     tg.testing.check_gradients(f, 2.0)  # raises if it is wrong

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.value import Value, operand
+from tinygrad_lite.errors import TraceError
+from tinygrad_lite.value import STATE, Value, is_traced, operand
 
 _Array: Any = np.ndarray
 _MaskedArray: Any = np.ma.MaskedArray
@@ -204,7 +205,14 @@ def _each(ufunc: np.ufunc, columns: list[Any]) -> Any:
 
 
 def _number(x: Any) -> Any:
-    return x.data if isinstance(x, Value) else x
+    if not isinstance(x, Value):
+        return x
+    if STATE.tracing != 0 and is_traced(x):
+        raise TraceError(
+            f"lift cannot trace a masked array whose mask depends on the numbers: numpy.ma masks what is not finite of a "
+            f"{x.op}. Multiply, as in d * d for a square, or compute on M.compressed(), which holds what is not masked"
+        )
+    return x.data
 
 
 def _data(x: Any) -> Any:
