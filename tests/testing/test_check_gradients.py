@@ -124,6 +124,80 @@ def test_each_situation_has_its_verdict(f: Callable[..., Any], args: tuple[float
     assert verdict(f, *args) is expected
 
 
+def root(partial: float) -> Any:
+    """sqrt with a rule of ours."""
+    return tg.define("root", math.sqrt, lambda m, x, z: partial / z, definition=lambda m, x: m.sqrt(x))
+
+
+def cube_root(partial: float) -> Any:
+    return tg.define(
+        "cube_root",
+        lambda x: math.copysign(abs(x) ** (1 / 3), x),
+        lambda m, x, z: partial / (z * z),
+        definition=lambda m, x: m.cbrt(x),
+    )
+
+
+def norm(x: Any, y: Any) -> Any:
+    return tg.sqrt(x * x + y * y)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    ("f", "args"),
+    [
+        (lambda x: tg.sqrt(x) ** 2, (0.0,)),
+        (lambda x: tg.cbrt(x**3), (0.0,)),
+        (lambda x: tg.cbrt(x) ** 3 + x, (0.0,)),
+        (lambda x: tg.cos(tg.sqrt(x)), (0.0,)),
+        (lambda x: tg.acos(x) ** 2, (1.0,)),
+        (lambda x: tg.sqrt(x**4), (0.0,)),
+        (lambda x: tg.hypot(x, 0.0) ** 2, (0.0,)),
+        (lambda x, y: norm(x, y) ** 2 + x, (0.0, 0.0)),
+        (lambda x, y: tg.cos(norm(x, y)), (0.0, 0.0)),
+        (lambda x, y: tg.cbrt((x + 2.0 * y) ** 3), (0.0, 0.0)),
+    ],
+)
+def test_where_the_chain_rule_meets_0_times_infinity_the_truth_is_the_limit(
+    f: Callable[..., Any], args: tuple[float, ...], order: int
+) -> None:
+    assert verdict(f, *args, order=order) is Verdict.CORRECT
+
+
+@pytest.mark.parametrize(
+    ("f", "truth"),
+    [
+        (lambda x: root(0.55)(x) ** 2, 1.0),
+        (lambda x: cube_root(0.34)(x**3), 1.0),
+        (lambda x: cube_root(0.34)(x) ** 3, 1.0),
+        (lambda x: tg.cos(root(0.5005)(x)), -0.5),
+    ],
+)
+def test_a_wrong_rule_is_found_where_the_chain_rule_meets_0_times_infinity(f: Any, truth: float) -> None:
+    report = check_gradients(f, 0.0, order=1, raise_exception=False)
+    assert report.verdict is Verdict.WRONG
+    assert report.worst is not None
+    assert report.worst.expected == pytest.approx(truth, rel=1e-15)
+    assert "limit" in report.reason
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "expected"),
+    [
+        (lambda x: tg.sqrt(x**3), (0.0,), Verdict.DOMAIN_EDGE),  # the second derivative is infinite
+        (lambda x: tg.sqrt(x * x), (0.0,), Verdict.NON_FINITE),
+        (norm, (0.0, 0.0), Verdict.NON_FINITE),
+        (lambda x, y: tg.sqrt(x * x + y), (0.0, 0.0), Verdict.NON_FINITE),
+        (lambda x: tg.relu(x) - tg.relu(-x) + tg.cbrt(x**3), (0.0,), Verdict.UNDECIDED),  # 1 by convention; 2 beside
+        (lambda x, y: tg.cbrt(x**3 + y**3), (0.0, 0.0), Verdict.UNDECIDED),  # of second order
+    ],
+)
+def test_where_it_has_no_limit_no_truth_is_made_up(f: Any, args: tuple[float, ...], expected: Verdict) -> None:
+    report = check_gradients(f, *args)
+    assert report.verdict is expected
+    assert report.verdict is not Verdict.UNDECIDED or "0 times infinity" in report.reason
+
+
 def test_hypot_is_a_cone_at_the_origin() -> None:
     report = check_gradients(tg.hypot, 0.0, 0.0, order=1)
     assert report.verdict is Verdict.KINK

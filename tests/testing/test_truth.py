@@ -83,11 +83,16 @@ def test_operators_on_dual_numbers_follow_the_rules_of_calculus(
     assert "Dual(" in repr(result)
 
 
-def test_a_slope_of_zero_does_not_ask_for_a_derivative() -> None:
+def test_what_does_not_move_asks_for_no_derivative_and_what_stands_still_just_here_has_none() -> None:
+    """0 times infinity is 0 in sqrt(0·x), and 1, ±1 or infinite in cbrt(x³), sqrt(x²) and sqrt(sin(x)²·x)."""
     m = mpmath_arithmetic()
-    still = Dual(mpf(0), mpf(0))
-    assert m.sqrt(still).slope == 0
-    assert mp.isnan(m.sqrt(Dual(mpf(0), mpf(1))).slope)
+    x = Dual(mpf(0), mpf(1))
+    for still in (Dual(mpf(0), 0), 0 * x, x * mpf(0), 0 / (1 + x), -(0 * x) + 0 * x, m.sin(0 * x)):
+        assert m.sqrt(still).slope == 0
+        assert m.cbrt(still).slope == 0
+    for moving in (x, Dual(mpf(0), mpf(0)), x**3, x * x, m.sin(x) ** 2 * x):
+        assert mp.isnan(m.sqrt(moving).slope)
+        assert mp.isnan(m.cbrt(moving).slope)
 
 
 def test_outside_the_domain_is_no_complex_number() -> None:

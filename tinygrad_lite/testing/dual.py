@@ -25,7 +25,10 @@ UNIT_ROUNDOFF = 2.0**-53
 
 
 class Dual:
-    """value + slope·ε with ε² = 0. An inner derivative has a lower level than the derivative taken of it."""
+    """value + slope·ε with ε² = 0. An inner derivative has a lower level than the derivative taken of it.
+
+    A slope that is the int 0 is that of something which does not move; any other slope of 0 just happens to be 0 here.
+    """
 
     __slots__ = ("level", "slope", "value")
 
@@ -50,7 +53,9 @@ class Dual:
         if outranks(other, self):
             return other * self
         v, s = self.parts(other)
-        return Dual(self.value * v, self.slope * v + self.value * s, self.level)
+        if not isinstance(other, Dual) and primal(other) == 0:  # a constant 0 passes nothing on
+            return Dual(self.value * v, 0, self.level)
+        return Dual(self.value * v, scaled(self.slope, v) + scaled(s, self.value), self.level)
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -216,9 +221,19 @@ def vanishes(x: Any) -> bool:
     return bool(primal(x) == 0)
 
 
+def is_still(slope: Any) -> bool:
+    """Whether it is the slope of what does not move, and does not just happen to be 0 here."""
+    return isinstance(slope, int) and slope == 0
+
+
+def scaled(slope: Any, factor: Any) -> Any:
+    """A slope times a number: of what does not move, it does not either."""
+    return 0 if is_still(slope) else slope * factor
+
+
 def chain(slope: Any, derivative: Callable[[], Any]) -> Any:
-    """slope times the derivative: 0 for a slope of 0 whatever the derivative is, nan where there is none."""
-    if vanishes(slope):
+    """slope times the derivative: nan where there is none, unless nothing moves; 0 times infinity is not known."""
+    if is_still(slope):
         return 0
     try:
         return slope * derivative()
@@ -230,7 +245,7 @@ def reciprocal(x: Any) -> Any:
     """1/x."""
     if isinstance(x, Dual):
         inverse = reciprocal(x.value)
-        return Dual(inverse, -x.slope * (inverse * inverse), x.level)
+        return Dual(inverse, -scaled(x.slope, inverse * inverse), x.level)
     return 1 / (mpf(x) if isinstance(x, int) else x)
 
 
@@ -436,7 +451,9 @@ class Arithmetic:
             return angle if noisy is None else noisy.shaken(angle)
         xv, xs = (x.value, x.slope) if isinstance(x, Dual) and x.level == level else (x, 0)
         yv, ys = (y.value, y.slope) if isinstance(y, Dual) and y.level == level else (y, 0)
-        return Dual(self.atan2(yv, xv), chain(ys * xv - xs * yv, lambda: reciprocal(xv * xv + yv * yv)), level)
+        return Dual(
+            self.atan2(yv, xv), chain(scaled(ys, xv) - scaled(xs, yv), lambda: reciprocal(xv * xv + yv * yv)), level
+        )
 
     def sum(self, xs: Sequence[Any]) -> Any:
         """The sum of all."""

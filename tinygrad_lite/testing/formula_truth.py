@@ -82,9 +82,13 @@ class FormulaTruth:
                 return None
             largest = max(largest, reference.largest)
             truth = reference.derivatives((_ALONG,))[0]
-            if truth.sides is not None:
+            if truth.sides is None:
+                ends = float(truth.low), float(truth.high)
+            elif truth.is_limit and truth.settled:
+                ends = float(truth.sides[0]), float(truth.sides[0])
+            else:
                 return None
-            slopes.append((float(truth.low), float(truth.high), float(truth.tolerance), reference.values[0]))
+            slopes.append((*ends, float(truth.tolerance), reference.values[0]))
         low, high = min(slope[0] for slope in slopes), max(slope[1] for slope in slopes)
         error = max(slope[2] for slope in slopes)
         values = [slope[3] for slope in slopes]

@@ -487,10 +487,10 @@ class _Check:
     ) -> Finding:
         got = math.nan if isinstance(slope, Exception) else _number(slope)
         raised = f"the rule raises {type(slope).__name__}: {slope}" if isinstance(slope, Exception) else ""
-        verdict, low, high, reason = judged(got, truth, len(self.program.steps) == 1)
+        verdict, low, high, reason = judged(got, truth)
         if raised and verdict is not Verdict.WRONG:
             verdict, reason = Verdict.WRONG, raised
-        if verdict is Verdict.CORRECT and any(i in self.edges for i, _ in direction):
+        if verdict is Verdict.CORRECT and truth.sides is None and any(i in self.edges for i, _ in direction):
             verdict, reason = Verdict.DOMAIN_EDGE, "the function is defined on one side only"
         others: list[Estimate] = []
         tolerance = float(truth.tolerance)
@@ -499,7 +499,7 @@ class _Check:
             verdict, reason = Verdict.JUMP, jump
         if order > 1 and verdict is not Verdict.CORRECT and any(self._jump(((i, 1.0),), k) for i, _ in direction):
             verdict, reason = Verdict.JUMP, "the function jumps here: there is no derivative of higher order"
-        if verdict is Verdict.WRONG and order > 1 and self._at_kink(k):
+        if verdict in (Verdict.WRONG, Verdict.UNDECIDED) and order > 1 and self._at_kink(k):
             verdict, reason = Verdict.KINK, "the slope jumps here: there is no derivative of higher order"
         if verdict is Verdict.WRONG and not raised:
             form = self._form(scalar, direction, truth)
@@ -514,7 +514,7 @@ class _Check:
         if verdict is Verdict.WRONG:
             program = Program([scalar], self.inputs)
             guilty = culprit(program)
-            if not guilty and not raised and self._leaves_range(program):
+            if not guilty and not raised and not truth.is_limit and self._leaves_range(program):
                 verdict = Verdict.NON_FINITE
                 reason = "a step on the way overflows or underflows, though the derivative is a float"
             else:
@@ -542,7 +542,9 @@ class _Check:
     def _at_kink(self, k: int) -> bool:
         """Whether the derivative of first order jumps, by any of the inputs."""
         slopes = [self._truth((((i, 1.0),),), k) for i in self._some(range(len(self.point)))]
-        return any(truth.sides is not None or truth.high - truth.low > truth.tolerance for truth in slopes)
+        return any(
+            truth.high - truth.low > truth.tolerance if truth.sides is None else not truth.is_limit for truth in slopes
+        )
 
     def _leaves_range(self, program: Program) -> bool:
         """Whether a step of a program is no float, or one that has lost digits."""

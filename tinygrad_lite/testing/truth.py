@@ -34,6 +34,10 @@ _COMBINATIONS = 27
 #: What a correct rule may be off by, in units of the spread: each operation of it may be off by 4 roundings, as its
 #: record says, and noise is 8 to 16; the rest is for rules in other forms than the definition.
 _SAFETY = 8
+#: Numbers that differ by less, relative to the largest, tend to the same one.
+_SAME = "1e-12"
+#: How near to a point its limits are looked at, relative to its size.
+_NEAR = "1e-30", "1e-60"
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,22 @@ class Truth:
         tolerance: By how much rounding may have moved it.
         sides: The derivatives from below and from above where there is no other; an infinite slope is an infinity, and
             None stands for a side on which the function is not defined.
+        settled: Whether a number outside of the sides is wrong; if not, they are not known well enough to say so.
     """
 
     low: Any
     high: Any
     tolerance: Any
     sides: tuple[Any, Any] | None = None
+    settled: bool = True
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether the sides are all that is known, and say the same finite number."""
+        if self.sides is None or any(side is None or not mp.isfinite(side) for side in self.sides):
+            return False
+        below, above = self.sides
+        return bool(abs(above - below) <= mpf(_SAME) * (abs(below) + abs(above)))
 
 
 class Reference:
@@ -113,6 +127,12 @@ class Reference:
         self.choices = self._combinations()
         #: whether an operation is at a kink that no decision makes: hypot(0, 0)
         self.at_corner = not corners.isdisjoint(active)
+        #: whether the floats on the way are right, and so is where they are 0
+        self.is_exact = all(
+            abs(program.data[i] - primal(results[i])) <= mpf("1e-9") * abs(primal(results[i]))
+            for i in (program.first + step for step in active)
+            if math.isfinite(program.data[i])
+        )
         #: the size of the numbers on the way, as sums of large numbers are rounded as such
         self.largest = max((abs(x) for x in program.data if math.isfinite(x)), default=0.0)
 
@@ -160,11 +180,11 @@ class Reference:
                 truths.append(Truth(min(slopes), max(slopes), tolerance))
             else:
                 finite = [slope for slope in slopes if mp.isfinite(slope)] or [mpf("nan")]
-                sides = self._sides(directions, k)
+                sides, settled = self._sides(directions, k)
                 infinite = any(side is not None and mp.isinf(side) for side in sides)
                 if self.undecided or (self.at_corner and (infinite or len(self.program.steps) > 1)):
                     finite = [mpf("-inf"), mpf("inf")]  # a convention times an infinite slope may be anything
-                truths.append(Truth(min(finite), max(finite), mpf(0), sides))
+                truths.append(Truth(min(finite), max(finite), mpf(0), sides, settled))
         return truths
 
     def _converged(self, directions: Sequence[Direction], forced: dict[Decision, int]) -> list[Any]:
@@ -189,10 +209,14 @@ class Reference:
         return bool(abs(after - before) <= abs(after) * mpf("1e-25"))
 
     def _slopes(
-        self, directions: Sequence[Direction], forced: dict[Decision, int], noise: random.Random | None = None
+        self,
+        directions: Sequence[Direction],
+        forced: dict[Decision, int],
+        noise: random.Random | None = None,
+        at: Sequence[Any] | None = None,
     ) -> list[Any]:
         m = mpmath_arithmetic(noise)
-        numbers: list[Any] = [m.number(x) for x in self.point]
+        numbers: list[Any] = [m.number(x) for x in at or self.point]
         for level, direction in enumerate(directions, 1):
             for i, weight in direction:
                 numbers[i] = Dual(numbers[i], mpf(weight), level)
@@ -201,14 +225,78 @@ class Reference:
 
     # ------------------------------------------------------------------------ where the formula has no derivative
 
-    def _sides(self, directions: Sequence[Direction], output: int) -> tuple[Any, Any]:
-        """The one-sided derivatives of first order, by differences over 10^-30; None outside the domain."""
+    def _sides(self, directions: Sequence[Direction], output: int) -> tuple[tuple[Any, Any], bool]:
+        """The one-sided derivatives, None where there is none to be known, and whether no other number is right.
+
+        Both are the limit of the derivative, where it is the same on all curves to the point on which the function is
+        defined. Else they are those along the direction, of first order.
+        """
+        limit = self._limit(directions, output) if self._is_smooth_below(directions, output) else None
+        if limit is not None and (mp.isfinite(limit) or len(directions) > 1):
+            return (limit, limit), self.is_exact
         if len(directions) > 1:
-            return None, None
-        return self.side(directions[0], output, -1), self.side(directions[0], output, 1)
+            return (None, None), False
+        sides = self.side(directions[0], output, -1), self.side(directions[0], output, 1)
+        # A derivative along several inputs is no sum of those along each where it is not a limit.
+        return sides, len(directions[0]) == 1 and self.is_exact and all(
+            self._settles(directions[0], output, sign) for sign in (-1, 1)
+        )
+
+    def _is_smooth_below(self, directions: Sequence[Direction], output: int) -> bool:
+        """Whether there are derivatives of one order less: where these jump, theirs have limits that mean nothing."""
+        if len(directions) == 1:
+            return True
+        rest = [[d for i, d in enumerate(directions) if i != k] for k in range(len(directions))]
+        below = [self.derivatives(each)[output] for each in rest]
+        return all(
+            truth.is_limit if truth.sides is not None else truth.high - truth.low <= truth.tolerance for truth in below
+        )
+
+    def _limit(self, directions: Sequence[Direction], output: int) -> Any:
+        """The limit of the derivative, the same on all curves on which the function is defined; None if there is none.
+
+        What is 0 on a whole curve is no 0 that meets an infinity.
+        """
+        found: list[Any] = []
+        count = len(self.point)
+        signs = [[1] * count, [1 if i % 2 else -1 for i in range(count)], [1 if i % 3 else -1 for i in range(count)]]
+        with mp.workdps(3 * self.digits + 60 * len(directions)):
+            for c, sign in enumerate(signs if count > 1 else signs[:1]):
+                for way in (1, -1):
+                    steps = [way * sign[i] * (1 + mpf((7 * i + 3 * c) % 11) / 13) for i in range(count)]
+                    try:
+                        near, nearer = (self._beside(directions, output, steps, mpf(power)) for power in _NEAR)
+                    except (ArithmeticError, ValueError):  # outside the domain
+                        continue
+                    limit = _limit_of(near, nearer, mpf(10) ** (-mp.dps // 3) * max(1, mpf(self.largest)))
+                    if limit is None:
+                        return None
+                    found.append(limit)
+        if not found or any(map(mp.isinf, found)):
+            return found[0] if len(set(found)) == 1 else None
+        largest = max(abs(x) for x in found)
+        return found[0] if max(found) - min(found) <= mpf(_SAME) * largest else None
+
+    def _beside(self, directions: Sequence[Direction], output: int, steps: Sequence[Any], size: Any) -> Any:
+        """The derivative some steps of a size away from the point."""
+        moved = [mpf(x) + (abs(mpf(x)) or 1) * size * step for x, step in zip(self.point, steps, strict=True)]
+        return self._slopes(directions, {}, at=moved)[output]
 
     def side(self, direction: Direction, output: int, sign: int) -> Any:
         """The derivative along a direction from below (-1) or above (1); None if the function is not defined there."""
+        quotients = self._quotients(direction, output, sign)
+        if quotients is None:
+            return None
+        first, last = quotients
+        return mpf("inf") * mp.sign(last) if abs(last) > 10 * abs(first) else last
+
+    def _settles(self, direction: Direction, output: int, sign: int) -> bool:
+        """Whether the quotients on a side tend to something."""
+        quotients = self._quotients(direction, output, sign)
+        return quotients is None or _limit_of(*quotients, mpf("1e-100")) is not None
+
+    def _quotients(self, direction: Direction, output: int, sign: int) -> tuple[Any, Any] | None:
+        """The difference quotients over 10^-15 and 10^-30 on a side; None if the function is not defined there."""
         with mp.workdps(3 * self.digits + 60):
             size = max((abs(self.point[i]) for i, _ in direction), default=1.0) or 1.0
             quotients = []
@@ -219,9 +307,7 @@ class Reference:
                 except (ArithmeticError, ValueError):
                     return None
             first, last = quotients
-            if isinstance(last, mpc) or not mp.isfinite(last):
-                return None
-            return mpf("inf") * mp.sign(last) if abs(last) > 10 * abs(first) else last
+            return None if isinstance(last, mpc) or not mp.isfinite(last) else (first, last)
 
     def jump(self, direction: Direction, output: int) -> tuple[Any, Any] | None:
         """What the function tends to from below and from above along a direction, where it jumps; None where not.
@@ -259,6 +345,19 @@ class Reference:
             numbers[i] = numbers[i] + step * mpf(weight)
         results = self.program.evaluate(m, numbers)
         return [results[i] for i in self.program.outputs]
+
+
+def _limit_of(near: Any, nearer: Any, rounding: Any) -> Any:
+    """What two numbers tend to, the second taken 10^15 times nearer to the point or more; None if that is not plain."""
+    if not (mp.isfinite(near) and mp.isfinite(nearer)):
+        return None
+    if abs(near) <= rounding and abs(nearer) <= rounding:
+        return mpf(0)
+    if abs(nearer - near) <= mpf(_SAME) * abs(nearer):
+        return nearer
+    if abs(nearer) <= mpf("1e-3") * abs(near):
+        return mpf(0)
+    return mp.sign(nearer) * mpf("inf") if abs(nearer) >= mpf("1e3") * abs(near) else None
 
 
 def slope_of(result: Any, order: int) -> Any:
