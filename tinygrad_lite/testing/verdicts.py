@@ -204,7 +204,7 @@ class Report:
         return self.worst.reason if self.worst else "nothing was checked"
 
     def __repr__(self) -> str:
-        return f"<{self.verdict}: {self.function} at {self.point}, {len(self.findings)} findings>"
+        return f"<{self.verdict}: {self.function} at {shortened(self.point)}, {len(self.findings)} findings>"
 
     def __str__(self) -> str:
         worst = self.worst
