@@ -151,3 +151,72 @@ def test_what_is_constant_is_told_from_what_saturates() -> None:
         assert is_flat(lambda y: min(y, 1.0), x)
         assert is_flat(lambda y: 1.0 + min(y, 0.0) ** 2, x)
         assert is_flat(lambda y: 1.0, x)
+
+
+def all_but_last(factor: float, df: Function) -> Function:
+    """A derivative whose last entry is off by a factor; of a matrix the one in its corner."""
+
+    def wrong(x: Any) -> Any:
+        slopes = np.array(df(x))
+        slopes.flat[-1] *= factor
+        return slopes
+
+    return wrong
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("factor", [0.0, -1.0, 1.02])
+def test_an_entry_of_an_array_that_is_lost_beside_others_is_held_against_its_own_size(
+    full: bool, factor: float
+) -> None:
+    sides = np.array([1e8, 1e-8])
+    cases: list[tuple[Function, Function, Any]] = [
+        (lambda x: np.exp(x).sum(), np.exp, np.array([20.0, 0.0, -19.0])),
+        (lambda x: (sides * x**2).sum(), lambda x: 2.0 * sides * x, np.array([1.0, 1.0])),
+        (lambda x: np.tanh(x).sum(), lambda x: np.cosh(x) ** -2.0, np.array([1.0, 0.5, 20.0])),
+        (np.tanh, lambda x: np.diag(np.cosh(x) ** -2.0), np.array([1.0, 0.5, 20.0])),
+    ]
+    for f, df, x in cases:
+        assert verdict(f, df, x, full=full) is Verdict.CORRECT
+        report = check_derivative(f, all_but_last(factor, df), x, full=full, raise_exception=False, shrink=False)
+        assert report.verdict is Verdict.WRONG
+        assert report.worst is not None
+        assert report.worst.argument == f"args[0][{len(x) - 1}]"
+        assert report.worst.expected == pytest.approx(np.array(df(x)).flat[-1], rel=1e-12)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("f", [lambda x: np.tanh(x).sum(), lambda x: tg.tanh(x).sum()])
+def test_a_saturated_unit_of_an_array_is_no_0(f: Function, full: bool) -> None:
+    x = np.array([20.0, 1.0, 0.5])
+    report = check_derivative(f, lambda x: 1.0 - np.tanh(x) ** 2, x, full=full, shrink=False, raise_exception=False)
+    assert report.verdict is Verdict.WRONG
+    assert report.worst is not None
+    assert report.worst.argument == "args[0][0]"
+    assert report.worst.expected == pytest.approx(float(mpmath.sech(20) ** 2), rel=1e-12)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_any_rule_loses_in_rounding_is_right_in_an_array(full: bool) -> None:
+    def softmax(x: Any) -> Any:
+        return np.exp(x) / np.exp(x).sum()
+
+    def entropy(x: Any) -> Any:
+        return np.log(np.exp(x).sum()) - x[0]
+
+    x = np.array([50.0, 1.0, 0.5])  # softmax[0] - 1 is -8e-22, and 0 in floats
+    label = np.array([1.0, 0.0, 0.0])
+    assert verdict(entropy, lambda x: softmax(x) - label, x, full=full) is Verdict.CORRECT
+    assert verdict(entropy, lambda x: (softmax(x) - label) * [1.0, 0.0, 1.0], x, full=full) is Verdict.WRONG
+    y = np.array([0.1, 0.2, 0.3])  # the middle one is the mean, but for rounding
+    assert verdict(lambda x: ((x - x.mean()) ** 2).sum(), lambda x: 2.0 * (x - x.mean()), y, full=full) is (
+        Verdict.CORRECT
+    )
+    dead = np.array([-1.0, 2.0, 3.0])
+    assert verdict(lambda x: np.maximum(x, 0.0).sum(), lambda x: (x > 0.0) * 1.0, dead, full=full) is Verdict.CORRECT
+
+
+def test_the_repr_of_a_report_on_many_numbers_is_short() -> None:
+    report = check_derivative(lambda x: np.sin(x).sum(), np.cos, np.linspace(0.1, 0.9, 1000))
+    assert len(repr(report)) < 1000
+    assert repr(report).startswith("<smooth and correct: ")

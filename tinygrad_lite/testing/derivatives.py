@@ -53,6 +53,10 @@ _DRAWN = 24
 #: So many outputs are looked at by themselves whose slopes cannot be told from 0.
 _LOST = 4
 _DIRECTIONS = 4
+#: Up to so many entries that directions cannot tell to a per cent are held against 60 digits, of so many in all.
+_HIDDEN = 300
+_SEEN = 20_000
+_TOLD = 0.01
 #: What differences tell as well as this, relative, needs no 60 digits.
 _SHARP = 1e-7
 
@@ -347,7 +351,34 @@ class _Check:
             else:
                 findings += [self._along_direction(point, blocks, self._row(row), direction) for row in rows[:_OPEN]]
         findings += self._own(point, blocks, outcome.own)
-        return findings + self._lost(point, blocks, outcome.lines, own)
+        findings += self._lost(point, blocks, outcome.lines, own)
+        if any(found.verdict is Verdict.WRONG for found in findings):
+            return findings
+        return findings + self._hidden(point, blocks, outcome.lines, own)
+
+    def _hidden(self, point: Array, blocks: list[Block], lines: list[Line], own: bool) -> list[Finding]:
+        """The findings on entries that directions cannot tell from 0 beside others, and 60 digits contradict."""
+        findings: list[Finding] = []
+        left = _HIDDEN
+        for row in range(self.rule.size if own else min(self.rule.size, max(1, _SEEN // len(point)))):
+            columns = [row] if own else range(len(point))
+            seen = np.full(len(point), math.inf)
+            for line in lines:
+                with np.errstate(all="ignore"):
+                    bound = line.bound[row] / np.abs(line.direction)
+                seen = np.fmin(seen, bound if line.known[row] else math.inf)
+            got = {column: self._got(blocks, row, column) for column in columns}
+            small = {c: x for c, x in got.items() if math.isfinite(x) and not seen[c] <= _TOLD * abs(x)}
+            small = dict(list(small.items())[:left])
+            left -= len(small)
+            for column in self.truth.contradicted(point, row, small) if small else []:
+                found = self._entry(point, blocks, row, column, self._samples(point, column, row))
+                findings += [found] if found.verdict is not Verdict.CORRECT else []
+                if found.verdict is Verdict.WRONG or len(findings) >= _OPEN:
+                    return findings
+            if left <= 0:
+                break
+        return findings
 
     def _lost(self, point: Array, blocks: list[Block], lines: list[Line], own: bool) -> list[Finding]:
         """The findings on outputs whose slopes the values along directions cannot tell from 0: on a few of them."""
@@ -472,7 +503,7 @@ class _Check:
         others: list[Estimate] = []
         sharp = not full and difference.kind is Verdict.CORRECT and difference.error <= _SHARP * abs(difference.value)
         true = None if sharp or self.exact is not None else self.truth.estimate(point, row, column)
-        if true is not None and agree(difference, true):
+        if true is not None and (agree(difference, true) or _rounds_away(true, samples, point)):
             estimate = true
         elif self.exact is not None or full or difference.kind is Verdict.UNDECIDED:
             others = self._opinions(point, row, column)
@@ -522,7 +553,11 @@ class _Check:
         """The verdict where 60 digits tell the derivative: what the rounding of f's values hides is seen as well."""
         epsilon, smallest = self._precision
         sizes = np.abs(block.entries)
-        largest = abs(got) if block.elementwise else float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+        largest = (
+            abs(got)
+            if block.elementwise or epsilon <= DOUBLE.epsilon
+            else float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+        )
         own = self._slack * abs(got) + FEW * (epsilon * largest + smallest) if math.isfinite(got) else 0.0
         found = judged(got, true, own, math.inf)
         if found[0] is not Verdict.WRONG or true.kind is not Verdict.CORRECT or difference.kind is not Verdict.CORRECT:
@@ -637,6 +672,13 @@ class _Check:
             why = why or "the sum of all derivatives in a random direction"
         direction = _DIRECTION if np.count_nonzero(columns) > 1 else "one argument"
         return _Located(direction, "", 1, got, low, high, slack + estimate.error, estimate.oracle, verdict, why)
+
+
+def _rounds_away(true: Estimate, samples: Samples, point: Array) -> bool:
+    """Whether f's values are all the same because its slope is less than the rounding of numbers as large as these."""
+    change = abs(true.value) * max(abs(samples.x), 1.0)
+    size = max(abs(float(samples.value)), float(np.max(np.abs(point))))
+    return _is_constant(samples) and math.isfinite(size) and change <= DOUBLE.epsilon * size
 
 
 def _is_constant(samples: Samples) -> bool:
