@@ -324,6 +324,37 @@ def test_anomaly_detection_names_the_step_that_has_no_limit() -> None:
     assert x.grad == 9.0
 
 
+@pytest.mark.parametrize("count", [3, 300])
+def test_the_work_for_limits_is_bounded_and_what_is_open_then_is_nan(count: int) -> None:
+    """|q| has no derivative at 0; what it takes to say so of many is counted, not timed."""
+    calls = []
+    root = tg.define("root_that_counts", math.sqrt, lambda m, x, z: calls.append(1) or 0.5 / m.sqrt(x))
+    leaves = [Value(0.0) for _ in range(count)]
+    y = sum(root(q * q) for q in leaves)
+    y.backward()
+    assert all(math.isnan(leaf.grad) for leaf in leaves)
+    assert 0 < len(calls) <= limits.BUDGET + len(tg.topological_order(y))
+
+
+@pytest.mark.parametrize("count", [1, 10, 200])
+def test_a_budget_that_ends_anywhere_leaves_the_derivative_or_nan(count: int) -> None:
+    leaves = [Value(0.0) for _ in range(2 * count)]
+    y = sum(tg.cbrt(a**3 + b**3) for a, b in zip(leaves[::2], leaves[1::2], strict=True))
+    x = Value(0.0)
+    (y + tg.sqrt(x) ** 2 + abs(x) ** 2).backward()
+    known = [leaf.grad for leaf in [*leaves, x] if not math.isnan(leaf.grad)]
+    assert known == [1.0] * len(known)
+    assert len(known) == 2 * count + 1 if count <= 10 else len(known) < 2 * count + 1
+
+
+def test_anomaly_detection_says_that_there_are_too_many_to_look_for_a_limit() -> None:
+    x = Value(0.0)
+    with tg.detect_anomaly():
+        y = sum(tg.sqrt(abs(x)) * tg.sqrt(abs(x)) for _ in range(600))
+        with pytest.raises(AnomalyError, match="these are too many to look for a limit"):
+            y.backward()
+
+
 def test_a_graph_that_was_unpickled_or_copied_has_the_same_limits() -> None:
     x = Value(0.0)
     y = tg.sqrt(x) ** 2
@@ -496,6 +527,7 @@ def test_what_is_no_series_in_powers_is_unknown_and_what_is_outside_the_domain_u
         lambda: series.standard(1.0 / x),
         lambda: series.evaluate(TABLE["exp"], [1.0 / x]),
         lambda: series.evaluate(TABLE["exp"], [1e3]),
+        lambda: series.partials(TABLE["log"], [0.0], 0.0, [True]),
         lambda: series.Series([], [], 0.0).coefficient(),
     ):
         with pytest.raises(series.UnknownError):

@@ -10,6 +10,8 @@ The rule, for all ways to differentiate (``backward``, ``create_graph``, ``jvp``
    others. Where all curves on which the function is defined agree, it is that. Where they do not, but those on which
    one leaf moves alone do, it is the partial derivative, which is defined by these. Else it is nan; at a kink whose
    sides are finite and differ, its convention.
+3. For all limits of one sweep, nodes are evaluated on curves so often (:data:`BUDGET`) and no oftener, so that the time
+   for them is bounded. The derivatives that are not known then are nan.
 
 The first pass (:class:`Paths`) finds out which gradients are concerned, and through which edges. Only the nodes above
 these, as far as one with an ordinary gradient, are evaluated again, as series in an infinitesimal (:mod:`.series`). A
@@ -46,6 +48,8 @@ _NONE: Final = 3
 _BEHIND: Final = 5.0
 #: Two limits that differ by less, relative to the largest, are the same.
 _TOLERANCE: Final = 1e-9
+#: So many nodes and operands are evaluated on curves in one sweep; and as many more as the graph has nodes.
+BUDGET: Final = 10_000
 _GOLDEN: Final = 0.6180339887498949
 
 
@@ -105,6 +109,8 @@ class Paths:
         self.spared: bool = False
         #: where the first 0·inf is met
         self.origin: Value | None = None
+        #: how many evaluations are left to look for limits; below 0 once they did not suffice
+        self.left: int = BUDGET + count
         self.gradients[0] = start
         self.reached[0] = True
         for i in range(len(order)):
@@ -161,6 +167,11 @@ class Paths:
                 elif edge is not None and (special or not edge.special) and (edge.kinked or not kinked):
                     totals[edge.target] += edge.share
         return totals
+
+    def affords(self, cost: int) -> bool:
+        """Spends that many evaluations, if there are so many left; else there are none from here on."""
+        self.left = self.left - cost if 0 <= cost <= self.left else -1
+        return self.left >= 0
 
     def is_ordinary(self, i: int) -> bool:
         """Whether the node's gradient is one that can stand for its values on all curves: any but 0."""
@@ -277,10 +288,13 @@ def _look_at(paths: Paths, node: Value) -> None:
 
     origin = paths.origin
     if modes.watching() and origin is not None:
+        reason = "the limits from all sides are not the same"
+        if paths.left < 0:
+            reason = "these are too many to look for a limit"
         raise AnomalyError(
             f"the gradient of {node!r} does not exist: the backward step of {origin.op} met 0·inf, with local "
             f"derivatives {origin.partials}, and gradient {paths.gradients[paths.number[id(origin)]]} of its result, "
-            f"and the limits from all sides are not the same. It was recorded at {modes.line_of(origin)}. "
+            f"and {reason}. It was recorded at {modes.line_of(origin)}. "
             "Keep the operand away from the edge of the operation's domain, or clip before it."
         )
 
@@ -304,16 +318,19 @@ def limits(paths: Paths, wanted: set[int] | None) -> dict[int, float]:
     for whole in (False, True):
         if not targets:
             break
-        region = _Region(paths, targets, whole)
+        region = _Region(paths, targets, whole, range(len(paths.order)))
         sides = _sides(region)
+        targets = []
+        complete = paths.left >= 0
         for i, each in sides.items():
             result.pop(i, 0.0)
             axis = each if _agree(each) else region.on_axis(i)
-            if _agree(axis):
+            if complete and _agree(axis):
                 result[i] = _shortest(axis)
-            elif paths.levels[i] == _INDETERMINATE or not all(map(math.isfinite, each)):
+            elif paths.left < 0 or paths.levels[i] == _INDETERMINATE or not all(map(math.isfinite, each)):
                 result[i] = math.nan
-        targets = [i for i in sides if result.get(i, 0.0) != result.get(i, 0.0)]  # it may be known further from above
+                if not axis or any(x != x for x in [*each, *axis]):  # it may be known further from above
+                    targets.append(i)
     return result
 
 
@@ -321,6 +338,8 @@ def _sides(region: _Region) -> dict[int, list[float]]:
     """For each target the limits on the curves, as far as it takes to see that they differ."""
     sides: dict[int, list[float]] = {i: [] for i in region.targets}
     for curve in _curves(len(region.moving)):
+        if not region.paths.affords(region.cost):
+            break
         found = region.on(curve)
         largest = max([abs(x) for x in found.values() if math.isfinite(x)], default=0.0)
         for i, limit in found.items():
@@ -380,22 +399,32 @@ class _Region:
         targets: The nodes whose gradients are wanted.
         whole: Whether to begin at the output, and not at nodes with an ordinary gradient, of which no more is known
             than that it is near this one on the curves.
+        within: The numbers of nodes with operands among which those are that it needs, in ascending order.
+
+    Attributes:
+        inside: The numbers of the nodes with operands that are evaluated, in ascending order.
+        cost: How many evaluations a curve takes.
     """
 
-    def __init__(self, paths: Paths, targets: list[int], whole: bool) -> None:
+    def __init__(self, paths: Paths, targets: list[int], whole: bool, within: Sequence[int]) -> None:
         self.paths: Paths = paths
         self.whole: bool = whole
         self.targets: set[int] = set(targets)
         count = len(paths.order)
         #: the nodes whose gradients are followed along the curves
         self.followed: list[bool] = [False] * len(paths.nodes)
-        for i in range(count - 1, -1, -1):
+        for i in reversed(within):
             self.followed[i] = any(edge is not None and self._leads_on(edge) for edge in paths.edges[i])
         #: the nodes whose values are
         self.evaluated: list[bool] = list(self.followed)
-        for i in range(count):
+        self.inside: list[int] = []
+        self.cost: int = 0
+        for i in within:
             if self.evaluated[i]:
-                for parent in paths.order[i].parents:
+                parents = paths.order[i].parents
+                self.inside.append(i)
+                self.cost += (1 + len(parents)) * (2 if self.followed[i] else 1)
+                for parent in parents:
                     if id(parent) in paths.number:
                         self.evaluated[paths.number[id(parent)]] = True
         self.moving: list[int] = [i for i in range(count, len(paths.nodes)) if self.evaluated[i]]
@@ -413,12 +442,14 @@ class _Region:
 
     def on(self, curve: list[tuple[float, float]]) -> dict[int, float]:
         """The limits on one curve: nan where there is none, and nothing where the function is not defined."""
+        return self._limits(self._values(curve))
+
+    def _limits(self, values: list[Any]) -> dict[int, float]:
         paths = self.paths
-        values = self._values(curve)
         gradients: list[Any] = [0.0] * len(paths.nodes)
         gradients[0] = paths.gradients[0]
         sums: dict[int, Any] = dict.fromkeys(self.targets, 0.0)
-        for i in range(len(paths.order)):
+        for i in self.inside:
             if not self.followed[i]:
                 continue
             gradient = seed(paths.gradients[i]) if i != 0 and self._is_start(i) else gradients[i]
@@ -443,20 +474,20 @@ class _Region:
 
         Nothing if the function, which may be a derivative, jumps there: then the limit of its derivative is none.
         """
-        if target not in self.moving or not math.isfinite(self.paths.nodes[target]._number):
+        paths = self.paths
+        if paths.left < 0 or target not in self.moving or not math.isfinite(paths.nodes[target]._number):
+            return []
+        part = _Region(paths, [target], self.whole, self.inside)
+        if not paths.affords((len(self.inside) + len(self.moving)) // 8 + 2 * part.cost):
             return []
         found = []
         for step in (1.0, -1.0):
-            curve = [(step if i == target else 0.0, 1.0) for i in self.moving]
-            values = self._values(curve)
-            for i in range(len(self.paths.order)):
-                if (
-                    self.followed[i]
-                    and (i == 0 or self._is_start(i))
-                    and _jumps(values[i], self.paths.order[i]._number)
-                ):
+            curve = [(step if i == target else 0.0, 1.0) for i in part.moving]
+            values = part._values(curve)
+            for i in part.inside:
+                if part.followed[i] and (i == 0 or part._is_start(i)) and _jumps(values[i], paths.order[i]._number):
                     return []
-            limit = self.on(curve).get(target)
+            limit = part._limits(values).get(target)
             if limit is not None:
                 found.append(limit)
         return found
@@ -470,9 +501,8 @@ class _Region:
             number = paths.nodes[i]._number
             # a leaf that is infinite stays where it is
             values[i] = epsilon(number, curve[k][0], curve[k][1]) if math.isfinite(number) else number
-        for i in range(len(paths.order) - 1, -1, -1):
-            if self.evaluated[i]:
-                values[i] = self._value(paths.order[i], values)
+        for i in reversed(self.inside):
+            values[i] = self._value(paths.order[i], values)
         return values
 
     def _value(self, node: Value, values: list[Any]) -> Any:
