@@ -209,7 +209,7 @@ def _number(x: Any) -> Any:
         return x
     if STATE.tracing != 0 and is_traced(x):
         raise TraceError(
-            f"lift cannot trace a masked array whose mask depends on the numbers: numpy.ma masks what is not finite of a "
+            "lift cannot trace a masked array whose mask depends on the numbers: numpy.ma masks what is not finite of a "
             f"{x.op}. Multiply, as in d * d for a square, or compute on M.compressed(), which holds what is not masked"
         )
     return x.data

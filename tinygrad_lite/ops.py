@@ -541,7 +541,7 @@ _RECORDS: Final = (
     Op("limit", "lim", 1, operator.pos, (_one,), definition=lambda m, x: x, numpy="positive",
        public=False, singular=lambda x: True,
        doc="A derivative at a point where the chain rule meets 0·inf, or a kink; its number is the limit there.",
-       latex=r"\lim $x", latex_partials=("1",)),
+       latex=r"\operatorname{lim} $x", latex_partials=("1",)),
 )
 # fmt: on
 
