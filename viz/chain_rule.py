@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -293,7 +294,10 @@ class ChainRule:
         whole = notation.derivative(self.root, self.leaf)
         blocks: list[Block] = [Heading("The result"), Rows((Row(whole, distinct(rights), tall=True),))]
         zero = next((tree for tree, value in kept if value == 0.0), None)
-        if zero is not None and len(kept) > 1 and not isinstance(zero, Sum):
+        if any(value == 0.0 for _, value in kept) and not all(math.isfinite(value) for _, value in kept):
+            words = "0·∞ is no number: this is the limit of the derivative, or nan where none is found."
+            blocks.append(Sentence(words, ()))
+        elif zero is not None and len(kept) > 1 and not isinstance(zero, Sum):
             blocks.append(Sentence("{} is 0: nothing flows back beyond it.", (math_of(zero),)))
         return blocks
 

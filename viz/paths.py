@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tinygrad_lite.adjoints import adjoints_as_floats
 from tinygrad_lite.value import Value, check_fresh, topological_order
 
 
@@ -99,12 +100,14 @@ class Between:
         """∂upper/∂node for each node on a path below it, added up in the order of ``backward()``."""
         found = {id(node): 0.0 for node in self.nodes}
         found[id(upper)] = 1.0
-        for node in self.nodes[self._place[id(upper)] : -1]:
+        below = self.nodes[self._place[id(upper)] :]
+        for node in below[:-1]:
             adjoint = found[id(node)]
-            if adjoint == 0.0:  # passes nothing on, not even 0·inf
-                continue
-            for operand, partial in zip(node.parents, node.partials, strict=True):
-                if id(operand) in found and partial != 0.0:
+            partials = node.partials
+            if not all(map(math.isfinite, partials)):  # 0·inf may be a limit, which the engine looks for
+                return found | dict(zip(map(id, below), adjoints_as_floats(upper, below), strict=True))
+            for operand, partial in zip(node.parents, partials, strict=True):
+                if id(operand) in found and adjoint != 0.0 != partial:
                     found[id(operand)] += adjoint * partial
         return found
 
