@@ -10,7 +10,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from mpmath import mpf
 
@@ -154,6 +154,7 @@ def test_the_remainder_of_a_right_derivative_shrinks_quadratically(f: Oracle, df
 @pytest.mark.parametrize(("f", "df"), right)
 @given(x=numbers)
 def test_the_remainder_of_a_wrong_derivative_shrinks_linearly(f: Oracle, df: Oracle, x: float) -> None:
+    assume(abs(df(x) + 1.0) > 0.1)  # elsewhere the two errors cancel
     found = taylor_slope(f, lambda x: 1.001 * df(x) + 1e-3, x)
     assert float(found) == pytest.approx(1.0, abs=0.3)
     assert not found.passes
