@@ -209,8 +209,8 @@ def _number(x: Any) -> Any:
         return x
     if STATE.tracing != 0 and is_traced(x):
         raise TraceError(
-            "lift cannot trace a masked array whose mask depends on the numbers: numpy.ma masks what is not finite of a "
-            f"{x.op}. Multiply, as in d * d for a square, or compute on M.compressed(), which holds what is not masked"
+            "lift cannot trace a masked array whose mask depends on the numbers: numpy.ma masks what is not finite of "
+            f"a {x.op}. Multiply, as in d * d for a square, or compute on M.compressed(), which holds what is not masked"
         )
     return x.data
 
