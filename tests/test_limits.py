@@ -270,6 +270,18 @@ def test_where_a_leaf_alone_has_a_derivative_it_is_the_partial_derivative() -> N
     assert grad(lambda p: tg.cbrt(p[0] ** 3 + p[1] ** 3))([0.0, 0.0]) == [1.0, 1.0]
 
 
+def test_partial_derivatives_that_are_no_limits_are_not_added_up_in_another_direction() -> None:
+    """Along (1, 1), ∛(a³ + b³) is ∛2·t, and √(ab) is |t|: no sum of partial derivatives, which are 1 and 0."""
+    for f, partial in (
+        (lambda p: tg.cbrt(p[0] ** 3 + p[1] ** 3) + p[2], 1.0),
+        (lambda p: tg.sqrt(p[0] * p[1]) + p[2], 0.0),
+    ):
+        for point in ([0.0, 0.0, 0.0], [Value(0.0), Value(0.0), Value(0.0)]):
+            both, alone = [jvp(f, (point,), (v,))[1] + Value(0.0) for v in ([1.0, 1.0, 0.0], [1.0, 0.0, 0.0])]
+            assert math.isnan(both.data)
+            assert alone.data == partial or isinstance(point[0], Value)  # b stays
+
+
 def test_a_leaf_that_is_0_by_chance_is_no_reason_for_a_limit() -> None:
     """√(x² + c) is |x| at c = 0: that its slope vanishes for c > 0 does not matter."""
     c = Value(0.0)

@@ -37,8 +37,8 @@ from tinygrad_lite.value import (
 )
 
 
-def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
-    """∂output/∂input for each input."""
+def adjoints_as_floats(output: Value, inputs: Sequence[Value], together: Sequence[Value] = ()) -> list[float]:
+    """∂output/∂input for each input; for those that move together, as terms of one derivative."""
     with LOCK, Thawed(inputs):
         order = _fresh_order(output)
         nodes = [*topological_order(output, leaves=True), *inputs]
@@ -47,21 +47,21 @@ def adjoints_as_floats(output: Value, inputs: Sequence[Value]) -> list[float]:
             for node in nodes:
                 node._grad = 0.0
             output._grad = 1.0
-            propagate(order, inputs)
+            propagate(order, inputs, together)
             return [x._grad for x in inputs]
         finally:
             for i in range(len(nodes)):
                 nodes[i]._grad = before[i]
 
 
-def adjoints_as_values(output: Value, inputs: Sequence[Value]) -> list[Any]:
-    """∂output/∂input for each input: a Value, or a float where it is a constant."""
+def adjoints_as_values(output: Value, inputs: Sequence[Value], together: Sequence[Value] = ()) -> list[Any]:
+    """∂output/∂input for each input: a Value, or a float where it is a constant; see :func:`adjoints_as_floats`."""
     graph = _Numbered(output, inputs)
     active = graph.active
     adjoints: list[Any] = [None] * len(active)
     adjoints[graph.output] = 1.0
     with LOCK, Thawed(inputs), IEEELimits():
-        plan = None if STATE.tracing != 0 and is_tracing() else limits.plan(graph.order, inputs)
+        plan = None if STATE.tracing != 0 and is_tracing() else limits.plan(graph.order, inputs, together)
         if plan is not None:
             return _adjoints_with_limits(graph, plan, inputs)
         for i in range(len(graph.order)):
@@ -270,7 +270,8 @@ def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Seq
 
 def _tangent(output: Value, inputs: Sequence[Value], directions: Sequence[Any], higher: bool) -> Any:
     """The derivative of one output in the directions, from its adjoints."""
-    found = adjoints_as_values(output, inputs) if higher else adjoints_as_floats(output, inputs)
+    together = [x for x, direction in zip(inputs, directions, strict=True) if _number(direction) != 0.0]
+    found = (adjoints_as_values if higher else adjoints_as_floats)(output, inputs, together)
     total: Any = None
     for adjoint, direction in zip(found, directions, strict=True):
         total = plus(total, times(direction, adjoint))

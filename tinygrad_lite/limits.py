@@ -244,8 +244,8 @@ class Found:
         self.gradient: float = gradient
 
 
-def of_gradients(order: list[Value], wanted: Sequence[Value] | None) -> list[Found]:
-    """The gradients, of the wanted nodes or of all, that are limits.
+def of_gradients(order: list[Value], wanted: Sequence[Value] | None, together: Sequence[Value] = ()) -> list[Found]:
+    """The gradients, of the wanted nodes or of all, that are limits; see :func:`limits` for those that move together.
 
     Raises:
         AnomalyError: Under ``detect_anomaly()``, where there is no limit.
@@ -255,7 +255,7 @@ def of_gradients(order: list[Value], wanted: Sequence[Value] | None) -> list[Fou
         return []
     paths = Paths(order, start)
     numbers = None if wanted is None else {paths.number[id(node)] for node in wanted if id(node) in paths.number}
-    found = limits(paths, numbers)
+    found = limits(paths, numbers, together)
     ordinary = paths.sums(special=False, kinked=False) if found else []
     gradients = []
     for i, limit in found.items():
@@ -302,12 +302,14 @@ def _look_at(paths: Paths, node: Value) -> None:
 # ------------------------------------------------------------------------------------------------- limits
 
 
-def limits(paths: Paths, wanted: set[int] | None) -> dict[int, float]:
+def limits(paths: Paths, wanted: set[int] | None, together: Sequence[Value] = ()) -> dict[int, float]:
     """For each node whose gradient is a limit, the limit of what its special edges add; nan where there is none.
 
-    Without those at a kink where the convention holds.
+    Without those at a kink where the convention holds. Of nodes that move together a partial derivative is no part of
+    the derivative in their direction, if it is known that the limits on curves differ.
     """
     result = {}
+    others = {paths.number[id(x)] for x in together if id(x) in paths.number}
     targets = []
     for i in range(len(paths.nodes)):
         if paths.levels[i] != _ORDINARY and (wanted is None or i in wanted):
@@ -324,7 +326,9 @@ def limits(paths: Paths, wanted: set[int] | None) -> dict[int, float]:
         complete = paths.left >= 0
         for i, each in sides.items():
             result.pop(i, 0.0)
-            axis = each if _agree(each) else region.on_axis(i)
+            known = [x for x in each if x == x]
+            apart = others - {i} if i in others and known and not _agree(known) else set()
+            axis = each if _agree(each) else region.on_axis(i, apart)
             if complete and _agree(axis):
                 result[i] = _shortest(axis)
             elif paths.left < 0 or paths.levels[i] == _INDETERMINATE or not all(map(math.isfinite, each)):
@@ -469,15 +473,18 @@ class _Region:
                 found[i] = _known(total)
         return found
 
-    def on_axis(self, target: int) -> list[float]:
+    def on_axis(self, target: int, others: set[int]) -> list[float]:
         """The limits where this leaf moves alone, forwards and backwards: what a partial derivative is by definition.
 
-        Nothing if the function, which may be a derivative, jumps there: then the limit of its derivative is none.
+        Nothing if the function, which may be a derivative, jumps there: then the limit of its derivative is none. And
+        nothing if one of the others takes part, which are to move, too.
         """
         paths = self.paths
         if paths.left < 0 or target not in self.moving or not math.isfinite(paths.nodes[target]._number):
             return []
         part = _Region(paths, [target], self.whole, self.inside)
+        if any(part.evaluated[i] for i in others):
+            return []
         if not paths.affords((len(self.inside) + len(self.moving)) // 8 + 2 * part.cost):
             return []
         found = []
@@ -589,10 +596,11 @@ class Plan:
         inputs: The nodes to differentiate by.
     """
 
-    def __init__(self, order: list[Value], inputs: Sequence[Value]) -> None:
+    def __init__(self, order: list[Value], inputs: Sequence[Value], together: Sequence[Value] = ()) -> None:
         self.paths: Paths = Paths(order, 1.0)
         number = self.paths.number
-        self.limits: dict[int, float] = limits(self.paths, {number[id(x)] for x in inputs if id(x) in number})
+        wanted = {number[id(x)] for x in inputs if id(x) in number}
+        self.limits: dict[int, float] = limits(self.paths, wanted, together)
         #: by number: what the edges come to that are limits, or behind kinks
         self.apart: list[float] = self.paths.sums(special=True, kinked=True)
         behind = self.paths.sums(special=False, kinked=True)
@@ -617,6 +625,6 @@ class Plan:
         return node
 
 
-def plan(order: list[Value], inputs: Sequence[Value]) -> Plan | None:
+def plan(order: list[Value], inputs: Sequence[Value], together: Sequence[Value] = ()) -> Plan | None:
     """What to know of a graph before derivatives by the inputs are recorded; None if it is smooth here."""
-    return Plan(order, inputs) if is_singular(order) or has_corner(order) else None
+    return Plan(order, inputs, together) if is_singular(order) or has_corner(order) else None

@@ -1037,7 +1037,7 @@ def _forget_counts(root: Value) -> None:
 # ------------------------------------------------------------------------------------- 3. the backward sweep
 
 
-def propagate(order: list[Value], wanted: Sequence[Value] | None = None) -> None:
+def propagate(order: list[Value], wanted: Sequence[Value] | None = None, together: Sequence[Value] = ()) -> None:
     """The sweep, or its slow form where a mode or a narrow format asks for a look at each node.
 
     Where the chain rule meets 0·inf, the gradients that it cannot give (of the wanted nodes, or of all) are limits.
@@ -1045,7 +1045,7 @@ def propagate(order: list[Value], wanted: Sequence[Value] | None = None) -> None
     if STATE.singular or STATE.narrow:
         from tinygrad_lite import limits
 
-        found = limits.of_gradients(order, wanted)
+        found = limits.of_gradients(order, wanted, together)
         propagate_finite(order)
         limits.put(found)
     else:
