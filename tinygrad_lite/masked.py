@@ -210,7 +210,7 @@ def _number(x: Any) -> Any:
     if STATE.tracing != 0 and is_traced(x):
         raise TraceError(
             "lift cannot trace a masked array whose mask depends on the numbers: numpy.ma masks what is not finite of "
-            f"a {x.op}. Multiply, as in d * d for a square, or compute on M.compressed(), the numbers that are not"
+            f"a {x.op}. Multiply, as in d * d for a square, or compute on M.compressed(), the numbers not masked"
         )
     return x.data
 
