@@ -132,10 +132,10 @@ class Value(Names):
 
     Args:
         data: The number.
-        _children: micrograd's name for the operands; or the label, as a second argument without a name.
-        _op: micrograd's name for the operation; ``Value(4.0, (x, y), "+")`` is ``x + y``.
-        label: A name, for pictures and messages.
+        label: A name, for pictures and messages; the second argument without a name is it, too.
         requires_grad: Whether ``backward()`` gives it a gradient.
+
+    As in micrograd, ``Value(4.0, (x, y), "+")``, or with the names ``_children`` and ``_op``, is ``x + y``.
 
     Raises:
         TypeError: ``data`` is not a number, or a node is asked for that no operation makes.
