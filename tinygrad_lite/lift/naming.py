@@ -28,7 +28,7 @@ _PARAMETERS = {"weight": "W", "weights": "W", "w": "W", "W": "W", "kernel": "W",
 _TEMPORARY = re.compile(r"t[0-9]+\Z")
 #: What generated source uses besides: the samples' number, its own constants and functions.
 _OWN = {"n", "program", "np", "jnp", "jax", "numpy", "sliding_window_view"}
-_TAKEN = frozenset({*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *dir(np), *_OWN})
+_TAKEN = frozenset({*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *dir(np), *vars(np), *_OWN})
 
 
 def is_safe(name: str) -> bool:
