@@ -424,7 +424,7 @@ def test_the_lectures_neuron_has_its_gradients_in_every_way(notebook: dict[str, 
 
 
 def test_the_lectures_neuron_has_the_gradients_of_pytorch(notebook: dict[str, Any]) -> None:
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="PyTorch is not installed")
     assert notebook["neuron"]["whole"] == pytest.approx(run(TORCH)["of_torch"], rel=1e-12)
 
 
@@ -441,7 +441,7 @@ def test_the_lectures_operations_give_the_floats(notebook: dict[str, Any]) -> No
 
 
 def test_the_lectures_network_trains_as_pytorch_would(notebook: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     part = notebook["network"]
     assert part["count"] == 41
     flat = torch.tensor(part["start"], dtype=torch.float64)
