@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # what is compiled, and what an editable installation cannot read where it lies; all other files it can
-SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h)
-PACKAGES := $(wildcard tinygrad_lite/*/*.py nn/*.py nn/*/*.py viz/*.py viz/page/*)
+SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h) \
+	$(foreach room,foreign limits operations,$(wildcard tinygrad_lite/$(room)/*.py))
+PACKAGES := $(wildcard tinygrad_lite/*/*.py tinygrad_lite/*/*/*.py nn/*.py nn/*/*.py viz/*.py viz/*/*.py viz/explorer/page/*)
 # tests of the engine, and of what lift and nn need of it; pages, notebooks and most docstrings are about all the rest
-ENGINE_TESTS := $(filter-out tests/test_docs.py tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
-	$(wildcard tests/lift/test_trac*.py) tests/lift/test_vocabulary.py tests/nn/test_module_transforms.py \
+ENGINE_TESTS := tests/engine $(filter-out tests/test_docs.py tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
+	$(wildcard tests/lift/tracing/test_trac*.py) tests/lift/engines/test_op_lowerings.py tests/nn/base/test_module_transforms.py \
 	--deselect tests/test_docstrings.py::test_examples_on_page \
 	-k "not (tinygrad_lite.lift or tinygrad_lite.nn or tinygrad_lite.viz or tinygrad_lite.testing)"
 OUT ?= out
@@ -101,14 +102,16 @@ coverage: $(VENV)/.dev ## branch coverage: all of the engine, interpreted; with 
 engine-coverage: $(VENV)/.dev ## of the last engine-test that measured it
 	COVERAGE_FILE=$(CURDIR)/build/coverage/engine $(BIN)/coverage combine --keep build/coverage/interpreted
 	COVERAGE_FILE=$(CURDIR)/build/coverage/engine $(BIN)/coverage report --fail-under=100 --show-missing \
-		--include='tinygrad_lite/*.py' --omit='tinygrad_lite/*/*'
+		--include='tinygrad_lite/*.py,tinygrad_lite/foreign/*,tinygrad_lite/limits/*,tinygrad_lite/operations/*' \
+		--omit='tinygrad_lite/lift/*,tinygrad_lite/testing/*,nn/*,viz/*'
 
 mutants: $(VENV)-pure/.package ## mutation testing of the engine: hours
 	$(VENV)-pure/bin/python -m pip install --quiet cosmic-ray
 	$(VENV)-pure/bin/python tools/mutate.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-pure build dist *.egg-info *.so tinygrad_lite/*.so $(OUT)
+	rm -rf $(VENV) $(VENV)-pure build dist *.egg-info *.so $(OUT)
+	find tinygrad_lite -name '*.so' -delete
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'tinygrad_lite needs Python 3.10 or newer')"

@@ -35,7 +35,7 @@ def register_strategies() -> None:
 
 
 def _values(kind: type) -> SearchStrategy[Any]:
-    from tinygrad_lite.testing.strategies import values
+    from tinygrad_lite.testing.strategies.strategies import values
 
     return values()
 

@@ -16,18 +16,18 @@ COMPILED = [
     f"tinygrad_lite/{name}.py"
     for name in (
         "adjoints",
-        "arithmetic",
         "dispatch",
-        "elsewhere",
+        "flat_graph",
+        "foreign/elsewhere",
         "functions",
-        "limits",
+        "limits/limits",
+        "limits/series",
         "methods",
-        "numerics",
-        "operation",
-        "ops",
-        "recorded",
-        "sequences",
-        "series",
+        "nary",
+        "operations/arithmetic",
+        "operations/numerics",
+        "operations/operation",
+        "operations/ops",
         "value",
     )
 ]

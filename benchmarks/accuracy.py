@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.operation import NARY, Op
-from tinygrad_lite.ops import TABLE
-from tinygrad_lite.testing import sampling
-from tinygrad_lite.testing.accuracy import Partial, engine_partial, measure, places, true_partial
-from tinygrad_lite.testing.profiles import Sample, worst
+from tinygrad_lite.operations.operation import NARY, Op
+from tinygrad_lite.operations.ops import TABLE
+from tinygrad_lite.testing.accuracy.accuracy import Partial, engine_partial, measure, places, true_partial
+from tinygrad_lite.testing.accuracy.profiles import Sample, worst
+from tinygrad_lite.testing.strategies import sampling
 
 #: Where a peer's functions are looked for, and names that are neither ours nor NumPy's.
 LIBRARIES = {

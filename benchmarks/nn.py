@@ -73,8 +73,8 @@ def moons_with_torch() -> Callable[[], Any]:
 
 def moons_with_nn() -> list[Callable[[], Any]]:
     """With the parts of ``nn`` in a loop, and with ``fit``."""
-    from tinygrad_lite.nn.layers import MLP
-    from tinygrad_lite.nn.losses import hinge_loss as loss_of
+    from tinygrad_lite.nn.layers.layers import MLP
+    from tinygrad_lite.nn.losses.losses import hinge_loss as loss_of
 
     return loop_and_fit(MLP(MOONS[0], MOONS[1:], seed=0), loss_of, *moons(), batch=100)
 
@@ -84,7 +84,7 @@ def moons_with_nn() -> list[Callable[[], Any]]:
 
 def digits() -> tuple[list[list[float]], list[int]]:
     """The first 1,437 of scikit-learn's 1,797 images, four fifths, with pixels from 0 to 1."""
-    from tinygrad_lite.nn import data
+    from tinygrad_lite.nn.train import data
 
     inputs, targets = data.digits()
     return (inputs[:1437] / 16).tolist(), targets[:1437].tolist()
@@ -108,8 +108,8 @@ def digits_with_floats() -> Callable[[], Any]:
 
 
 def digits_with_nn() -> list[Callable[[], Any]]:
-    from tinygrad_lite.nn.class_losses import cross_entropy
-    from tinygrad_lite.nn.layers import MLP
+    from tinygrad_lite.nn.layers.layers import MLP
+    from tinygrad_lite.nn.losses.class_losses import cross_entropy
 
     return loop_and_fit(MLP(DIGITS[0], DIGITS[1:], seed=0), cross_entropy, *digits(), batch=BATCH)
 
@@ -121,7 +121,7 @@ EPOCHS = 10
 def loop_and_fit(
     model: Any, loss_of: Any, inputs: list[Any], targets: list[Any], batch: int
 ) -> list[Callable[[], Any]]:
-    from tinygrad_lite.nn.optimizers import SGD
+    from tinygrad_lite.nn.optim.optimizers import SGD
     from tinygrad_lite.nn.training import fit
 
     optimizer = SGD(model.parameters(), lr=0.01)

@@ -27,12 +27,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import tinygrad_lite as tg
-from tinygrad_lite.arithmetic import evaluate_rule
 from tinygrad_lite.dispatch import VALUE, record_operation
-from tinygrad_lite.operation import NARY, Op
-from tinygrad_lite.ops import TABLE
-from tinygrad_lite.testing import Verdict, check_derivative, check_gradients, sampling
-from tinygrad_lite.testing.program import Program
+from tinygrad_lite.operations.arithmetic import evaluate_rule
+from tinygrad_lite.operations.operation import NARY, Op
+from tinygrad_lite.operations.ops import TABLE
+from tinygrad_lite.testing import Verdict, check_derivative, check_gradients
+from tinygrad_lite.testing.oracles.recorded_steps import Program
+from tinygrad_lite.testing.strategies import sampling
 
 Rule = Callable[..., Any]
 Point = Sequence[float]

@@ -17,8 +17,9 @@ from typing import Any
 
 from tinygrad_lite import Value, sum, topological_order
 from tinygrad_lite.nn import MLP, binary_cross_entropy_with_logits
-from tinygrad_lite.viz import draw, mimebundle, render, rendering
-from tinygrad_lite.viz.tree import tree
+from tinygrad_lite.viz import draw, mimebundle, render
+from tinygrad_lite.viz.output import rendering
+from tinygrad_lite.viz.output.tree import tree
 
 #: Seconds, by whether the graph is collapsed.
 LIMITS = {True: 5.0, False: 10.0}

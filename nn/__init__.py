@@ -15,8 +15,12 @@
 
 from typing import Any
 
-from tinygrad_lite.nn import init
-from tinygrad_lite.nn.activations import (
+from tinygrad_lite.nn.base import init
+from tinygrad_lite.nn.base.containers import Residual, Sequential
+from tinygrad_lite.nn.base.generators import seed
+from tinygrad_lite.nn.base.module import Module, name_parameters
+from tinygrad_lite.nn.diagnostics.diagnostics import GradientReport, LayerReport, gradient_report
+from tinygrad_lite.nn.layers.activations import (
     ELU,
     GELU,
     SELU,
@@ -33,25 +37,23 @@ from tinygrad_lite.nn.activations import (
     Softsign,
     Tanh,
 )
-from tinygrad_lite.nn.attention import MultiHeadAttention, MultiheadAttention
-from tinygrad_lite.nn.callbacks import BestWeights, Callback, EarlyStopping
-from tinygrad_lite.nn.checkpoints import load, save
-from tinygrad_lite.nn.class_losses import cross_entropy, log_softmax, multi_margin_loss, nll_loss
-from tinygrad_lite.nn.clipping import clip_grad_norm_, clip_grad_value_
-from tinygrad_lite.nn.containers import Residual, Sequential
-from tinygrad_lite.nn.convolution import Conv1d, Conv2d
-from tinygrad_lite.nn.data import blobs, breast_cancer, circles, diabetes, digits, iris, moons, spirals, xor
-from tinygrad_lite.nn.diagnostics import GradientReport, LayerReport, gradient_report
-from tinygrad_lite.nn.dropout import Dropout
-from tinygrad_lite.nn.embedding import Embedding
-from tinygrad_lite.nn.generators import seed
-from tinygrad_lite.nn.graphs import Graph, GraphAttention, GraphConv
-from tinygrad_lite.nn.history import History
-from tinygrad_lite.nn.kv_cache import KVCache
-from tinygrad_lite.nn.last_good import NonFiniteError
-from tinygrad_lite.nn.layers import MLP, Layer, Neuron
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.loss_modules import (
+from tinygrad_lite.nn.layers.attention import MultiHeadAttention, MultiheadAttention
+from tinygrad_lite.nn.layers.convolution import Conv1d, Conv2d
+from tinygrad_lite.nn.layers.dropout import Dropout
+from tinygrad_lite.nn.layers.embedding import Embedding
+from tinygrad_lite.nn.layers.graph_layers import Graph, GraphAttention, GraphConv
+from tinygrad_lite.nn.layers.kv_cache import KVCache
+from tinygrad_lite.nn.layers.layers import MLP, Layer, Neuron
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.layers.normalization import BatchNorm1d, LayerNorm, RMSNorm
+from tinygrad_lite.nn.layers.pooling import AvgPool1d, AvgPool2d, Flatten, MaxPool1d, MaxPool2d
+from tinygrad_lite.nn.layers.positions import LearnedPositions, SinusoidalPositions
+from tinygrad_lite.nn.layers.recurrent import GRU, LSTM, RNN
+from tinygrad_lite.nn.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from tinygrad_lite.nn.layers.scaled_dot_product import scaled_dot_product_attention
+from tinygrad_lite.nn.layers.transformer import TransformerBlock
+from tinygrad_lite.nn.losses.class_losses import cross_entropy, log_softmax, multi_margin_loss, nll_loss
+from tinygrad_lite.nn.losses.loss_modules import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
@@ -64,7 +66,7 @@ from tinygrad_lite.nn.loss_modules import (
     NLLLoss,
     SmoothL1Loss,
 )
-from tinygrad_lite.nn.losses import (
+from tinygrad_lite.nn.losses.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     hinge_loss,
@@ -74,27 +76,25 @@ from tinygrad_lite.nn.losses import (
     mse_loss,
     smooth_l1_loss,
 )
-from tinygrad_lite.nn.metrics import accuracy
-from tinygrad_lite.nn.module import Module, name_parameters
-from tinygrad_lite.nn.normalization import BatchNorm1d, LayerNorm, RMSNorm
-from tinygrad_lite.nn.one_cycle import OneCycleLR
-from tinygrad_lite.nn.optimizer import Optimizer
-from tinygrad_lite.nn.optimizers import SGD, Adam, AdamW, Lion, RMSprop
-from tinygrad_lite.nn.plateau import ReduceLROnPlateau
-from tinygrad_lite.nn.pooling import AvgPool1d, AvgPool2d, Flatten, MaxPool1d, MaxPool2d
-from tinygrad_lite.nn.positions import LearnedPositions, SinusoidalPositions
-from tinygrad_lite.nn.precision import GradScaler, autocast, round_parameters_
+from tinygrad_lite.nn.optim.clipping import clip_grad_norm_, clip_grad_value_
+from tinygrad_lite.nn.optim.grad_scaler import GradScaler, autocast, round_parameters_
+from tinygrad_lite.nn.optim.one_cycle import OneCycleLR
+from tinygrad_lite.nn.optim.optimizer import Optimizer
+from tinygrad_lite.nn.optim.optimizers import SGD, Adam, AdamW, Lion, RMSprop
+from tinygrad_lite.nn.optim.plateau import ReduceLROnPlateau
+from tinygrad_lite.nn.optim.schedule import LRScheduler
+from tinygrad_lite.nn.optim.schedule_free import AdamWScheduleFree, SGDScheduleFree
+from tinygrad_lite.nn.optim.schedule_sequence import SequentialLR
+from tinygrad_lite.nn.optim.schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, StepLR
+from tinygrad_lite.nn.optim.sophia import SophiaG, SophiaH
 from tinygrad_lite.nn.pytorch import from_torch, to_torch
-from tinygrad_lite.nn.recurrent import GRU, LSTM, RNN
-from tinygrad_lite.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell
-from tinygrad_lite.nn.scaled_dot_product import scaled_dot_product_attention
-from tinygrad_lite.nn.schedule import LRScheduler
-from tinygrad_lite.nn.schedule_free import AdamWScheduleFree, SGDScheduleFree
-from tinygrad_lite.nn.schedule_sequence import SequentialLR
-from tinygrad_lite.nn.schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, StepLR
-from tinygrad_lite.nn.sophia import SophiaG, SophiaH
+from tinygrad_lite.nn.train.callbacks import BestWeights, Callback, EarlyStopping
+from tinygrad_lite.nn.train.checkpoints import load, save
+from tinygrad_lite.nn.train.data import blobs, breast_cancer, circles, diabetes, digits, iris, moons, spirals, xor
+from tinygrad_lite.nn.train.history import History
+from tinygrad_lite.nn.train.metrics import accuracy
+from tinygrad_lite.nn.train.nonfinite import NonFiniteError
 from tinygrad_lite.nn.training import evaluate, fit, predict
-from tinygrad_lite.nn.transformer import TransformerBlock
 from tinygrad_lite.nn.xor_training import XOR_SETTINGS, XorRun, train_xor
 
 __all__ = [

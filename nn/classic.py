@@ -22,7 +22,7 @@ the cross entropy cancels that of σ; the 1/N comes from the mean.
 :func:`by_hand` computes them, and :func:`by_engine` has the same numbers from ``loss.backward()``, which knows nothing
 of layers: it applies the chain rule to one scalar after the other.
 
->>> from tinygrad_lite.nn.layers import MLP
+>>> from tinygrad_lite.nn.layers.layers import MLP
 >>> model = MLP(2, [4, 4, 1], activation="relu")
 >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 >>> hand = by_hand(*weights_of(model), X, y)
@@ -42,9 +42,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tinygrad_lite.functions import relu as engine_relu
-from tinygrad_lite.nn.data import xor
-from tinygrad_lite.nn.layers import MLP, Layer
-from tinygrad_lite.nn.losses import binary_cross_entropy_with_logits
+from tinygrad_lite.nn.layers.layers import MLP, Layer
+from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits
+from tinygrad_lite.nn.train.data import xor
 from tinygrad_lite.value import Value
 
 Matrix: TypeAlias = Any

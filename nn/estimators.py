@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import numpy
 
-from tinygrad_lite.nn.callbacks import EarlyStopping
-from tinygrad_lite.nn.class_losses import cross_entropy
-from tinygrad_lite.nn.layers import MLP, Activation
-from tinygrad_lite.nn.losses import binary_cross_entropy_with_logits, mse_loss
-from tinygrad_lite.nn.optimizers import SGD, Adam
+from tinygrad_lite.nn.layers.layers import MLP, Activation
+from tinygrad_lite.nn.losses.class_losses import cross_entropy
+from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits, mse_loss
+from tinygrad_lite.nn.optim.optimizers import SGD, Adam
+from tinygrad_lite.nn.train.callbacks import EarlyStopping
 from tinygrad_lite.nn.training import fit, predict
 
 try:
@@ -148,7 +148,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]  # scik
     """A multilayer perceptron for classes, as a scikit-learn estimator.
 
     Arguments are those of scikit-learn's own, with defaults for the scalar engine: it is slower, and shows every
-    gradient (``model_`` is an :class:`~tinygrad_lite.nn.layers.MLP`).
+    gradient (``model_`` is an :class:`~tinygrad_lite.nn.layers.layers.MLP`).
 
     Args:
         hidden_layer_sizes: The number of neurons of each hidden layer.
@@ -175,7 +175,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]  # scik
         n_iter_: The number of epochs.
         n_features_in_: The number of inputs.
 
-    >>> from tinygrad_lite.nn.data import blobs
+    >>> from tinygrad_lite.nn.train.data import blobs
     >>> X, y = blobs(60, generator=0)
     >>> classifier = MLPClassifier((4,), tol=0.01, random_state=0).fit(X, y)
     >>> classifier.score(X, y)

@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar, overload
 
-from tinygrad_lite.nn.activations import OPERATIONS
-from tinygrad_lite.nn.layers import MLP, Layer
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.module import Module, head
+from tinygrad_lite.nn.base.module import Module, head
+from tinygrad_lite.nn.layers.activations import OPERATIONS
+from tinygrad_lite.nn.layers.layers import MLP, Layer
+from tinygrad_lite.nn.layers.linear import Linear
 
 _M = TypeVar("_M", bound=Module)
 

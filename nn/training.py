@@ -1,10 +1,10 @@
 """The training loop, with what it should always have had: progress, validation, and a way on after an interruption.
 
->>> from tinygrad_lite.nn.data import xor
->>> from tinygrad_lite.nn.layers import MLP
->>> from tinygrad_lite.nn.losses import binary_cross_entropy_with_logits
->>> from tinygrad_lite.nn.metrics import accuracy
->>> from tinygrad_lite.nn.optimizers import SGD
+>>> from tinygrad_lite.nn.train.data import xor
+>>> from tinygrad_lite.nn.layers.layers import MLP
+>>> from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits
+>>> from tinygrad_lite.nn.train.metrics import accuracy
+>>> from tinygrad_lite.nn.optim.optimizers import SGD
 >>> model = MLP(2, [4, 1], "tanh", seed=0)
 >>> optimizer = SGD(model.parameters(), lr=0.5, momentum=0.9)
 >>> history = fit(model, binary_cross_entropy_with_logits, xor(), optimizer, 100, metrics=[accuracy], generator=0)
@@ -17,15 +17,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lite.nn.batches import as_list, as_numbers, as_samples, batches_of, needs_batches, outputs_of
-from tinygrad_lite.nn.callbacks import as_callbacks
-from tinygrad_lite.nn.generators import Generator, as_generator
-from tinygrad_lite.nn.history import History
-from tinygrad_lite.nn.metrics import Metric, Metrics, as_named
-from tinygrad_lite.nn.module import Module
-from tinygrad_lite.nn.optimizer import Optimizer
-from tinygrad_lite.nn.run import Run, measure, mode
-from tinygrad_lite.nn.steps import Computation, Loss, Steps
+from tinygrad_lite.nn.base.batches import as_list, as_numbers, as_samples, batches_of, needs_batches, outputs_of
+from tinygrad_lite.nn.base.generators import Generator, as_generator
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.optim.optimizer import Optimizer
+from tinygrad_lite.nn.train.callbacks import as_callbacks
+from tinygrad_lite.nn.train.history import History
+from tinygrad_lite.nn.train.metrics import Metric, Metrics, as_named
+from tinygrad_lite.nn.train.steps import Computation, Loss, Steps
+from tinygrad_lite.nn.train.trainer import Run, measure, mode
 
 
 def fit(
@@ -75,10 +75,10 @@ def fit(
         batch_size: The number of samples for each step; None for all.
         validation_data: Another such pair, on which loss and metrics are computed after each epoch.
         metrics: One function ``metric(outputs, targets)`` of plain numbers, such as
-            :func:`~tinygrad_lite.nn.metrics.accuracy`, a list of them, or a dict by name. Those on ``data`` are means
-            over the batches, of the model as it was at each.
-        callbacks: Objects such as :class:`~tinygrad_lite.nn.callbacks.EarlyStopping`, or functions of the run that are
-            called after each epoch.
+            :func:`~tinygrad_lite.nn.train.metrics.accuracy`, a list of them, or a dict by name. Those on ``data`` are
+            means over the batches, of the model as it was at each.
+        callbacks: Objects such as :class:`~tinygrad_lite.nn.train.callbacks.EarlyStopping`, or functions of the run
+            that are called after each epoch.
         scheduler: A learning-rate schedule of the optimiser. One whose ``step`` takes a number, as ReduceLROnPlateau's,
             is given the validation loss (without validation, the loss).
         scheduler_every: ``"epoch"`` or ``"batch"`` (each step of the optimiser): when the schedule steps.
@@ -116,9 +116,9 @@ def fit(
         LiftError: The engine is not ``"eager"``, and something is for the eager one only. Nothing has moved then.
         ImportError: The engine's library is not installed.
 
-    >>> from tinygrad_lite.nn.layers import Neuron
-    >>> from tinygrad_lite.nn.losses import mse_loss
-    >>> from tinygrad_lite.nn.optimizers import SGD
+    >>> from tinygrad_lite.nn.layers.layers import Neuron
+    >>> from tinygrad_lite.nn.losses.losses import mse_loss
+    >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> line = Neuron(1, None)
     >>> data = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0]
     >>> history = fit(line, mse_loss, data, SGD(line.parameters(), lr=0.1), epochs=100, batch_size=2)
@@ -130,9 +130,9 @@ def fit(
     engine. A program is compared with the eager run before the first step, which takes about as long as a few eager
     steps:
 
-    >>> from tinygrad_lite.nn.data import moons
-    >>> from tinygrad_lite.nn.layers import MLP
-    >>> from tinygrad_lite.nn.losses import binary_cross_entropy_with_logits
+    >>> from tinygrad_lite.nn.train.data import moons
+    >>> from tinygrad_lite.nn.layers.layers import MLP
+    >>> from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits
     >>> data = moons(100, generator=0)
     >>> def train(engine):
     ...     model = MLP(2, [16, 16, 1], seed=0)
@@ -210,9 +210,9 @@ def evaluate(
         TypeError: Data are no pair of sequences, or the loss gave no Value.
         ValueError: Data are empty or of different lengths.
 
-    >>> from tinygrad_lite.nn.layers import MLP
-    >>> from tinygrad_lite.nn.losses import mse_loss
-    >>> from tinygrad_lite.nn.metrics import accuracy
+    >>> from tinygrad_lite.nn.layers.layers import MLP
+    >>> from tinygrad_lite.nn.losses.losses import mse_loss
+    >>> from tinygrad_lite.nn.train.metrics import accuracy
     >>> model = MLP(1, [1])
     >>> for parameter in model.parameters():
     ...     parameter.data = 1.0
@@ -238,7 +238,7 @@ def predict(model: Module, inputs: Any, batch_size: int | None = 32, *, batched:
     Raises:
         TypeError: The inputs are no sequence.
 
-    >>> from tinygrad_lite.nn.layers import MLP
+    >>> from tinygrad_lite.nn.layers.layers import MLP
     >>> predict(MLP(2, [3, 1]), [[0.0, 0.0], [0.0, 0.0]])
     [0.0, 0.0]
     """
@@ -257,15 +257,15 @@ def _steps(
 ) -> Steps:
     if engine == "eager":
         return Steps(compute, optimizer, metrics, clip, scaler)
-    from tinygrad_lite.lift.engines import ENGINES
+    from tinygrad_lite.lift.engines.engines import ENGINES
 
     if engine not in ENGINES:
         raise ValueError(f"engine is one of {', '.join(map(repr, ['eager', *ENGINES]))}, not {engine!r}")
     if engine == "jax":
-        from tinygrad_lite.nn.lifted_scan import ScannedSteps
+        from tinygrad_lite.nn.lifted.lifted_scan import ScannedSteps
 
         return ScannedSteps(compute, optimizer, metrics, clip, scaler, engine)
-    from tinygrad_lite.nn.lifted_steps import LiftedSteps
+    from tinygrad_lite.nn.lifted.lifted_steps import LiftedSteps
 
     return LiftedSteps(compute, optimizer, metrics, clip, scaler, engine)
 

@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tinygrad_lite.functions import sigmoid
-from tinygrad_lite.nn.data import xor
-from tinygrad_lite.nn.layers import MLP
-from tinygrad_lite.nn.losses import binary_cross_entropy_with_logits
-from tinygrad_lite.nn.module import name_parameters
-from tinygrad_lite.nn.optimizer import Optimizer
-from tinygrad_lite.nn.optimizers import SGD, Adam, AdamW, Lion, RMSprop
-from tinygrad_lite.nn.schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
-from tinygrad_lite.nn.sophia import SophiaG, SophiaH
+from tinygrad_lite.nn.base.module import name_parameters
+from tinygrad_lite.nn.layers.layers import MLP
+from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits
+from tinygrad_lite.nn.optim.optimizer import Optimizer
+from tinygrad_lite.nn.optim.optimizers import SGD, Adam, AdamW, Lion, RMSprop
+from tinygrad_lite.nn.optim.schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
+from tinygrad_lite.nn.optim.sophia import SophiaG, SophiaH
+from tinygrad_lite.nn.train.data import xor
 from tinygrad_lite.value import Value
 
 

@@ -16,7 +16,7 @@ import pytest
 import tinygrad_lite
 from tinygrad_lite import cli, doctor, nn, viz
 from tinygrad_lite.cli import main
-from tinygrad_lite.viz.live import LiveServer
+from tinygrad_lite.viz.explorer.server import LiveServer
 
 needs_renderer = pytest.mark.skipif(
     shutil.which("dot") is None and find_spec("pygraphviz") is None, reason="neither dot nor pygraphviz is installed"
@@ -318,7 +318,7 @@ def test_doctor_says_which_engines_run_lifted_programs(monkeypatch: pytest.Monke
 
 
 def test_doctor_survives_a_broken_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tinygrad_lite.lift.engines", None)
+    monkeypatch.setitem(sys.modules, "tinygrad_lite.lift.engines.engines", None)
     assert "not usable" in next(line for line in doctor.report().splitlines() if line.startswith("lift"))
 
 

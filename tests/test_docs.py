@@ -165,8 +165,8 @@ def test_the_operation_reference_is_what_the_table_says() -> None:
 
 
 def test_every_public_operation_is_in_the_reference_with_its_measured_errors() -> None:
-    from tinygrad_lite.operation import NARY
-    from tinygrad_lite.ops import TABLE
+    from tinygrad_lite.operations.operation import NARY
+    from tinygrad_lite.operations.ops import TABLE
 
     headings = HEADING.findall((DOCS / "operations.md").read_text(encoding="utf-8"))
     measured = json.loads((ROOT / "tools" / "operation_accuracy.json").read_text(encoding="utf-8"))
@@ -282,7 +282,7 @@ def has_comment(module: ModuleType, name: str) -> bool:
     if name.startswith("__"):
         return True
     folder = Path(str(module.__file__)).parent
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         for node in ast.parse(source).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]

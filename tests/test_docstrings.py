@@ -13,18 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Folders of the sources, and the packages that they are.
-PACKAGES = {
-    "tinygrad_lite": "tinygrad_lite",
-    "tinygrad_lite/lift": "tinygrad_lite.lift",
-    "tinygrad_lite/testing": "tinygrad_lite.testing",
-    "nn": "tinygrad_lite.nn",
-    "nn/architectures": "tinygrad_lite.nn.architectures",
-    "viz": "tinygrad_lite.viz",
-}
+PACKAGES = {"tinygrad_lite": "tinygrad_lite", "nn": "tinygrad_lite.nn", "viz": "tinygrad_lite.viz"}
 SOURCES = {
-    f"{package}.{path.stem}": path
+    ".".join((package, *path.relative_to(ROOT / folder).with_suffix("").parts)): path
     for folder, package in PACKAGES.items()
-    for path in sorted((ROOT / folder).glob("*.py"))
+    for path in sorted((ROOT / folder).rglob("*.py"))
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What a page needs that no extra installs.
@@ -32,13 +25,13 @@ LIBRARIES = {"is_my_rule_right_pytorch.md": ["torch"], "is_my_rule_right_jax.md"
 #: And what the docstrings of a module, or one of them, need.
 EXAMPLES_NEED = {
     "nn.estimators": "sklearn",
-    "lift.numba_engine": "numba",
-    "lift.jax_engine": "jax",
-    "lift.jax_library": "jax",
-    "lift.sharding": "jax",
-    "lift.engines": "jax",
-    "lift.mixed_precision": "jax",
-    "lift.vocabulary:jax_functions": "jax",
+    "lift.engines.numba_engine": "numba",
+    "lift.engines.jax_engine": "jax",
+    "lift.engines.jax_library": "jax",
+    "lift.engines.sharding": "jax",
+    "lift.engines.engines": "jax",
+    "lift.engines.mixed_precision": "jax",
+    "lift.engines.op_lowerings:jax_functions": "jax",
 }
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from tinygrad_lite import Value, functions, topological_order
 from tinygrad_lite.expressions import FUNCTIONS, MAX_LENGTH, OPERATORS, ExpressionError, parse
-from tinygrad_lite.operation import NARY
-from tinygrad_lite.ops import TABLE
+from tinygrad_lite.operations.operation import NARY
+from tinygrad_lite.operations.ops import TABLE
 
 VARIABLES = {"a": 2.0, "b": -3.25, "x1": 0.5}
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import tinygrad_lite
 from tinygrad_lite import Value, nn
-from tinygrad_lite.operation import Op
-from tinygrad_lite.ops import TABLE
-from tinygrad_lite.testing import sampling
+from tinygrad_lite.operations.operation import Op
+from tinygrad_lite.operations.ops import TABLE
+from tinygrad_lite.testing.strategies import sampling
 
 
 @pytest.mark.parametrize("name", ["lift", "nn", "testing", "viz"])

@@ -15,12 +15,13 @@ The submodules ``lift``, ``nn``, ``testing`` and ``viz`` are loaded when they ar
 import sys
 from typing import Any
 
-from tinygrad_lite import attributes as _attributes  # noqa: F401 (it completes Value)
-from tinygrad_lite import errors, functions, ops
+from tinygrad_lite import errors, functions
 from tinygrad_lite.dispatch import define
 from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError, TraceError
+from tinygrad_lite.foreign import attributes as _attributes  # noqa: F401 (it completes Value)
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
 from tinygrad_lite.modes import autocast, detect_anomaly, is_recording, no_grad
+from tinygrad_lite.operations import ops
 from tinygrad_lite.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
 from tinygrad_lite.value import Value, topological_order
 

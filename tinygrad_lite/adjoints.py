@@ -12,12 +12,12 @@ from typing import Any
 
 from mypy_extensions import i32
 
-from tinygrad_lite import limits
-from tinygrad_lite.arithmetic import IEEELimits
-from tinygrad_lite.chosen import choice
 from tinygrad_lite.dispatch import VALUE
+from tinygrad_lite.limits import limits
+from tinygrad_lite.limits.chosen import choice
 from tinygrad_lite.modes import is_traced, is_tracing
-from tinygrad_lite.ops import BY_CODE, TABLE
+from tinygrad_lite.operations.arithmetic import IEEELimits
+from tinygrad_lite.operations.ops import BY_CODE, TABLE
 from tinygrad_lite.value import (
     ADD,
     CONSTANT,

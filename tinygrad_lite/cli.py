@@ -150,7 +150,7 @@ def _draw(arguments: argparse.Namespace) -> None:
 
 def _explore(arguments: argparse.Namespace) -> None:
     root, names = _differentiated(arguments.formula, arguments.variables)
-    from tinygrad_lite.viz.live import LiveServer
+    from tinygrad_lite.viz.explorer.server import LiveServer
 
     try:
         server = LiveServer(root, arguments.port)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from tinygrad_lite import numerics
-from tinygrad_lite.arithmetic import products_without_each
-from tinygrad_lite.operation import NARY, Interval, Op
-from tinygrad_lite.ops import BY_CODE, DEFINED, TABLE
+from tinygrad_lite.operations import numerics
+from tinygrad_lite.operations.arithmetic import products_without_each
+from tinygrad_lite.operations.operation import NARY, Interval, Op
+from tinygrad_lite.operations.ops import BY_CODE, DEFINED, TABLE
 from tinygrad_lite.value import (
     DOT,
     EDGED,
@@ -63,7 +63,7 @@ def record_operation(op: Op, operands: Sequence[Any]) -> Value:
 
 
 def _demand_an_index(size: int, index: Value) -> None:
-    """While ``lift`` traces: what :func:`tinygrad_lite.numerics.index_of` asks for is to be asked for in each call."""
+    """While ``lift`` traces: what ``numerics.index_of`` asks for is to be asked for in each call."""
     from tinygrad_lite.modes import Demand, demanded
 
     demanded(index, Demand("index", f"{{}} is out of range for {size} items", -size, size - 1.0, 1.0, "index_of"))
@@ -94,11 +94,11 @@ def define(
         forward: On floats: ``forward(x, y)``; with ``arity=NARY`` ``forward(operands)``.
         partials: ``rule(m, *operands, z)``, where z is the result: one, or one for each operand. With ``arity=NARY``
             one that gives a list: ``rule(m, operands, z)``.
-        arity: The number of operands; as many as there are rules, if left out; :data:`~tinygrad_lite.operation.NARY`
-            for any number.
+        arity: The number of operands; as many as there are rules, if left out;
+            :data:`~tinygrad_lite.operations.operation.NARY` for any number.
         definition: The textbook formula ``definition(m, *operands)``, which 60-digit arithmetic can evaluate. Not
             needed if ``forward`` is made of operators alone.
-        domain: An :class:`~tinygrad_lite.operation.Interval` for each operand.
+        domain: An :class:`~tinygrad_lite.operations.operation.Interval` for each operand.
         kink: Of the operands: whether the derivative jumps there.
         convention: What the derivative is at a kink, in words.
         symbol: How it is drawn; the name, if left out.
@@ -229,7 +229,7 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
     if any(isinstance(x, numpy.ma.MaskedArray) for x in operands):
         from importlib import import_module
 
-        return import_module("tinygrad_lite.masked").where_unmasked(elementwise, operands)
+        return import_module("tinygrad_lite.foreign.masked").where_unmasked(elementwise, operands)
     result = elementwise(*operands)
     whole = numpy.asanyarray(result)
     return result if any(isinstance(x, Value) for x in whole.flat) else whole.astype(float)

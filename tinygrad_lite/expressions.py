@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite import functions
-from tinygrad_lite.operation import NARY, Op
-from tinygrad_lite.ops import TABLE
+from tinygrad_lite.operations.operation import NARY, Op
+from tinygrad_lite.operations.ops import TABLE
 from tinygrad_lite.value import Value, operand
 
 MAX_LENGTH: Final = 10_000

@@ -10,8 +10,8 @@ from typing import Any, Final, overload
 from mypy_extensions import i16
 
 from tinygrad_lite.dispatch import apply_any as apply
-from tinygrad_lite.ops import BY_CODE, TABLE
-from tinygrad_lite.sequences import dot, logsumexp, lookup, mean, prod, softmax, sum
+from tinygrad_lite.nary import dot, logsumexp, lookup, mean, prod, softmax, sum
+from tinygrad_lite.operations.ops import BY_CODE, TABLE
 from tinygrad_lite.value import Value, binary, unary
 
 _ADD: Final[i16] = TABLE["add"].code

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from mypy_extensions import i16, mypyc_attr
 
 from tinygrad_lite import value
-from tinygrad_lite.ops import TABLE
+from tinygrad_lite.operations.ops import TABLE
 
 if TYPE_CHECKING:
     from tinygrad_lite.value import Value

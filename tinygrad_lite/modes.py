@@ -146,11 +146,11 @@ class autocast(_Mode):  # noqa: N801 (PyTorch's name)
     variable = _dtype
 
     def __init__(self, dtype: str) -> None:
-        from tinygrad_lite import precision
+        from tinygrad_lite import narrow_formats
 
         super().__init__()
-        self.dtype = precision.checked(dtype)
-        self.inside = precision.Cast(self.dtype) if self.dtype != "float64" else None
+        self.dtype = narrow_formats.checked(dtype)
+        self.inside = narrow_formats.Cast(self.dtype) if self.dtype != "float64" else None
 
     def _recreate_cm(self) -> autocast:
         return autocast(self.dtype)
@@ -365,21 +365,21 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
 
 def _refuse_to_record(mode: str, a: Value | None, b: Value | None, details: Details | None) -> None:
     """Raises if an operand is traced: what the mode makes of it is not in the lifted program."""
-    from tinygrad_lite import refusals
+    from tinygrad_lite import trace_errors
 
     operands = () if details is None else details.first + details.second
     for operand in (*operands, a, b):
         if operand is not None:
-            refusals.refuse_if_traced(operand, mode)
+            trace_errors.refuse_if_traced(operand, mode)
 
 
 def evaluated(node: Value) -> None:
     """What ``forward()`` does after it has evaluated a node, while a mode is active or there are narrow nodes."""
     dtype = value.dtype_of(node)
     if dtype:
-        from tinygrad_lite import precision
+        from tinygrad_lite import narrow_formats
 
-        node._number = precision.rounded(node._number, dtype)
+        node._number = narrow_formats.rounded(node._number, dtype)
     look_at(node)
 
 
@@ -417,9 +417,9 @@ def _pass_on(node: Value) -> None:
     """The sweep's step at one node, whose gradient is first rounded to its format."""
     dtype = value.dtype_of(node)
     if dtype:
-        from tinygrad_lite import precision
+        from tinygrad_lite import narrow_formats
 
-        node._grad = precision.rounded(node._grad, dtype)
+        node._grad = narrow_formats.rounded(node._grad, dtype)
     value.sweep([node])
 
 

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from tinygrad_lite import attributes
-from tinygrad_lite.ops import find
+from tinygrad_lite.foreign import attributes
+from tinygrad_lite.operations.ops import find
 from tinygrad_lite.value import BY_HAND, CONSTANT, STATE, Details, Rare, Value, dtype_of, topological_order
 
 _Reduced = tuple[Any, ...]

@@ -16,8 +16,9 @@ The whole of it, without speed, NumPy and error messages, is this::
         for parent, partial in zip(node.parents, node.partials):
             parent.grad += node.grad * partial
 
-What an operation computes, and its derivative, stands in the operation table (:mod:`tinygrad_lite.ops`). Only the rules
-that take most of the time, of + - * / neg, relu and dot, are written out here too; a test holds them equal to it.
+What an operation computes, and its derivative, stands in the operation table (:mod:`tinygrad_lite.operations.ops`).
+Only the rules that take most of the time, of + - * / neg, relu and dot, are written out here too; a test holds them
+equal to it.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from typing import Any, Final, NoReturn, SupportsFloat, Union, cast, final
 
 from mypy_extensions import i16, i32, i64, mypyc_attr
 
-from tinygrad_lite.arithmetic import evaluate_rule, failed
-from tinygrad_lite.elsewhere import Names
 from tinygrad_lite.errors import GraphError, StaleGraphError
-from tinygrad_lite.operation import Op
-from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
+from tinygrad_lite.foreign.elsewhere import Names
+from tinygrad_lite.operations.arithmetic import evaluate_rule, failed
+from tinygrad_lite.operations.operation import Op
+from tinygrad_lite.operations.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
 
 # Codes of the operations that are named below, as literals so that the compiler sees numbers. (Checked at the end.)
 LEAF: Final[i16] = 0
@@ -96,7 +97,7 @@ class Rare:
     def __init__(self, line: str = "", dtype: str = "") -> None:
         self.line: str = line
         self.dtype: str = dtype
-        #: In the compiled build; see ``tinygrad_lite.attributes``.
+        #: In the compiled build; see ``tinygrad_lite.foreign.attributes``.
         self.own: dict[str, Any] | None = None
 
 
@@ -111,9 +112,9 @@ class State:
         self.clock: i64 = 0
         #: How many modes (``no_grad``, ``detect_anomaly``) are active in any thread; see ``tinygrad_lite.modes``.
         self.modes: i64 = 0
-        #: Whether any node was ever recorded in a narrower format than float; see ``tinygrad_lite.precision``.
+        #: Whether any node was ever recorded in a narrower format than float; see ``tinygrad_lite.narrow_formats``.
         self.narrow: bool = False
-        #: Whether any node was ever recorded where a derivative of it is infinite; see ``tinygrad_lite.limits``.
+        #: Whether any node was ever recorded where a derivative of it is infinite; see ``tinygrad_lite.limits.limits``.
         self.singular: bool = False
         #: How many functions ``lift`` is tracing in any thread; see ``tinygrad_lite.modes.tracing``.
         self.tracing: i64 = 0
@@ -147,7 +148,7 @@ class Value(Names):
     (-4.0, -2.0, 2.0)
     """
 
-    # __dict__ is for attributes of the user's own; the compiled build has none, see tinygrad_lite.attributes.
+    # __dict__ is for attributes of the user's own; the compiled build has none, see tinygrad_lite.foreign.attributes.
     __slots__ = ("__dict__", "_a", "_b", "_code", "_details", "_grad", "_number", "_pending", "_stamp")
 
     def __init__(
@@ -182,7 +183,7 @@ class Value(Names):
         if label is not None:
             self.set_label(label)
         if _children is not None or _op is not None:  # Value(4.0, (x, y), "+"), as micrograd makes nodes
-            from tinygrad_lite import attributes
+            from tinygrad_lite.foreign import attributes
 
             attributes.initialise(self, _children, _op)
         if not requires_grad:
@@ -329,7 +330,7 @@ class Value(Names):
         """For ``numpy.ma`` alone: an array that holds the Value."""
         from importlib import import_module
 
-        return import_module("tinygrad_lite.masked").asked_by_numpy(self)
+        return import_module("tinygrad_lite.foreign.masked").asked_by_numpy(self)
 
     def item(self) -> float:
         """The number, as in PyTorch."""
@@ -636,7 +637,7 @@ class Value(Names):
         if STATE.tracing != 0:
             refuse_if_traced(self, "backward()")
         if gradient is not None or create_graph or inputs is not None:
-            from tinygrad_lite import attributes
+            from tinygrad_lite.foreign import attributes
 
             seed = attributes.seed_of_backward(seed, gradient, create_graph, inputs)
         adjoint = 1.0 if seed is None else to_float(seed)
@@ -703,13 +704,14 @@ class Value(Names):
             twin._details = Details(d.label, d.first, d.second)
             if d.rare is not None:
                 twin._details.rare = Rare(d.rare.line, d.rare.dtype)
-        from tinygrad_lite import attributes
+        from tinygrad_lite.foreign import attributes
 
         attributes.set_own(twin, attributes.own(self))
         return twin
 
     def __reduce_ex__(self, protocol: object) -> Any:
-        from tinygrad_lite import protocols, serialization
+        from tinygrad_lite import serialization
+        from tinygrad_lite.foreign import protocols
 
         if protocols.asked_by_dataclasses():
             return "the Value itself"  # what copy.deepcopy makes of a text
@@ -790,7 +792,7 @@ def compared(other: object) -> Any:
 def less_than_none(x: float, y: Any) -> bool:
     """The answer of a comparison that does not hold. Of nan none does, and an order that NumPy makes is refused."""
     if x != x or bool(y != y):  # nan
-        from tinygrad_lite import protocols
+        from tinygrad_lite.foreign import protocols
 
         protocols.refuse_unordered(x, y)
     return False
@@ -798,7 +800,7 @@ def less_than_none(x: float, y: Any) -> bool:
 
 def asked_by_user(other: object) -> bool:
     """Whether ``==`` is asked by other code than NumPy's, and means the node."""
-    from tinygrad_lite import protocols
+    from tinygrad_lite.foreign import protocols
 
     return compared(other) is None or not protocols.asked_by_numpy()
 
@@ -812,7 +814,7 @@ def is_differentiated(node: Value) -> bool:
 
 def number_refused(message: str) -> TypeError:
     """The error of whoever asks for the number, with what to write instead if it is known who asks."""
-    from tinygrad_lite import protocols
+    from tinygrad_lite.foreign import protocols
 
     return protocols.refused(message)
 
@@ -829,9 +831,9 @@ def is_traced(node: Value) -> bool:
 
 def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
     """Raises, while ``lift`` is tracing here, if the node (or the other one) depends on the inputs."""
-    from tinygrad_lite import refusals
+    from tinygrad_lite import trace_errors
 
-    refusals.refuse_if_traced(node, asked, other)
+    trace_errors.refuse_if_traced(node, asked, other)
 
 
 # ------------------------------------------------------------------------------------------- 1. recording
@@ -1043,7 +1045,7 @@ def propagate(order: list[Value], wanted: Sequence[Value] | None = None, togethe
     Where the chain rule meets 0·inf, the gradients that it cannot give (of the wanted nodes, or of all) are limits.
     """
     if STATE.singular or STATE.narrow:
-        from tinygrad_lite import limits
+        from tinygrad_lite.limits import limits
 
         found = limits.of_gradients(order, wanted, together)
         propagate_finite(order)

@@ -1,7 +1,8 @@
 """Writes the functions and methods of the operation table: ``make generate``.
 
-``tinygrad_lite/functions.py`` and ``tinygrad_lite/methods.py`` are made from the records of ``tinygrad_lite/ops.py``,
-so that editors, type checkers and the compiler see them; a test fails when they are not what this program writes.
+``tinygrad_lite/functions.py`` and ``tinygrad_lite/methods.py`` are made from the records of
+``tinygrad_lite/operations/ops.py``, so that editors, type checkers and the compiler see them; a test fails when they
+are not what this program writes.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ package.__path__ = [str(ROOT / "tinygrad_lite")]
 sys.modules["tinygrad_lite"] = package
 sys.path.insert(0, str(ROOT))
 
-from tinygrad_lite.operation import NARY, Interval, Op  # noqa: E402 (see above)
-from tinygrad_lite.ops import TABLE  # noqa: E402
+from tinygrad_lite.operations.operation import NARY, Interval, Op  # noqa: E402 (see above)
+from tinygrad_lite.operations.ops import TABLE  # noqa: E402
 
 NOTICE = "Made from the operation table by tools/generate.py (``make generate``): change the record, not this file."
 NUMBER = "Value | float"
@@ -153,8 +154,8 @@ def functions_module() -> str:
         "from typing import Any, Final, overload\n",
         "from mypy_extensions import i16\n",
         "from tinygrad_lite.dispatch import apply_any as apply",
-        "from tinygrad_lite.ops import BY_CODE, TABLE",
-        "from tinygrad_lite.sequences import dot, logsumexp, lookup, mean, prod, softmax, sum",
+        "from tinygrad_lite.operations.ops import BY_CODE, TABLE",
+        "from tinygrad_lite.nary import dot, logsumexp, lookup, mean, prod, softmax, sum",
         "from tinygrad_lite.value import Value, binary, unary\n",
         "",
     ]
@@ -172,7 +173,7 @@ def methods_module() -> str:
         "from typing import TYPE_CHECKING, Final, cast\n",
         "from mypy_extensions import i16, mypyc_attr\n",
         "from tinygrad_lite import value",
-        "from tinygrad_lite.ops import TABLE\n",
+        "from tinygrad_lite.operations.ops import TABLE\n",
         "if TYPE_CHECKING:\n    from tinygrad_lite.value import Value\n",
     ]
     parts += [f'{constant_name(op)}: Final[i16] = TABLE["{op.name}"].code' for op in FIXED]

@@ -23,17 +23,20 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 
 from tinygrad_lite import Value, dot, exp, relu, softplus, value_and_grad, viz
-from tinygrad_lite.lift import Group, Groups, Program, lift, memory, nests, numba_engine, proof
-from tinygrad_lite.lift.canonical import Canonical, canonical
-from tinygrad_lite.lift.groups import Ref, Term
+from tinygrad_lite.lift import Group, Groups, Program, lift
+from tinygrad_lite.lift.canonical.canonical import Canonical, canonical
+from tinygrad_lite.lift.checking import equivalence_check
+from tinygrad_lite.lift.engines import numba_engine
+from tinygrad_lite.lift.ir.groups import Ref, Term
 from tinygrad_lite.lift.lifting import _mark_constants
-from tinygrad_lite.lift.listing import listed
-from tinygrad_lite.lift.naming import forward_groups
-from tinygrad_lite.lift.trace import Graph, graph_of
-from tinygrad_lite.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
-from tinygrad_lite.viz.digraph import Figure
-from tinygrad_lite.viz.plot_style import Style, axes_of, label_axes, new_figure, style_of
-from tinygrad_lite.viz.themes import Theme, find_theme
+from tinygrad_lite.lift.loops import buffer_allocation, loop_fusion
+from tinygrad_lite.lift.source.listing import listed
+from tinygrad_lite.lift.source.naming import forward_groups
+from tinygrad_lite.lift.tracing.trace import Graph, graph_of
+from tinygrad_lite.operations.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
+from tinygrad_lite.plotting.plot_style import Style, axes_of, label_axes, new_figure, style_of
+from tinygrad_lite.plotting.themes import Theme, find_theme
+from tinygrad_lite.viz.drawing.digraph import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "lift"
@@ -575,8 +578,8 @@ def draw_proof(style: Style) -> Any:
     def differences(program: Program) -> list[float]:
         found = []
         for seed in range(20):
-            arrays = next(proof.probes(flat, [False] * len(flat), seed))
-            found.append(proof.largest_difference(program.run(arrays), eagerly(arrays)).relative)
+            arrays = next(equivalence_check.probes(flat, [False] * len(flat), seed))
+            found.append(equivalence_check.largest_difference(program.run(arrays), eagerly(arrays)).relative)
         return found
 
     rows = [("as lifted", differences(right), COLOURS[3])]
@@ -586,8 +589,9 @@ def draw_proof(style: Style) -> Any:
     for row, (_, values, colour) in enumerate(rows):
         spread = row + 0.22 * np.sin(np.arange(len(values)) * 2.4)
         ax.scatter(np.maximum(values, 1e-17), spread, s=22, color=colour, alpha=0.75, linewidths=0, zorder=3)
-    ax.axvline(proof.TOLERANCE, color=theme.ink, linewidth=1.2, linestyle=(0, (4, 3)))
-    ax.annotate(f"tolerance {proof.TOLERANCE:.0e}", (proof.TOLERANCE, -0.5), xytext=(5, 0), textcoords="offset points",
+    ax.axvline(equivalence_check.TOLERANCE, color=theme.ink, linewidth=1.2, linestyle=(0, (4, 3)))
+    ax.annotate(f"tolerance {equivalence_check.TOLERANCE:.0e}", (equivalence_check.TOLERANCE, -0.5), xytext=(5, 0),
+    textcoords="offset points",
                 fontsize=9, color=theme.ink, va="center")  # fmt: skip
     ax.set_xscale("log")
     ax.set_xlim(3e-18, 30)
@@ -648,8 +652,10 @@ def draw_growth(style: Style) -> Any:
 
 def loops_of(program: Program) -> str:
     """Of the text that numba compiles the loops that compute the first layer."""
-    found = nests.phases(program._groups)
-    writer = numba_engine._Writer(program._groups, memory.arrange(program._groups, found, numba_engine._calls))
+    found = loop_fusion.phases(program._groups)
+    writer = numba_engine._Writer(
+        program._groups, buffer_allocation.arrange(program._groups, found, numba_engine._calls)
+    )
     writer.write(found)
     whole = "\n".join(text for text, _ in writer.parts)
     nest = next(part for part in re.split(r"\n(?= \S)", whole) if "p0 * p1" in part)

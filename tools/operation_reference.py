@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benchmarks")]
 
 from tinygrad_lite.expressions import OPERATORS  # noqa: E402 (see above)
-from tinygrad_lite.operation import NARY, Op  # noqa: E402
-from tinygrad_lite.ops import TABLE  # noqa: E402
+from tinygrad_lite.operations.operation import NARY, Op  # noqa: E402
+from tinygrad_lite.operations.ops import TABLE  # noqa: E402
 
 PAGE = ROOT / "docs" / "operations.md"
 MEASURED = ROOT / "tools" / "operation_accuracy.json"
@@ -33,9 +33,9 @@ SEED = 0
 INTRODUCTION = """\
 # Operations
 
-Every operation of the table [`tinygrad_lite/ops.py`](../tinygrad_lite/ops.py): what it computes, its derivatives, where
-it is defined, and what the derivative is taken to be where there is none. The engine, the pictures, the property tests
-and `lift` read the same table, and so does this page: `make operations` writes it.
+Every operation of the table [`tinygrad_lite/operations/ops.py`](../tinygrad_lite/operations/ops.py): what it computes,
+its derivatives, where it is defined, and what the derivative is taken to be where there is none. The engine, the
+pictures, the property tests and `lift` read the same table, and so does this page: `make operations` writes it.
 
 - **Value.** For floats, an operation is Python's operator or the function of `math`, bit for bit, and raises when that
   raises. An operation is a function (`tinygrad_lite.tanh(x)`) and a method (`x.tanh()`); those with a sign are written
@@ -190,7 +190,7 @@ def measure(points: int) -> dict[str, Any]:
     """The greatest error of every derivative of the page."""
     from accuracy import measured  # benchmarks/accuracy.py
 
-    from tinygrad_lite.testing import sampling
+    from tinygrad_lite.testing.strategies import sampling
 
     warnings.simplefilter("ignore")
     errors: dict[str, dict[str, float]] = {}

@@ -11,20 +11,20 @@
 Graphviz itself is loaded when a picture is first made. A `Value` shows itself in notebooks through :func:`mimebundle`.
 """
 
-from tinygrad_lite.viz.animation import Animation, animate_training
-from tinygrad_lite.viz.boundary import plot_decision_boundary
-from tinygrad_lite.viz.derivation import Derivation, derive
-from tinygrad_lite.viz.explorer import Explorer, explore
-from tinygrad_lite.viz.failures import draw_error
-from tinygrad_lite.viz.files import save
-from tinygrad_lite.viz.graph import draw
-from tinygrad_lite.viz.notebook import mimebundle
-from tinygrad_lite.viz.plots import plot_gradients, plot_history
-from tinygrad_lite.viz.recorders import GradientRecorder, WeightRecorder
-from tinygrad_lite.viz.rendering import RenderError, render
-from tinygrad_lite.viz.structure import structure
-from tinygrad_lite.viz.sweep_animation import SweepAnimation, animate_backward
-from tinygrad_lite.viz.tree import Tree, tree
+from tinygrad_lite.viz.animation.sweep_animation import SweepAnimation, animate_backward
+from tinygrad_lite.viz.derivation.derivation import Derivation, derive
+from tinygrad_lite.viz.drawing.draw import draw
+from tinygrad_lite.viz.drawing.failures import draw_error
+from tinygrad_lite.viz.explorer.explorer import Explorer, explore
+from tinygrad_lite.viz.output.notebook import mimebundle
+from tinygrad_lite.viz.output.rendering import RenderError, render
+from tinygrad_lite.viz.output.saving import save
+from tinygrad_lite.viz.output.structure import structure
+from tinygrad_lite.viz.output.tree import Tree, tree
+from tinygrad_lite.viz.training.animation import Animation, animate_training
+from tinygrad_lite.viz.training.boundary import plot_decision_boundary
+from tinygrad_lite.viz.training.plots import plot_gradients, plot_history
+from tinygrad_lite.viz.training.recorders import GradientRecorder, WeightRecorder
 
 __all__ = [
     "Animation",

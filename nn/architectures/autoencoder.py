@@ -13,14 +13,14 @@ import itertools
 from typing import Any
 
 from tinygrad_lite.functions import sigmoid
-from tinygrad_lite.nn.activations import Tanh
 from tinygrad_lite.nn.architectures.digit_images import SIZE, digit_images
 from tinygrad_lite.nn.architectures.example import Example
-from tinygrad_lite.nn.containers import Sequential
-from tinygrad_lite.nn.generators import Generator, as_generator
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.losses import mse_loss
-from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.base.containers import Sequential
+from tinygrad_lite.nn.base.generators import Generator, as_generator
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.layers.activations import Tanh
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.losses.losses import mse_loss
 
 
 class Autoencoder(Module):

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_lite.nn.activations import ReLU
 from tinygrad_lite.nn.architectures.digit_images import SIZE, digit_images, moved
 from tinygrad_lite.nn.architectures.example import Example
-from tinygrad_lite.nn.class_losses import cross_entropy
-from tinygrad_lite.nn.convolution import Conv2d
-from tinygrad_lite.nn.generators import Generator, as_generator
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.module import Module
-from tinygrad_lite.nn.pooling import Flatten
+from tinygrad_lite.nn.base.generators import Generator, as_generator
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.layers.activations import ReLU
+from tinygrad_lite.nn.layers.convolution import Conv2d
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.layers.pooling import Flatten
+from tinygrad_lite.nn.losses.class_losses import cross_entropy
 
 
 class ConvNet(Module):

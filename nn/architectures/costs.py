@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_lite.nn.architectures.example import Example
-from tinygrad_lite.nn.batches import as_samples
+from tinygrad_lite.nn.base.batches import as_samples
 from tinygrad_lite.transforms import value_and_grad
 
 #: Rounds in which a step is timed, at least and at most.

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.functions import sin
-from tinygrad_lite.nn.activations import SiLU
 from tinygrad_lite.nn.architectures.example import Example
-from tinygrad_lite.nn.containers import Sequential
-from tinygrad_lite.nn.data import moons
-from tinygrad_lite.nn.generators import Generator, as_generator
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.losses import mse_loss
-from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.base.containers import Sequential
+from tinygrad_lite.nn.base.generators import Generator, as_generator
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.layers.activations import SiLU
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.losses.losses import mse_loss
+from tinygrad_lite.nn.train.data import moons
 
 #: How many steps there are, if nothing else is said: T.
 STEPS: Final = 100

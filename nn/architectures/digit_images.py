@@ -37,7 +37,7 @@ def digit_images(tested: float = 0.2, seed: int = 0) -> Digits:
     >>> digits.train[0].shape, digits.test[0].shape
     ((1438, 1, 8, 8), (359, 1, 8, 8))
     """
-    from tinygrad_lite.nn.data import digits
+    from tinygrad_lite.nn.train.data import digits
 
     pixels, labels = digits()
     images = (pixels / 16.0).reshape(-1, 1, SIZE, SIZE)

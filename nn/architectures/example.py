@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.base.module import Module
 from tinygrad_lite.value import Value
 
 

@@ -25,17 +25,17 @@ from typing import Any, Final
 from tinygrad_lite.functions import softmax
 from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.architectures.example import Example
-from tinygrad_lite.nn.class_losses import cross_entropy
-from tinygrad_lite.nn.embedding import Embedding
-from tinygrad_lite.nn.generators import Generator, as_generator
-from tinygrad_lite.nn.init import normal_
-from tinygrad_lite.nn.kv_cache import KVCache
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.module import Module
-from tinygrad_lite.nn.normalization import LayerNorm
-from tinygrad_lite.nn.positions import LearnedPositions
-from tinygrad_lite.nn.shapes import Nest
-from tinygrad_lite.nn.transformer import TransformerBlock
+from tinygrad_lite.nn.base.generators import Generator, as_generator
+from tinygrad_lite.nn.base.init import normal_
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.base.shapes import Nest
+from tinygrad_lite.nn.layers.embedding import Embedding
+from tinygrad_lite.nn.layers.kv_cache import KVCache
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.layers.normalization import LayerNorm
+from tinygrad_lite.nn.layers.positions import LearnedPositions
+from tinygrad_lite.nn.layers.transformer import TransformerBlock
+from tinygrad_lite.nn.losses.class_losses import cross_entropy
 from tinygrad_lite.value import Value
 
 #: What stands before, between and after names.

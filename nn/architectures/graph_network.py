@@ -15,14 +15,14 @@ from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.functions import leaky_relu, softmax, tanh
 from tinygrad_lite.modes import no_grad
+from tinygrad_lite.nary import dot
 from tinygrad_lite.nn.architectures.example import Example
-from tinygrad_lite.nn.class_losses import cross_entropy
-from tinygrad_lite.nn.generators import Generator, as_generator
-from tinygrad_lite.nn.graphs import Graph, GraphAttention, GraphConv
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.module import Module
-from tinygrad_lite.nn.shapes import Nest
-from tinygrad_lite.sequences import dot
+from tinygrad_lite.nn.base.generators import Generator, as_generator
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.base.shapes import Nest
+from tinygrad_lite.nn.layers.graph_layers import Graph, GraphAttention, GraphConv
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.losses.class_losses import cross_entropy
 from tinygrad_lite.value import Value
 
 #: The nodes whose sides are told: the instructor, and the president.

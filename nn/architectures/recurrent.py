@@ -15,13 +15,13 @@ from tinygrad_lite.functions import dot, sigmoid, tanh
 from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.architectures.digit_images import SIZE, digit_images
 from tinygrad_lite.nn.architectures.example import Example
-from tinygrad_lite.nn.class_losses import cross_entropy
-from tinygrad_lite.nn.generators import Generator, as_generator
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.module import Module
-from tinygrad_lite.nn.recurrent import LSTM
-from tinygrad_lite.nn.recurrent_steps import parameters_of
-from tinygrad_lite.nn.shapes import Nest
+from tinygrad_lite.nn.base.generators import Generator, as_generator
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.base.shapes import Nest
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.layers.recurrent import LSTM
+from tinygrad_lite.nn.layers.recurrent_steps import parameters_of
+from tinygrad_lite.nn.losses.class_losses import cross_entropy
 
 
 class Memory(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_lite import Value
-from tinygrad_lite.nn.layers import MLP
+from tinygrad_lite.nn.layers.layers import MLP
 
 Show = Callable[..., Any]
 

@@ -12,8 +12,8 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.viz.explorer import explore
-from tinygrad_lite.viz.live import LiveServer
+from tinygrad_lite.viz.explorer.explorer import explore
+from tinygrad_lite.viz.explorer.server import LiveServer
 
 Tabs = Callable[..., Any]
 

@@ -7,7 +7,7 @@ from showing import Show, card, classes, module_graph, neuron, phase, press, tra
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.nn.layers import MLP
+from tinygrad_lite.nn.layers.layers import MLP
 
 # ---------------------------------------------------------------------------------------------- the view
 

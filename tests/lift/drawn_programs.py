@@ -7,7 +7,7 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
-from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
 
 _OPERATIONS = {
     "neg": 1,

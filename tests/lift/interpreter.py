@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_lite import ops
-from tinygrad_lite.lift.groups import Group, Groups, Ref
+from tinygrad_lite.lift.ir.groups import Group, Groups, Ref
 
 _FOLDS = {"maximum": (np.max, -np.inf), "minimum": (np.min, np.inf), "prod": (np.prod, 1.0)}
 

@@ -20,12 +20,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift import nests, numba_engine, proof, rounding, vector_functions
-from tinygrad_lite.lift.memory import arrange
+from tinygrad_lite.lift.checking import equivalence_check, error_analysis
+from tinygrad_lite.lift.engines import numba_engine
+from tinygrad_lite.lift.loops import loop_fusion, vector_functions
+from tinygrad_lite.lift.loops.buffer_allocation import arrange
 from tinygrad_lite.lift.program import Program
-from tinygrad_lite.lift.results import take_apart_results
-from tinygrad_lite.operation import NARY
-from tinygrad_lite.ops import find
+from tinygrad_lite.lift.tracing.results import take_apart_results
+from tinygrad_lite.operations.operation import NARY
+from tinygrad_lite.operations.ops import find
 from tinygrad_lite.value import Value
 
 ARGUMENTS = "x, y, z, a, b"
@@ -202,21 +204,27 @@ def compare(run: Callable[..., Any], program: Program, function: Callable[..., A
     for point in points:
         truth = _arrays(function(*point))
         found = _flat(run(*point))
-        worst = proof.largest_difference(found, truth)
-        if worst.relative <= proof.TOLERANCE:
+        worst = equivalence_check.largest_difference(found, truth)
+        if worst.relative <= equivalence_check.TOLERANCE:
             continue
-        moved = proof.rounding(lambda xs: _arrays(function(*[x.tolist() for x in xs])), [np.asarray(p) for p in point])
-        bounds = rounding.bounds(program._groups, program.inputs.gathered(program.inputs.taken(point, {})))
+        moved = equivalence_check.rounding(
+            lambda xs: _arrays(function(*[x.tolist() for x in xs])), [np.asarray(p) for p in point]
+        )
+        bounds = error_analysis.bounds(program._groups, program.inputs.gathered(program.inputs.taken(point, {})))
         for ours, right, shaken, bound in zip(found, truth, moved, bounds, strict=True):
             scale = np.abs(right).max(initial=0.0)
-            allowed = proof.TOLERANCE * scale + proof.AMPLIFIED * shaken.max(initial=0.0) + proof.SAFETY * bound
+            allowed = (
+                equivalence_check.TOLERANCE * scale
+                + equivalence_check.AMPLIFIED * shaken.max(initial=0.0)
+                + equivalence_check.SAFETY * bound
+            )
             if not (np.abs(ours - right) <= allowed).all():
                 raise WrongProgramError(f"at {point}: {worst}")
 
 
 def loops_by_python(program: Program) -> Callable[..., Any]:
     """The loops that numba would compile, run by Python: all that is made here, in a thousandth of the time."""
-    phases = nests.phases(program._groups)
+    phases = loop_fusion.phases(program._groups)
     memory = arrange(program._groups, phases, numba_engine._calls)
     writer = numba_engine._Writer(program._groups, memory)
     writer.write(phases)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
 
 
 def ref(group: int, *places: int | Index, flat: bool = False) -> Ref:

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from tinygrad_lite import Value, define, dot, exp, log, nn, ops, sum, tanh, value_and_grad
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.arguments import take_apart
-from tinygrad_lite.lift.groups import Groups
+from tinygrad_lite.files import safetensors
+from tinygrad_lite.lift.ir.groups import Groups
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Inputs, Program, Report
-from tinygrad_lite.lift.storage import from_bytes, load, save, to_bytes
-from tinygrad_lite.nn import safetensors
+from tinygrad_lite.lift.storage.storage import from_bytes, load, save, to_bytes
+from tinygrad_lite.lift.tracing.arguments import take_apart
 
 Pair = namedtuple("Pair", "first second")
 RNG = np.random.default_rng(0)
@@ -116,7 +116,7 @@ def test_another_process_loads_a_file_and_a_pickle(tmp_path: Path) -> None:
     (tmp_path / "p.pickle").write_bytes(pickle.dumps(program))
     script = (
         "import pickle, sys; import numpy as np; from tinygrad_lite import nn\n"
-        "from tinygrad_lite.lift.storage import load\n"
+        "from tinygrad_lite.lift.storage.storage import load\n"
         "model = nn.MLP(2, [3, 1], generator=0)\n"
         "for program in (load(sys.argv[1] + '/p.lift'), pickle.load(open(sys.argv[1] + '/p.pickle', 'rb'))):\n"
         "    print(repr(program(model, np.ones((4, 2)), np.zeros(4))[0]))\n"

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 from tinygrad_lite import Value, dot
 from tinygrad_lite.nn import Module
-from tinygrad_lite.nn.shapes import flat, shape_of
+from tinygrad_lite.nn.base.shapes import flat, shape_of
 
 #: Largest relative difference to another implementation in the same arithmetic, which adds up in another order.
 CLOSE = 1e-12

@@ -15,7 +15,7 @@ from layer_oracles import assert_close, complex_step_gradient, numbers, of_leave
 
 from tinygrad_lite import Value, dot
 from tinygrad_lite.nn import Module
-from tinygrad_lite.nn.shapes import flat
+from tinygrad_lite.nn.base.shapes import flat
 
 
 def drawn(seed: int, *shape: int) -> Any:

@@ -20,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tinygrad_lite.nn.data import breast_cancer, diabetes, iris, moons
 from tinygrad_lite.nn.estimators import MLPClassifier, MLPRegressor
-from tinygrad_lite.nn.last_good import NonFiniteError
+from tinygrad_lite.nn.train.data import breast_cancer, diabetes, iris, moons
+from tinygrad_lite.nn.train.nonfinite import NonFiniteError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_lite.nn.activations import Tanh
-from tinygrad_lite.nn.containers import Sequential
-from tinygrad_lite.nn.layers import MLP, Layer
-from tinygrad_lite.nn.linear import Linear
-from tinygrad_lite.nn.losses import mse_loss
+from tinygrad_lite.nn.base.containers import Sequential
+from tinygrad_lite.nn.layers.activations import Tanh
+from tinygrad_lite.nn.layers.layers import MLP, Layer
+from tinygrad_lite.nn.layers.linear import Linear
+from tinygrad_lite.nn.losses.losses import mse_loss
 from tinygrad_lite.nn.pytorch import from_torch, to_torch
 
 ACTIVATIONS = {
@@ -221,7 +221,7 @@ def test_arrays_go_both_ways_without_pytorch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from tinygrad_lite.nn.pytorch import from_torch, to_torch\n"
-        "from tinygrad_lite.nn.layers import MLP\n"
+        "from tinygrad_lite.nn.layers.layers import MLP\n"
         "model = from_torch(to_torch(MLP(2, [3, 1]), as_tensors=False))\n"
         "try: to_torch(model)\n"
         "except ImportError as error: print(error)\n"

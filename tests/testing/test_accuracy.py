@@ -14,12 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tg
-from tinygrad_lite.operation import Interval
-from tinygrad_lite.ops import TABLE
-from tinygrad_lite.testing import sampling
+from tinygrad_lite.operations.operation import Interval
+from tinygrad_lite.operations.ops import TABLE
 from tinygrad_lite.testing.accuracy import accuracy, engine_partial, measure, places, true_partial
-from tinygrad_lite.testing.profiles import Profile, Sample, intervals, short, size
-from tinygrad_lite.testing.spread import ends_of, spread
+from tinygrad_lite.testing.accuracy.profiles import Profile, Sample, intervals, short, size
+from tinygrad_lite.testing.strategies import sampling
+from tinygrad_lite.testing.strategies.grids import ends_of, spread
 
 #: One of each kind: of one, two, three and any number of operands, with defaults, an index, a kink, jumps.
 KINDS = ["log", "tanh", "pow", "elu", "clamp", "where", "floor", "mod", "sum", "dot", "softmax", "lookup"]

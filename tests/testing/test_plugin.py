@@ -53,7 +53,7 @@ def test_module_level_lines_count_as_covered(tmp_path: Path) -> None:
     pytest.importorskip("coverage")
     (tmp_path / "test_tiny.py").write_text(
         "from hypothesis import given\n"
-        "from tinygrad_lite.testing.strategies import values\n"
+        "from tinygrad_lite.testing.strategies.strategies import values\n"
         "@given(values())\n"
         "def test_tiny(v):\n"
         "    assert v.is_leaf\n"
@@ -73,7 +73,7 @@ import sys
 {imports}
 from hypothesis import given, settings, strategies as st, find
 from tinygrad_lite import Value
-assert "tinygrad_lite.testing.strategies" not in sys.modules, "too early"
+assert "tinygrad_lite.testing.strategies.strategies" not in sys.modules, "too early"
 print(find(st.from_type(Value), lambda v: v.data > 0.1))
 """
 

@@ -14,11 +14,12 @@ from hypothesis.errors import InvalidArgument
 
 import tinygrad_lite as tg
 from tinygrad_lite import StaleGraphError, Value, nn
-from tinygrad_lite.operation import NARY, Interval, Op
-from tinygrad_lite.ops import TABLE
-from tinygrad_lite.testing import sampling
-from tinygrad_lite.testing.drawing import drawn_report
-from tinygrad_lite.testing.strategies import (
+from tinygrad_lite.operations.operation import NARY, Interval, Op
+from tinygrad_lite.operations.ops import TABLE
+from tinygrad_lite.testing.checks.hypothesis_bridge import drawn_report
+from tinygrad_lite.testing.oracles.verdicts import Finding, FunctionError, Report, Verdict
+from tinygrad_lite.testing.strategies import sampling
+from tinygrad_lite.testing.strategies.strategies import (
     Formula,
     Node,
     expressions,
@@ -28,7 +29,6 @@ from tinygrad_lite.testing.strategies import (
     parameters,
     values,
 )
-from tinygrad_lite.testing.verdicts import Finding, FunctionError, Report, Verdict
 
 OPS = [pytest.param(op, id=op.name) for op in TABLE.values()]
 PUBLIC = [op for op in TABLE.values() if op.public]

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from tinygrad_lite import dot, exp, nn, relu, sin, sum, value_and_grad
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.lifting import Lifted, lift
 from tinygrad_lite.lift.program import Program
-from tinygrad_lite.viz import draw, rendering, save
-from tinygrad_lite.viz.program import mimebundle
-from tinygrad_lite.viz.program_graph import compose
-from tinygrad_lite.viz.themes import THEMES
+from tinygrad_lite.plotting.themes import THEMES
+from tinygrad_lite.viz import draw, save
+from tinygrad_lite.viz.output import rendering
+from tinygrad_lite.viz.programs.program_graph import compose
+from tinygrad_lite.viz.programs.program_picture import mimebundle
 
 EDGE = re.compile(r"^\t(n\d+)(?::\S+)? -> (n\d+)(?::\S+)? \[(.*)\]$", re.MULTILINE)
 NODE = re.compile(r"^\t+(n\d+) \[(.*)\]$", re.MULTILINE)

@@ -17,22 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import AnomalyError, LiftError, TraceError
-from tinygrad_lite.lift import engines, proof, rounding, tidying
-from tinygrad_lite.lift.arguments import Arguments, Signature, merged, take_apart
+from tinygrad_lite.foreign.protocols import explained
 from tinygrad_lite.lift.canonical import canonical
-from tinygrad_lite.lift.demands import Demanded, UnforeseenError
-from tinygrad_lite.lift.disagreement import Case, Judge, Probe, Recording, depends_on_numbers, own_faults
-from tinygrad_lite.lift.grouping import grouped
-from tinygrad_lite.lift.groups import Group, Groups, Output
-from tinygrad_lite.lift.naming import name_groups
+from tinygrad_lite.lift.checking import equivalence_check, error_analysis
+from tinygrad_lite.lift.checking.demands import Demanded, UnforeseenError
+from tinygrad_lite.lift.checking.disagreement import Case, Judge, Probe, Recording, depends_on_numbers, own_faults
+from tinygrad_lite.lift.checking.stand_ins import arranged, as_given, holding, samples_of, tie
+from tinygrad_lite.lift.engines import engines
+from tinygrad_lite.lift.grouping import tidying
+from tinygrad_lite.lift.grouping.grouping import grouped
+from tinygrad_lite.lift.ir.groups import Group, Groups, Output
 from tinygrad_lite.lift.program import Inputs, Program, Report, positional_names
-from tinygrad_lite.lift.results import Results, take_apart_results
-from tinygrad_lite.lift.stand_ins import arranged, as_given, holding, samples_of, tie
-from tinygrad_lite.lift.surroundings import Seen, Surroundings
-from tinygrad_lite.lift.trace import Graph, graph_of, lines_of
+from tinygrad_lite.lift.source.naming import name_groups
+from tinygrad_lite.lift.tracing.arguments import Arguments, Signature, merged, take_apart
+from tinygrad_lite.lift.tracing.results import Results, take_apart_results
+from tinygrad_lite.lift.tracing.surroundings import Seen, Surroundings
+from tinygrad_lite.lift.tracing.trace import Graph, graph_of, lines_of
 from tinygrad_lite.modes import detect_anomaly, is_tracing, tracing
-from tinygrad_lite.ops import CONSTANT_CODE, LEAF_CODE
-from tinygrad_lite.protocols import explained
+from tinygrad_lite.operations.ops import CONSTANT_CODE, LEAF_CODE
 from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import STATE, Value
 
@@ -150,7 +152,7 @@ class Lifted:
         return f"<lift({self._name}), engine {self.engine!r}: {len(self.programs)} programs>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
-        from tinygrad_lite.viz.program import mimebundle
+        from tinygrad_lite.viz.programs.program_picture import mimebundle
 
         return mimebundle(self, include, exclude)
 
@@ -386,15 +388,17 @@ class Lifted:
     def _prove(self, program: Program, arguments: Arguments, graph: Graph) -> float:
         """Compares the program with the function on probes; the largest difference."""
         worst = 0.0
-        is_large = program.report().nodes >= proof.LARGE
-        few = 2 if is_large else proof.SAMPLES
-        for seed in (None, 1) if is_large else (None, *range(proof.PROBES)):
+        is_large = program.report().nodes >= equivalence_check.LARGE
+        few = 2 if is_large else equivalence_check.SAMPLES
+        for seed in (None, 1) if is_large else (None, *range(equivalence_check.PROBES)):
             arrays, eager = self._probed(arguments, seed, few)
             given = program.inputs.gathered(replace(arguments, arrays=arrays))
             with own_faults(self._name, graph, self._judge(self.engine)):
                 lifted = program.run_to_prove(given)
-            found = proof.largest_difference([np.asarray(a) for a in lifted], eager)
-            if found.relative > proof.TOLERANCE and not self._only_rounding(program, arguments, arrays, lifted, eager):
+            found = equivalence_check.largest_difference([np.asarray(a) for a in lifted], eager)
+            if found.relative > equivalence_check.TOLERANCE and not self._only_rounding(
+                program, arguments, arrays, lifted, eager
+            ):
                 reason = self._reason(program, arguments, graph, Probe(arrays, [np.asarray(a) for a in lifted], eager))
                 if reason:
                     raise LiftError(
@@ -411,8 +415,10 @@ class Lifted:
             return "It is a part of another one."
         if self.engine != "numpy":
             given = program.inputs.gathered(replace(arguments, arrays=probe.arrays))
-            on_numpy = proof.largest_difference(engines.build("numpy", program._groups, {})(given), probe.eager)
-            if on_numpy.relative > proof.TOLERANCE:
+            on_numpy = equivalence_check.largest_difference(
+                engines.build("numpy", program._groups, {})(given), probe.eager
+            )
+            if on_numpy.relative > equivalence_check.TOLERANCE:
                 judge = self._judge("numpy") or judge
         again = self._recorded(arguments, arguments.arrays, 1)[0]
         try:
@@ -478,7 +484,7 @@ class Lifted:
         Without a seed, what the caller gave, if the function gives finite numbers there.
         """
         batched = [unit.axis is not None for unit in arguments.units]
-        drawn = list(proof.probes(arguments.arrays, batched, seed or 0))
+        drawn = list(equivalence_check.probes(arguments.arrays, batched, seed or 0))
         probes = [
             [array[..., :few] if has else array for array, has in zip(arrays, batched, strict=True)]
             for arrays in ([drawn[-1], *drawn] if seed is None else drawn)
@@ -497,12 +503,16 @@ class Lifted:
     ) -> bool:
         """Whether the results differ by no more than rounding can make them."""
         self._check_repeats(arguments, arrays, eager)
-        shaken = proof.rounding(lambda xs: self._eagerly(arguments, list(xs)), arrays)
-        bounds = rounding.bounds(program._groups, program.inputs.gathered(replace(arguments, arrays=arrays)))
+        shaken = equivalence_check.rounding(lambda xs: self._eagerly(arguments, list(xs)), arrays)
+        bounds = error_analysis.bounds(program._groups, program.inputs.gathered(replace(arguments, arrays=arrays)))
         for ours, truth, moved, bound in zip(lifted, eager, shaken, bounds, strict=True):
             difference = np.abs(np.asarray(ours, dtype=np.float64) - truth)
             scale = np.abs(truth).max(initial=0.0)
-            allowed = proof.TOLERANCE * scale + proof.AMPLIFIED * moved.max(initial=0.0) + proof.SAFETY * bound
+            allowed = (
+                equivalence_check.TOLERANCE * scale
+                + equivalence_check.AMPLIFIED * moved.max(initial=0.0)
+                + equivalence_check.SAFETY * bound
+            )
             if not (difference <= allowed).all():
                 return False
         return True

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift import engines
-from tinygrad_lite.lift.arguments import Arguments, Signature, take_apart
-from tinygrad_lite.lift.demands import Demands
-from tinygrad_lite.lift.groups import Group, Groups
-from tinygrad_lite.lift.jax_library import is_traced_by_jax, library
-from tinygrad_lite.lift.quick_arguments import Reader, reader_of
-from tinygrad_lite.lift.results import builder_of
-from tinygrad_lite.lift.surroundings import Seen, Surroundings
+from tinygrad_lite.lift.checking.demands import Demands
+from tinygrad_lite.lift.engines import engines
+from tinygrad_lite.lift.engines.jax_library import is_traced_by_jax, library
+from tinygrad_lite.lift.ir.groups import Group, Groups
+from tinygrad_lite.lift.tracing.arguments import Arguments, Signature, take_apart
+from tinygrad_lite.lift.tracing.guards import Reader, reader_of
+from tinygrad_lite.lift.tracing.results import builder_of
+from tinygrad_lite.lift.tracing.surroundings import Seen, Surroundings
 
 Floats = NDArray[np.float64]
 Run = Callable[[list[Floats]], list[Floats]]
@@ -112,7 +112,7 @@ class Program:
     def source(self) -> str:
         """The program as readable NumPy."""
         if self._source is None:
-            from tinygrad_lite.lift.emit import emit
+            from tinygrad_lite.lift.source.emit import emit
 
             self._source = emit(self._groups).text
         return self._source
@@ -293,12 +293,13 @@ class Program:
             if math.isfinite(np.vdot(array, array)) or np.isfinite(array).all():
                 continue
             if all(np.isfinite(a).all() for a in arrays):
-                from tinygrad_lite.lift.diagnosis import explain
+                from tinygrad_lite.lift.checking.diagnosis import explain
 
                 raise FloatingPointError(explain(self._groups, self.name, list(arrays), number))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the program to a file, as data: :func:`tinygrad_lite.lift.storage.load` reads it, on any machine.
+        """Writes the program to a file, as data: :func:`tinygrad_lite.lift.storage.storage.load` reads it, on any
+        machine.
 
         Args:
             path: Of the file.
@@ -307,17 +308,17 @@ class Program:
             LiftError: A static argument is something else than text, a number, a boolean, None or a tuple of these.
             OSError: The file cannot be written; it is as it was.
         """
-        from tinygrad_lite.lift.storage import save
+        from tinygrad_lite.lift.storage.storage import save
 
         save(self, path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
-        from tinygrad_lite.viz.program import mimebundle
+        from tinygrad_lite.viz.programs.program_picture import mimebundle
 
         return mimebundle(self, include, exclude)
 
     def __getstate__(self) -> dict[str, Any]:
-        from tinygrad_lite.lift.storage import made_portable
+        from tinygrad_lite.lift.storage.storage import made_portable
 
         made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build", "_demands", "_watch"))
         return {**self.__dict__, **made_anew, "inputs": made_portable(self.inputs)}

@@ -20,9 +20,11 @@ except ImportError as error:
     ) from error
 
 from tinygrad_lite.testing.accuracy import accuracy
-from tinygrad_lite.testing.derivatives import check_derivative
-from tinygrad_lite.testing.gradients import check_gradients
-from tinygrad_lite.testing.oracles import (
+from tinygrad_lite.testing.accuracy.profiles import Profile, Sample
+from tinygrad_lite.testing.checks.derivatives import check_derivative
+from tinygrad_lite.testing.checks.gradients import check_gradients
+from tinygrad_lite.testing.checks.products import check_products
+from tinygrad_lite.testing.oracles.oracles import (
     TaylorSlope,
     complex_step,
     finite_difference,
@@ -30,12 +32,10 @@ from tinygrad_lite.testing.oracles import (
     mpmath_derivative,
     taylor_slope,
 )
-from tinygrad_lite.testing.products import check_products
-from tinygrad_lite.testing.profiles import Profile, Sample
-from tinygrad_lite.testing.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
+from tinygrad_lite.testing.oracles.verdicts import DerivativeError, Estimate, Finding, FunctionError, Report, Verdict
 
 if TYPE_CHECKING:
-    from tinygrad_lite.testing.strategies import (
+    from tinygrad_lite.testing.strategies.strategies import (
         Formula,
         Node,
         expressions,
@@ -91,7 +91,7 @@ def __getattr__(name: str) -> Any:
     if name in _STRATEGIES:
         import importlib
 
-        return getattr(importlib.import_module("tinygrad_lite.testing.strategies"), name)
+        return getattr(importlib.import_module("tinygrad_lite.testing.strategies.strategies"), name)
     raise AttributeError(f"module 'tinygrad_lite.testing' has no attribute {name!r}")
 
 

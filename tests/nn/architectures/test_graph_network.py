@@ -20,7 +20,7 @@ from tinygrad_lite.nn.architectures.graph_network import (
     nearest_told,
     propagated,
 )
-from tinygrad_lite.nn.graphs import Graph
+from tinygrad_lite.nn.layers.graph_layers import Graph
 from tinygrad_lite.testing import Verdict, check_gradients
 from tinygrad_lite.transforms import value_and_grad
 

@@ -1,0 +1,1 @@
+"""Where gradients vanish or explode, layer by layer."""

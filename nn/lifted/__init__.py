@@ -1,0 +1,1 @@
+"""The same training steps as lifted programs."""

@@ -1,0 +1,225 @@
+"""The parameters of a run as one array, and what the optimiser remembers of them: a step is one formula on it.
+
+The array is ordered by cohorts: parameters of one group that have made equally many steps stand together, as one call
+of the optimiser's formula moves them all; frozen ones come last. What a program takes are views of it. The functions
+that compute know NumPy's arrays and JAX's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.nn.optim.optimizer import Optimizer
+from tinygrad_lite.nn.optim.optimizer_state import Cohort
+from tinygrad_lite.operations.arithmetic import array
+from tinygrad_lite.value import Value
+
+Floats = NDArray[np.float64]
+#: Shape and Values of an array of parameters that a program takes.
+Family = tuple[tuple[int, ...], list[Value]]
+
+
+class Part(NamedTuple):
+    """Where a cohort of the optimiser stands in the array."""
+
+    #: The number of its parameter group.
+    group: int
+    cohort: Cohort
+    start: int
+    stop: int
+    #: For each place in the array from ``start`` on, the place in the cohort.
+    order: NDArray[np.intp]
+
+
+class Numbers(NamedTuple):
+    """What a step changes."""
+
+    #: All parameters.
+    parameters: Any
+    #: For each part what the optimiser remembers, by name: an array, or a number of the group as a whole.
+    memory: tuple[Mapping[str, Any], ...]
+    #: For each part the number of steps that were made.
+    steps: tuple[Any, ...]
+
+
+class Vector:
+    """Where each parameter stands in the array.
+
+    Args:
+        optimizer: What moves them.
+        families: Shape and Values of each array that a program takes.
+        moved: The places in ``families`` of those that a program gives gradients of.
+
+    Attributes:
+        parts: The cohorts.
+        moving: How many parameters move: the first ones.
+        values: All of them, in order.
+    """
+
+    def __init__(self, optimizer: Optimizer, families: Sequence[Family], moved: Sequence[int]) -> None:
+        self.optimizer = optimizer
+        cohorts = _cohorts(optimizer)
+        owner = {id(value): number for number, (_, cohort) in enumerate(cohorts) for value in cohort.parameters}
+        values = [value for _, members in families for value in members]
+        numbers = np.array([owner.get(id(value), len(cohorts)) for value in values], dtype=np.intp)
+        by_cohort = np.argsort(numbers, kind="stable")
+        place = np.empty(len(values), dtype=np.intp)
+        place[by_cohort] = np.arange(len(values))
+        ends = np.cumsum([0, *[len(members) for _, members in families]])
+        places = [place[start:stop] for start, stop in pairwise(ends)]
+        self.values = [values[i] for i in by_cohort]
+        self.moving = int((numbers < len(cohorts)).sum())
+        self._views = [(_slice_of(at), shape) for at, (shape, _) in zip(places, families, strict=True)]
+        self._pick = _picked([places[i] for i in moved], self.moving)
+        self.parts: list[Part] = []
+        for group, cohort in cohorts:
+            start = self.parts[-1].stop if self.parts else 0
+            stop = start + len(cohort.parameters)
+            inside = {id(value): i for i, value in enumerate(cohort.parameters)}
+            order = np.array([inside[id(value)] for value in self.values[start:stop]], dtype=np.intp)
+            self.parts.append(Part(group, cohort, start, stop, order))
+
+    def is_current(self) -> bool:
+        """Whether the optimiser moves the same parameters together as when this was made."""
+        found = _cohorts(self.optimizer)
+        return len(found) == len(self.parts) and all(
+            group == part.group and list(map(id, cohort.parameters)) == list(map(id, part.cohort.parameters))
+            for (group, cohort), part in zip(found, self.parts, strict=True)
+        )
+
+    # ------------------------------------------------------------------------------------- from Values, and back
+
+    def read(self) -> Numbers:
+        """The present numbers of the parameters, and what the optimiser remembers."""
+        memory, steps = [], []
+        for part, (_, cohort) in zip(self.parts, _cohorts(self.optimizer), strict=True):
+            state = self.optimizer._states[part.group]
+            remembered = {name: found[part.order] for name, found in state.at(cohort).items()}
+            memory.append({**self.optimizer.shared, **state.shared, **self.optimizer.numbers, **remembered})
+            steps.append(cohort.steps)
+        return Numbers(
+            np.array([value._number for value in self.values], dtype=np.float64), tuple(memory), tuple(steps)
+        )
+
+    def write(self, numbers: Numbers) -> None:
+        """Puts them into the parameters and the optimiser."""
+        for value, number in zip(self.values[: self.moving], np.asarray(numbers.parameters).tolist(), strict=False):
+            value.data = number
+        first = {**self.optimizer.numbers, **self.optimizer.shared}
+        for part, memory, steps in zip(self.parts, numbers.memory, numbers.steps, strict=True):
+            state = self.optimizer._states[part.group]
+            if (state.steps[part.cohort.places] == int(steps)).all():
+                continue
+            changed = [name for name in memory if memory[name] is not first[name]]
+            numbers_of = {name: _unordered(memory[name], part) for name in changed if name in self.optimizer.numbers}
+            state.remember(part.cohort, numbers_of, self.optimizer.numbers)
+            state.shared.update({name: float(memory[name]) for name in changed if name in self.optimizer.shared})
+            state.steps[part.cohort.places] = int(steps)
+
+    def changing(self, numbers: Numbers, groups: Sequence[Mapping[str, Any]]) -> list[dict[str, tuple[int, ...]]]:
+        """What a step changes of the memory of each part, with its shape: that of the part, or () for the group's."""
+        with np.errstate(all="ignore"):
+            after = self.moved(np, array(), numbers, np.zeros(self.moving), groups)
+        return [
+            {
+                name: () if name in self.optimizer.shared else (part.stop - part.start,)
+                for name in new
+                if new[name] is not old[name]
+            }
+            for part, old, new in zip(self.parts, numbers.memory, after.memory, strict=True)
+        ]
+
+    # ---------------------------------------------------------------------------------------------- computing
+
+    def families(self, parameters: Any) -> list[Any]:
+        """The arrays that a program takes."""
+        return [parameters[where].reshape(shape) for where, shape in self._views]
+
+    def gradient(self, xp: Any, slopes: Sequence[Any]) -> Any:
+        """The gradients that a program gives as one array, like the first ``moving`` parameters.
+
+        Args:
+            xp: ``numpy`` or ``jax.numpy``.
+            slopes: An array for each family that is moved.
+        """
+        if not slopes:
+            return xp.zeros(0)
+        joined = xp.concatenate([slope.reshape(-1) for slope in slopes])
+        return joined if self._pick is None else joined[self._pick]
+
+    def moved(self, xp: Any, m: Any, numbers: Numbers, gradient: Any, groups: Sequence[Mapping[str, Any]]) -> Numbers:
+        """The numbers after one step.
+
+        Args:
+            xp: ``numpy`` or ``jax.numpy``.
+            m: The arithmetic for the optimiser's formula.
+            numbers: Those before.
+            gradient: By the first ``moving`` parameters.
+            groups: The hyperparameters of each group.
+        """
+        parameters = numbers.parameters
+        pieces, memory = [], []
+        for part, remembered, steps in zip(self.parts, numbers.memory, numbers.steps, strict=True):
+            start, stop = part.start, part.stop
+            moved, new = self.optimizer.update(
+                m, parameters[start:stop], gradient[start:stop], remembered, groups[part.group], steps + 1
+            )
+            self.optimizer._check_new(new)
+            pieces.append(moved if xp.shape(moved) == (stop - start,) else xp.full(stop - start, moved))
+            memory.append({**remembered, **new})
+        if self.moving < len(self.values):
+            pieces.append(parameters[self.moving :])
+        together = pieces[0] if len(pieces) == 1 else xp.concatenate(pieces)
+        return Numbers(together, tuple(memory), tuple([steps + 1 for steps in numbers.steps]))
+
+
+def clipped(xp: Any, gradient: Any, limit: float, counted: Any = None) -> Any:
+    """The gradient, shortened to a norm as :func:`~tinygrad_lite.nn.optim.clipping.clip_grad_norm_` does.
+
+    Args:
+        xp: ``numpy`` or ``jax.numpy``.
+        gradient: Finite numbers.
+        limit: The greatest norm allowed.
+        counted: Which numbers count, and are shortened: booleans; None for all.
+
+    >>> clipped(np, np.array([3.0, 4.0]), 1.0).round(6)
+    array([0.6, 0.8])
+    """
+    taken = gradient if counted is None else gradient[counted]
+    greatest = abs(taken).max(initial=0.0)
+    scale = xp.where(greatest == 0.0, 1.0, greatest)
+    relative = taken / scale
+    factor = (limit / scale) / (xp.sqrt((relative * relative).sum()) + 1e-6 / scale)
+    factor = xp.where(greatest == 0.0, 1.0, xp.minimum(factor, 1.0))
+    return gradient * (factor if counted is None else xp.where(counted, factor, 1.0))
+
+
+def _cohorts(optimizer: Optimizer) -> list[tuple[int, Cohort]]:
+    return [(group, cohort) for group, state in enumerate(optimizer._states) for cohort in state.cohorts()]
+
+
+def _slice_of(places: NDArray[np.intp]) -> Any:
+    """Places as a slice, if they are consecutive."""
+    if len(places) and (np.diff(places) == 1).all():
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
+
+
+def _picked(given: Sequence[NDArray[np.intp]], moving: int) -> NDArray[np.intp] | None:
+    """Which of numbers, that are to stand in the given places, stand in places 0, 1, 2 ...; None if just these."""
+    places = np.concatenate([*given, np.zeros(0, dtype=np.intp)])
+    if len(places) == moving and (np.diff(places) == 1).all():
+        return None
+    return np.argsort(places, kind="stable")[:moving]
+
+
+def _unordered(numbers: Any, part: Part) -> Floats:
+    """Numbers of a part in the order of its cohort."""
+    full = np.empty(part.stop - part.start)
+    full[part.order] = numbers
+    return full

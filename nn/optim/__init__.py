@@ -1,0 +1,1 @@
+"""Optimisers, learning rates over time, clipping, scaling of gradients."""

@@ -1,0 +1,1 @@
+"""What ``fit`` is made of: data, steps, epochs, callbacks, checkpoints."""

@@ -1,0 +1,1 @@
+"""One way to write each thing: rewrites of the scalar graph."""

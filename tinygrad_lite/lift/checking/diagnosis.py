@@ -1,0 +1,319 @@
+"""Why a result is not finite: from the result back to the first number that is not, though all that it is made of are.
+
+The program is run once more on NumPy, statement by statement. From an element of the result that is not finite the way
+leads to an operand that is not, and so on, until all operands are finite. Only what is really read counts: elements
+that the graph does not have, that a mask leaves out, or that ``where`` does not choose, are not on the way. Costs: one
+run that keeps all arrays, and for each step the elements that one scalar reads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.lift.engines import numpy_engine
+from tinygrad_lite.lift.engines.op_lowerings import limit
+from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Ref, Term, all_of
+from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.lift.source.listing import listed
+from tinygrad_lite.lift.source.precedence import OPERATORS, Text, infix
+from tinygrad_lite.operations import ops
+from tinygrad_lite.operations.operation import Interval
+
+Floats = NDArray[np.float64]
+#: So many operands of a sum are shown.
+_SHOWN = 3
+
+
+def explain(groups: Groups, name: str, arrays: Sequence[Floats], result: int) -> str:
+    """What to say where a result is not finite although all inputs are.
+
+    Args:
+        groups: The program.
+        name: Of the function.
+        arrays: Of the input groups, all of them finite; samples along the last axis.
+        result: The number of the result.
+
+    Returns:
+        Which statement is the first one whose number is not finite, at which place, for which operands, and what can be
+        done about it.
+
+    >>> from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref
+    >>> along = (Index(0, ((0, 1),)),)
+    >>> groups = [Group("input", (3,), path="x"), Group("map", (3,), "log", (Ref(0, along),))]
+    >>> program = Groups(groups, [0], [Output((3,), Ref(1, along))])
+    >>> print(explain(program, "f", [np.array([1.0, 0.0, 2.0])], 0))
+    f: result 0 is not finite, although all inputs are. It begins in the statement
+        t1 = log(x)
+    at t1[1]: log(0.0) is -inf, with x[1] = 0.0.
+    log takes numbers in (0, inf): keep its operand there, with maximum(x, 1e-12) or by adding a small number.
+    With lift(..., check=False) such results are given as they are.
+    """
+    values = _Values(groups, arrays)
+    start = values.start(groups.outputs[result])
+    what = f"{name}: result {result} is not finite, although all inputs are."
+    if start is None:
+        return (
+            f"{what} Computed statement by statement on NumPy it is finite: sums in another order overflow. Scale the "
+            'numbers down, or use engine="numpy".'
+        )
+    spot = values.origin(start)
+    return f"{what} {_Account(values, spot).text}\nWith lift(..., check=False) such results are given as they are."
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """One scalar: an element of a group, of one sample."""
+
+    group: int
+    place: tuple[int, ...]
+    sample: int | None
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """What one scalar reads through one reference: numbers, and where each stands.
+
+    Attributes:
+        ref: The reference.
+        numbers: Along the reduced axes, and the samples where these are added up.
+        places: For each axis of the group that is read, the places, along the reduced axes.
+        sample: Which sample is read; None for all, or where there are none.
+        counts: Which of them belong to it.
+    """
+
+    ref: Ref
+    numbers: Floats
+    places: tuple[Any, ...]
+    sample: int | None
+    counts: NDArray[np.bool_]
+
+    def spot(self, at: int, groups: Groups) -> _Spot:
+        """Where the number at a place in C order stands."""
+        where = np.unravel_index(at, self.numbers.shape)
+        place = tuple([int(places[where[: places.ndim]]) for places in self.places])
+        if not groups.groups[self.ref.group].batched:
+            return _Spot(self.ref.group, place, None)
+        return _Spot(self.ref.group, place, int(where[-1]) if self.sample is None else self.sample)
+
+
+class _Values:
+    """The arrays of all groups, samples along the last axis, and how scalars read one another."""
+
+    def __init__(self, program: Groups, arrays: Sequence[Floats]) -> None:
+        self.program = program
+        self.groups = program.groups
+        computed = [number for number, group in enumerate(self.groups) if group.kind in ("map", "sum", "fold")]
+        outputs = [
+            Output(self.groups[k].shape, all_of(k, len(self.groups[k].shape)), self.groups[k].batched) for k in computed
+        ]
+        found = numpy_engine.build(replace(program, outputs=outputs))(arrays)
+        self.arrays = {
+            **{number: np.asarray(array) for number, array in zip(program.inputs, arrays, strict=True)},
+            **{
+                number: np.moveaxis(np.asarray(array), 0, -1) if self.groups[number].batched else np.asarray(array)
+                for number, array in zip(computed, found, strict=True)
+            },
+        }
+
+    def array(self, number: int) -> Any:
+        """The array of a group."""
+        group = self.groups[number]
+        return group.data if group.kind == "constant" else self.arrays[number]
+
+    def number(self, spot: _Spot) -> float:
+        """A scalar."""
+        found = self.array(spot.group)[spot.place]
+        return float(found if spot.sample is None else found[spot.sample])
+
+    def start(self, output: Output) -> _Spot | None:
+        """The first scalar of a result that is not finite."""
+        factor = self._read(output.ref, (), output.shape or (), None, None)
+        return self._first(factor, np.isfinite(factor.numbers))
+
+    def origin(self, spot: _Spot) -> _Spot:
+        """The scalar that is not finite although all its operands are, on the way from one that is not."""
+        while (below := self._below(spot)) is not None:
+            spot = below
+        return spot
+
+    def _below(self, spot: _Spot) -> _Spot | None:
+        """An operand that makes a scalar not finite, if one does."""
+        group = self.groups[spot.group]
+        if group.kind == "map":
+            return self._below_map(group, spot)
+        for factor in self.factors(spot):
+            finite = np.isfinite(factor.numbers) | ~factor.counts
+            if group.kind == "fold":  # of a maximum the one that is it, not a -inf beside it
+                chosen = finite | ~((factor.numbers == self.number(spot)) | np.isnan(factor.numbers))
+                finite = finite if chosen.all() else chosen
+            found = self._first(factor, finite)
+            if found is not None:
+                return found
+        return None
+
+    def _below_map(self, group: Group, spot: _Spot) -> _Spot | None:
+        operands = [self._spot(ref, spot) for ref in group.operands]
+        numbers = [self.number(operand) for operand in operands]
+        op = ops.find(group.op)
+        before = limit(op, *numbers)
+        suspects = [place for place, number in enumerate(numbers) if not math.isfinite(number)]
+        for place in suspects:
+            after = limit(op, *[0.0 if k == place else number for k, number in enumerate(numbers)])
+            if after != before and not (math.isnan(after) and math.isnan(before)):
+                return operands[place]
+        return operands[suspects[0]] if suspects else None
+
+    def operands(self, spot: _Spot) -> list[_Spot]:
+        """What a map's scalar reads."""
+        return [self._spot(ref, spot) for ref in self.groups[spot.group].operands]
+
+    def factors(self, spot: _Spot) -> Iterator[_Factor]:
+        """What the scalar of a sum or of a fold reads, term by term."""
+        group = self.groups[spot.group]
+        if group.op == LOOKUP:
+            index = self._spot(group.operands[0], spot)
+            yield self._read(group.operands[0], spot.place, (), None, spot.sample)
+            (term,) = group.terms
+            place = self.number(index)
+            chosen = int(place) % term.reduced[0] if math.isfinite(place) else 0
+            yield self._read(term.factors[0], (*spot.place, chosen), (), None, spot.sample)
+            return
+        for term in group.terms:
+            for ref in term.factors:
+                yield self._read(ref, spot.place, term.reduced, term, spot.sample)
+
+    def _spot(self, ref: Ref, spot: _Spot) -> _Spot:
+        return self._read(ref, spot.place, (), None, spot.sample).spot(0, self.program)
+
+    def _read(
+        self, ref: Ref, place: tuple[int, ...], reduced: tuple[int, ...], term: Term | None, sample: int | None
+    ) -> _Factor:
+        source = self.groups[ref.group]
+        grid: list[Any] = [np.asarray(k, dtype=np.intp) for k in place]
+        grid += np.indices(reduced, sparse=True) if reduced else []
+        places = tuple([np.broadcast_to(np.asarray(index.at(grid)), reduced) for index in ref.index])
+        if ref.flat:
+            places = tuple(np.unravel_index(places[0], source.shape))
+        array = self.array(ref.group)
+        numbers = array[places] if places else np.broadcast_to(array, reduced + array.shape)
+        sample = sample if source.batched else None
+        if sample is not None:
+            numbers = numbers[..., sample]
+        counts = np.ones(reduced, dtype=bool)
+        if term is not None and term.mask is not None:
+            counts = np.broadcast_to(term.mask[tuple([grid[axis] for axis in term.axes])], reduced)
+        counts = counts.reshape(counts.shape + (1,) * (numbers.ndim - counts.ndim))
+        return _Factor(ref, np.asarray(numbers), places, sample, np.broadcast_to(counts, np.shape(numbers)))
+
+    def _first(self, factor: _Factor, finite: NDArray[np.bool_]) -> _Spot | None:
+        if finite.all():
+            return None
+        return factor.spot(int(np.argmin(finite)), self.program)
+
+
+class _Account:
+    """What is said about the scalar where it began."""
+
+    def __init__(self, values: _Values, spot: _Spot) -> None:
+        self.values = values
+        self.spot = spot
+        self.group = values.groups[spot.group]
+        self.lines = listed(values.program, divided=False)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        if self.group.kind == "constant":
+            return (
+                f"It begins at a number of the function itself: {self.values.number(self.spot)!r}, of shape "
+                f"{self.group.shape}. Leave it out, or put a large finite number in its place."
+            )
+        reads, remedy = self._map() if self.group.kind == "map" else self._sum()
+        return (
+            f"It begins in the statement\n    {self.lines[self.spot.group].text}\n"
+            f"at {self._called(self.spot)}{self._scalars()}: {reads}.\n{remedy}"
+        )
+
+    def _map(self) -> tuple[str, str]:
+        """The operation with its numbers, where these stand, and what can be done."""
+        operands = self.values.operands(self.spot)
+        numbers = [self.values.number(operand) for operand in operands]
+        named = self._named(operands)
+        reads = f"{written(self.group.op, numbers)} is {self.values.number(self.spot)!r}"
+        return f"{reads}{f', with {named}' if named else ''}", _remedy(self.group.op, numbers)
+
+    def _sum(self) -> tuple[str, str]:
+        """The largest of what is added up."""
+        what = REDUCTIONS[self.group.op].noun if self.group.op in REDUCTIONS else "the sum"
+        found = [
+            (abs(number), factor.spot(place, self.values.program))
+            for factor in self.values.factors(self.spot)
+            for place, number in enumerate(np.where(factor.counts, factor.numbers, 0.0).ravel().tolist())
+        ]
+        count = sum(int(factor.counts.sum()) for factor in self.values.factors(self.spot))
+        if not count:
+            return f"{what} of nothing is {self.values.number(self.spot)!r}", "Give it at least one number."
+        found.sort(key=lambda item: -item[0])
+        named = self._named([spot for _, spot in found[:_SHOWN]])
+        products = " products" if any(len(term.factors) > 1 for term in self.group.terms) else ""
+        reads = f"{what} of{products} {count:,} numbers is {self.values.number(self.spot)!r}; the largest are {named}"
+        return reads, _OVERFLOW
+
+    def _named(self, spots: Sequence[_Spot]) -> str:
+        constant = [self.values.groups[spot.group].kind == "constant" for spot in spots]
+        shown = [spot for spot, known in zip(spots, constant, strict=True) if not known]
+        return ", ".join(dict.fromkeys([f"{self._called(spot)} = {self.values.number(spot)!r}" for spot in shown]))
+
+    def _called(self, spot: _Spot) -> str:
+        """``z1[3]`` of sample 7."""
+        name = self.lines[spot.group].name
+        place = f"[{', '.join(map(str, spot.place))}]" if spot.place else ""
+        return f"{name}{place}" + ("" if spot.sample is None else f" of sample {spot.sample}")
+
+    def _scalars(self) -> str:
+        """The number of the scalar node, where one is known."""
+        if self.group.nodes is None:
+            return ""
+        node = int(self.group.nodes.reshape(self.group.shape)[self.spot.place])
+        return f" (scalar node {node} of the trace)" if node >= 0 else ""
+
+
+_OVERFLOW = (
+    "It is beyond the largest float, 1.8e308: make the numbers smaller before, or use a function that does not "
+    "overflow, such as logsumexp, softplus or log_softmax."
+)
+
+
+def _remedy(op: str, numbers: Sequence[float]) -> str:
+    domain = ops.find(op).domain
+    for interval, number in zip(domain, numbers, strict=False):
+        if not _inside(interval, number):
+            return (
+                f"{op} takes numbers in {interval}: keep its operand there, with maximum(x, 1e-12) or by adding a "
+                "small number."
+            )
+    return _OVERFLOW
+
+
+def _inside(interval: Interval, number: float) -> bool:
+    low = number > interval.low if interval.open in ("low", "both") else number >= interval.low
+    high = number < interval.high if interval.open in ("high", "both") else number <= interval.high
+    return low and high
+
+
+def written(op: str, numbers: Sequence[float]) -> str:
+    """One scalar operation with its numbers.
+
+    >>> written("log", [0.0]), written("truediv", [1.0, 0.0])
+    ('log(0.0)', '1.0 / 0.0')
+    """
+    symbol = ops.find(op).symbol
+    if symbol in OPERATORS and len(numbers) == 2:
+        return infix(symbol, *map(Text.of, numbers))[0]
+    return f"{op}({', '.join(map(repr, numbers))})"

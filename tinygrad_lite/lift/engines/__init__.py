@@ -1,0 +1,1 @@
+"""What runs programs: NumPy, numba, JAX, and each operation of the table in their terms."""

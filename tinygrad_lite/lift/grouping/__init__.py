@@ -1,0 +1,1 @@
+"""Isomorphic scalars become groups with index maps; sums of products become contractions."""

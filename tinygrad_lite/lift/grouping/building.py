@@ -1,0 +1,447 @@
+"""How a set of isomorphic scalars becomes a statement: a map, sums or a fold, with the places that it reads.
+
+Where each scalar of the graph is (its group, and its place in it) is noted as groups are made;
+:mod:`~tinygrad_lite.lift.grouping.grouping` decides which scalars belong together, and in which order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.canonical.canonical import Canonical
+from tinygrad_lite.lift.canonical.decompositions import MUL
+from tinygrad_lite.lift.canonical.rewriter import CONSTANT, SUM
+from tinygrad_lite.lift.grouping.contractions import (
+    Entries,
+    fit_entries,
+    fit_ranked,
+    fit_rows,
+    mask_of,
+    split_rows,
+    table_of,
+    tell_apart,
+)
+from tinygrad_lite.lift.grouping.index_maps import Grid, Search, fit, flat, used_axes, within
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Integers, Ref, Term, all_of
+from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.operations.operation import NARY
+from tinygrad_lite.operations.ops import BY_CODE, TABLE
+
+Floats = NDArray[np.float64]
+#: Some rows of many sums, the number of the group that computes them, and its grid.
+_Sum = tuple[Integers, int, Grid]
+
+#: The operations of folds by their codes in the canonical graph.
+FOLDS = {**{found.code: found.name for found in REDUCTIONS.values()}, TABLE[LOOKUP].code: LOOKUP}
+#: The class of constants.
+CONSTANTS = 0
+
+
+@dataclass(eq=False)
+class _Operands:
+    """Where some scalars read one operand: elements of one group, or numbers."""
+
+    group: int
+    places: Integers
+    numbers: Floats | None = None
+
+    def take(self, members: Integers) -> _Operands:
+        return _Operands(self.group, self.places[members], None if self.numbers is None else self.numbers[members])
+
+    def spare(self) -> list[Integers]:
+        """Which of its numbers each scalar reads, in the order of their use; nothing if all read the same."""
+        if self.numbers is None or (self.numbers == self.numbers[0]).all():
+            return []
+        _, firsts, which = np.unique(self.numbers, return_index=True, return_inverse=True)
+        rank = np.empty(len(firsts), dtype=np.intp)
+        rank[np.argsort(firsts)] = np.arange(len(firsts))
+        if (np.diff(rank) < 0).all():  # a derivative uses numbers in the order against that of the code
+            rank = rank[::-1]
+        return [rank[which]]
+
+
+@dataclass(eq=False)
+class _Class:
+    """Nodes that belong together.
+
+    Attributes:
+        group: The number of their group; −1 while they have none.
+        factors: Of products that are not computed for themselves: what each reads.
+        nodes: The members of such products.
+    """
+
+    group: int = -1
+    factors: list[_Operands] = field(default_factory=list)
+    nodes: Integers = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+
+
+class Builder:
+    """Groups in the making, and where each scalar of the graph is in them.
+
+    Args:
+        graph: The canonical graph.
+        inputs: The input groups.
+        unit: For each leaf its place in ``inputs``; −1 for constants.
+        place: For each leaf its place within that group.
+        shapes: Of the results, whose elements are the graph's roots, one result after the other.
+    """
+
+    def __init__(
+        self,
+        graph: Canonical,
+        inputs: Sequence[Group],
+        unit: Integers,
+        place: Integers,
+        shapes: Sequence[tuple[int, ...]],
+    ) -> None:
+        self.graph = graph
+        self.shapes = shapes
+        ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=np.intp)
+        self._roots = np.split(graph.roots, ends[:-1]) if len(ends) else []
+        self.program = Groups(list(inputs), list(range(len(inputs))))
+        self.classes = [_Class()] + [_Class(group=i) for i in range(len(inputs))]
+        n = len(graph)
+        self.cls = np.full(n, -1, dtype=np.intp)
+        self.place = np.zeros(n, dtype=np.intp)
+        self.lazy = np.zeros(n, dtype=bool)
+        #: of sums that count as elements of their group, and of elements that are made sums: the sum's group and place
+        self.sum_group = np.full(n, -1, dtype=np.intp)
+        self.sum_place = np.zeros(n, dtype=np.intp)
+        self.same = np.arange(n)
+        self.cls[graph.codes == CONSTANT] = CONSTANTS
+        self.cls[: graph.leaves][unit >= 0] = unit[unit >= 0] + 1
+        self.place[: graph.leaves] = place
+        for number, group in enumerate(inputs):
+            members = np.flatnonzero(unit == number)
+            group.nodes = np.full(group.size, -1, dtype=np.intp)
+            group.nodes[place[members]] = members
+        #: nodes that nothing but sums reads
+        self._only_summed = np.zeros(n, dtype=bool)
+        #: sums that count as elements and are not computed yet
+        self._waiting: list[Integers] = []
+
+    def _rows(self, nodes: Integers) -> tuple[Integers, Integers, Integers]:
+        """The operands of nodes: for each the place of its node in ``nodes``, the operand, its sign."""
+        starts = self.graph.starts
+        counts = starts[nodes + 1] - starts[nodes]
+        owners = np.repeat(np.arange(len(nodes)), counts)
+        edges = edges_of(starts, nodes)
+        return owners, self.same[self.graph.operands[edges]], self.graph.signs[edges]
+
+    def _group(self, members: Integers) -> None:
+        code = int(self.graph.codes[members[0]])
+        number = len(self.classes)
+        if code == SUM:
+            for rows, group, grid in self._sum(members):
+                self._finish(members[rows], group, grid)
+            return
+        if code in FOLDS:
+            group, grid = self._fold(members, code)
+        else:
+            slots = [self._read(operands) for operands in self._ordered_slots(members, code)]
+            if code == MUL and np.mean(self._only_summed[members]) >= 0.5:
+                self.classes.append(_Class(-1, slots, members))
+                self.cls[members] = number
+                self.place[members] = np.arange(len(members))
+                return
+            group, grid = self._map(code, slots, len(members))
+        self._finish(members, group, grid)
+
+    def _finish(self, members: Integers, group: int, grid: Grid) -> None:
+        """Notes where the members of a new group are."""
+        self.cls[members] = len(self.classes)
+        self.classes.append(_Class(group))
+        self.place[members] = grid.places()
+        self._note(group, grid, members)
+
+    def _slots(self, members: Integers) -> list[Integers]:
+        """The operands of nodes with equally many, one array for each place."""
+        starts = self.graph.starts
+        count = int(starts[members[0] + 1] - starts[members[0]])
+        return [self.same[self.graph.operands[starts[members] + place]] for place in range(count)]
+
+    def _ordered_slots(self, members: Integers, code: int) -> list[Integers]:
+        slots = self._slots(members)
+        if code != MUL:
+            op = BY_CODE[code]
+            if op is None or op.arity == NARY:
+                raise LiftError(
+                    f"{op.name if op else code} takes any number of operands and is an operation of your own: lift "
+                    "knows how to compute those of the table. Write it with the table's operations."
+                )
+            return slots
+        a, b = slots
+        first, second = self.cls[a], self.cls[b]
+        swap = (first > second) | ((first == second) & self._later(a, b))
+        return [np.where(swap, b, a), np.where(swap, a, b)]
+
+    def _later(self, a: Integers, b: Integers) -> NDArray[np.bool_]:
+        """Of two operands from one group: whether the first stands behind the second."""
+        places = [np.where(self.lazy[x], self.sum_place[x], self.place[x]) for x in (a, b)]
+        return np.asarray(places[0] > places[1])
+
+    def _read(self, operands: Integers) -> _Operands:
+        """Where the operands of one slot are: all in one group, whatever it takes."""
+        classes = self.cls[operands]
+        if (classes == CONSTANTS).all():
+            return _Operands(-1, np.zeros(len(operands), dtype=np.intp), self.graph.numbers[operands])
+        groups, places = self._located(operands)
+        if (groups == groups[0]).all():
+            return _Operands(int(groups[0]), places)
+        return _Operands(self._collected(groups, places, groups.shape), np.arange(len(groups)))
+
+    def _located(self, operands: Integers) -> tuple[Integers, Integers]:
+        """The group and the place of each node, once it is computed for itself."""
+        groups = np.empty(len(operands), dtype=np.intp)
+        places = self.place[operands].copy()
+        lazy = self.lazy[operands]
+        as_sums = lazy | ((self.sum_group[operands] >= 0) if lazy.any() else False)
+        for base in np.unique(self.cls[operands[~as_sums]]).tolist():
+            chosen = ~as_sums & (self.cls[operands] == base)
+            if base == CONSTANTS:
+                groups[chosen], places[chosen] = self._constants(self.graph.numbers[operands[chosen]])
+                continue
+            if self.classes[base].group < 0:
+                self._compute_products(base)
+                places[chosen] = self.place[operands[chosen]]
+            groups[chosen] = self.classes[base].group
+        groups[as_sums] = self.sum_group[operands[as_sums]]
+        places[as_sums] = self.sum_place[operands[as_sums]]
+        return groups, places
+
+    def _compute_products(self, base: int) -> None:
+        """Products that something other than a sum reads after all."""
+        products = self.classes[base]
+        group, grid = self._map(MUL, products.factors, len(products.nodes))
+        products.group = group
+        self.place[products.nodes] = grid.places()
+        self._note(group, grid, products.nodes)
+
+    def _map(self, code: int, slots: Sequence[_Operands], count: int) -> tuple[int, Grid]:
+        columns: list[Integers] = []
+        limits: list[int] = []
+        for slot in slots:
+            more, sizes = self._columns(slot)
+            columns += more
+            limits += sizes
+        if all(slot.numbers is not None for slot in slots) and count > 1:
+            columns, limits = [np.arange(count)], [count]
+        spare = [column for slot in slots for column in slot.spare()]
+        if spare and not tell_apart(columns, count):
+            columns += spare
+            limits += [count] * len(spare)
+        grid = fit(columns, limits, count)
+        indices = list(grid.columns)
+        refs = tuple([self._ref(slot, indices, grid.shape, grid.coordinates) for slot in slots])
+        op = BY_CODE[code]
+        assert op is not None
+        return self._add(Group("map", grid.shape, op.name, refs)), grid
+
+    def _columns(self, slot: _Operands) -> tuple[list[Integers], list[int]]:
+        if slot.numbers is not None:
+            return [], []
+        shape = self.program.groups[slot.group].shape
+        return list(np.unravel_index(slot.places, shape)) if shape else [], list(shape)
+
+    def _ref(self, slot: _Operands, indices: list[Index], shape: tuple[int, ...], cells: Sequence[Integers]) -> Ref:
+        """The operand as a Ref; it takes its columns' indices from the front of the list."""
+        if slot.numbers is not None:
+            return self._constant_ref(slot.numbers, shape, cells)
+        axes = len(self.program.groups[slot.group].shape)
+        ref = Ref(slot.group, tuple(indices[:axes]))
+        del indices[:axes]
+        return ref
+
+    def _constant_ref(self, numbers: Floats, shape: tuple[int, ...], cells: Sequence[Integers]) -> Ref:
+        """Numbers for the cells of a box, over no more axes than they depend on."""
+        whole = np.full(int(np.prod(shape, dtype=int)), numbers[0])
+        if not (numbers == numbers[0]).all():
+            whole[flat(cells, shape)] = numbers
+        array = whole.reshape(shape)
+        axes = used_axes(array)
+        for axis in range(array.ndim):
+            if axis not in axes:
+                array = array.take([0], axis=axis)
+        array = array.reshape([shape[axis] for axis in axes])
+        number = self._add(Group("constant", array.shape, data=array))
+        return Ref(number, tuple([Index(0, ((axis, 1),)) for axis in axes]))
+
+    def _constants(self, numbers: Floats) -> tuple[int, Integers]:
+        number = self._add(Group("constant", numbers.shape, data=numbers.copy()))
+        return number, np.arange(len(numbers))
+
+    def _sum(self, members: Integers) -> list[_Sum]:
+        owners, operands, signs = self._rows(members)
+        parts = []
+        kinds = (self.cls[operands] * 2 + self.lazy[operands]) * 2 + (signs < 0)
+        for kind in np.unique(kinds).tolist():
+            chosen = kinds == kind
+            base = int(kind) // 4
+            parts.append((-1.0 if kind % 2 else 1.0, base, owners[chosen], operands[chosen]))
+        return self._summed(len(members), parts)
+
+    def _summed(self, count: int, parts: Sequence[tuple[float, int, Integers, Integers]]) -> list[_Sum]:
+        """Sum groups of parts: the sign, the class, and the row and the node of each entry."""
+        slots: list[list[_Operands]] = []
+        entries: list[Entries] = []
+        for _, base, owners, operands in parts:
+            read = self._factors(base, operands)
+            columns: list[Integers] = []
+            limits: list[int] = []
+            for slot in read:
+                more, sizes = self._columns(slot)
+                columns += more
+                limits += sizes
+            slots.append(read)
+            spare = [column for slot in read for column in slot.spare()]
+            entries.append(Entries(owners, columns, limits, np.bincount(owners, minlength=count), spare))
+        found = []
+        for rows, grid in split_rows(entries, count):
+            terms = []
+            for (sign, _, _, _), read, whole in zip(parts, slots, entries, strict=True):
+                part, chosen = whole.of_rows(rows)
+                fitted = fit_entries(part, grid)
+                indices = list(fitted.columns)
+                shape = (*grid.shape, *fitted.reduced)
+                factors = tuple([self._ref(slot.take(chosen), indices, shape, fitted.cells) for slot in read])
+                terms.append(Term(factors, fitted.reduced, sign, fitted.mask, fitted.axes))
+            found.append((rows, self._add(Group("sum", grid.shape, terms=tuple(terms))), grid))
+        return found
+
+    def _factors(self, base: int, operands: Integers) -> list[_Operands]:
+        """What the terms of one class read: two factors for products that are not computed for themselves."""
+        if base != CONSTANTS and self.classes[base].group < 0 and not self.lazy[operands].any():
+            return [factor.take(self.place[operands]) for factor in self.classes[base].factors]
+        return [self._read(operands)]
+
+    def _fold(self, members: Integers, code: int) -> tuple[int, Grid]:
+        owners, operands, _ = self._rows(members)
+        index: list[_Operands] = []
+        parts: list[Entries] = []
+        looks_up = FOLDS[code] == LOOKUP
+        if looks_up:
+            last = np.append(np.flatnonzero(np.diff(owners)), len(owners) - 1)
+            index = [self._read(operands[last])]
+            owners, operands = np.delete(owners, last), np.delete(operands, last)
+        slot = self._read(operands)
+        columns, limits = self._columns(slot)
+        part = Entries(owners, columns, limits, np.bincount(owners, minlength=len(members)))
+        parts.append(part)
+        for found in index:
+            columns, limits = self._columns(found)
+            ones = np.ones(len(members), dtype=np.intp)
+            parts.append(Entries(np.arange(len(members)), columns, limits, ones))
+        rows = fit_rows(parts, len(members))
+        fitted = fit_ranked(part, rows) if looks_up else fit_entries(part, rows)
+        shape = (*rows.shape, *fitted.reduced)
+        factor = self._ref(slot, list(fitted.columns), shape, fitted.cells)
+        refs = []
+        for found, entries in zip(index, parts[1:], strict=True):
+            places = fit_entries(entries, rows)
+            refs.append(self._ref(found, list(places.columns), rows.shape, rows.coordinates))
+        term = Term((factor,), fitted.reduced, 1.0, fitted.mask, fitted.axes)
+        return self._add(Group("fold", rows.shape, FOLDS[code], tuple(refs), (term,))), rows
+
+    def _collected(self, groups: Integers, places: Integers, shape: tuple[int, ...]) -> int:
+        """Elements of several groups in one, of that shape: each is read where it belongs, and is 0 elsewhere."""
+        terms = []
+        grid = _grid(shape)
+        for number in np.unique(groups).tolist():
+            source = self.program.groups[number]
+            if source.data is not None and not source.data.any():
+                continue  # zeros
+            chosen = groups == number
+            search = Search(int(chosen.sum()), [coordinate[chosen] for coordinate in grid], shape)
+            columns, limits = self._columns(_Operands(number, places[chosen]))
+            indices = []
+            for column, limit in zip(columns, limits, strict=True):
+                index = search.known(column)
+                if index is None or not within(index, shape, limit):
+                    table = np.zeros(len(groups), dtype=np.intp)
+                    table[chosen] = column
+                    index = table_of(table.reshape(shape), chosen.reshape(shape))
+                indices.append(index)
+            mask, axes = mask_of(chosen.reshape(shape))
+            terms.append(Term((Ref(number, tuple(indices)),), (), 1.0, mask, axes))
+        if not terms:
+            return self._add(Group("constant", shape, data=np.zeros(shape)))
+        return self._add(Group("sum", shape, terms=tuple(terms)))
+
+    def results(self) -> list[Ref]:
+        """Where the elements of each result are, in C order."""
+        found: list[Ref | None] = []
+        scattered: dict[tuple[int, ...], list[int]] = {}
+        located = []
+        for number, (roots, shape) in enumerate(zip(self._roots, self.shapes, strict=True)):
+            nodes = self.same[roots]
+            if not len(nodes):
+                located.append((nodes, nodes))
+                number = self._add(Group("constant", shape, data=np.zeros(shape)))
+                found.append(all_of(number, len(shape)))
+                continue
+            if (self.cls[nodes] == CONSTANTS).all():
+                located.append((nodes, nodes))
+                found.append(self._constant_ref(self.graph.numbers[nodes], shape, _grid(shape)))
+                continue
+            groups, places = self._located(nodes)
+            located.append((groups, places))
+            if (groups == groups[0]).all():
+                found.append(self._result(int(groups[0]), places, shape))
+            else:
+                found.append(None)
+                scattered.setdefault(shape, []).append(number)
+        for shape, numbers in scattered.items():  # results of one shape are collected together
+            groups, places = (np.concatenate([located[number][part] for number in numbers]) for part in (0, 1))
+            several = (len(numbers),) if len(numbers) > 1 else ()
+            collected = self._collected(groups, places, (*several, *shape))
+            own = all_of(collected, len(shape)).index
+            for which, number in enumerate(numbers):
+                found[number] = Ref(collected, (*[Index(which) for _ in several], *own))
+        return [ref for ref in found if ref is not None]
+
+    def _result(self, group: int, places: Integers, shape: tuple[int, ...]) -> Ref:
+        search = Search(len(places), _grid(shape), shape)
+        columns, _ = self._columns(_Operands(group, places))
+        indices = [search.known(column) or table_of(column.reshape(shape)) for column in columns]
+        return Ref(group, tuple(indices))
+
+    def _add(self, group: Group) -> int:
+        group.batched = group.batched or any(self.program.groups[ref.group].batched for ref in group.refs())
+        self.program.groups.append(group)
+        return len(self.program.groups) - 1
+
+    def _note(self, number: int, grid: Grid, members: Integers) -> None:
+        group = self.program.groups[number]
+        places = grid.places()
+        nodes = np.full(group.size, -1, dtype=np.intp)
+        known = members >= 0
+        nodes[places[known]] = self.graph.origins[members[known]]
+        group.nodes = nodes
+        if len(members) < group.size:
+            present = np.zeros(group.size, dtype=bool)
+            present[places] = True
+            group.present = present.reshape(group.shape)
+
+
+def edges_of(starts: Integers, nodes: Integers) -> Integers:
+    """The edges of some nodes, whose edges begin at these places."""
+    counts = starts[nodes + 1] - starts[nodes]
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(starts[nodes] - (ends - counts), counts) + np.arange(total)
+
+
+def gathered(starts: Integers, entries: Integers, nodes: Integers) -> Integers:
+    """What the edges of some nodes lead to."""
+    return entries[edges_of(starts, nodes)]
+
+
+def _grid(shape: tuple[int, ...]) -> list[Integers]:
+    """The coordinates of the cells of a box, in C order."""
+    return [np.asarray(c) for c in np.unravel_index(np.arange(math.prod(shape)), shape)] if shape else []

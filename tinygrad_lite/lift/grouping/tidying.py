@@ -1,0 +1,220 @@
+"""The last passes over the groups: samples, equal constants, axes in the order of the results, and what nobody reads.
+
+- With ``batch``, what the graph of one sample gives becomes a sum or a mean over samples. A product that is averaged
+  becomes a contraction over the samples: ∂L/∂W = mean over b of δ[i, b]·a[k, b] is one matrix product.
+- Constants with the same numbers are one; factors of 1 go, and what is a copy of another group then is that group.
+- A group that only a result reads, along exchanged axes, gets the axes of the result.
+
+Why it is sound: a mean over samples is linear; the rest renames. Cost: one pass over the groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term, all_of
+from tinygrad_lite.lift.loops.loop_fusion import same_place
+
+
+def reduce_samples(program: Groups, reduce: str | None) -> None:
+    """Makes the results sums or means over the samples, or gives them one axis for these."""
+    readers = _readers(program)
+    reduced: dict[int, int] = {}
+    outputs = []
+    for output in program.outputs:
+        number = output.ref.group
+        if not program.groups[number].batched and reduce == "mean":
+            outputs.append(output)  # what all samples share is its own mean
+            continue
+        if number not in reduced:
+            source = number if program.groups[number].batched else _for_each_sample(program, number)
+            reduced[number] = source if reduce is None else _reduced(program, source, reduce, readers)
+        outputs.append(replace(output, ref=replace(output.ref, group=reduced[number]), batched=reduce is None))
+    program.outputs = outputs
+
+
+def _for_each_sample(program: Groups, number: int) -> int:
+    """A group that all samples share, once for each of them: times 1, which is read off a sample's first number."""
+    sample = next(n for n in program.inputs if program.groups[n].batched)
+    first = Ref(sample, tuple([Index(0)] * len(program.groups[sample].shape)))
+    program.groups.append(Group("constant", (), data=np.array(np.nan)))
+    nothing = Ref(len(program.groups) - 1, ())
+    program.groups.append(Group("map", (), "not_equal", (first, nothing), batched=True))  # no number equals nan: 1
+    shape = program.groups[number].shape
+    operands = (all_of(number, len(shape)), Ref(len(program.groups) - 1, ()))
+    program.groups.append(Group("map", shape, "mul", operands, batched=True))
+    return len(program.groups) - 1
+
+
+def _readers(program: Groups) -> list[int]:
+    readers = [0] * len(program.groups)
+    for group in program.groups:
+        for ref in group.refs():
+            readers[ref.group] += 1
+    return readers
+
+
+def _reduced(program: Groups, number: int, over: str, readers: Sequence[int]) -> int:
+    """The group that is the mean (or sum) of another over the samples."""
+    group = program.groups[number]
+    terms: tuple[Term, ...]
+    if group.kind == "sum" and _is_unread(number, readers) and (over == "mean" or _all_batched(program, group)):
+        terms = group.terms
+    elif group.kind == "map" and group.op == "mul" and _is_unread(number, readers):
+        terms = (Term(group.operands),)
+    else:
+        terms = (Term((all_of(number, len(group.shape)),)),)
+    program.groups.append(Group("sum", group.shape, terms=terms, over=over, present=group.present, nodes=group.nodes))
+    return len(program.groups) - 1
+
+
+def _is_unread(number: int, readers: Sequence[int]) -> bool:
+    """Whether no group reads it; ``readers`` does not count the newest groups."""
+    return number >= len(readers) or not readers[number]
+
+
+def _all_batched(program: Groups, group: Group) -> bool:
+    return all(any(program.groups[ref.group].batched for ref in term.factors) for term in group.terms)
+
+
+def share_constants(program: Groups) -> None:
+    """Reads equal constants from the first of them."""
+    known: dict[tuple[tuple[int, ...], bytes], int] = {}
+    same = list(range(len(program.groups)))
+    for number, group in enumerate(program.groups):
+        if group.kind == "constant":
+            assert group.data is not None
+            same[number] = known.setdefault((group.shape, group.data.tobytes()), number)
+    _renumber(program, same)
+
+
+def drop_ones(program: Groups) -> None:
+    """x · 1 = x: the factor was kept so that scalars which are multiplied by 1 look like those multiplied by 2."""
+    ones = {
+        number
+        for number, group in enumerate(program.groups)
+        if group.data is not None and group.data.size and (group.data == 1.0).all()
+    }
+    if not ones:
+        return
+    for group in program.groups:
+        group.terms = tuple([_without(term, ones) for term in group.terms])
+        if group.kind == "map" and group.op == "mul":
+            (term,) = (_without(Term(group.operands), ones),)
+            if len(term.factors) == 1:
+                group.kind, group.op, group.operands, group.terms = "sum", "", (), (term,)
+    same = list(range(len(program.groups)))
+    for number, group in enumerate(program.groups):
+        if group.kind == "sum" and _is_copy(program, group):
+            same[number] = same[group.terms[0].factors[0].group]
+    _renumber(program, same)
+
+
+def _without(term: Term, ones: set[int]) -> Term:
+    """The term without a factor of 1, if it has another."""
+    if len(term.factors) < 2:
+        return term
+    kept = tuple([factor for factor in term.factors if factor.group not in ones])
+    return replace(term, factors=kept or term.factors[:1])
+
+
+def _is_copy(program: Groups, group: Group) -> bool:
+    """Whether a sum is another group as it stands."""
+    (term, *others) = group.terms
+    if others or len(term.factors) > 1 or term.reduced or term.mask is not None or term.sign < 0 or group.over:
+        return False
+    (ref,) = term.factors
+    return same_place(ref, group.shape, program.groups[ref.group].shape)
+
+
+def orient(program: Groups) -> None:
+    """Gives groups that one result alone reads the axes of that result."""
+    readers = _readers(program)
+    for output in (*program.outputs, *[output for output, _ in program.demands]):
+        readers[output.ref.group] += 1
+    for place, output in enumerate(program.outputs):
+        group = program.groups[output.ref.group]
+        order = _permutation(output, group)
+        if order is None or readers[output.ref.group] != 1 or group.kind not in ("map", "sum"):
+            continue
+        number = dict(enumerate(order))  # the new place of each axis
+        back = [order.index(axis) for axis in range(len(order))]
+        group.shape = tuple([group.shape[axis] for axis in back])
+        group.operands = tuple([_with_axes(ref, number) for ref in group.operands])
+        group.terms = tuple(
+            [
+                replace(
+                    term,
+                    factors=tuple([_with_axes(ref, number) for ref in term.factors]),
+                    axes=tuple([number.get(axis, axis) for axis in term.axes]),
+                )
+                for term in group.terms
+            ]
+        )
+        shape = tuple([group.shape[axis] for axis in order])
+        if group.nodes is not None:
+            group.nodes = np.ascontiguousarray(group.nodes.reshape(shape).transpose(back)).ravel()
+        if group.present is not None:
+            group.present = np.ascontiguousarray(group.present.transpose(back))
+        program.outputs[place] = replace(output, ref=all_of(output.ref.group, len(order)))
+
+
+def _permutation(output: Output, group: Group) -> list[int] | None:
+    """For each axis of the group the axis of the result that runs along it, if the axes are merely exchanged."""
+    if output.ref.flat or output.shape is None or len(output.shape) != len(group.shape):
+        return None
+    order = []
+    for index, size in zip(output.ref.index, group.shape, strict=True):
+        if index.table is not None or index.offset or len(index.steps) != 1:
+            return None
+        ((axis, step),) = index.steps
+        if step != 1 or output.shape[axis] != size:
+            return None
+        order.append(axis)
+    if order == sorted(order) or len(set(order)) < len(order):
+        return None
+    return order
+
+
+def _with_axes(ref: Ref, number: dict[int, int]) -> Ref:
+    return replace(ref, index=tuple([_index_with_axes(index, number) for index in ref.index]))
+
+
+def _index_with_axes(index: Index, number: dict[int, int]) -> Index:
+    if index.table is not None:
+        return replace(index, axes=tuple([number.get(axis, axis) for axis in index.axes]))
+    return replace(index, steps=tuple(sorted([(number.get(axis, axis), step) for axis, step in index.steps])))
+
+
+def drop_unread(program: Groups) -> None:
+    """Leaves out the groups on which no result depends; inputs stay."""
+    read = [False] * len(program.groups)
+    for output in (*program.outputs, *[output for output, _ in program.demands]):
+        read[output.ref.group] = True
+    for number in range(len(program.groups) - 1, -1, -1):
+        if read[number]:
+            for ref in program.groups[number].refs():
+                read[ref.group] = True
+    for number in program.inputs:
+        read[number] = True
+    kept = [number for number in range(len(program.groups)) if read[number]]
+    new = {number: place for place, number in enumerate(kept)}
+    _renumber(program, [new.get(number, -1) for number in range(len(program.groups))])
+    program.groups = [program.groups[number] for number in kept]
+    program.inputs = [new[number] for number in program.inputs]
+
+
+def _renumber(program: Groups, number: list[int]) -> None:
+    def renumbered(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+        return tuple([replace(ref, group=number[ref.group]) for ref in refs])
+
+    for group in program.groups:
+        group.operands = renumbered(group.operands)
+        group.terms = tuple([replace(term, factors=renumbered(term.factors)) for term in group.terms])
+    program.outputs = [replace(output, ref=renumbered((output.ref,))[0]) for output in program.outputs]
+    program.demands = [
+        (replace(output, ref=renumbered((output.ref,))[0]), demand) for output, demand in program.demands
+    ]

@@ -1,0 +1,228 @@
+"""Is this a program? Everything that the engines take for granted of a program of groups, checked.
+
+The passes make valid programs; a file may hold anything. What is checked: kinds, operations and their numbers of
+operands, that a group reads only groups before it, that every place read lies within the group that is read, the
+dimensions of tables, masks and numbers, which arrays have samples, and that no grid is larger than a bound. Costs: one
+pass over the references and tables; nothing is allocated, for the places of an affine index are bounded by arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.operations import ops
+from tinygrad_lite.operations.operation import Op
+
+_FOLDS = (*REDUCTIONS, LOOKUP)
+#: The samples are one axis more, and NumPy before 2.0 has arrays of at most 32.
+_MOST_AXES = 30
+
+
+def check_groups(program: Groups, largest: int) -> None:
+    """Raises unless it is a valid program.
+
+    Args:
+        program: Any groups, whose fields have the right types.
+        largest: How many elements a grid may have, reduced axes included, and all results together.
+
+    Raises:
+        LiftError: It is none; the message says which group, and what is wrong with it.
+
+    >>> check_groups(Groups([Group("map", (3,), "exp", (Ref(1, (Index(0, ((0, 1),)),)),))]), 100)
+    Traceback (most recent call last):
+    ...
+    tinygrad_lite.errors.LiftError: it is no program: group 0 reads group 1, which is not before it
+    """
+    for number, group in enumerate(program.groups):
+        _Check(program, number, f"group {number}", largest).group(group)
+    inputs = [number for number, group in enumerate(program.groups) if group.kind == "input"]
+    if sorted(program.inputs) != inputs:
+        _refuse(f"its inputs are said to be {program.inputs}, and the input groups are {inputs}")
+    for place, output in enumerate(program.outputs):
+        _Check(program, len(program.groups), f"result {place}", largest).output(output)
+    for place, (output, _) in enumerate(program.demands):
+        _Check(program, len(program.groups), f"demand {place}", largest).output(output)
+    together = sum(
+        math.prod(output.shape or ()) for output in (*program.outputs, *[output for output, _ in program.demands])
+    )
+    if together > largest:
+        _refuse(f"its results have {together:,} elements together, more than the {largest:,} that are allowed for")
+
+
+class _Check:
+    """Checks of one group or result.
+
+    Args:
+        program: The program.
+        number: It may read the groups before this one.
+        what: What messages call it.
+        largest: How many elements its grid may have.
+    """
+
+    def __init__(self, program: Groups, number: int, what: str, largest: int) -> None:
+        self.groups = program.groups
+        self.number = number
+        self.what = what
+        self.largest = largest
+
+    def group(self, group: Group) -> None:
+        self._grid(group.shape, 0 if group.kind in ("input", "constant") else 1)
+        for name, array in (("present", group.present), ("nodes", group.nodes)):
+            if array is not None and array.size != group.size:
+                self._fail(f"has {array.size} entries in {name}, and {group.size} elements")
+        if group.role not in ("", "forward", "backward"):
+            self._fail(f"has the role {group.role!r}")
+        check = getattr(self, f"_{group.kind}", None) if group.kind in _FIELDS else None
+        if check is None:
+            self._fail(f"is of kind {group.kind!r}; there are {', '.join(_FIELDS)}")
+        for name in ("op", "operands", "terms", "data", "over"):
+            if name not in _FIELDS[group.kind] and getattr(group, name) not in ("", (), None):
+                self._fail(f"is of kind {group.kind}, which has no {name}")
+        check(group)
+
+    def output(self, output: Output) -> None:
+        shape = output.shape or ()
+        self._grid(shape, 0)
+        self._ref(output.ref, shape)
+        if output.batched != self.groups[output.ref.group].batched:
+            self._fail("is said to have samples, or not to, unlike the group that it reads")
+
+    # ------------------------------------------------------------------------------------------------ by kind
+
+    def _input(self, group: Group) -> None:
+        pass
+
+    def _constant(self, group: Group) -> None:
+        if group.batched or group.data is None or group.data.shape != group.shape:
+            self._fail(f"is a constant of shape {group.shape} without the numbers for it")
+
+    def _map(self, group: Group) -> None:
+        arity = self._operation(group.op).arity
+        if arity < 1 or len(group.operands) != arity:
+            self._fail(f"applies {group.op} to {len(group.operands)} operands element by element")
+        for ref in group.operands:
+            self._ref(ref, group.shape)
+        self._samples(group, group.operands)
+
+    def _sum(self, group: Group) -> None:
+        if not group.terms:
+            self._fail("is a sum without terms")
+        for term in group.terms:
+            self._term(term, group)
+        wide = any(self.groups[ref.group].batched for ref in group.refs())
+        if group.over not in ("", "sum", "mean") or wide != (group.batched or bool(group.over)):
+            self._fail('adds up samples: over must be "sum" or "mean" where factors have samples and it has none')
+        if group.batched and group.over:
+            self._fail("has samples, and adds them up")
+
+    def _fold(self, group: Group) -> None:
+        if group.op not in _FOLDS or len(group.terms) != 1 or len(group.terms[0].factors) != 1:
+            self._fail(f"folds with {group.op!r}; there are {', '.join(_FOLDS)}, of one factor")
+        (term,) = group.terms
+        self._term(term, group)
+        if term.sign != 1.0:
+            self._fail("folds with a sign")
+        if group.op == LOOKUP:
+            if len(group.operands) != 1 or len(term.reduced) != 1 or term.mask is not None:
+                self._fail("looks up without one index into one axis")
+            self._ref(group.operands[0], group.shape)
+        elif group.operands:
+            self._fail(f"folds with {group.op}, which has no index")
+        self._samples(group, list(group.refs()))
+
+    def _samples(self, group: Group, refs: Sequence[Ref]) -> None:
+        if group.batched != any(self.groups[ref.group].batched for ref in refs):
+            self._fail("is said to have samples, or not to, unlike what it reads")
+
+    def _operation(self, name: str) -> Op:
+        try:
+            return ops.find(name)
+        except KeyError as error:
+            raise LiftError(
+                f"{self.what} needs an operation that is not there: {error.args[0]:.300}. An operation of your own is "
+                "to be defined, with tinygrad_lite.define, before the program is loaded."
+            ) from None
+
+    # ----------------------------------------------------------------------------------------------- its parts
+
+    def _term(self, term: Term, group: Group) -> None:
+        sizes = group.shape + term.reduced
+        self._grid(sizes, 1)
+        if not 1 <= len(term.factors) <= 2:
+            self._fail(f"has a term of {len(term.factors)} factors")
+        if term.sign not in (1.0, -1.0):
+            self._fail(f"has a term with the sign {term.sign}")
+        for ref in term.factors:
+            self._ref(ref, sizes)
+        if term.mask is not None:
+            self._along("a mask", term.mask.shape, term.axes, sizes)
+        elif term.axes:
+            self._fail("has axes of a mask, and no mask")
+
+    def _ref(self, ref: Ref, sizes: tuple[int, ...]) -> None:
+        if not 0 <= ref.group < self.number:
+            self._fail(f"reads group {ref.group}, which is not before it")
+        shape = self.groups[ref.group].shape
+        if ref.flat:
+            shape = (math.prod(shape),)
+        if len(ref.index) != len(shape):
+            self._fail(f"reads group {ref.group}, which has {len(shape)} axes, at {len(ref.index)} places")
+        for index, size in zip(ref.index, shape, strict=True):
+            low, high = self._range(index, sizes)
+            if math.prod(sizes) and not 0 <= low <= high < size:
+                self._fail(f"reads places {low} to {high} of an axis of group {ref.group} that has {size}")
+
+    def _range(self, index: Index, sizes: tuple[int, ...]) -> tuple[int, int]:
+        """The least and the greatest place."""
+        if index.table is not None:
+            self._along("a table", index.table.shape, index.axes, sizes)
+            if index.offset or index.steps:
+                self._fail("reads through a table that has steps")
+            return (int(index.table.min()), int(index.table.max())) if index.table.size else (0, -1)
+        axes = [axis for axis, _ in index.steps]
+        if index.axes or len(set(axes)) < len(axes) or not all(0 <= axis < len(sizes) for axis in axes):
+            self._fail(f"has {len(sizes)} axes, and an index along axes {axes}")
+        if not all(step for _, step in index.steps):
+            self._fail("has an index with a step of 0")
+        reach = [step * (sizes[axis] - 1) for axis, step in index.steps]
+        return index.offset + sum(x for x in reach if x < 0), index.offset + sum(x for x in reach if x > 0)
+
+    def _along(self, what: str, shape: tuple[int, ...], axes: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+        """Raises unless an array has one dimension for each of those axes."""
+        fitting = len(set(axes)) == len(axes) == len(shape) and all(0 <= axis < len(sizes) for axis in axes)
+        if not fitting or shape != tuple([sizes[axis] for axis in axes]):
+            self._fail(f"has {what} of shape {shape} along axes {axes} of a grid of shape {sizes}")
+
+    def _grid(self, sizes: tuple[int, ...], least: int) -> None:
+        if len(sizes) > _MOST_AXES or any(size < least for size in sizes):
+            self._fail(f"has a grid of the impossible shape {_shown(sizes)}")
+        if math.prod(sizes) > self.largest:
+            self._fail(
+                f"has a grid of shape {_shown(sizes)}: more than the {self.largest:,} elements that are allowed for"
+            )
+
+    def _fail(self, what: str) -> NoReturn:
+        _refuse(f"{self.what} {what}")
+
+
+#: What groups of each kind have, besides what all have.
+_FIELDS = {
+    "input": (),
+    "constant": ("data",),
+    "map": ("op", "operands"),
+    "sum": ("terms", "over"),
+    "fold": ("op", "operands", "terms"),
+}
+
+
+def _refuse(what: str) -> NoReturn:
+    raise LiftError(f"it is no program: {what}")
+
+
+def _shown(sizes: Sequence[Any]) -> str:
+    return f"{tuple(sizes)}" if len(sizes) <= _MOST_AXES else f"with {len(sizes)} axes"

@@ -1,0 +1,1 @@
+"""Programs as fused loops over reused memory."""

@@ -1,0 +1,104 @@
+"""Operations of the table as text of plain arithmetic and ``math``, for compilers that know nothing else.
+
+The text is a record's ``source``, or a call of the function of ``math`` that it is, or else its formula, run on text.
+What a formula uses twice stands twice in the text: compilers compute it once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_lite.lift.source.precedence import ATOM, Text, filled, infix, minus
+from tinygrad_lite.operations import ops
+from tinygrad_lite.operations.operation import NARY
+
+
+class Formula:
+    """A text that arithmetic makes longer.
+
+    Args:
+        text: In Python.
+        level: How tightly its outermost operator binds.
+    """
+
+    def __init__(self, text: str, level: int = ATOM) -> None:
+        self.text = text
+        self.level = level
+
+    def __add__(self, other: Any) -> Formula:
+        return Formula(*infix("+", self, _piece(other)))
+
+    def __radd__(self, other: Any) -> Formula:
+        return Formula(*infix("+", _piece(other), self))
+
+    def __sub__(self, other: Any) -> Formula:
+        return Formula(*infix("-", self, _piece(other)))
+
+    def __rsub__(self, other: Any) -> Formula:
+        return Formula(*infix("-", _piece(other), self))
+
+    def __mul__(self, other: Any) -> Formula:
+        return Formula(*infix("*", self, _piece(other)))
+
+    def __rmul__(self, other: Any) -> Formula:
+        return Formula(*infix("*", _piece(other), self))
+
+    def __truediv__(self, other: Any) -> Formula:
+        return Formula(*infix("/", self, _piece(other)))
+
+    def __rtruediv__(self, other: Any) -> Formula:
+        return Formula(*infix("/", _piece(other), self))
+
+    def __pow__(self, other: Any) -> Formula:
+        return Formula(*infix("**", self, _piece(other)))
+
+    def __rpow__(self, other: Any) -> Formula:
+        return Formula(*infix("**", _piece(other), self))
+
+    def __neg__(self) -> Formula:
+        return Formula(*minus(self))
+
+    def __abs__(self) -> Formula:
+        return scalar_formula("abs", [self])
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _piece(operand: Any) -> Formula:
+    """An operand of a formula: a text or a number."""
+    if isinstance(operand, Formula):
+        return operand
+    number = Text.of(operand)
+    return Formula(number.text, number.level)
+
+
+class _Functions:
+    """What a formula may call: every operation of the table, as text."""
+
+    def __getattr__(self, name: str) -> Callable[..., Formula]:
+        return lambda *operands: scalar_formula(name, [_piece(x) for x in operands])
+
+
+def scalar_formula(name: str, operands: Sequence[Formula]) -> Formula:
+    """One operation of operands as text."""
+    op = ops.find(name)
+    if op.source:
+        return Formula(*filled(op.source, operands))
+    formula = op.stable or op.definition
+    if formula is None or op.forward is getattr(math, name, None):
+        return Formula(f"math.{name}({', '.join(map(str, operands))})")
+    return _piece(formula(_Functions(), operands) if op.arity == NARY else formula(_Functions(), *operands))
+
+
+def scalar_text(name: str, operands: Sequence[str]) -> str:
+    """The text of one operation of operands that are names.
+
+    >>> scalar_text("maximum", ["x", "y"])
+    'x if x >= y or x != x else y'
+    >>> scalar_text("softplus", ["x"])
+    '(x if x >= 0.0 or x != x else 0.0) + math.log1p(math.exp(-abs(x)))'
+    """
+    return scalar_formula(name, [Formula(operand) for operand in operands]).text

@@ -1,0 +1,1 @@
+"""Programs as readable source: names, brackets, statements."""

@@ -1,0 +1,236 @@
+"""A program of groups as array source that people read: ``z1 = W1 @ x + b1[:, None]``, one statement a line.
+
+The same text runs on NumPy and on JAX: functions stand under the names of the operation table and of NumPy, and the
+engine says what they are. A group that is read once and has no name of its own is written into the line that reads it,
+as long as that stays short. Text is made from the structure and from safe names only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinygrad_lite.lift.ir.groups import Group, Groups, Output
+from tinygrad_lite.lift.source.averaging import place_divisions
+from tinygrad_lite.lift.source.bound_constants import BoundConstants
+from tinygrad_lite.lift.source.fragments import BATCH, Fragment
+from tinygrad_lite.lift.source.naming import is_safe, is_temporary, name_groups
+from tinygrad_lite.lift.source.statements import Statements, complete, shape_text
+from tinygrad_lite.lift.source.terms import Scope, axes_of
+from tinygrad_lite.lift.source.views import align, transposed
+
+_LINE = 88
+_INLINE = 48
+_WIDEST = 110
+_COMMENTS_AT = 60
+_TERMS = 32
+#: What constant arrays hold, by the kind of their type.
+_KINDS = {"f": "numbers", "i": "places", "b": "a mask"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source of a program.
+
+    Attributes:
+        text: Statements for constants, then ``def program(...)``, which returns a tuple of arrays.
+        constants: Arrays that the text uses, by name.
+        operations: The operations of the table that it uses: the function's name in the text and the operation's.
+    """
+
+    text: str
+    constants: Mapping[str, NDArray[Any]]
+    operations: Mapping[str, str]
+
+
+def emit(program: Groups, dialect: str = "numpy") -> Source:
+    """The program as array source.
+
+    Args:
+        program: A valid program. Groups without a name get one.
+        dialect: ``"numpy"``, or ``"jax"``, which has no sliding windows: it gathers there.
+
+    Raises:
+        ValueError: A name is no safe identifier, or two groups have the same.
+
+    >>> from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
+    >>> weight = Ref(0, (Index(0, ((0, 1),)), Index(0, ((1, 1),))))
+    >>> program = Groups(
+    ...     groups=[
+    ...         Group("input", (2, 3), path="model.weight"),
+    ...         Group("input", (3,), path="x", batched=True),
+    ...         Group("sum", (2,), terms=(Term((weight, Ref(1, (Index(0, ((1, 1),)),))), (3,)),), batched=True),
+    ...     ],
+    ...     inputs=[0, 1],
+    ...     outputs=[Output((2,), Ref(2, (Index(0, ((0, 1),)),)), batched=True)],
+    ... )
+    >>> print(emit(program).text)
+    def program(W, x):
+        z1 = W @ x  # (2, n)
+        return (z1.T,)
+    <BLANKLINE>
+    """
+    if dialect not in ("numpy", "jax"):
+        raise ValueError(f"emit(dialect={dialect!r}): there are 'numpy' and 'jax'")
+    if not all(group.name for group in program.groups):
+        name_groups(program)
+    names = [group.name for group in program.groups]
+    if len(set(names)) < len(names) or not all(is_safe(name) for name in names):
+        raise ValueError(
+            "names of groups must be safe identifiers, each given once: let name_groups(program) give them"
+        )
+    return _Emitter(program, dialect).source()
+
+
+@dataclass
+class _Line:
+    """A statement: its text, and the terms of its sum, for a line that is too long."""
+
+    name: str
+    parts: list[str]
+    comment: str = ""
+
+    @property
+    def text(self) -> str:
+        whole = f"{self.name} = {' '.join(self.parts)}"
+        if len(whole) <= _WIDEST or len(self.parts) == 1:
+            return f"    {whole}"
+        return "\n".join([f"    {self.name} = (", *(f"        {part}" for part in self.parts), "    )"])
+
+
+@dataclass
+class _Emitter:
+    program: Groups
+    dialect: str
+    lines: list[_Line] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        groups = self.program.groups
+        self.uses: Counter[int] = Counter()
+        self.results = {output.ref.group for output in self.program.outputs}
+        self.fragments: dict[int, Fragment] = {}
+        self.inlined: dict[int, list[str]] = {}
+        self.constants = BoundConstants({group.name for group in groups})
+        self.scope = Scope(groups, self.fragments.__getitem__, self.constants, self.dialect)
+        names = [group.name for group in groups]
+        self.statements = Statements(self.scope, place_divisions(self.program), names)
+
+    def source(self) -> Source:
+        """The whole text."""
+        for number in self._needed():
+            self._statement(number)
+        results = [self._result(output) for output in self.program.outputs]
+        code = "\n".join([*(line.text for line in self.lines), _return(results)])
+        used = set(re.findall(r"\w+", re.sub("'[^']*'", "", code)))  # without the letters of einsum
+        count = [f"    n = {self._samples()}.shape[-1]"] if "n" in used else []
+        body = _with_comments(self.lines)
+        made = [line for line in self.constants.lines if line.split(" ", 1)[0] in used]
+        names = [self.program.groups[number].name for number in self.program.inputs]
+        bound = {name: array for name, array in self.constants.arrays.items() if name in used}
+        given = [f"# {name}: {_KINDS[array.dtype.kind]}, {array.shape}, given as data" for name, array in bound.items()]
+        head = [*given, *made]
+        text = "\n".join([*head, *([""] if head else []), _signature(names), *count, *body, _return(results)])
+        operations = {name: op for name, op in self.statements.operations.items() if name in used}
+        return Source(f"{text}\n", bound, operations)
+
+    def _needed(self) -> list[int]:
+        """The groups that the results need, in order."""
+        groups = self.program.groups
+        needed = set(self.results)
+        for number in range(len(groups) - 1, -1, -1):
+            if number in needed:
+                needed.update(ref.group for ref in groups[number].refs())
+        self.uses = Counter(ref.group for number in needed for ref in groups[number].refs())
+        return sorted(needed | set(self.program.inputs))
+
+    def _samples(self) -> str:
+        for number in self.program.inputs:
+            if self.program.groups[number].batched:
+                return self.program.groups[number].name
+        raise ValueError("the program has batched groups, but no batched input that says how many samples there are")
+
+    # -------------------------------------------------------------------------------------- statements
+
+    def _statement(self, number: int) -> None:
+        group = self.program.groups[number]
+        if group.kind == "input":
+            self.fragments[number] = Fragment(group.name)
+            return
+        if group.kind == "constant":
+            return
+        fragment = self.statements.write(number)
+        inlined = [n for n in dict.fromkeys(ref.group for ref in group.refs()) if n in self.inlined]
+        inlined.sort(key=lambda n: len(self.fragments[n].text))
+        while inlined and len(f"{group.name} = {fragment.text}") > _LINE:
+            longest = inlined.pop()
+            self._write_line(longest, self.inlined.pop(longest))
+            fragment = self.statements.write(number)
+        self.fragments[number] = fragment
+        if self._may_be_inlined(number) and len(fragment.text) <= _INLINE:
+            self.inlined[number] = self.statements.parts
+        else:
+            self._write_line(number, self.statements.parts)
+
+    def _may_be_inlined(self, number: int) -> bool:
+        return self.uses[number] == 1 and number not in self.results and is_temporary(self.program.groups[number].name)
+
+    def _write_line(self, number: int, terms: list[str]) -> None:
+        """The group's statement; from here on, its text is its name."""
+        group, fragment = self.program.groups[number], self.fragments[number]
+        shape = f"# {shape_text(group)}" if axes_of(group) else ""
+        parts = terms if " ".join(terms) == fragment.text else [fragment.text]
+        for start in range(0, len(parts), _TERMS):
+            some = parts[start : start + _TERMS]
+            self.lines.append(_Line(group.name, [group.name, *some] if start else some, shape))
+        self.fragments[number] = Fragment(group.name, boolean=fragment.boolean)
+
+    # ----------------------------------------------------------------------------------------- results
+
+    def _result(self, output: Output) -> str:
+        """An output's array: its shape, and the samples first."""
+        group = Group("map", output.shape or (), batched=output.batched)
+        array = self.scope.read(output.ref, group, (), output.batched).as_number()
+        array = complete(align(array, axes_of(group)), group)
+        if output.batched:
+            array = transposed(array, (BATCH, *range(len(group.shape))))
+        return array.text
+
+
+# ------------------------------------------------------------------------------------------------- layout
+
+
+def _signature(names: Sequence[str]) -> str:
+    whole = f"def program({', '.join(names)}):"
+    return whole if len(whole) <= _WIDEST else _broken("def program(", names, "):", "    ")
+
+
+def _return(results: Sequence[str]) -> str:
+    whole = (
+        f"    return {', '.join(results)}" if len(results) > 1 else f"    return ({''.join(f'{r},' for r in results)})"
+    )
+    return whole if len(whole) <= _WIDEST else _broken("    return (", results, "    )", "        ")
+
+
+def _broken(start: str, items: Sequence[str], end: str, indent: str) -> str:
+    """Items on lines of their own width."""
+    lines, line = [start], indent
+    for item in items:
+        if len(line) + len(item) + 2 > _WIDEST and line.strip():
+            lines.append(line.rstrip())
+            line = indent
+        line += f"{item}, "
+    return "\n".join([*lines, line.rstrip(), end])
+
+
+def _with_comments(lines: Sequence[_Line]) -> list[str]:
+    """Comments in one column, where lines are short enough."""
+    column = max([len(line.text) for line in lines if line.comment and len(line.text) <= _COMMENTS_AT], default=0)
+    return [
+        f"{line.text.ljust(column)}  {line.comment}" if line.comment and "\n" not in line.text else line.text
+        for line in lines
+    ]

@@ -1,0 +1,80 @@
+"""Each group as a statement of its own, with nothing written into it that has a statement itself.
+
+The source of a program (:mod:`tinygrad_lite.lift.source.emit`) puts small statements into the lines that read them.
+Messages and pictures speak of one group at a time; here is the text for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tinygrad_lite.lift.ir.groups import Group, Groups
+from tinygrad_lite.lift.source.averaging import Averaging, place_divisions
+from tinygrad_lite.lift.source.bound_constants import BoundConstants
+from tinygrad_lite.lift.source.fragments import Fragment
+from tinygrad_lite.lift.source.naming import name_groups
+from tinygrad_lite.lift.source.statements import Statements, shape_text
+from tinygrad_lite.lift.source.terms import Scope, axes_of
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A group as text.
+
+    Attributes:
+        name: Of its array.
+        parts: What it is computed as; of a sum, term by term. Nothing, of inputs and constants.
+        shape: Of its array, ``(16, n)``; nothing, of one number.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    shape: str
+
+    @property
+    def text(self) -> str:
+        """The statement."""
+        return f"{self.name} = {' '.join(self.parts)}" if self.parts else self.name
+
+
+def listed(program: Groups, *, divided: bool = True) -> list[Listed]:
+    """The statement of each group, in order.
+
+    Args:
+        program: A valid program. Groups without a name get one.
+        divided: Whether means over the samples divide where the source does
+            (:mod:`tinygrad_lite.lift.source.averaging`), and not where they are computed.
+
+    >>> from tinygrad_lite.lift.ir.groups import Index, Ref, Term
+    >>> along, weight = Index(0, ((1, 1),)), (Index(0, ((0, 1),)), Index(0, ((1, 1),)))
+    >>> product = Group("sum", (2,), terms=(Term((Ref(0, weight), Ref(1, (along,))), (3,)),))
+    >>> [line.text for line in listed(Groups([Group("input", (2, 3)), Group("input", (3,)), product], [0, 1]))]
+    ['x1', 'x2', 'z1 = x1 @ x2']
+    """
+    if not all(group.name for group in program.groups):
+        name_groups(program)
+    groups = [_as_array(group) for group in program.groups]
+    names = [group.name for group in groups]
+    scope = Scope(groups, lambda number: Fragment(names[number]), BoundConstants(set(names)), "numpy")
+    divisions = place_divisions(program) if divided else Averaging(frozenset(), frozenset(), frozenset())
+    statements = Statements(scope, divisions, names)
+    found = []
+    for number, group in enumerate(groups):
+        parts: tuple[str, ...] = ()
+        if group.kind in ("map", "sum", "fold"):
+            text = statements.write(number).text
+            parts = tuple(statements.parts) if " ".join(statements.parts) == text else (text,)
+        found.append(Listed(group.name, parts, shape_text(group) if axes_of(group) else ""))
+    return found
+
+
+def _as_array(group: Group) -> Group:
+    """A constant of many numbers as an array that has a name; one that is the same everywhere is written out."""
+    if group.kind != "constant" or group.data is None or not group.data.size or is_uniform(group):
+        return group
+    return replace(group, kind="input")
+
+
+def is_uniform(group: Group) -> bool:
+    """Whether a constant is one number, everywhere."""
+    return group.data is not None and len(set(group.data.ravel().tolist())) == 1

@@ -1,0 +1,379 @@
+"""The arguments of a lifted function: their structure, their arrays, and the Values that stand for them in a trace.
+
+An argument is a number, an array, a Value, a module, or lists, tuples, dicts and dataclasses of these, nested in any
+way. A
+rectangular nest of numbers counts as one array. Everything else (strings, booleans, None, functions, what ``static``
+names) is static: it is given to the function as it is, and a program holds for these very things only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.tracing.cache_key import of_module, of_static
+from tinygrad_lite.pytree import dict_like, foreign, is_record, record_like, vars_of
+from tinygrad_lite.transforms import is_differentiating
+from tinygrad_lite.value import Value
+
+Floats = NDArray[np.float64]
+_NUMBERS = (float, int, np.floating, np.integer)
+#: What units have in common that are one input group: their paths before and after a number, their shape and axis.
+_Family = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], int | None]
+#: A list of so many matrices may be one of samples, and is one array.
+_FEW = 16
+
+
+@dataclass(eq=False)
+class Unit:
+    """One array or number of the arguments.
+
+    Attributes:
+        path: Where it stands: ``("model", "layers", "0", "weight")``.
+        shape: Of one sample, where it has samples.
+        axis: Along which the samples run; None if it has none.
+        values: The Values of a module's parameters in C order: they are the trace's leaves.
+        whole: Whether the caller gave it as one array.
+        integer: Whether the caller gave integers: the function is shown integers where it runs on numbers.
+    """
+
+    path: tuple[str, ...]
+    shape: tuple[int, ...]
+    axis: int | None = None
+    values: list[Value] | None = None
+    whole: bool = False
+    integer: bool = False
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What two calls must have in common to run the same program. Hashable."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(eq=False)
+class Arguments:
+    """The arguments of one call, taken apart.
+
+    Attributes:
+        units: Their arrays and numbers.
+        arrays: The numbers of each unit; samples along the last axis.
+        signature: Their structure.
+        samples: How many samples there are; None without a batch.
+        code: Functions, objects and modules among them, which may read more than they are.
+    """
+
+    units: list[Unit] = field(default_factory=list)
+    arrays: list[Floats] = field(default_factory=list)
+    signature: Signature = field(default_factory=lambda: Signature(()))
+    samples: int | None = None
+    code: list[Any] = field(default_factory=list)
+    _builders: list[tuple[str | None, Callable[[Iterator[Any]], Any]]] = field(default_factory=list)
+
+    def rebuilt(self, leaves: Iterator[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments with other things in the place of each unit: what ``leaves`` gives."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for name, build in self._builders:
+            if name is None:
+                args.append(build(leaves))
+            else:
+                kwargs[name] = build(leaves)
+        return args, kwargs
+
+
+def take_apart(
+    names: Sequence[str],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    batch: Sequence[int | None],
+    static: Sequence[int | str],
+) -> Arguments:
+    """The arrays and the structure of a call's arguments.
+
+    Args:
+        names: Of the positional arguments.
+        args: The positional arguments.
+        kwargs: The others.
+        batch: For each positional argument the axis along which samples run, or None.
+        static: Positions and names of arguments that are not traced.
+
+    Raises:
+        LiftError: An argument does not fit its batch axis, or samples differ in number.
+    """
+    taken = Arguments()
+    parts: list[Any] = []
+    args, kwargs = _positional(names, args, kwargs, batch)
+    for position, argument in enumerate(args):
+        axis = batch[position] if position < len(batch) else None
+        name = names[position] if position < len(names) else f"argument{position}"
+        fixed = position in static or name in static
+        build, part = _argument(taken, argument, (name,), axis, fixed)
+        taken._builders.append((None, build))
+        parts.append(part)
+    for name, argument in kwargs.items():
+        build, part = _argument(taken, argument, (name,), None, name in static)
+        taken._builders.append((name, build))
+        parts.append(("keyword", name, part))
+    taken.signature = Signature(tuple(parts))
+    return taken
+
+
+def _positional(
+    names: Sequence[str], args: Sequence[Any], kwargs: dict[str, Any], batch: Sequence[int | None]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments with those in their positions that were given by name: positions have batch axes."""
+    args, kwargs = list(args), dict(kwargs)
+    while len(args) < len(names) and names[len(args)] in kwargs:
+        args.append(kwargs.pop(names[len(args)]))
+    batched = [name for name, axis in zip(names, batch, strict=False) if axis is not None and name in kwargs]
+    if batched:
+        raise LiftError(
+            f"{', '.join(batched)}: batch names the axes of positional arguments, and these come after one that was "
+            "left out. Give that one too."
+        )
+    if len(args) > len(batch) and any(axis is not None for axis in batch):
+        raise LiftError(
+            f"batch names the axes of {len(batch)} arguments, and {len(args)} were given: name one for each"
+        )
+    return args, kwargs
+
+
+def _argument(
+    taken: Arguments, tree: Any, path: tuple[str, ...], axis: int | None, static: bool
+) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+    """Adds the units of one argument; gives what rebuilds it, and its part of the signature."""
+    if static:
+        return _as_it_is(taken, tree, True, path)
+    unlike = foreign(tree)
+    if unlike:
+        raise LiftError(f"{_text(path)} is {unlike}")
+    if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
+        shape = _add(taken, path, tree, axis, whole=True)
+        return next, ("array", shape, axis)
+    if hasattr(tree, "__array__") and hasattr(tree, "dtype") and not isinstance(tree, (np.ndarray, np.generic)):
+        shape = _add(taken, path, np.asarray(tree), axis, whole=True)  # another library's array
+        return next, ("array", shape, axis)
+    if isinstance(tree, Value):
+        _check_constant(tree, path)
+        _add(taken, path, np.float64(tree.data), axis)
+        return next, "number"
+    if isinstance(tree, _NUMBERS) and not isinstance(tree, bool):
+        _add(taken, path, tree, axis)
+        return next, "number"
+    if hasattr(tree, "__parameter_tree__"):
+        return _module(taken, tree, path, axis)
+    if isinstance(tree, np.ndarray) and tree.dtype == object:
+        for item in tree.flat:
+            if isinstance(item, Value):
+                _check_constant(item, path)
+        numbers = _numbers_of(tree)
+        if numbers is None:
+            raise LiftError(f"{_text(path)} is an array of objects that are neither Values nor numbers")
+        shape = _add(taken, path, numbers, axis, whole=True)
+        return next, ("array", shape, axis)
+    if isinstance(tree, (list, tuple)):
+        kinds = [] if axis is None and _is_few_matrices(tree) else _kinds(tree)
+        nest = _rectangular(tree, path) if kinds else None
+        if nest is not None:
+            shape = _add(taken, path, nest, axis)
+            if axis is not None and axis % nest.ndim < len(kinds):
+                kinds.pop(axis % nest.ndim)
+            return (lambda leaves: _nested(next(leaves), kinds)), ("nest", shape, axis, tuple(kinds))
+        parts = [_argument(taken, item, (*path, str(i)), axis, False) for i, item in enumerate(tree)]
+        kind = type(tree)
+
+        def sequence(leaves: Iterator[Any]) -> Any:
+            items = [build(leaves) for build, _ in parts]
+            return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+        return sequence, (kind.__name__, tuple([part for _, part in parts]))
+    if isinstance(tree, dict):
+        build, part = _keyed(taken, tree, path, axis)
+        if type(tree) is dict:
+            return build, part
+        default = _as_it_is(taken, getattr(tree, "default_factory", None), False, (*path, "default_factory"))
+        return lambda leaves: dict_like(tree, build(leaves)), (_kind_of(tree), (part, default[1]))
+    if is_record(tree) and not isinstance(tree, type):
+        build, part = _keyed(taken, vars_of(tree), path, axis)
+        return lambda leaves: record_like(tree, build(leaves), checked=True), (_kind_of(tree), (part,))
+    return _as_it_is(taken, tree, False, path)
+
+
+def _keyed(taken: Arguments, items: dict[Any, Any], path: tuple[str, ...], axis: int | None) -> tuple[Any, Any]:
+    """Adds the units of named parts, as :func:`_argument` does; what it gives rebuilds them as a dict."""
+    keyed = {key: _argument(taken, item, (*path, str(key)), axis, False) for key, item in items.items()}
+    return (
+        lambda leaves: {key: build(leaves) for key, (build, _) in keyed.items()},
+        ("dict", tuple([(key, part) for key, (_, part) in keyed.items()])),
+    )
+
+
+def _kind_of(tree: Any) -> str:
+    return f"{type(tree).__module__}.{type(tree).__qualname__}"
+
+
+def _add(
+    taken: Arguments,
+    path: tuple[str, ...],
+    array: Any,
+    axis: int | None,
+    values: list[Value] | None = None,
+    whole: bool = False,
+) -> tuple[int, ...]:
+    integer = np.asarray(array).dtype.kind in "iu"
+    array = np.asarray(array, dtype=np.float64)
+    if axis is not None:
+        if not -array.ndim <= axis < array.ndim:
+            raise LiftError(
+                f"batch names axis {axis} of {_text(path)} for the samples, which has shape {array.shape}. "
+                "Give None for arguments that all samples share."
+            )
+        if taken.samples not in (None, array.shape[axis]):
+            raise LiftError(
+                f"{_text(path)} has {array.shape[axis]} samples along axis {axis}, and the arguments before it have "
+                f"{taken.samples}: they must agree"
+            )
+        taken.samples = array.shape[axis]
+        array = np.moveaxis(array, axis, -1)
+    shape: tuple[int, ...] = array.shape if axis is None else array.shape[:-1]
+    taken.units.append(Unit(path, shape, axis, values, whole, integer))
+    taken.arrays.append(array)
+    return shape
+
+
+def _module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | None) -> tuple[Any, Any]:
+    if axis is not None:
+        raise LiftError(f"batch names an axis of {_text(path)}, a module: its parameters are shared by all samples")
+    shapes = []
+    for name, (shape, values) in module.__parameter_tree__().items():
+        array = np.array([value.data for value in values], dtype=np.float64).reshape(shape)
+        _add(taken, (*path, *name.split(".")), array, None, list(values))
+        shapes.append((name, shape, tuple([value.requires_grad for value in values])))
+    count = len(shapes)
+    taken.code.append(module)
+
+    def build(leaves: Iterator[Any]) -> Any:
+        for _ in range(count):
+            next(leaves)
+        return module
+
+    return build, ("module", of_module(module), bool(getattr(module, "training", False)), tuple(shapes))
+
+
+def _as_it_is(
+    taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]
+) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+    if tree is not None and not isinstance(tree, (str, bool, int, float)):
+        taken.code.append(tree)
+    return (lambda leaves: tree), ("static", type(tree).__name__, of_static(tree, named, _text(path)))
+
+
+def _is_few_matrices(tree: Sequence[Any]) -> bool:
+    """Whether it is a short list of matrices, such as the weights of layers: each is an array of its own."""
+    return 0 < len(tree) <= _FEW and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in tree)
+
+
+def _check_constant(value: Value, path: tuple[str, ...]) -> None:
+    """Raises if somebody differentiates by what the Value depends on: a program gives numbers, and no derivative."""
+    if not value.is_leaf or is_differentiating():
+        raise LiftError(
+            f"{_text(path)} is a Value of a graph that is being recorded, and a lifted function gives numbers, without "
+            "their derivatives. Lift the whole: lift(grad(f)) in the place of grad(lift(f)). For its number alone give "
+            "v.data."
+        )
+
+
+def _rectangular(tree: Any, path: tuple[str, ...] = ()) -> Any:
+    """A nest of numbers and Values as an array, if it is rectangular."""
+    try:
+        array = np.array(tree)
+    except (ValueError, TypeError):
+        return None
+    if array.dtype.kind in "fiu" and array.size:
+        return array
+    if array.dtype != object or not array.size:
+        return None
+    for item in array.flat:
+        if isinstance(item, Value):
+            _check_constant(item, path)
+    return _numbers_of(array)
+
+
+def _numbers_of(array: NDArray[Any]) -> Any:
+    numbers = np.empty(array.size)
+    for i, item in enumerate(array.flat):
+        if isinstance(item, Value):
+            numbers[i] = item.data
+        elif isinstance(item, _NUMBERS) and not isinstance(item, bool):
+            numbers[i] = item
+        else:
+            return None
+    return numbers.reshape(array.shape)
+
+
+def _kinds(tree: Any) -> list[str]:
+    """Whether each level of a nest is made of lists or of tuples; nothing if it is of both, or holds booleans."""
+    kinds: list[str] = []
+    items = [tree]
+    while True:
+        types = set(map(type, items))
+        if types == {list} or types == {tuple}:
+            kinds.append(types.pop().__name__)
+            items = [item for row in items for item in row]
+        elif any(issubclass(kind, (list, tuple, dict, bool, np.bool_)) for kind in types):
+            return []
+        else:
+            return kinds
+
+
+def _nested(array: Any, kinds: Sequence[str]) -> Any:
+    """An object array as nested lists and tuples."""
+    if not kinds:
+        return array.item() if isinstance(array, np.ndarray) and array.ndim == 0 else array
+    items = [_nested(item, kinds[1:]) for item in array]
+    return tuple(items) if kinds[0] == "tuple" else items
+
+
+def _text(path: Sequence[str]) -> str:
+    return ".".join(path)
+
+
+def merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Which units make up one input group: the neurons of a layer, each with weights of its own, are one matrix.
+
+    Units whose paths differ in one number, which runs from 0 in all of them, and whose shapes are equal.
+    """
+    groups = [(unit.path, [number]) for number, unit in enumerate(units)]
+    for depth in range(1, max((len(unit.path) for unit in units), default=0)):
+        families: dict[_Family | int, list[int]] = {}
+        for number, (path, members) in enumerate(groups):
+            family = _family(path, units[members[0]], depth) if len(members) == 1 else None
+            families.setdefault(number if family is None else family, []).append(number)
+        found = []
+        for key, numbers in families.items():
+            if isinstance(key, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
+                before, after, *_ = key
+                found.append((min(numbers), ((*before, *after), [groups[number][1][0] for number in numbers])))
+            else:
+                found += [(number, groups[number]) for number in numbers]
+        groups = [group for _, group in sorted(found, key=lambda item: item[0])]
+    return groups
+
+
+def _family(path: tuple[str, ...], unit: Unit, depth: int) -> _Family | None:
+    """What units have in common that may differ in one number of their paths, so far from the end; None if not this."""
+    place = len(path) - depth
+    if place < 1 or not path[place].isdigit() or len(unit.shape) > 1 or unit.whole:
+        return None
+    return path[:place], path[place + 1 :], unit.shape, unit.axis
+
+
+def _counts_up(names: Sequence[str]) -> bool:
+    return len(names) > 1 and list(names) == [str(i) for i in range(len(names))]

@@ -1,0 +1,96 @@
+"""What makes two static arguments, or two states of a module, the same for a program.
+
+A program holds for the very things that the function was run with, apart from numbers: the mode of a module and of all
+its parts, its buffers and settings, and whatever is static. Things without a value of their own are known by identity,
+and kept alive, as Python gives the address of a thing that is gone to another.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final
+
+import numpy as np
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.value import Value
+
+_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
+_BY_VALUE: Final = (*_PLAIN, range, slice, enum.Enum, np.dtype, np.generic)
+
+
+class Identity:
+    """A thing that equals itself alone, with a state that counts too."""
+
+    def __init__(self, thing: Any, state: Any = None) -> None:
+        self.thing: Final = thing
+        self.state: Final = state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and self.thing is other.thing and bool(self.state == other.state)
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+    def __repr__(self) -> str:
+        return f"<{type(self.thing).__name__} at {id(self.thing):#x}>"
+
+
+def of_module(module: Any) -> Identity:
+    """A module with all that the function may read of it beside the numbers of its parameters.
+
+    >>> from tinygrad_lite.nn.layers.dropout import Dropout
+    >>> layer = Dropout(0.5)
+    >>> before = of_module(layer)
+    >>> before == of_module(layer), before == of_module(layer.eval())
+    (True, False)
+    """
+    parts = list(module.modules()) if hasattr(module, "modules") else [module]
+    return Identity(module, tuple([(Identity(part), _state(vars(part))) for part in parts]))
+
+
+def of_static(tree: Any, named: bool, what: str) -> Any:
+    """The key of a static argument.
+
+    Args:
+        tree: The argument.
+        named: Whether it was named in ``static``.
+        what: What messages call it.
+
+    Raises:
+        LiftError: It was not named, and it is an object whose numbers nobody would see change.
+    """
+    if isinstance(tree, float) and repr(tree) == "-0.0":
+        return "-0.0"  # equal to 0.0, and another number
+    if isinstance(tree, _PLAIN):
+        return tree
+    if named or callable(tree) or isinstance(tree, (*_BY_VALUE, set, frozenset, list, tuple, dict)):
+        return _state(tree)
+    raise LiftError(
+        f"{what} is of type {type(tree).__name__}, which lift does not look into: its numbers would be those of this "
+        "call for ever. Give them as a dict, a named tuple, an array or a Module; or name the argument in static, if "
+        "it is a setting that does not change."
+    )
+
+
+def _state(tree: Any) -> Any:
+    """Something hashable that is equal where the function would see no difference but in the numbers of Values."""
+    if isinstance(tree, Value):
+        return "value"
+    if isinstance(tree, _PLAIN):
+        return type(tree).__name__, repr(tree) if isinstance(tree, (float, complex)) else tree
+    if isinstance(tree, _BY_VALUE) and not isinstance(tree, slice):
+        return type(tree).__name__, tree
+    if isinstance(tree, slice):
+        return "slice", tree.start, tree.stop, tree.step
+    if isinstance(tree, dict):
+        return type(tree).__name__, tuple([(_state(key), _state(item)) for key, item in tree.items()])
+    if isinstance(tree, (list, tuple)):
+        if tree and isinstance(tree[0], Value):
+            return type(tree).__name__, len(tree)
+        return type(tree).__name__, tuple([_state(item) for item in tree])
+    if isinstance(tree, (set, frozenset)):
+        return type(tree).__name__, frozenset(map(_state, tree))
+    if isinstance(tree, np.ndarray) and tree.dtype != object:
+        return "array", tree.shape, tree.dtype.str, tree.tobytes()
+    return Identity(tree)

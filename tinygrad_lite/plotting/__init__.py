@@ -1,0 +1,1 @@
+"""The colours of all pictures, and what all matplotlib figures have in common."""

@@ -1,0 +1,1 @@
+"""The ulp profile of a derivative: measured, as a table, as a plot."""

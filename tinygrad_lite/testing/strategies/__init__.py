@@ -1,0 +1,1 @@
+"""Hypothesis strategies, and the points where derivatives are hard."""

@@ -1,0 +1,1 @@
+"""The backward sweep as an animation."""

@@ -1,0 +1,1 @@
+"""``derive``: the chain rule written out as on paper."""

@@ -1,0 +1,1 @@
+"""``draw``: what a picture says, then how Graphviz is told."""

@@ -1,0 +1,166 @@
+"""The explorer: a page on which one steps through a graph, forward and backward, and sees the chain rule at work.
+
+>>> from tinygrad_lite import Value, tanh
+>>> a, b, c = Value(2.0, label="a"), Value(-3.0, label="b"), Value(10.0, label="c")
+>>> page = explore(tanh(a * b + c))  # the last line of a notebook's cell: it shows itself
+>>> page.save("explorer.html")  # one file, which needs no network
+PosixPath('explorer.html')
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tinygrad_lite.value import Value
+from tinygrad_lite.viz.explorer.explorer_data import graph_data
+from tinygrad_lite.viz.explorer.html_page import page
+from tinygrad_lite.viz.output.saving import replace
+from tinygrad_lite.viz.reading.labels import shortened, visible
+
+DIRECTIONS = ("LR", "TB")
+
+
+class Explorer:
+    """The page of :func:`explore`.
+
+    Attributes:
+        html: The whole page.
+
+    >>> explore(Value(2.0, label="a"))
+    <explorer of 'a': in a notebook it shows itself; .save("explorer.html") writes it>
+    """
+
+    def __init__(self, html: str, title: str) -> None:
+        self.html = html
+        self._title = title
+
+    def __repr__(self) -> str:
+        return f'<explorer of {self._title!r}: in a notebook it shows itself; .save("explorer.html") writes it>'
+
+    def _repr_html_(self) -> str:
+        """A frame with the page inside it, apart from the notebook's own document."""
+        return (
+            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{html.escape(self._title)}" '
+            'width="100%" height="640" style="border: 1px solid #8888; border-radius: 8px"></iframe>'
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the page to a file, which any browser opens, with no network.
+
+        Args:
+            path: Ends in ``.html``.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: The name ends otherwise.
+            OSError: The file cannot be written.
+
+        >>> explore(Value(2.0)).save("value.html").name
+        'value.html'
+        """
+        target = Path(path)
+        if target.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"the explorer is an HTML page: write save('graph.html'), not {target.name!r}")
+        replace(target, self.html.encode())
+        return target
+
+
+def explore(root: Value, live: bool = False, **options: Any) -> Any:
+    """A page on which one steps through a graph: evaluation forward, the chain rule backward, one node at a time.
+
+    At each backward step it shows the local derivative on each edge, and the sum of the chain rule with its numbers. It
+    can be searched, zoomed and linked to; modules open and close; a mode shows why the order must be topological.
+    Nothing in the graph is changed, and ``backward()`` need not have been called, unless it is ``live``.
+
+    Args:
+        root: The node at the end of the graph.
+        live: Whether to show it as a widget, with a slider and a box for each leaf: what is set there is set in the
+            graph, which is evaluated and differentiated again (``forward()``, ``zero_grad()``, ``backward()``).
+        options: Those of :func:`explorer_page`.
+
+    Returns:
+        An :class:`Explorer`, which notebooks show and ``save`` writes; with ``live`` an anywidget.AnyWidget.
+
+    Raises:
+        ImportError: ``live``, and anywidget is not installed.
+        TypeError, ValueError, StaleGraphError: As :func:`explorer_page`.
+
+    >>> a = Value(2.0, label="a")
+    >>> explore(a * a).save("square.html").name
+    'square.html'
+    """
+    if live:
+        from tinygrad_lite.viz.explorer.widget import live_widget
+
+        return live_widget(root, **options)
+    return Explorer(explorer_page(root, **options), _title(root, options.get("title")))
+
+
+def explorer_page(
+    root: Value,
+    *,
+    names: Mapping[str, Any] | Any = None,
+    title: str | None = None,
+    direction: str | None = None,
+    expanded: bool | None = None,
+    max_nodes: int = 5000,
+    live: str = "",
+) -> str:
+    """The page of :func:`explore` as text: one HTML document, which loads nothing.
+
+    Args:
+        root: The node at the end of the graph.
+        names: What the code calls things, such as ``locals()``, or a model: nodes without a label take the names of
+            their variables, and those of a module are drawn within it.
+        title: Of the page; the root's label, if not given.
+        direction: Where the output lies: ``"LR"``, to the right, or ``"TB"``, below; if not given, as the window's
+            shape suggests.
+        expanded: Whether modules are open at first; if not given, as many as fit on a screen.
+        max_nodes: How many nodes the graph may have.
+        live: How the page reaches Python: ``"server"``, ``"notebook"``, or not at all.
+
+    Returns:
+        The page.
+
+    Raises:
+        TypeError: ``root`` is not a Value, or ``names`` is neither a mapping nor a module.
+        ValueError: The graph has more than ``max_nodes`` nodes, or ``direction`` is another one.
+        StaleGraphError: A leaf was changed since the graph was evaluated.
+
+    >>> a = Value(2.0, label="a")
+    >>> explorer_page(a * a, title="a squared").splitlines()[0]
+    '<!DOCTYPE html>'
+    """
+    if direction not in (None, *DIRECTIONS):
+        raise ValueError(f"direction is one of {', '.join(DIRECTIONS)} or None, not {direction!r}")
+    data: dict[str, Any] = {
+        "main": graph_data(root, names=names, expanded=expanded, max_nodes=max_nodes),
+        "example": graph_data(_example()),
+    }
+    if direction:
+        data["direction"] = direction
+    if live:
+        data["live"] = live
+    return page(data, _title(root, title), connects=live == "server")
+
+
+def _title(root: Value, title: str | None) -> str:
+    return shortened(visible(title or root.label or "Gradient graph"), 80)
+
+
+def _example() -> Value:
+    """The smallest graph that shows what a sweep in another order gets wrong: h is used twice, and has operands."""
+    x, w = Value(3.0, label="x"), Value(2.0, label="w")
+    h = x * w
+    h.label = "h"
+    square = h * h
+    square.label = "s"
+    root = h + square
+    root.label = "L"
+    return root

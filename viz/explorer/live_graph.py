@@ -1,0 +1,155 @@
+"""A graph in a live page's hands: the page sets leaves, and the graph is evaluated and differentiated again."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_lite.value import Value
+from tinygrad_lite.viz.explorer.explorer_data import evaluation_order, finite, numbers
+
+#: What an operation raises outside its domain.
+_OUTSIDE = (ArithmeticError, ValueError)
+
+
+class RequestError(ValueError):
+    """A request that no page of ours sends; the message says what is wrong with it."""
+
+
+class Session:
+    """A graph, and the answers to a page's requests about it.
+
+    A request is a dict. ``set`` maps the number of a leaf, in the page's order, to its new number; ``difference`` asks
+    for a finite difference, ``{"node": 3, "step": 1e-6}``. Both may be left out.
+
+    Args:
+        root: The node at the end of the graph.
+        max_nodes: How many nodes the graph may have.
+
+    Raises:
+        TypeError, ValueError: As :func:`tinygrad_lite.viz.explore`.
+
+    >>> a = Value(3.0, label="a")
+    >>> session = Session(a * a)
+    >>> answer = session.answer({"set": {"0": 5.0}, "difference": {"node": 0, "step": 1e-3}})
+    >>> answer["numbers"]["data"], answer["numbers"]["adjoint"], round(answer["difference"]["quotient"], 6)
+    ([5.0, 25.0], [10.0, 1.0], 10.0)
+    """
+
+    def __init__(self, root: Value, max_nodes: int = 5000) -> None:
+        self.root = root
+        self._order = evaluation_order(root, max_nodes)
+        self._one_at_a_time = threading.Lock()
+
+    def answer(self, request: object) -> dict[str, Any]:
+        """Does what a request asks for.
+
+        Args:
+            request: As above; it may come from anywhere, and is checked.
+
+        Returns:
+            ``numbers`` as :func:`tinygrad_lite.viz.explorer.explorer_data.numbers`; ``difference`` with ``node``, and
+            with
+            ``quotient`` or ``error``; ``error``, if the graph cannot be evaluated there: its leaves then have their old
+            numbers.
+
+        Raises:
+            RequestError: It is not such a request. Nothing is changed.
+        """
+        new, difference = self._read(request)
+        with self._one_at_a_time:
+            answer: dict[str, Any] = {}
+            try:
+                error = self._set(new)
+                if error:
+                    answer["error"] = error
+                answer["numbers"] = self._differentiated()
+            except _OUTSIDE as trouble:  # a leaf was set elsewhere, to where the graph is not defined
+                return {"error": _first_line(trouble)}
+            if difference is not None:
+                answer["difference"] = self._difference(*difference)
+            return answer
+
+    # --------------------------------------------------------------------------------------------- requests
+
+    def _read(self, request: object) -> tuple[dict[Value, float], tuple[int, float] | None]:
+        if not isinstance(request, Mapping) or not set(request) <= {"set", "difference"}:
+            raise RequestError("a request is an object with 'set', 'difference' or both")
+        wanted = request.get("set", {})
+        if not isinstance(wanted, Mapping):
+            raise RequestError("'set' maps the numbers of leaves to numbers")
+        new = {self._leaf(place): _number(number) for place, number in wanted.items()}
+        difference = request.get("difference")
+        if difference is None:
+            return new, None
+        if not isinstance(difference, Mapping) or set(difference) != {"node", "step"}:
+            raise RequestError("'difference' has 'node' and 'step'")
+        self._leaf(difference["node"])
+        step = _number(difference["step"])
+        if not 0.0 < step <= 1e3:
+            raise RequestError(f"the step of a finite difference is more than 0, and at most 1000: not {step!r}")
+        return new, (int(difference["node"]), step)
+
+    def _leaf(self, place: object) -> Value:
+        text = str(place) if type(place) in (int, str) else ""
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < len(self._order)):
+            raise RequestError(f"there is no node {place!r:.40}")
+        node = self._order[int(text)]
+        if not node.is_leaf or node.is_constant:
+            raise RequestError(f"node {text} is no leaf that can be set")
+        return node
+
+    # --------------------------------------------------------------------------------------------- the graph
+
+    def _set(self, new: Mapping[Value, float]) -> str:
+        """Sets leaves and evaluates; where that fails, puts everything back and says why."""
+        old = {leaf: leaf.data for leaf in new}
+        try:
+            self._evaluate(new)
+        except _OUTSIDE as error:
+            self._evaluate(old)
+            return _first_line(error)
+        return ""
+
+    def _evaluate(self, new: Mapping[Value, float]) -> float:
+        for leaf, number in new.items():
+            leaf.data = number
+        return self.root.forward().data
+
+    def _differentiated(self) -> dict[str, Any]:
+        self.root.forward()  # a leaf may have been set elsewhere too
+        self.root.zero_grad()
+        self.root.backward()
+        return numbers(self._order)
+
+    def _difference(self, place: int, step: float) -> dict[str, Any]:
+        """(f(x + h) − f(x − h)) / 2h, with the h that the floats x + h and x − h really have."""
+        leaf = self._order[place]
+        x = leaf.data
+        high, low = x + step, x - step
+        if high == low:
+            return {"node": place, "error": f"h = {step:g} is too small: next to {x:g}, floats lie farther apart."}
+        try:
+            rise = self._evaluate({leaf: high}) - self._evaluate({leaf: low})
+        except _OUTSIDE as error:
+            return {"node": place, "error": _first_line(error)}
+        finally:
+            self._evaluate({leaf: x})
+        return {"node": place, "quotient": finite(rise / (high - low))}
+
+
+def _number(number: object) -> float:
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        try:
+            found = float(number)
+        except OverflowError:  # JSON's integers have no bound
+            found = math.inf
+        if math.isfinite(found):
+            return found
+    raise RequestError(f"{number!r:.40} is no finite number")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

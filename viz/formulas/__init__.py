@@ -1,0 +1,1 @@
+"""Formulas as trees, written as text, LaTeX and MathML."""

@@ -1,0 +1,77 @@
+"""Pictures as files."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_lite.value import Value
+from tinygrad_lite.viz.output.rendering import FORMATS, render
+
+if TYPE_CHECKING:
+    from graphviz import Digraph
+
+
+def save(
+    picture: Value | Sequence[Value] | Digraph, path: str | os.PathLike[str], *, dpi: int | None = None, **options: Any
+) -> Path:
+    """Writes a picture to a file, in the format that the name's suffix says.
+
+    The file is there whole or not at all: it is written under another name, and then renamed.
+
+    Args:
+        picture: The Value at the end of the graph, or several, or what :func:`draw` gave.
+        path: Ends in ``.svg``, ``.png``, ``.pdf`` or ``.dot``; for a Value also in ``.json``, for the graph as data, or
+            in ``.html``, for a page to explore it.
+        dpi: Dots an inch of a PNG; 144 if not given.
+        options: For a Value: those of :func:`draw`, or as :func:`render` says for JSON and HTML.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The suffix is another one, or as :func:`render`.
+        RenderError, TypeError: As :func:`render`.
+        OSError: The file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Value(2.0, label="a"), f"{folder}/a.dot").name
+    'a.dot'
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"the picture comes first, and then the path, as in save(y, 'y.svg'): {path!r} is no path")
+    target = Path(path)
+    suffix = target.suffix.lower().removeprefix(".")
+    if suffix not in FORMATS:
+        known = ", ".join(f".{name}" for name in FORMATS)
+        raise ValueError(f"the name of a picture ends in one of {known}: not {target.name!r}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(target.parent)!r} to write {target.name!r} to: make it first")
+    replace(target, render(picture, suffix, dpi=dpi, **options))
+    return target
+
+
+def replace(target: Path, contents: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Args:
+        target: The file.
+        contents: Of it.
+
+    Raises:
+        OSError: It cannot be written; the old one, if there is one, is as it was.
+    """
+    # A link is followed, as open() would; and the temporary file is made by open(), which honours the umask.
+    target = Path(os.path.realpath(target))
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(contents)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

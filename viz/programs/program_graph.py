@@ -1,0 +1,170 @@
+"""What the picture of a program says, before it is drawn: its boxes, one for each group, and the links between them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.lift.ir.groups import Group, Groups, Ref, Term
+from tinygrad_lite.lift.source.listing import Listed, is_uniform, listed
+from tinygrad_lite.lift.source.naming import forward_groups
+
+Place = tuple[int, ...]
+
+#: Of a group that is opened so many scalars are drawn, of a matrix in rows of at most so many.
+CELLS: Final = 64
+_COLUMNS: Final = 8
+#: Between two opened vectors so many lines from scalar to scalar are drawn; in place of more, one line.
+_LINES: Final = 64
+
+
+class Box(NamedTuple):
+    """A group in a picture."""
+
+    #: its place in the program
+    number: int
+    group: Group
+    line: Listed
+    is_backward: bool
+    is_result: bool
+    #: the scalars that are shown, in rows; none, unless it is opened
+    cells: list[list[Place]]
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it is no input and no constant."""
+        return bool(self.line.parts)
+
+    @property
+    def scalars(self) -> int:
+        """How many scalars, of one sample, the graph has."""
+        return self.group.size if self.group.present is None else int(np.count_nonzero(self.group.present))
+
+    def has(self, place: Place) -> bool:
+        """Whether the graph has the scalar there."""
+        return self.group.present is None or bool(self.group.present[place])
+
+
+class Link(NamedTuple):
+    """From a group to one that reads it, once, however often it does."""
+
+    tail: int
+    head: int
+    #: which scalar reads which; none, where the groups are not both opened, and vectors or numbers
+    cells: list[tuple[Place, Place]]
+
+
+class ProgramPicture(NamedTuple):
+    """All that is drawn."""
+
+    boxes: list[Box]
+    links: list[Link]
+
+
+def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
+    """The boxes and links of a picture. Constants that are one number are no boxes: they stand in the statements.
+
+    Args:
+        program: The program.
+        expand: Which groups are shown with their scalars: a name, several, or a number, for all that have at most so
+            many scalars.
+
+    Raises:
+        TypeError: ``expand`` is none of these.
+        ValueError: No group has that name; the message says the nearest.
+
+    >>> from tinygrad_lite.lift.ir.groups import Index
+    >>> along = (Index(0, ((0, 1),)),)
+    >>> picture = compose(Groups([Group("input", (3,), path="x"), Group("map", (3,), "exp", (Ref(0, along),))], [0]), 3)
+    >>> [box.line.text for box in picture.boxes], picture.links[0].cells[2]
+    (['x', 't1 = exp(x)'], ((2,), (2,)))
+    """
+    lines = listed(program)
+    drawn = [n for n, group in enumerate(program.groups) if group.kind != "constant" or not is_uniform(group)]
+    opened = _opened(program, drawn, expand)
+    forward = forward_groups(program)
+    results = {output.ref.group for output in program.outputs}
+    boxes = {
+        n: Box(
+            n,
+            program.groups[n],
+            lines[n],
+            n not in forward and bool(lines[n].parts),
+            n in results,
+            _cells(program.groups[n]) if n in opened else [],
+        )
+        for n in drawn
+    }
+    links = [
+        Link(read, box.number, _lines(program, boxes[read], box) if box.cells and boxes[read].cells else [])
+        for box in boxes.values()
+        for read in dict.fromkeys([ref.group for ref in box.group.refs()])
+        if read in boxes
+    ]
+    return ProgramPicture(list(boxes.values()), links)
+
+
+def _opened(program: Groups, drawn: Iterable[int], expand: Any) -> set[int]:
+    """The numbers of the groups that are shown with their scalars."""
+    if isinstance(expand, int) and not isinstance(expand, bool):
+        return {n for n in drawn if program.groups[n].size <= expand}
+    names = [expand] if isinstance(expand, str) else list(expand) if isinstance(expand, Iterable) else [expand]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            "expand takes names of groups, such as 'z1', or a number of scalars up to which all groups are shown with "
+            f"theirs; not {expand!r:.80}"
+        )
+    number = {program.groups[n].name: n for n in drawn}
+    for name in names:
+        if name not in number:
+            near = difflib.get_close_matches(name, number, n=3) or list(number)[:8]
+            raise ValueError(f"the program has no group {name!r:.80}; there are {', '.join(near)}")
+    return {number[name] for name in names}
+
+
+def _cells(group: Group) -> list[list[Place]]:
+    """The places that are drawn, in rows along the last axis; as many as have room."""
+    if not group.shape:
+        return [[()]]
+    columns = min(group.shape[-1], CELLS if len(group.shape) == 1 else _COLUMNS)
+    rows: list[list[Place]] = []
+    for before in np.ndindex(*group.shape[:-1]):
+        if (len(rows) + 1) * columns > CELLS:
+            break
+        rows.append([(*before, column) for column in range(columns)])
+    return rows
+
+
+def _lines(program: Groups, tail: Box, head: Box) -> list[tuple[Place, Place]]:
+    """Which drawn scalar reads which; none, if there are too many lines."""
+    if max(len(tail.group.shape), len(head.group.shape)) > 1 or head.is_backward != tail.is_backward:
+        return []  # lines to the inside of a grid hide what they cross
+    shown = {place for row in tail.cells for place in row}
+    found: dict[tuple[Place, Place], None] = {}
+    for row in head.cells:
+        for place in row:
+            for read in _reads(program, tail.number, head.group, place) if head.has(place) else ():
+                if read in shown:
+                    found[read, place] = None
+                if len(found) > _LINES:
+                    return []
+    return list(found)
+
+
+def _reads(program: Groups, source: int, group: Group, place: Place) -> Iterator[Place]:
+    """The places of a group that a scalar reads."""
+    pairs: list[tuple[Ref, Term | None]] = [(ref, None) for ref in group.operands]
+    pairs += [(ref, term) for term in group.terms for ref in term.factors]
+    shape = program.groups[source].shape
+    for ref, term in pairs:
+        if ref.group == source:
+            reduced = term.reduced if term else ()
+            for inner in np.ndindex(*reduced):
+                grid = [np.asarray(k) for k in (*place, *inner)]
+                if term and term.mask is not None and not term.mask[tuple([grid[axis] for axis in term.axes])]:
+                    continue
+                at = [int(index.at(grid)) for index in ref.index]
+                yield tuple([int(k) for k in np.unravel_index(at[0], shape)]) if ref.flat else tuple(at)
