@@ -1,27 +1,101 @@
-"""CONTRIBUTING.md tells which file has which idea: of every file of ``lift``, ``nn`` and ``viz``, and of no other."""
+"""The folders tell the design: imports go one way between them, no two files import one another, no folder overflows."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
+#: The rooms from the lowest to the highest: what stands in a line imports from lines above it, and from its own room.
+#: Rooms of one line do not import from one another.
+ORDER = """
+engine
+files plotting
+lift.ir lift.tracing
+lift.canonical lift.source
+lift.loops
+lift.grouping lift.engines
+lift.checking lift.storage
+lift
+nn.base
+nn.layers nn.losses nn.optim
+nn.train
+nn.lifted
+nn
+nn.diagnostics
+nn.architectures
+viz.reading
+viz.drawing viz.formulas
+viz.explorer viz.derivation
+viz.output
+viz.programs viz.training
+viz.animation
+viz
+testing.oracles
+testing.strategies
+testing.checks testing.accuracy
+testing
+__init__
+command_line
+"""
+#: What stands in ``tinygrad_lite`` itself and is not the engine's.
+ROOMS = {"": "__init__", "__main__": "command_line", "cli": "command_line", "doctor": "command_line"}
 
 
-def told(package: str) -> list[str]:
-    """The files in the first column of the table of a package."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.partition(f"## How `{package}` is laid out")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\|(.*?)\|", section, re.MULTILINE)
-    return [name for row in rows[2:] for name in re.findall(r"`([\w/]+(?:\.py)?)`", row)]
+def modules() -> dict[str, Path]:
+    """All modules, by what follows ``tinygrad_lite.`` in their names."""
+    found = {}
+    for folder, package in (("tinygrad_lite", ()), ("nn", ("nn",)), ("viz", ("viz",))):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = (*package, *path.relative_to(ROOT / folder).with_suffix("").parts)
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-@pytest.mark.parametrize(
-    ("package", "folder"), [("lift", "tinygrad_lite/lift"), ("nn", "nn"), ("viz", "viz")], ids=["lift", "nn", "viz"]
-)
-def test_every_file_has_its_place_once(package: str, folder: str) -> None:
-    files = {path.name for path in (ROOT / folder).glob("*.py")} - {"__init__.py"}
-    named = [name for name in told(package) if name.endswith(".py")]
-    assert sorted(named) == sorted(files)
+MODULES = modules()
+
+
+def imports(module: str) -> Iterator[str]:
+    """What a module imports: when it is loaded, in functions, for type checkers alone, or by a name in a string."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [name if name.removeprefix("tinygrad_lite.") in MODULES else node.module for name in whole]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"tinygrad_lite(\.\w+)+", str(node.value)):
+            names.append(node.value)
+    known = (name.removeprefix("tinygrad_lite").removeprefix(".") for name in names if name.startswith("tinygrad_lite"))
+    return (name for name in known if name in MODULES and name != module)
+
+
+def room(module: str) -> str:
+    """The room of a module: its folder, if that has a line of its own in ``ORDER``."""
+    folder = module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+    return ROOMS.get(module, folder if folder in ORDER.split() else "engine")
+
+
+def test_imports_go_one_way_between_rooms() -> None:
+    level = {name: number for number, line in enumerate(ORDER.split("\n")) for name in line.split()}
+    wrong = [
+        f"{module} imports {other}"
+        for module in MODULES
+        for other in imports(module)
+        if room(module) != room(other) and level[room(module)] <= level[room(other)]
+    ]
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_no_file_imports_what_imports_it() -> None:
+    TopologicalSorter({module: set(imports(module)) for module in MODULES}).prepare()  # raises on a circle
+
+
+def test_no_folder_has_more_files_than_one_looks_through() -> None:
+    for folder in sorted(
+        {path.parent for top in ("tinygrad_lite", "nn", "viz", "tests") for path in (ROOT / top).rglob("*.py")}
+    ):
+        assert len(list(folder.glob("*.py"))) <= 22, folder

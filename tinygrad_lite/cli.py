@@ -172,7 +172,7 @@ def _explore(arguments: argparse.Namespace) -> None:
 
 def _accuracy(arguments: argparse.Namespace) -> None:
     try:
-        from tinygrad_lite.testing.accuracy import accuracy
+        from tinygrad_lite.testing.accuracy.accuracy import accuracy
 
         profile = accuracy(
             arguments.operation,

@@ -382,7 +382,7 @@ def exports_of_functions() -> dict[str, str]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             names = ast.literal_eval(node.value)
-    return {name: f"tinygrad_lite.{'functions' if name in written else 'sequences'}" for name in names}
+    return {name: f"tinygrad_lite.{'functions' if name in written else 'nary'}" for name in names}
 
 
 def reference(package: str, modules: list[str]) -> str:

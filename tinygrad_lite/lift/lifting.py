@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.errors import AnomalyError, LiftError, TraceError
 from tinygrad_lite.foreign.protocols import explained
-from tinygrad_lite.lift.canonical import canonical
+from tinygrad_lite.lift.canonical.canonical import canonical
 from tinygrad_lite.lift.checking import equivalence_check, error_analysis
 from tinygrad_lite.lift.checking.demands import Demanded, UnforeseenError
 from tinygrad_lite.lift.checking.disagreement import Case, Judge, Probe, Recording, depends_on_numbers, own_faults

@@ -19,7 +19,7 @@ except ImportError as error:
         'tinygrad_lite.testing computes with mpmath, which is not installed: pip install "tinygrad-lite[testing]"'
     ) from error
 
-from tinygrad_lite.testing.accuracy import accuracy
+from tinygrad_lite.testing.accuracy.accuracy import accuracy
 from tinygrad_lite.testing.accuracy.profiles import Profile, Sample
 from tinygrad_lite.testing.checks.derivatives import check_derivative
 from tinygrad_lite.testing.checks.gradients import check_gradients

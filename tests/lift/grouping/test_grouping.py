@@ -15,7 +15,7 @@ from random_programs import RandomProgram, random_programs
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.canonical import canonical
+from tinygrad_lite.lift.canonical.canonical import canonical
 from tinygrad_lite.lift.checking import equivalence_check
 from tinygrad_lite.lift.grouping.grouping import grouped
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, all_of

@@ -119,7 +119,7 @@ class Profile:
             ImportError: matplotlib is not installed.
             ValueError: The theme or the suffix is unknown.
 
-        >>> from tinygrad_lite.testing.accuracy import accuracy
+        >>> from tinygrad_lite.testing.accuracy.accuracy import accuracy
         >>> figure = accuracy("tanh", points=100).plot("tanh.svg")
         >>> figure.axes[0].get_ylabel()
         'error (ulp)'
