@@ -20,7 +20,7 @@ from typing import Any
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.viz.explorer.explorer import explorer_page
+from tinygrad_lite.viz.explorer.graph_page import explorer_page
 
 STEPS = """async (count) => {
   const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));

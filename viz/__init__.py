@@ -13,11 +13,13 @@ Graphviz itself is loaded when a picture is first made. A `Value` shows itself i
 
 from tinygrad_lite.viz.animation.sweep_animation import SweepAnimation, animate_backward
 from tinygrad_lite.viz.derivation.derivation import Derivation, derive
-from tinygrad_lite.viz.drawing.draw import draw
-from tinygrad_lite.viz.drawing.failures import draw_error
-from tinygrad_lite.viz.explorer.explorer import Explorer, explore
+from tinygrad_lite.viz.drawing.renderers import RenderError
+from tinygrad_lite.viz.explorer.explore import explore
+from tinygrad_lite.viz.explorer.graph_page import Explorer
+from tinygrad_lite.viz.output.draw import draw
+from tinygrad_lite.viz.output.failures import draw_error
 from tinygrad_lite.viz.output.notebook import mimebundle
-from tinygrad_lite.viz.output.rendering import RenderError, render
+from tinygrad_lite.viz.output.rendering import render
 from tinygrad_lite.viz.output.saving import save
 from tinygrad_lite.viz.output.structure import structure
 from tinygrad_lite.viz.output.tree import Tree, tree

@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.viz.explorer.explorer import explore
+from tinygrad_lite.viz.explorer.explore import explore
 from tinygrad_lite.viz.explorer.server import LiveServer
 
 Tabs = Callable[..., Any]

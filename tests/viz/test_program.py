@@ -18,10 +18,9 @@ from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.lifting import Lifted, lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.plotting.themes import THEMES
-from tinygrad_lite.viz import draw, save
+from tinygrad_lite.viz import draw, mimebundle, save
 from tinygrad_lite.viz.output import rendering
 from tinygrad_lite.viz.programs.program_graph import compose
-from tinygrad_lite.viz.programs.program_picture import mimebundle
 
 EDGE = re.compile(r"^\t(n\d+)(?::\S+)? -> (n\d+)(?::\S+)? \[(.*)\]$", re.MULTILINE)
 NODE = re.compile(r"^\t+(n\d+) \[(.*)\]$", re.MULTILINE)

@@ -152,7 +152,7 @@ class Lifted:
         return f"<lift({self._name}), engine {self.engine!r}: {len(self.programs)} programs>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
-        from tinygrad_lite.viz.programs.program_picture import mimebundle
+        from tinygrad_lite.viz.output.notebook import mimebundle
 
         return mimebundle(self, include, exclude)
 

@@ -14,7 +14,7 @@ from tinygrad_lite.viz.animation.svg_picture import image_of, view_box
 from tinygrad_lite.viz.animation.sweep import Step, sweep_steps
 from tinygrad_lite.viz.animation.sweep_frames import TITLE, Frames
 from tinygrad_lite.viz.drawing.cards import called
-from tinygrad_lite.viz.drawing.draw import draw
+from tinygrad_lite.viz.output.draw import draw
 from tinygrad_lite.viz.output.rendering import render
 from tinygrad_lite.viz.reading.labels import shortened, visible
 from tinygrad_lite.viz.reading.names import find_names

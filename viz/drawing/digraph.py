@@ -7,6 +7,8 @@ from typing import Any
 
 import graphviz
 
+from tinygrad_lite.viz.drawing.renderers import render_figure
+
 
 class Figure(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     """A graph in DOT. A notebook shows it with whichever renderer is installed; graphviz's own asks for ``dot``."""
@@ -18,9 +20,7 @@ class Figure(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None, **_: Any
     ) -> dict[str, str]:
-        from tinygrad_lite.viz.output.rendering import render
-
         kind = "image/svg+xml"
         if (include is not None and kind not in include) or (exclude is not None and kind in exclude):
             return {}
-        return {kind: render(self, "svg").decode()}
+        return {kind: render_figure(self, "svg").decode()}

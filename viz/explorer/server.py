@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tinygrad_lite.value import Value
-from tinygrad_lite.viz.explorer.explorer import explorer_page
+from tinygrad_lite.viz.explorer.graph_page import explorer_page
 from tinygrad_lite.viz.explorer.html_page import policy
 from tinygrad_lite.viz.explorer.live_graph import RequestError, Session
 
@@ -33,14 +33,14 @@ class LiveServer(ThreadingHTTPServer):
     Args:
         root: The node at the end of the graph.
         port: Where to listen; 0: any free port.
-        options: Those of :func:`tinygrad_lite.viz.explorer.explorer.explorer_page`.
+        options: Those of :func:`tinygrad_lite.viz.explorer.graph_page.explorer_page`.
 
     Attributes:
         address: What to open in a browser.
 
     Raises:
         OSError: The port is taken, or not allowed.
-        TypeError, ValueError, StaleGraphError: As :func:`tinygrad_lite.viz.explorer.explorer.explorer_page`.
+        TypeError, ValueError, StaleGraphError: As :func:`tinygrad_lite.viz.explorer.graph_page.explorer_page`.
 
     >>> with LiveServer(Value(2.0, label="a")) as server:
     ...     server.address.startswith("http://127.0.0.1:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_lite.value import Value
-from tinygrad_lite.viz.explorer.explorer import explorer_page
+from tinygrad_lite.viz.explorer.graph_page import Explorer, explorer_page, title_of
 from tinygrad_lite.viz.explorer.live_graph import RequestError, Session
 
 #: Runs in the notebook. The frame has an origin of its own (no allow-same-origin): the page can reach neither the
@@ -48,14 +48,14 @@ def live_widget(root: Value, **options: Any) -> Any:
 
     Args:
         root: The node at the end of the graph.
-        options: Those of :func:`tinygrad_lite.viz.explorer.explorer.explorer_page`.
+        options: Those of :func:`tinygrad_lite.viz.explorer.graph_page.explorer_page`.
 
     Returns:
         An ``anywidget.AnyWidget``; its ``save(path)`` writes the page as it is now, without the live part.
 
     Raises:
         ImportError: anywidget is not installed.
-        TypeError, ValueError, StaleGraphError: As :func:`tinygrad_lite.viz.explorer.explorer.explorer_page`.
+        TypeError, ValueError, StaleGraphError: As :func:`tinygrad_lite.viz.explorer.graph_page.explorer_page`.
     """
     try:
         import anywidget
@@ -65,7 +65,6 @@ def live_widget(root: Value, **options: Any) -> Any:
             "explore(root, live=True) needs anywidget: pip install 'tinygrad-lite[notebook]'. Without it, "
             "explore(root) shows the graph as it is, and the command tinygrad-lite explore serves a live page."
         ) from error
-    from tinygrad_lite.viz.explorer.explorer import explore
 
     class LiveExplorer(anywidget.AnyWidget):
         """The widget: it answers what the page asks."""
@@ -91,7 +90,7 @@ def live_widget(root: Value, **options: Any) -> Any:
             self.send({"explorer": True, "number": content.get("number"), "answer": answer})
 
         def save(self, path: Any) -> Any:
-            """Writes the page as it is now, as :meth:`tinygrad_lite.viz.explorer.explorer.Explorer.save` does."""
-            return explore(root, **options).save(path)
+            """Writes the page as it is now, as :meth:`tinygrad_lite.viz.explorer.graph_page.Explorer.save` does."""
+            return Explorer(explorer_page(root, **options), title_of(root, options.get("title"))).save(path)
 
     return LiveExplorer()

@@ -1,53 +1,58 @@
-"""What a notebook shows when a Value is the last line of a cell."""
+"""What a notebook shows when a Value, or a lifted program, is the last line of a cell."""
 
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import TYPE_CHECKING
 
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.output.rendering import render
 
+if TYPE_CHECKING:
+    from tinygrad_lite.lift.lifting import Lifted
+    from tinygrad_lite.lift.program import Program
+
 #: Above this many nodes a picture, collapsed, is made only when it is asked for: a cell is to show its value at once.
 MAX_NODES = 2000
 #: A longer SVG would make the notebook's file large.
-MAX_LENGTH = 300_000
+MAX_LENGTH = 500_000
 
 _SVG, _TEXT = "image/svg+xml", "text/plain"
 
 
 def mimebundle(
-    root: Value, include: Container[str] | None = None, exclude: Container[str] | None = None
+    root: Value | Program | Lifted, include: Container[str] | None = None, exclude: Container[str] | None = None
 ) -> dict[str, str]:
-    """A Value in the forms that a notebook can show: as text, and as a picture of its graph.
+    """Give a Value or a program in the forms that a notebook can show: as text, and as a picture.
 
-    Jupyter, VS Code and Colab ask for it through ``Value._repr_mimebundle_``, and show the richest form that they can.
+    Jupyter, VS Code and Colab ask for it through ``_repr_mimebundle_``, and show the richest form that they can.
 
     Args:
-        root: The Value.
+        root: The Value at the end of a graph, a program, or a lifted function.
         include: The MIME types that are wanted; all, if not given.
         exclude: The MIME types that are not.
 
     Returns:
         The forms by MIME type: the text, and the picture, collapsed if the graph is large. No picture if there are more
-        than 2,000 nodes, or if it cannot be made, whatever the reason: showing a Value never fails.
+        than 2,000 nodes, or if it cannot be made, whatever the reason: showing a thing never fails.
 
     >>> mimebundle(Value(2.0), include={"text/plain"})
     {'text/plain': 'Value(data=2.0, grad=0.0)'}
     """
     wanted = [kind for kind in (_SVG, _TEXT) if (not include or kind in include) and not (exclude and kind in exclude)]
     bundle = {_TEXT: repr(root)} if _TEXT in wanted else {}
-    if _SVG in wanted and _is_small(root):
+    if _SVG in wanted and not (isinstance(root, Value) and _is_large(root)):
         try:
             svg = render(root, "svg").decode()
-        except Exception:  # no renderer, a stale graph, ...: the text is there all the same
+        except Exception:  # no renderer, a stale graph, a function not called yet, ...: the text is there all the same
             return bundle
         if len(svg) <= MAX_LENGTH:
             bundle[_SVG] = svg
     return bundle
 
 
-def _is_small(root: Value) -> bool:
-    """Whether there are at most MAX_NODES, found without walking through the millions that there may be."""
+def _is_large(root: Value) -> bool:
+    """Whether there are more than MAX_NODES, found without walking through the millions that there may be."""
     found = {id(root)}
     waiting = [root]
     while waiting:
@@ -56,5 +61,5 @@ def _is_small(root: Value) -> bool:
                 found.add(id(operand))
                 waiting.append(operand)
                 if len(found) > MAX_NODES:
-                    return False
-    return True
+                    return True
+    return False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.output.rendering import FORMATS, render
 
@@ -51,27 +51,5 @@ def save(
         raise ValueError(f"the name of a picture ends in one of {known}: not {target.name!r}")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(target.parent)!r} to write {target.name!r} to: make it first")
-    replace(target, render(picture, suffix, dpi=dpi, **options))
+    write_atomically(target, render(picture, suffix, dpi=dpi, **options))
     return target
-
-
-def replace(target: Path, contents: bytes) -> None:
-    """Writes a file whole or not at all.
-
-    Args:
-        target: The file.
-        contents: Of it.
-
-    Raises:
-        OSError: It cannot be written; the old one, if there is one, is as it was.
-    """
-    # A link is followed, as open() would; and the temporary file is made by open(), which honours the umask.
-    target = Path(os.path.realpath(target))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(contents)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

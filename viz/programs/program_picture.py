@@ -6,7 +6,6 @@ beside the forward ones that they belong to: the picture is half as long, and re
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import TYPE_CHECKING, Any, Final
 
 from tinygrad_lite.lift.lifting import Lifted
@@ -24,9 +23,6 @@ _FONT: Final = "Helvetica,Arial,sans-serif"
 _SIDES: Final = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}
 #: Above so many cards a picture is drawn from top to bottom, if it is not told otherwise: pages are scrolled that way.
 _WIDE: Final = 36
-#: A longer SVG would make a notebook's file large.
-_MAX_LENGTH: Final = 500_000
-_SVG, _TEXT = "image/svg+xml", "text/plain"
 
 
 def draw_program(
@@ -77,37 +73,6 @@ def is_program(root: Any) -> bool:
         root: Anything.
     """
     return isinstance(root, (Program, Lifted))
-
-
-def mimebundle(
-    program: Program | Lifted, include: Container[str] | None = None, exclude: Container[str] | None = None
-) -> dict[str, str]:
-    """A program in the forms that a notebook can show: as text, and as a picture.
-
-    Args:
-        program: The program, or the lifted function.
-        include: The MIME types that are wanted; all, if not given.
-        exclude: The MIME types that are not.
-
-    Returns:
-        The forms by MIME type. No picture if it cannot be made, whatever the reason: showing a program never fails.
-
-    >>> from tinygrad_lite.lift.lifting import lift
-    >>> mimebundle(lift(abs), include={"text/plain"})
-    {'text/plain': "<lift(abs), engine 'numpy': 0 programs>"}
-    """
-    from tinygrad_lite.viz.output.rendering import render
-
-    wanted = [kind for kind in (_SVG, _TEXT) if (not include or kind in include) and not (exclude and kind in exclude)]
-    bundle = {_TEXT: repr(program)} if _TEXT in wanted else {}
-    if _SVG in wanted:
-        try:
-            svg = render(draw_program(program), "svg").decode()
-        except Exception:  # no renderer, not called yet, ...: the text is there all the same
-            return bundle
-        if len(svg) <= _MAX_LENGTH:
-            bundle[_SVG] = svg
-    return bundle
 
 
 def _figure(picture: ProgramPicture, theme: Theme, direction: str, with_legend: bool) -> Digraph:

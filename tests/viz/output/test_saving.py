@@ -31,7 +31,7 @@ def test_json_holds_the_graph(tmp_path: Path) -> None:
 
 
 def test_html_is_the_page_of_the_explorer(tmp_path: Path) -> None:
-    explorer = pytest.importorskip("tinygrad_lite.viz.explorer.explorer")
+    explorer = pytest.importorskip("tinygrad_lite.viz.explorer.graph_page")
     path = save(ROOT * ROOT, tmp_path / "a.html")
     assert path.read_text(encoding="utf-8") == explorer.explorer_page(ROOT * ROOT)
 

@@ -11,7 +11,7 @@ import tinygrad_lite as tg
 from tinygrad_lite import StaleGraphError, Value
 from tinygrad_lite.plotting import themes
 from tinygrad_lite.viz import draw
-from tinygrad_lite.viz.drawing.failures import draw_error
+from tinygrad_lite.viz.output.failures import draw_error
 
 NODE = re.compile(r"^\t(n\d+) \[(.*)\]$", re.MULTILINE)
 EDGE = re.compile(r"^\t(n\d+) -> (n\d+) \[(.*)\]$", re.MULTILINE)

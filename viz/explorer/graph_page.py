@@ -1,11 +1,4 @@
-"""The explorer: a page on which one steps through a graph, forward and backward, and sees the chain rule at work.
-
->>> from tinygrad_lite import Value, tanh
->>> a, b, c = Value(2.0, label="a"), Value(-3.0, label="b"), Value(10.0, label="c")
->>> page = explore(tanh(a * b + c))  # the last line of a notebook's cell: it shows itself
->>> page.save("explorer.html")  # one file, which needs no network
-PosixPath('explorer.html')
-"""
+"""The explorer of one graph: its page, and what holds the page in a notebook or writes it to a file."""
 
 from __future__ import annotations
 
@@ -15,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.explorer.explorer_data import graph_data
 from tinygrad_lite.viz.explorer.html_page import page
-from tinygrad_lite.viz.output.saving import replace
 from tinygrad_lite.viz.reading.labels import shortened, visible
 
 DIRECTIONS = ("LR", "TB")
@@ -30,7 +23,7 @@ class Explorer:
     Attributes:
         html: The whole page.
 
-    >>> explore(Value(2.0, label="a"))
+    >>> Explorer(explorer_page(Value(2.0)), "a")
     <explorer of 'a': in a notebook it shows itself; .save("explorer.html") writes it>
     """
 
@@ -61,45 +54,14 @@ class Explorer:
             ValueError: The name ends otherwise.
             OSError: The file cannot be written.
 
-        >>> explore(Value(2.0)).save("value.html").name
+        >>> Explorer(explorer_page(Value(2.0)), "two").save("value.html").name
         'value.html'
         """
         target = Path(path)
         if target.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"the explorer is an HTML page: write save('graph.html'), not {target.name!r}")
-        replace(target, self.html.encode())
+        write_atomically(target, self.html.encode())
         return target
-
-
-def explore(root: Value, live: bool = False, **options: Any) -> Any:
-    """A page on which one steps through a graph: evaluation forward, the chain rule backward, one node at a time.
-
-    At each backward step it shows the local derivative on each edge, and the sum of the chain rule with its numbers. It
-    can be searched, zoomed and linked to; modules open and close; a mode shows why the order must be topological.
-    Nothing in the graph is changed, and ``backward()`` need not have been called, unless it is ``live``.
-
-    Args:
-        root: The node at the end of the graph.
-        live: Whether to show it as a widget, with a slider and a box for each leaf: what is set there is set in the
-            graph, which is evaluated and differentiated again (``forward()``, ``zero_grad()``, ``backward()``).
-        options: Those of :func:`explorer_page`.
-
-    Returns:
-        An :class:`Explorer`, which notebooks show and ``save`` writes; with ``live`` an anywidget.AnyWidget.
-
-    Raises:
-        ImportError: ``live``, and anywidget is not installed.
-        TypeError, ValueError, StaleGraphError: As :func:`explorer_page`.
-
-    >>> a = Value(2.0, label="a")
-    >>> explore(a * a).save("square.html").name
-    'square.html'
-    """
-    if live:
-        from tinygrad_lite.viz.explorer.widget import live_widget
-
-        return live_widget(root, **options)
-    return Explorer(explorer_page(root, **options), _title(root, options.get("title")))
 
 
 def explorer_page(
@@ -147,10 +109,11 @@ def explorer_page(
         data["direction"] = direction
     if live:
         data["live"] = live
-    return page(data, _title(root, title), connects=live == "server")
+    return page(data, title_of(root, title), connects=live == "server")
 
 
-def _title(root: Value, title: str | None) -> str:
+def title_of(root: Value, title: str | None) -> str:
+    """Shorten what strangers wrote to what fits in a title: ``title``, or the label of ``root``."""
     return shortened(visible(title or root.label or "Gradient graph"), 80)
 
 
