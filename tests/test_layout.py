@@ -1,4 +1,4 @@
-"""The folders tell the design: imports go one way between them, no two files import one another, no folder overflows."""
+"""The folders tell the design: imports go one way, no two files import one another, and no folder overflows."""
 
 from __future__ import annotations
 
