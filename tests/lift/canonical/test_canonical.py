@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
-from test_recognition import STYLES
+from neuron_styles import STYLES
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value

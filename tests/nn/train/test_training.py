@@ -852,8 +852,8 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(
 
 RESUMING = """
 import sys
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
+sys.path[:0] = [sys.argv[1], str(Path(sys.argv[1]).parent)]
 from test_training import Everything, bits
 
 run = Everything(3)
@@ -873,7 +873,7 @@ print(bits(run.model).hex(), [x.hex() for x in history["val_loss"]])
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_a_killed_process_is_resumed_by_another_to_the_bit(tmp_path: Path) -> None:
     def run(path: Path, kill_in_epoch: int) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", RESUMING, str(Path(__file__).parents[1]), str(path), str(kill_in_epoch)]
+        command = [sys.executable, "-c", RESUMING, str(Path(__file__).parent), str(path), str(kill_in_epoch)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     whole = run(tmp_path / "whole.safetensors", 0)
