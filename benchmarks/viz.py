@@ -18,7 +18,7 @@ from typing import Any
 from tinygrad_lite import Value, sum, topological_order
 from tinygrad_lite.nn import MLP, binary_cross_entropy_with_logits
 from tinygrad_lite.viz import draw, mimebundle, render
-from tinygrad_lite.viz.output import rendering
+from tinygrad_lite.viz.drawing import renderers
 from tinygrad_lite.viz.output.tree import tree
 
 #: Seconds, by whether the graph is collapsed.
@@ -90,20 +90,20 @@ def seconds(run: Callable[..., object], *arguments: Any, **options: Any) -> floa
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    renderers = rendering.installed()
-    if not renderers:
+    programs = renderers.installed()
+    if not programs:
         print("install Graphviz or pygraphviz first")
         return 1
     path = os.environ["PATH"]
     without_dot = os.pathsep.join(p for p in path.split(os.pathsep) if not shutil.which("dot", path=p))
-    print(f"{'':28}{'nodes':>9}{'edges':>10}{'draw':>10}" + "".join(f"{name:>12}" for name in renderers))
+    print(f"{'':28}{'nodes':>9}{'edges':>10}{'draw':>10}" + "".join(f"{name:>12}" for name in programs))
     slow = False
     for name, root, options in cases():
         order = topological_order(root, leaves=True)
         edges = [1 for node in order for _ in node.parents]
         collapsed = options.get("collapse", True)
         times = [seconds(draw, root, **options)]
-        for renderer in renderers:
+        for renderer in programs:
             os.environ["PATH"] = path if renderer == "dot" else without_dot
             times.append(seconds(render, root, "svg", **options))
         os.environ["PATH"] = path

@@ -9,35 +9,35 @@ from typing import Any
 import tinygrad_lite as tg
 
 
-def _by_generator(w: Any, x: Any, b: Any) -> Any:
+def by_generator(w: Any, x: Any, b: Any) -> Any:
     return sum(wi * xi for wi, xi in zip(w, x)) + b
 
 
-def _from_the_bias(w: Any, x: Any, b: Any) -> Any:
+def from_the_bias(w: Any, x: Any, b: Any) -> Any:
     return sum((wi * xi for wi, xi in zip(w, x)), b)
 
 
-def _by_a_loop(w: Any, x: Any, b: Any) -> Any:
+def by_a_loop(w: Any, x: Any, b: Any) -> Any:
     total = 0.0
     for k in range(len(w)):
         total += w[k] * x[k]
     return total + b
 
 
-def _other_order(w: Any, x: Any, b: Any) -> Any:
+def other_order(w: Any, x: Any, b: Any) -> Any:
     return b + sum(xi * wi for wi, xi in zip(w, x))
 
 
-def _by_dot(w: Any, x: Any, b: Any) -> Any:
+def by_dot(w: Any, x: Any, b: Any) -> Any:
     return tg.dot(tuple(w), tuple(x), b)
 
 
-def _by_sum(w: Any, x: Any, b: Any) -> Any:
+def by_sum(w: Any, x: Any, b: Any) -> Any:
     return tg.sum([b, *[wi * xi for wi, xi in zip(w, x)]])
 
 
-def _backwards(w: Any, x: Any, b: Any) -> Any:
+def backwards(w: Any, x: Any, b: Any) -> Any:
     return sum(wi * xi for wi, xi in zip(reversed(list(w)), reversed(list(x)))) + b
 
 
-STYLES = (_by_generator, _from_the_bias, _by_a_loop, _other_order, _by_dot, _by_sum, _backwards)
+STYLES = (by_generator, from_the_bias, by_a_loop, other_order, by_dot, by_sum, backwards)

@@ -19,12 +19,12 @@ from tinygrad_lite.lift.lifting import Lifted, lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.plotting.themes import THEMES
 from tinygrad_lite.viz import draw, mimebundle, save
-from tinygrad_lite.viz.output import rendering
+from tinygrad_lite.viz.drawing import renderers
 from tinygrad_lite.viz.programs.program_graph import compose
 
 EDGE = re.compile(r"^\t(n\d+)(?::\S+)? -> (n\d+)(?::\S+)? \[(.*)\]$", re.MULTILINE)
 NODE = re.compile(r"^\t+(n\d+) \[(.*)\]$", re.MULTILINE)
-needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+needs_renderer = pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 
 
 def lifted() -> Lifted:
@@ -171,7 +171,7 @@ def test_hostile_paths_are_drawn_as_they_are_and_nothing_else(path: str, op: str
     groups.outputs.append(Output((2,), Ref(1, along)))
     program = Program.__new__(Program)
     program._groups = groups
-    root = ET.fromstring(rendering.render(draw(program, expand=1), "svg"))
+    root = ET.fromstring(render(draw(program, expand=1), "svg"))
     kinds = [element.get("class") for element in root.iter("{http://www.w3.org/2000/svg}g") if element.get("class")]
     assert sorted(kinds) == ["edge", "graph", "node", "node"]
     assert not [element for element in root.iter() if element.tag.endswith(("script", "image"))]
@@ -189,7 +189,7 @@ def test_pictures_of_programs_are_written_in_every_format(tmp_path: Path, name: 
 def test_every_direction_can_be_drawn_with_scalars(direction: str) -> None:
     source = draw(MLP, direction=direction, expand=9).source
     assert f"rankdir={direction}" in source
-    assert b"</svg>" in rendering.render(draw(MLP, direction=direction, expand=9), "svg")
+    assert b"</svg>" in render(draw(MLP, direction=direction, expand=9), "svg")
 
 
 def test_a_long_program_runs_down_the_page() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from neuron_styles import STYLES
+from neuron_styles import STYLES, by_dot
 
 import tinygrad_lite as tg
 from tinygrad_lite import nn, value_and_grad
@@ -154,7 +154,7 @@ def test_two_dense_layers_are_the_four_equations_of_backpropagation(neuron):
 @pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("neuron", STYLES)
 def test_every_style_reaches_the_same_program(neuron, average):
-    expected = lifted(_network(_by_dot, AVERAGES["mean"]), *_network_arguments())
+    expected = lifted(_network(by_dot, AVERAGES["mean"]), *_network_arguments())
     program = lifted(_network(neuron, AVERAGES[average]), *_network_arguments())
     assert operations(program) == operations(expected)
 
@@ -170,7 +170,7 @@ def test_groups_of_dense_layers_do_not_grow(neuron):
 @pytest.mark.parametrize("reduce", ["mean", "sum"])
 def test_a_batch_is_the_sum_over_its_samples(reduce):
     def loss(w: Any, b: Any, x: Any, y: Any) -> Any:
-        return sum((tg.tanh(_by_dot(wi, x, bi)) - yi) ** 2 for wi, bi, yi in zip(w, b, y))
+        return sum((tg.tanh(by_dot(wi, x, bi)) - yi) ** 2 for wi, bi, yi in zip(w, b, y))
 
     w, b, x, y = numbers(3, 2), numbers(3), numbers(5, 2), numbers(5, 3)
     f = value_and_grad(loss, (0, 1))
@@ -628,8 +628,8 @@ def test_an_average_over_neighbours_by_hand_is_one_ragged_sum():
 def _mlp_loss(w1: Any, b1: Any, w2: Any, x: Any, y: Any) -> Any:
     losses = []
     for xs, ys in zip(x, y):
-        hidden = [tg.tanh(_by_dot(w, xs, b)) for w, b in zip(w1, b1)]
-        losses.append((_by_dot(w2, hidden, 0.0) - ys) ** 2)
+        hidden = [tg.tanh(by_dot(w, xs, b)) for w, b in zip(w1, b1)]
+        losses.append((by_dot(w2, hidden, 0.0) - ys) ** 2)
     return tg.mean(losses)
 
 
@@ -661,7 +661,7 @@ def test_a_hessian_vector_product_has_no_gather():
 @pytest.mark.parametrize("as_array", [True, False])
 def test_groups_of_a_jacobian_do_not_grow(as_array):
     def layer(w: Any, x: Any) -> Any:
-        found = [tg.tanh(_by_dot(row, x, 0.0)) for row in w]
+        found = [tg.tanh(by_dot(row, x, 0.0)) for row in w]
         return np.array(found, dtype=object) if as_array else found
 
     small, large = (lifted(tg.jacobian(layer, (0, 1)), numbers(n, n + 1), numbers(n + 1)) for n in (3, 5))
@@ -669,13 +669,13 @@ def test_groups_of_a_jacobian_do_not_grow(as_array):
 
 
 def _sgd(w: Any, v: Any, x: Any, y: Any) -> Any:
-    loss, slope = value_and_grad(lambda w: sum((_by_dot(wi, x, 0.0) - yi) ** 2 for wi, yi in zip(w, y)))(w)
+    loss, slope = value_and_grad(lambda w: sum((by_dot(wi, x, 0.0) - yi) ** 2 for wi, yi in zip(w, y)))(w)
     velocity = [[0.9 * vi + gi for vi, gi in zip(vs, gs)] for vs, gs in zip(v, slope)]
     return loss, [[wi - 0.1 * vi for wi, vi in zip(ws, vs)] for ws, vs in zip(w, velocity)], velocity
 
 
 def _adam(w: Any, m: Any, v: Any, step: Any, x: Any, y: Any) -> Any:
-    loss, slope = value_and_grad(lambda w: sum((_by_dot(wi, x, 0.0) - yi) ** 2 for wi, yi in zip(w, y)))(w)
+    loss, slope = value_and_grad(lambda w: sum((by_dot(wi, x, 0.0) - yi) ** 2 for wi, yi in zip(w, y)))(w)
     first = [[0.9 * mi + 0.1 * gi for mi, gi in zip(ms, gs)] for ms, gs in zip(m, slope)]
     second = [[0.999 * vi + 0.001 * gi * gi for vi, gi in zip(vs, gs)] for vs, gs in zip(v, slope)]
 

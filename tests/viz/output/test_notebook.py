@@ -6,9 +6,10 @@ import pytest
 
 from tinygrad_lite import Value, sum
 from tinygrad_lite.viz import draw, mimebundle
-from tinygrad_lite.viz.output import notebook, rendering
+from tinygrad_lite.viz.drawing import renderers
+from tinygrad_lite.viz.output import notebook
 
-needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+needs_renderer = pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 
 
 def chain(nodes: int) -> Value:
@@ -47,7 +48,7 @@ def test_a_picture_that_would_make_the_notebook_large_is_left_out(monkeypatch: p
 
 @needs_renderer
 def test_a_drawn_picture_shows_itself_with_any_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
-    if "pygraphviz" in rendering.installed():
+    if "pygraphviz" in renderers.installed():
         monkeypatch.setenv("PATH", "")
     figure = draw(chain(3))
     assert "<svg" in figure._repr_mimebundle_()["image/svg+xml"]
@@ -83,7 +84,7 @@ def test_include_and_exclude_are_honoured() -> None:
 
 
 def test_without_a_renderer_it_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "installed", list)
+    monkeypatch.setattr(renderers, "installed", list)
     assert mimebundle(chain(3)).keys() == {"text/plain"}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tinygrad_lite import Value, dot
 from tinygrad_lite.viz import RenderError, draw, render
-from tinygrad_lite.viz.output import rendering
+from tinygrad_lite.viz.drawing import renderers
 
 BEGINS = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
 
@@ -27,28 +27,28 @@ def root() -> Value:
 @pytest.mark.parametrize("renderer", ["dot", "pygraphviz"])
 @pytest.mark.parametrize("file_format", BEGINS)
 def test_each_renderer_makes_each_format(renderer: str, file_format: str) -> None:
-    if renderer not in rendering.installed():
+    if renderer not in renderers.installed():
         pytest.skip(f"{renderer} is not installed")
-    contents = rendering._RENDERERS[renderer](draw(root()), file_format)
+    contents = renderers._RENDERERS[renderer](draw(root()), file_format)
     assert contents.startswith(BEGINS[file_format])
 
 
-@pytest.mark.skipif("pygraphviz" not in rendering.installed(), reason="pygraphviz is not installed")
+@pytest.mark.skipif("pygraphviz" not in renderers.installed(), reason="pygraphviz is not installed")
 def test_pygraphviz_needs_no_program_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert rendering.installed() == ["pygraphviz"]
+    assert renderers.installed() == ["pygraphviz"]
     for file_format, begins in BEGINS.items():
         assert render(root(), file_format).startswith(begins)
 
 
-@pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+@pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 def test_svg_has_a_group_for_each_node_and_edge() -> None:
     groups = [g.get("class") for g in ET.fromstring(render(root())).iter("{http://www.w3.org/2000/svg}g")]
     assert groups.count("node") == 8  # 5 inputs, the bias 1.0, dot and tanh
     assert groups.count("edge") == 12
 
 
-@pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+@pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 def test_png_grows_with_dpi() -> None:
     def width(dpi: int | None) -> int:
         return int.from_bytes(render(root(), "png", dpi=dpi)[16:20], "big")
@@ -58,14 +58,14 @@ def test_png_grows_with_dpi() -> None:
 
 
 def test_dot_needs_no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "installed", list)
+    monkeypatch.setattr(renderers, "installed", list)
     assert render(root(), "dot").decode() == draw(root()).source
 
 
 def test_without_a_renderer_the_error_names_both_ways_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    assert rendering.installed() == []
+    assert renderers.installed() == []
     with pytest.raises(RenderError, match=r"pip install tinygrad-lite\[viz\].*system.*graphviz"):
         render(root())
 
@@ -74,10 +74,10 @@ def test_when_one_renderer_fails_the_other_is_tried(monkeypatch: pytest.MonkeyPa
     def fails(figure: object, file_format: str) -> bytes:
         raise OSError("no fonts")
 
-    monkeypatch.setattr(rendering, "installed", lambda: ["dot", "pygraphviz"])
-    monkeypatch.setattr(rendering, "_RENDERERS", {"dot": fails, "pygraphviz": lambda figure, file_format: b"picture"})
+    monkeypatch.setattr(renderers, "installed", lambda: ["dot", "pygraphviz"])
+    monkeypatch.setattr(renderers, "_RENDERERS", {"dot": fails, "pygraphviz": lambda figure, file_format: b"picture"})
     assert render(root()) == b"picture"
-    monkeypatch.setattr(rendering, "_RENDERERS", {"dot": fails, "pygraphviz": fails})
+    monkeypatch.setattr(renderers, "_RENDERERS", {"dot": fails, "pygraphviz": fails})
     with pytest.raises(RenderError, match="dot: no fonts; pygraphviz: no fonts"):
         render(root())
 

@@ -10,12 +10,12 @@ import pytest
 
 from tinygrad_lite import Value
 from tinygrad_lite.viz import RenderError, draw, save
-from tinygrad_lite.viz.output import rendering
+from tinygrad_lite.viz.drawing import renderers
 
 ROOT = Value(2.0, "a")
 
 
-@pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+@pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 @pytest.mark.parametrize(
     ("name", "begins"), [("a.svg", b"<?xml"), ("a.PNG", b"\x89PNG"), ("a.b.pdf", b"%PDF"), ("a.dot", b"digraph")]
 )
@@ -78,7 +78,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
     with pytest.raises(OSError, match="disk full"):
         save(ROOT, path)
     monkeypatch.undo()
-    monkeypatch.setattr(rendering, "installed", list)
+    monkeypatch.setattr(renderers, "installed", list)
     with pytest.raises(RenderError):
         save(ROOT, tmp_path / "a.svg")
     assert os.listdir(tmp_path) == ["a.dot"]

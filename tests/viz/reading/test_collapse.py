@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tinygrad_lite import Value, mean, sum, topological_order
 from tinygrad_lite.nn import MLP, binary_cross_entropy_with_logits, train_xor
 from tinygrad_lite.viz import draw, render
+from tinygrad_lite.viz.drawing import renderers
 from tinygrad_lite.viz.drawing.long_edges import far_links
 from tinygrad_lite.viz.drawing.picture import Picture, compose
-from tinygrad_lite.viz.output import rendering
 from tinygrad_lite.viz.reading.patterns import pattern
 
-needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+needs_renderer = pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 
 
 def network(samples: int, hidden: int = 16) -> tuple[MLP, Value]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tinygrad_lite import Value, mean
 from tinygrad_lite.nn import Module
 from tinygrad_lite.viz import draw, render
+from tinygrad_lite.viz.drawing import renderers
 from tinygrad_lite.viz.drawing.digraph import Figure
-from tinygrad_lite.viz.output import rendering
 from tinygrad_lite.viz.output.tree import tree
 from tinygrad_lite.viz.reading.labels import WIDTH, in_label, shortened, visible
 
@@ -49,7 +49,7 @@ HOSTILE = [
 
 texts = st.text(st.characters(), min_size=1, max_size=60) | st.text('<>&"\\{}|;lNGELr#n 1', min_size=1, max_size=60)
 
-needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+needs_renderer = pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 
 
 def drawn(label: str, renderer: str) -> ET.Element:
@@ -57,7 +57,7 @@ def drawn(label: str, renderer: str) -> ET.Element:
     y = a * a
     y.label = label
     y.backward()
-    return ET.fromstring(rendering._RENDERERS[renderer](draw(y), "svg"))
+    return ET.fromstring(renderers._RENDERERS[renderer](draw(y), "svg"))
 
 
 def plain(text: str) -> str:
@@ -66,14 +66,14 @@ def plain(text: str) -> str:
 
 
 @needs_renderer
-@pytest.mark.parametrize("renderer", rendering.installed())
+@pytest.mark.parametrize("renderer", renderers.installed())
 @given(label=texts)
 def test_any_text_is_drawn_as_it_stands(renderer: str, label: str) -> None:
     check(label, renderer)
 
 
 @needs_renderer
-@pytest.mark.parametrize("renderer", rendering.installed())
+@pytest.mark.parametrize("renderer", renderers.installed())
 @pytest.mark.parametrize("label", HOSTILE, ids=ascii)
 def test_hostile_text_is_drawn_as_it_stands(renderer: str, label: str) -> None:
     check(label, renderer)

@@ -23,13 +23,13 @@ from tinygrad_lite.plotting.themes import THEMES
 from tinygrad_lite.viz.animation.svg_picture import SVG, image_of
 from tinygrad_lite.viz.animation.sweep import sweep_steps
 from tinygrad_lite.viz.animation.sweep_animation import animate_backward
-from tinygrad_lite.viz.output import rendering
+from tinygrad_lite.viz.drawing import renderers
 from tinygrad_lite.viz.training.animation import Animation, animate_training
 from tinygrad_lite.viz.training.recorders import WeightRecorder
 
 pytest.importorskip("matplotlib")
 
-needs_renderer = pytest.mark.skipif(not rendering.installed(), reason="neither dot nor pygraphviz is installed")
+needs_renderer = pytest.mark.skipif(not renderers.installed(), reason="neither dot nor pygraphviz is installed")
 
 
 def trained(epochs: int = 6) -> WeightRecorder:
