@@ -18,7 +18,7 @@ from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.lifting import Lifted, lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.plotting.themes import THEMES
-from tinygrad_lite.viz import draw, mimebundle, save
+from tinygrad_lite.viz import draw, mimebundle, render, save
 from tinygrad_lite.viz.drawing import renderers
 from tinygrad_lite.viz.programs.program_graph import compose
 
