@@ -23,15 +23,15 @@ lift
 nn.base
 nn.layers nn.losses nn.optim
 nn.train
-nn.lifted
+nn.lifted nn.diagnostics
 nn
-nn.diagnostics
 nn.architectures
 viz.reading
 viz.drawing viz.formulas
 viz.explorer viz.derivation
+viz.programs
 viz.output
-viz.programs viz.training
+viz.training
 viz.animation
 viz
 testing.oracles

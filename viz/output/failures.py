@@ -73,7 +73,7 @@ def draw_error(error: BaseException, **options: Any) -> Digraph:
 
 
 #: The names of the engine's modules.
-_ENGINE = re.compile(r"tinygrad_lite\.[a-z_]+")
+_ENGINE = re.compile(r"tinygrad_lite\.((operations|limits|foreign)\.)?[a-z_]+")
 
 
 def _origin(error: BaseException) -> tuple[BaseException, _Call]:

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from tinygrad_lite import StaleGraphError, Value, dot, sqrt, tanh, topological_order
 from tinygrad_lite.nn import MLP
 from tinygrad_lite.plotting.themes import LIGHT
-from tinygrad_lite.viz import draw, explore, save
-from tinygrad_lite.viz.output import structure, tree
+from tinygrad_lite.viz import draw, explore, save, structure, tree
 
 EDGE = re.compile(r"^\t(n\d+) -> (n\d+) \[(.*)\]$", re.MULTILINE)
 NODE = re.compile(r"^\t(n\d+) \[(.*)\]$", re.MULTILINE)
@@ -133,9 +132,7 @@ def test_same_graph_same_text_whatever_the_hash_seed() -> None:
     program = """
 from tinygrad_lite import Value, dot, tanh
 from tinygrad_lite.nn import MLP
-from tinygrad_lite.viz import draw, explore, save
-from tinygrad_lite.viz.output import structure
-from tinygrad_lite.viz.output import tree
+from tinygrad_lite.viz import draw, explore, save, structure, tree
 ws, xs = [Value(0.1 * i, f"w{i}") for i in range(8)], [Value(1.0 - 0.3 * i, f"x{i}") for i in range(8)]
 hidden = [tanh(dot(ws, xs, w) * 2 + x) for w, x in zip(ws, xs)]
 root = dot(hidden, hidden, ws[0])
