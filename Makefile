@@ -126,8 +126,8 @@ $(VENV)/.package: $(BIN)/python $(SOURCES)
 ADD = $(BIN)/python -m pip show --quiet tinygrad-lite && $(BIN)/python -m pip install --quiet
 
 $(VENV)/.test: $(VENV)/.package
-	$(ADD) --group test --only-binary numba,llvmlite "tinygrad-lite[nn,testing,fast]" || \
-		$(ADD) --group test "tinygrad-lite[nn,testing]" # where numba has no wheels
+	{ $(ADD) --group test --only-binary numba,llvmlite "tinygrad-lite[nn,testing,fast]"; } || \
+		{ $(ADD) --group test "tinygrad-lite[nn,testing]"; } # where numba has no wheels
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.test
