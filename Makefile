@@ -1,4 +1,4 @@
-# Each target sets up what it needs in .venv: Python >= 3.10, make and the package registry are enough.
+# Each target sets up what it needs in .venv: Python >= 3.11, make and the package registry are enough.
 # What else a test needs (Graphviz, a compiler, a browser, numba, JAX), it is skipped without, and says so.
 PYTHON ?= python3
 VENV := .venv
@@ -13,8 +13,9 @@ ENGINE_TESTS := tests/engine $(filter-out tests/test_docs.py tests/test_notebook
 	--deselect tests/test_docstrings.py::test_examples_on_page \
 	-k "not (tinygrad_lite.lift or tinygrad_lite.nn or tinygrad_lite.viz or tinygrad_lite.testing)"
 OUT ?= out
-# what the development environment has besides; CI adds fast, jax and peers
-EXTRAS ?= viz,dev
+# extras and dependency groups of the development environment; CI has all
+EXTRAS ?= nn,notebook,testing
+SETS ?= dev
 # a process for each core; more than 8 only wait for one another's memory
 PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 # more options for pytest
@@ -49,7 +50,7 @@ bench: $(VENV)/.bench ## every figure of the README
 	$(BIN)/python benchmarks/testers.py
 
 features: $(VENV)/.bench ## what each library does with the same small tasks: the table of the README
-	$(EXTRA) "tinygrad-lite[peers]"
+	$(ADD) --group peers
 	$(BIN)/python benchmarks/features.py
 
 seeds: $(VENV)/.test ## XOR from 100 seeds under each optimiser
@@ -114,7 +115,7 @@ clean:
 	find tinygrad_lite -name '*.so' -delete
 
 $(BIN)/python:
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'tinygrad_lite needs Python 3.10 or newer')"
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'tinygrad_lite needs Python 3.11 or newer')"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
@@ -125,27 +126,28 @@ $(VENV)/.package: $(BIN)/python $(SOURCES)
 
 # Asked by its name, a package that is there is left as it is, and its extras are installed. It has to be there: another
 # may have that name in a registry.
-EXTRA = $(BIN)/python -m pip show --quiet tinygrad-lite && $(BIN)/python -m pip install --quiet
+ADD = $(BIN)/python -m pip show --quiet tinygrad-lite && $(BIN)/python -m pip install --quiet
 
 $(VENV)/.test: $(VENV)/.package
-	$(EXTRA) --only-binary numba,llvmlite "tinygrad-lite[test,fast]" || $(EXTRA) "tinygrad-lite[test]" # where numba has no wheels
+	{ $(ADD) --group test --only-binary numba,llvmlite "tinygrad-lite[nn,testing,fast]"; } || \
+		{ $(ADD) --group test "tinygrad-lite[nn,testing]"; } # where numba has no wheels
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.test
-	$(EXTRA) "tinygrad-lite[bench]"
+	$(ADD) --group bench "tinygrad-lite[fast,jax]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.package
-	$(EXTRA) "tinygrad-lite[$(EXTRAS)]"
+	$(ADD) $(foreach set,$(SETS),--group $(set)) "tinygrad-lite[$(EXTRAS)]"
 	touch $@ $(VENV)/.test
 
 $(VENV)/.docs: $(VENV)/.package
-	$(EXTRA) "tinygrad-lite[docs]"
+	$(ADD) --group docs
 	touch $@
 
 # The same files, not compiled and not editable: what a machine without a compiler has, and what mypy can read.
 $(VENV)-pure/.package: $(SOURCES) $(PACKAGES)
 	$(PYTHON) -m venv $(VENV)-pure
 	$(VENV)-pure/bin/python -m pip install --quiet --upgrade pip
-	TINYGRAD_LITE_PURE=1 $(VENV)-pure/bin/python -m pip install --quiet ".[viz,dev]"
+	TINYGRAD_LITE_PURE=1 $(VENV)-pure/bin/python -m pip install --quiet --group dev ".[nn,notebook,testing]"
 	touch $@

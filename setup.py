@@ -33,6 +33,10 @@ COMPILED = [
 ]
 
 
+#: Commands that only describe the package: the mypyc of each would take as long as that of the build.
+DESCRIBING = {"dist_info", "egg_info", "sdist"}
+
+
 class OptionalBuild(build_ext):
     """Goes on without the compiled engine when it cannot be built, and says so."""
 
@@ -62,6 +66,8 @@ class OptionalBuild(build_ext):
 def extensions():
     """The compiled engine; none if it was not asked for or mypyc is not there."""
     if os.environ.get("TINYGRAD_LITE_PURE") == "1" or sys.implementation.name != "cpython":
+        return []
+    if DESCRIBING & set(sys.argv):
         return []
     try:
         from mypyc.build import mypycify

@@ -17,6 +17,7 @@ from tinygrad_lite.nn.optim.optimizers import SGD, Adam, AdamW, Lion, RMSprop
 from tinygrad_lite.nn.optim.schedule_free import AdamWScheduleFree, ScheduleFree, SGDScheduleFree
 from tinygrad_lite.nn.optim.sophia import SophiaG, SophiaH
 from tinygrad_lite.nn.train.data import xor
+from tinygrad_lite.nn.train.progress import import_tqdm
 from tinygrad_lite.value import Value
 
 
@@ -156,9 +157,7 @@ def _epochs(epochs: int, losses: list[float], progress: bool) -> Iterator[int]:
     if not progress:
         yield from range(epochs)
         return
-    from tqdm import tqdm
-
-    with tqdm(range(epochs), desc="xor", unit="epoch", file=sys.stderr, disable=None) as bar:
+    with import_tqdm().tqdm(range(epochs), desc="xor", unit="epoch", file=sys.stderr, disable=None) as bar:
         for epoch in bar:
             yield epoch
             bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=epoch == epochs - 1)

@@ -1,6 +1,6 @@
 """Breaks the engine in many small ways and counts how often the tests notice: ``python tools/mutate.py``.
 
-Run it from a checkout in an environment that has the tests' packages and cosmic-ray (``pip install ".[test]"
+Run it from a checkout in an environment that has the tests' packages and cosmic-ray (``pip install --group test "."
 cosmic-ray``). Compiled or not does not matter: it imports and breaks the interpreted files of the checkout, and changes
 nothing on disk. Not a part of CI: a mutant that is killed takes half a second, but a survivor half a minute.
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
+
+
+def import_tqdm() -> Any:
+    """Import tqdm, which draws the bars, when the first of them is shown.
+
+    Raises:
+        ImportError: It is not installed; the message says what to install.
+    """
+    try:
+        import tqdm.auto
+    except ImportError as error:
+        raise ImportError("progress bars need tqdm: pip install tqdm. Or pass progress=False") from error
+    return tqdm
 
 
 class Bar:
@@ -14,7 +28,7 @@ class Bar:
         epochs: How many there are.
         batches: How many batches an epoch has.
         done: How many epochs were done before.
-        show: True, False, or None: where somebody watches, in a terminal and in a notebook.
+        show: True, False, or None: where somebody watches, in a terminal and in a notebook, if tqdm is installed.
 
     >>> with Bar(epochs=2, batches=10, done=0, show=False) as bar:
     ...     bar.batch_done(epoch=1, numbers={"loss": 0.5})
@@ -24,10 +38,8 @@ class Bar:
         self._epochs = epochs
         self._bar: Any = None
         self._of_epoch: dict[str, str] = {}
-        if show is not False:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(
+        if show or (show is None and find_spec("tqdm") is not None):
+            self._bar = import_tqdm().auto.tqdm(
                 total=epochs * batches,
                 initial=done * batches,
                 unit="batch",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-import graphviz
+try:
+    import graphviz
+except ImportError as error:
+    raise ImportError("pictures are written with the package graphviz: pip install graphviz") from error
 
 from tinygrad_lite.viz.drawing.renderers import render_figure
 

@@ -52,7 +52,7 @@ def render_figure(figure: Digraph, format: str, dpi: int | None = None) -> bytes
     for name in renderers:
         try:
             return _RENDERERS[name](figure, format)
-        except Exception as error:  # noqa: PERF203 (two rounds at most) -- whatever it is, the other may do better
+        except Exception as error:  # whatever it is, the other may do better
             failures.append(f"{name}: {error}")
     raise RenderError(f"Graphviz could not make the {format}. " + "; ".join(failures))
 

@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """What is found out about one derivative, or about a whole function (the gravest of its derivatives').
 
     A correct rule is never WRONG. Where a function is not differentiable, the verdict says so, and the derivative is

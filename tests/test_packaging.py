@@ -1,0 +1,52 @@
+"""What an installation holds: its version, and libraries that are loaded when they are first used."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_lite
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_version_is_written_once() -> None:
+    assert importlib.metadata.version("tinygrad-lite") == tinygrad_lite.__version__
+    assert tinygrad_lite.__version__ not in (ROOT / "setup.cfg").read_text(encoding="utf-8")
+
+
+def test_what_developers_need_is_no_extra() -> None:
+    extras = importlib.metadata.metadata("tinygrad-lite").get_all("Provides-Extra")
+    assert sorted(extras or ()) == ["all", "fast", "jax", "nn", "notebook", "testing", "viz"]
+
+
+@pytest.mark.parametrize(
+    ("library", "use", "advice"),
+    [
+        ("graphviz", "from tinygrad_lite import Value, viz; viz.draw(Value(1.0))", "pip install graphviz"),
+        ("graphviz", "from tinygrad_lite import Value, viz; viz.save(Value(1.0), 'x.dot')", "pip install graphviz"),
+        ("tqdm", "from tinygrad_lite import nn; nn.train_xor(epochs=1)", "pip install tqdm"),
+        ("tqdm", "from tinygrad_lite.nn.progress import Bar; Bar(1, 1, 0, show=True)", "pip install tqdm"),
+    ],
+)
+def test_without_a_library_its_first_use_says_what_to_install(library: str, use: str, advice: str) -> None:
+    code = f"""
+import sys
+sys.modules[{library!r}] = None
+import tinygrad_lite, tinygrad_lite.lift, tinygrad_lite.nn, tinygrad_lite.viz
+try:
+    exec({use!r})
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert advice in done.stdout
+
+
+def test_without_tqdm_a_run_that_nobody_watches_has_no_bar() -> None:
+    code = "import sys; sys.modules['tqdm'] = None; import tinygrad_lite.nn.progress as p; p.Bar(1, 1, 0, show=None)"
+    subprocess.run([sys.executable, "-c", code], check=True)
