@@ -30,7 +30,7 @@ def test_what_developers_need_is_no_extra() -> None:
         ("graphviz", "from tinygrad_lite import Value, viz; viz.draw(Value(1.0))", "pip install graphviz"),
         ("graphviz", "from tinygrad_lite import Value, viz; viz.save(Value(1.0), 'x.dot')", "pip install graphviz"),
         ("tqdm", "from tinygrad_lite import nn; nn.train_xor(epochs=1)", "pip install tqdm"),
-        ("tqdm", "from tinygrad_lite.nn.progress import Bar; Bar(1, 1, 0, show=True)", "pip install tqdm"),
+        ("tqdm", "from tinygrad_lite.nn.train.progress import Bar; Bar(1, 1, 0, show=True)", "pip install tqdm"),
     ],
 )
 def test_without_a_library_its_first_use_says_what_to_install(library: str, use: str, advice: str) -> None:
@@ -48,5 +48,5 @@ except ImportError as error:
 
 
 def test_without_tqdm_a_run_that_nobody_watches_has_no_bar() -> None:
-    code = "import sys; sys.modules['tqdm'] = None; import tinygrad_lite.nn.progress as p; p.Bar(1, 1, 0, show=None)"
+    code = "import sys; sys.modules['tqdm'] = None; import tinygrad_lite.nn.train.progress as p; p.Bar(1, 1, 0, show=None)"
     subprocess.run([sys.executable, "-c", code], check=True)
