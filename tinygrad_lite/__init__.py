@@ -13,7 +13,7 @@ The submodules ``lift``, ``nn``, ``testing`` and ``viz`` are loaded when they ar
 """
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite import errors, functions
 from tinygrad_lite.dispatch import define
@@ -24,6 +24,11 @@ from tinygrad_lite.modes import autocast, detect_anomaly, is_recording, no_grad
 from tinygrad_lite.operations import ops
 from tinygrad_lite.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
 from tinygrad_lite.value import Value, topological_order
+
+if TYPE_CHECKING:  # to type checkers a package that can be called is an object
+    from tinygrad_lite.lift import CallablePackage
+
+    lift: CallablePackage
 
 __version__ = "0.1.0"
 

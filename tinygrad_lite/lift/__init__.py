@@ -31,7 +31,8 @@ What the passes do, in their order, is told by the docstring of each:
 
 import sys
 import types
-from typing import Any
+from collections.abc import Callable
+from typing import Any, overload
 
 from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift.ir.groups import Group, Groups
@@ -42,11 +43,15 @@ from tinygrad_lite.lift.storage.storage import load
 __all__ = ["Group", "Groups", "LiftError", "Lifted", "Program", "Report", "TraceError", "lift", "load"]
 
 
-class _CallablePackage(types.ModuleType):
+class CallablePackage(types.ModuleType):
     """This package, called as the function that it is about."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return lift(*args, **kwargs)
+    @overload
+    def __call__(self, f: Callable[..., Any], *args: Any, **options: Any) -> Lifted: ...
+    @overload
+    def __call__(self, f: None = None, *args: Any, **options: Any) -> Callable[[Callable[..., Any]], Lifted]: ...
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return lift(*args, **options)
 
 
-sys.modules[__name__].__class__ = _CallablePackage
+sys.modules[__name__].__class__ = CallablePackage

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,28 @@ _KEPT: Final = 64
 _MANY: Final = 8
 
 
+@overload
+def lift(
+    f: Callable[..., Any],
+    batch: int | Sequence[int | None] | None = ...,
+    reduce: str | None = ...,
+    engine: str = ...,
+    *,
+    static: int | str | Sequence[int | str] = ...,
+    check: bool = ...,
+    **options: Any,
+) -> Lifted: ...
+@overload
+def lift(
+    f: None = None,
+    batch: int | Sequence[int | None] | None = ...,
+    reduce: str | None = ...,
+    engine: str = ...,
+    *,
+    static: int | str | Sequence[int | str] = ...,
+    check: bool = ...,
+    **options: Any,
+) -> Callable[[Callable[..., Any]], Lifted]: ...
 def lift(
     f: Callable[..., Any] | None = None,
     batch: int | Sequence[int | None] | None = None,
