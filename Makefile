@@ -33,10 +33,11 @@ demo: $(VENV)/.package ## train XOR and draw its gradient graph
 test: $(VENV)/.test ## the whole test suite
 	$(BIN)/pytest $(PARALLEL) $(OPTIONS)
 
-lint: $(VENV)/.dev $(VENV)-pure/.package ## style, format, types
+lint: $(VENV)/.dev $(VENV)-pure/.package ## style, format, types, and those of the public names
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd $(VENV)-pure && bin/mypy --config-file ../setup.cfg -p tinygrad_lite
+	cd $(VENV)-pure && bin/mypy --config-file ../setup.cfg ../tests/typing
 
 bench: $(VENV)/.bench ## every figure of the README
 	$(BIN)/python benchmarks/engine.py

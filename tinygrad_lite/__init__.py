@@ -25,10 +25,8 @@ from tinygrad_lite.operations import ops
 from tinygrad_lite.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
 from tinygrad_lite.value import Value, topological_order
 
-if TYPE_CHECKING:  # to type checkers a package that can be called is an object
-    from tinygrad_lite.lift import CallablePackage
-
-    lift: CallablePackage
+if TYPE_CHECKING:  # no type checker knows a package that can be called; tinygrad_lite.lift.lift has its types
+    lift: Any
 
 __version__ = "0.1.0"
 

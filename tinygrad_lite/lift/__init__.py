@@ -31,8 +31,7 @@ What the passes do, in their order, is told by the docstring of each:
 
 import sys
 import types
-from collections.abc import Callable
-from typing import Any, overload
+from typing import Any
 
 from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift.ir.groups import Group, Groups
@@ -43,15 +42,11 @@ from tinygrad_lite.lift.storage.storage import load
 __all__ = ["Group", "Groups", "LiftError", "Lifted", "Program", "Report", "TraceError", "lift", "load"]
 
 
-class CallablePackage(types.ModuleType):
+class _CallablePackage(types.ModuleType):
     """This package, called as the function that it is about."""
 
-    @overload
-    def __call__(self, f: Callable[..., Any], *args: Any, **options: Any) -> Lifted: ...
-    @overload
-    def __call__(self, f: None = None, *args: Any, **options: Any) -> Callable[[Callable[..., Any]], Lifted]: ...
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        return lift(*args, **options)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return lift(*args, **kwargs)
 
 
-sys.modules[__name__].__class__ = CallablePackage
+sys.modules[__name__].__class__ = _CallablePackage
