@@ -48,5 +48,10 @@ except ImportError as error:
 
 
 def test_without_tqdm_a_run_that_nobody_watches_has_no_bar() -> None:
-    code = "import sys; sys.modules['tqdm'] = None; import tinygrad_lite.nn.train.progress as p; p.Bar(1, 1, 0, show=None)"
+    code = """
+import sys
+sys.modules["tqdm"] = None
+from tinygrad_lite.nn.train.progress import Bar
+Bar(1, 1, 0, show=None)
+"""
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,8 +12,7 @@ from random_programs import RandomProgram, WrongProgramError, compared, random_p
 from tinygrad_lite import Value, maximum, sqrt
 from tinygrad_lite.lift.lifting import lift
 
-_HUNDRED = settings(
-    max_examples=100,
+_DRAWN = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
@@ -24,19 +23,19 @@ def _holds(drawn: RandomProgram) -> None:
     compared(drawn)
 
 
-@_HUNDRED
+@_DRAWN
 @given(random_programs(transforms=False, batches=False))
 def test_random_programs_are_their_functions(drawn):
     _holds(drawn)
 
 
-@_HUNDRED
+@_DRAWN
 @given(random_programs(statements=3, batches=False))
 def test_random_programs_with_derivatives_are_their_functions(drawn):
     _holds(drawn)
 
 
-@_HUNDRED
+@_DRAWN
 @given(random_programs(statements=3))
 def test_random_programs_over_a_batch_are_their_functions(drawn):
     _holds(drawn)

@@ -303,7 +303,7 @@ def runs_or_is_refused(content: bytes) -> None:
         program.run_arrays([np.ones(shape) for shape in shapes])
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4 * settings().max_examples, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_file_that_was_changed_anywhere_loads_to_a_program_that_runs_or_is_refused(data: st.DataObject) -> None:
     def change(structure: Any, arrays: dict[str, Any]) -> None:

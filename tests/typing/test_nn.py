@@ -42,8 +42,6 @@ def test_optimizers_and_schedules() -> None:
 
 def test_fit() -> None:
     optimizer = nn.Adam(model.parameters(), lr=0.01)
-    history = nn.fit(
-        model, nn.binary_cross_entropy_with_logits, (inputs, targets), optimizer, epochs=1, progress=False
-    )
+    history = nn.fit(model, nn.binary_cross_entropy_with_logits, (inputs, targets), optimizer, epochs=1, progress=False)
     assert_type(history, nn.History)
     assert_type(history["loss"], list[float])

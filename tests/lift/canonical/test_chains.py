@@ -131,7 +131,10 @@ def test_all_the_maxima_on_the_way_are_one_statement():
     np.testing.assert_array_equal(program(v), np.maximum.accumulate(v)[1:])
 
 
-@pytest.mark.parametrize("size", [3, 9, 10, 11, 256, 257, 300])
+LONG = [pytest.param(size, marks=pytest.mark.slow) for size in (256, 257, 300)]
+
+
+@pytest.mark.parametrize("size", [3, 9, 10, 11, *LONG])
 def test_folds_of_any_length_are_right(size):
     v = np.random.default_rng(2).integers(0, size, size).astype(float)
     value, slopes = lift(value_and_grad(folded(tg.maximum)))(v)

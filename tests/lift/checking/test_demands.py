@@ -21,7 +21,8 @@ from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.storage.storage import from_bytes, load, to_bytes
 from tinygrad_lite.operations.ops import TABLE
 
-ENGINES = ["numpy", "numba", "jax"]
+COMPILERS = ["numba", "jax"]
+ENGINES = ["numpy", *(pytest.param(engine, marks=pytest.mark.slow) for engine in COMPILERS)]
 WRONG = [-1.0, -4.0, -100.0, 1.5, 3.0, math.nan, math.inf, -math.inf]
 ROW = [0.5, -1.0, 2.0]
 WORDS = nn.Embedding(3, 2, generator=0)
@@ -75,7 +76,11 @@ def same(found: Any, expected: Any) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "engine"),
-    [*[(name, "numpy") for name in FUNCTIONS], *[(name, engine) for name in COMPILED for engine in ENGINES[1:]]],
+    [
+        *[(name, "numpy") for name in FUNCTIONS],
+        *[pytest.param(name, engine, marks=pytest.mark.slow) for name in COMPILED[1:] for engine in COMPILERS],
+        *[(COMPILED[0], engine) for engine in COMPILERS],
+    ],
 )
 def test_what_the_function_refuses_its_program_refuses(name: str, engine: str, tmp_path: Path) -> None:
     pytest.importorskip(engine)

@@ -22,6 +22,10 @@ from tinygrad_lite.lift.loops import buffer_allocation, vector_functions
 pytest.importorskip("numba", reason="the engine needs numba: the extra fast")
 
 
+#: Each is compiled once more for samples.
+BATCHED = [pytest.param(True, marks=pytest.mark.slow), False]
+
+
 def result(groups: list[Group], *wanted: int) -> Groups:
     """A program whose results are those groups, whole."""
     inputs = [number for number, group in enumerate(groups) if group.kind == "input"]
@@ -115,7 +119,7 @@ def window(group: int, row: int, column: int, row_in: int, column_in: int, strid
     return Ref(group, (Index(0, ((row, stride), (row_in, 1))), Index(0, ((column, stride), (column_in, 1)))))
 
 
-@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("batched", BATCHED)
 def test_a_convolution_and_its_gradient(batched):
     forward = Term((window(0, 0, 1, 2, 3, 2), reads(1, 2, 3)), (5, 3))
     backward = Term((window(0, 2, 3, 0, 1, 2), reads(2, 2, 3)), (4, 5))
@@ -128,7 +132,7 @@ def test_a_convolution_and_its_gradient(batched):
     assert_as_interpreted(result(groups, 2, 3), *([5, 130] if batched else []))
 
 
-@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("batched", BATCHED)
 def test_masks_of_any_form(batched):
     """Triangles become bounds of loops, what is scattered a choice, and a mask need not depend on a reduced axis."""
     size = 20
@@ -163,7 +167,7 @@ def test_what_a_mask_leaves_out_does_not_count_even_where_it_is_not_a_number():
     assert numba_engine.build(program)([np.array([1.0, np.nan, 2.0])]) == [3.0]
 
 
-@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("batched", BATCHED)
 def test_tables_and_flat_places(batched):
     table = np.array([[3, 0, 5], [1, 1, 4]])
     rows = np.random.default_rng(1).integers(0, 6, (4, 30))
@@ -191,7 +195,7 @@ def test_a_lookup_counts_modulo_the_size_of_the_table():
     assert_close(numba_engine.build(program)(inputs), interpreter.run(program, inputs))
 
 
-@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("batched", BATCHED)
 def test_folds_short_and_long_keep_what_is_not_a_number(batched):
     groups = [Group("input", (6, 30), path="x", batched=batched)]
     for op in ("maximum", "minimum", "prod"):
@@ -316,6 +320,7 @@ def whole_numbers(program: Groups, samples: int, seed: int) -> list[np.ndarray]:
     return [generator.integers(-3, 4, size=g.shape + (samples,) * g.batched).astype(float) for g in groups]
 
 
+@pytest.mark.slow
 @settings(max_examples=6, derandomize=True, deadline=None)
 @given(programs())
 def test_drawn_programs_give_what_the_interpreter_gives(program):
@@ -349,7 +354,6 @@ def interpreted(program, writer, fastmath):
     return namespace["kernel"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(programs(), st.sampled_from([2, 4, 16]), st.sampled_from([1, 2, 17, 40]), st.integers(0, 99))
 def test_the_loops_read_and_write_within_their_memory_and_mean_what_the_groups_mean(program, unrolled, samples, seed):
     """Many more than there is time to compile, with short blocks and chunks, so that all forms of loops occur."""

@@ -260,7 +260,7 @@ def test_a_lookup_in_a_table_for_each_element_takes_along_the_axis(batched):
 # ----------------------------------------------------------------------------------------- drawn programs
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(program=programs(), samples=st.sampled_from((1, 2, 4)), seed=st.integers(0, 2**32))
 def test_drawn_programs_equal_the_interpreter(program, samples, seed):
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_lite.lift.tracing.arguments import Signature, take_apart
@@ -50,7 +50,6 @@ def _is_nest(part: Any) -> bool:
     return isinstance(part, tuple) and (part[:1] == ("nest",) or any(map(_is_nest, part)))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(_trees(), min_size=1, max_size=3), st.lists(st.integers(1, 3), max_size=2), st.data())
 def test_the_arrays_are_those_of_arguments_taken_apart(shared, shape, data):
     axis = data.draw(st.integers(-len(shape) - 1, len(shape)))
