@@ -16,7 +16,6 @@ def test_operators() -> None:
     assert_type(-a, Value)
     assert_type(+a, Value)
     assert_type(abs(a), Value)
-    assert_type(round(a, 2), float)
     assert_type(a == b, bool)
     assert_type(bool(a), bool)
     assert_type(f"{a:.2f}", str)
