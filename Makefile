@@ -111,9 +111,16 @@ engine-coverage: $(VENV)/.dev ## of the last engine-test that measured it
 		--include='tinygrad_lite/*.py,tinygrad_lite/foreign/*,tinygrad_lite/limits/*,tinygrad_lite/operations/*' \
 		--omit='tinygrad_lite/lift/*,tinygrad_lite/testing/*,nn/*,viz/*'
 
-mutants: $(VENV)-pure/.package ## mutation testing of the engine: hours
+# In a copy of the sources, which the mutants are written into; a session that was broken off goes on.
+mutants: $(VENV)-pure/.package ## mutation testing of the engine: a night; fails if more than 5 % of the mutants survive
 	$(VENV)-pure/bin/python -m pip install --quiet cosmic-ray
-	$(VENV)-pure/bin/python tools/mutate.py
+	test -d build/mutants || { mkdir -p build/mutants && git archive HEAD | tar -x -C build/mutants; \
+		ln -s ../nn ../viz build/mutants/tinygrad_lite; }
+	cd build/mutants && export PATH=$(CURDIR)/$(VENV)-pure/bin:$$PATH PYTHONPATH=. && \
+		{ test -f session.sqlite || { cosmic-ray init tools/mutants.toml session.sqlite && \
+			cr-filter-operators session.sqlite tools/mutants.toml; }; } && \
+		cosmic-ray exec tools/mutants.toml session.sqlite && cr-report session.sqlite --surviving-only && \
+		cr-rate --fail-over 5 session.sqlite
 
 clean:
 	rm -rf $(VENV) $(VENV)-pure build dist *.egg-info *.so $(OUT)
