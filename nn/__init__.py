@@ -240,7 +240,6 @@ _ELSEWHERE = {
     "ModuleList": "a list as an attribute is enough",
     "Parameter": "a Value as an attribute is a parameter; so are those in lists, dicts and arrays",
     "functional": "losses are functions of this package, activations of tinygrad_lite",
-    "optim": "optimisers are in this package, as nn.SGD",
 }
 
 

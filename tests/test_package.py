@@ -37,6 +37,11 @@ def test_a_name_of_torch_nn_is_answered_with_what_to_write(name: str) -> None:
         getattr(nn, name)
 
 
+def test_optim_of_torch_is_a_room_that_says_where_optimisers_are() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'SGD': optimisers are in nn, as nn\.SGD"):
+        nn.optim.SGD  # noqa: B018 (the access is the test)
+
+
 @pytest.mark.parametrize("name", tinygrad_lite._ELSEWHERE)
 def test_a_name_of_another_library_leads_to_what_is_here(name: str) -> None:
     assert not hasattr(tinygrad_lite, name)

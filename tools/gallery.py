@@ -110,7 +110,7 @@ PARTS = [
         "Where a model draws the line",
         "The colour is the class, its depth how sure the model is; rings mark samples that it takes for another one.",
         """\
->>> inputs, targets = nn.data.moons(150, noise=0.18, generator=0)
+>>> inputs, targets = nn.moons(150, noise=0.18, generator=0)
 >>> model = nn.MLP(2, [16, 16, 1], activation="tanh", seed=1)
 >>> weights, gradients = viz.WeightRecorder(model), viz.GradientRecorder(model)
 >>> history = nn.fit(
@@ -120,7 +120,7 @@ PARTS = [
 ...     nn.Adam(model.parameters(), lr=0.02),
 ...     epochs=40,
 ...     batch_size=16,
-...     validation_data=nn.data.moons(60, noise=0.18, generator=1),
+...     validation_data=nn.moons(60, noise=0.18, generator=1),
 ...     metrics=[nn.accuracy],
 ...     callbacks=[weights, gradients],
 ...     progress=False,

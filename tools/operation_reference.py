@@ -78,7 +78,7 @@ def public_operations() -> list[Op]:
 
 def headings() -> dict[str, str]:
     """The heading in the table's source above each operation."""
-    source = (ROOT / "tinygrad_lite" / "ops.py").read_text(encoding="utf-8")
+    source = (ROOT / "tinygrad_lite" / "operations" / "ops.py").read_text(encoding="utf-8")
     heading, found = "", {}
     for match in re.finditer(r"^    # -{20,} (.+)$|^    Op\(\"(\w+)\"", source, re.MULTILINE):
         if match[1]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.nn import MLP, SGD, GradScaler, autocast, round_parameters_, train_xor
+from tinygrad_lite.narrow_formats import rounded
 from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits
 
 
@@ -164,6 +165,6 @@ def test_xor_is_learnt_in_each_format_with_float32_masters(dtype: str) -> None:
         scaler.update()
         round_parameters_(model.parameters(), "float32")
     assert [int(logit > 0) for logit in logits] == targets
-    assert all(p.data == tg.precision.rounded(p.data, "float32") for p in model.parameters())
+    assert all(p.data == rounded(p.data, "float32") for p in model.parameters())
     assert {logit.precision for logit in logits} == {dtype}
     assert train_xor(epochs=300, progress=False).losses[-1] != binary_cross_entropy_with_logits(logits, targets).data
