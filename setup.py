@@ -18,12 +18,19 @@ COMPILED = [
         "adjoints",
         "dispatch",
         "flat_graph",
-        "foreign/elsewhere",
         "functions",
         "limits/limits",
         "limits/series",
-        "methods",
         "nary",
+        "node/codes",
+        "node/dot",
+        "node/evaluation",
+        "node/fields",
+        "node/freshness",
+        "node/methods",
+        "node/operators",
+        "node/reading",
+        "node/state",
         "operations/arithmetic",
         "operations/numerics",
         "operations/operation",
@@ -81,7 +88,9 @@ def extensions():
         return []
     keep_docstrings(modules)
     header = os.path.join("tinygrad_lite", "trashcan.h")
-    flag = ["/FI" + os.path.abspath(header)] if sys.platform == "win32" else ["-include", os.path.abspath(header)]
+    flag = ["/FI" + os.path.abspath(header)]
+    if sys.platform != "win32":  # hidden, functions that files call of one another need no table, and can be inlined
+        flag = ["-include", os.path.abspath(header), "-fvisibility=hidden"]
     for module in modules:
         module.extra_compile_args = [*module.extra_compile_args, *flag]
         module.depends = [*module.depends, header]

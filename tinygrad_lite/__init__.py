@@ -13,12 +13,15 @@ The submodules ``lift``, ``nn``, ``testing`` and ``viz`` are loaded when they ar
 """
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_lite import display as _display
 from tinygrad_lite import errors, functions
+from tinygrad_lite import serialization as _serialization  # noqa: F401 (it completes Value)
 from tinygrad_lite.dispatch import define
 from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError, TraceError
-from tinygrad_lite.foreign import attributes as _attributes  # noqa: F401 (it completes Value)
+from tinygrad_lite.foreign import attributes as _attributes  # noqa: F401 (as serialization does)
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
 from tinygrad_lite.modes import autocast, detect_anomaly, is_recording, no_grad
 from tinygrad_lite.operations import ops
@@ -74,11 +77,17 @@ _ELSEWHERE = {
 getattr(sys.modules.get("_tinygrad_lite_plugin"), "register_strategies", lambda: None)()
 
 
+def _import(name: str) -> Any:
+    return import_module(f"tinygrad_lite.{name}")
+
+
+# viz draws, and is imported when the first is shown.
+_display.register(lambda *asked: _import("viz").mimebundle(*asked))
+
+
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
-        import importlib
-
-        return importlib.import_module(f"tinygrad_lite.{name}")
+        return _import(name)
     hint = f": look at {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
     raise AttributeError(f"module 'tinygrad_lite' has no attribute {name!r}{hint}")
 

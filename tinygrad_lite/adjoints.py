@@ -15,26 +15,14 @@ from mypy_extensions import i32
 from tinygrad_lite.dispatch import VALUE
 from tinygrad_lite.limits import limits
 from tinygrad_lite.limits.chosen import choice
-from tinygrad_lite.modes import is_traced, is_tracing
+from tinygrad_lite.node.codes import ADD, CONSTANT, LEAF, MUL, POS, SUB
+from tinygrad_lite.node.evaluation import local_derivatives
+from tinygrad_lite.node.freshness import check_fresh
+from tinygrad_lite.node.state import LOCK, STATE
 from tinygrad_lite.operations.arithmetic import IEEELimits
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
-from tinygrad_lite.value import (
-    ADD,
-    CONSTANT,
-    LEAF,
-    LOCK,
-    MUL,
-    POS,
-    STATE,
-    SUB,
-    Value,
-    check_fresh,
-    local_derivatives,
-    nary,
-    operand,
-    propagate,
-    topological_order,
-)
+from tinygrad_lite.trace_mode import is_traced, is_tracing
+from tinygrad_lite.value import Value, nary, operand, propagate, topological_order
 
 
 def adjoints_as_floats(output: Value, inputs: Sequence[Value], together: Sequence[Value] = ()) -> list[float]:
@@ -193,6 +181,7 @@ class _Numbered:
                 for node in order:
                     details = node._details
                     if details is not None:
+                        parent: Value
                         for parent in details.first:
                             operands.append(parent._pending)  # noqa: PERF401 (quicker than a generator, compiled)
                         for parent in details.second:

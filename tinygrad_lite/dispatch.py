@@ -9,24 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
+from tinygrad_lite.node.codes import DOT, EDGED, FORWARD, UNARY_RULE
+from tinygrad_lite.node.dot import evaluate_dot
+from tinygrad_lite.node.fields import Details, to_float
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations import numerics
 from tinygrad_lite.operations.arithmetic import products_without_each
 from tinygrad_lite.operations.operation import NARY, Interval, Op
 from tinygrad_lite.operations.ops import BY_CODE, DEFINED, TABLE
-from tinygrad_lite.value import (
-    DOT,
-    EDGED,
-    FORWARD,
-    STATE,
-    UNARY_RULE,
-    Value,
-    binary,
-    dot_node,
-    nary,
-    operand,
-    to_float,
-    unary,
-)
+from tinygrad_lite.trace_mode import Demand, demanded
+from tinygrad_lite.value import Value, nary, operand, record
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -56,16 +48,20 @@ def record_operation(op: Op, operands: Sequence[Any]) -> Value:
         n = len(xs) // 2
         return dot_node(tuple(xs[:n]), tuple(xs[n : 2 * n]), xs[2 * n])
     if op.arity == 1:
-        return unary(op.code, xs[0])
+        return xs[0]._unary(op.code)
     if op.arity == 2:
-        return binary(op.code, xs[0], xs[1])
+        return xs[0]._binary(op.code, xs[1])
     return nary(op.code, tuple(xs))
+
+
+def dot_node(ws: tuple[Value, ...], xs: tuple[Value, ...], bias: Value) -> Value:
+    """Records bias + w₁x₁ + … + wₙxₙ, added from the left."""
+    details = Details("", ws, xs)
+    return record(DOT, evaluate_dot(details, bias), bias, None, details)
 
 
 def _demand_an_index(size: int, index: Value) -> None:
     """While ``lift`` traces: what ``numerics.index_of`` asks for is to be asked for in each call."""
-    from tinygrad_lite.modes import Demand, demanded
-
     demanded(index, Demand("index", f"{{}} is out of range for {size} items", -size, size - 1.0, 1.0, "index_of"))
 
 
@@ -227,9 +223,9 @@ def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
         )
     elementwise = numpy.frompyfunc(lambda *xs: apply(op, xs), op.arity, 1)
     if any(isinstance(x, numpy.ma.MaskedArray) for x in operands):
-        from importlib import import_module
+        from tinygrad_lite.foreign import masked
 
-        return import_module("tinygrad_lite.foreign.masked").where_unmasked(elementwise, operands)
+        return masked.where_unmasked(elementwise, operands)
     result = elementwise(*operands)
     whole = numpy.asanyarray(result)
     return result if any(isinstance(x, Value) for x in whole.flat) else whole.astype(float)
@@ -241,7 +237,7 @@ def _softmaxes(xs: Sequence[Any]) -> list[Any]:
     values = tuple([operand(x) for x in xs])
     if STATE.tracing != 0:  # n nodes of n operands each would be n² edges, and lift knows this for the softmax
         total = nary(TABLE["logsumexp"].code, values)
-        return [unary(TABLE["exp"].code, x - total) for x in values]
+        return [(x - total).exp() for x in values]
     code = TABLE["softmax"].code
     return [nary(code, values, operand(float(i))) for i in range(len(values))]
 

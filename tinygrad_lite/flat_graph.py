@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from mypy_extensions import i32
 
+from tinygrad_lite.node.codes import CONSTANT
+from tinygrad_lite.node.fields import Details
+from tinygrad_lite.node.state import LOCK
 from tinygrad_lite.operations.ops import TABLE
-from tinygrad_lite.value import CONSTANT, LOCK, Details, Value, topological_order
+from tinygrad_lite.value import Value, topological_order
 
 
 def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list[float], list[Value], list[int]]:
@@ -46,6 +49,7 @@ def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list
                 count = 0
                 details = node._details
                 if node._b is None and details is not None:
+                    operand: Value
                     # extend would make a generator of each node's operands: slower, compiled
                     for operand in details.first:
                         operands.append(operand._pending)  # noqa: PERF401 (see above)

@@ -12,7 +12,7 @@ from mypy_extensions import i16
 from tinygrad_lite.dispatch import apply_any as apply
 from tinygrad_lite.nary import dot, logsumexp, lookup, mean, prod, softmax, sum
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
-from tinygrad_lite.value import Value, binary, unary
+from tinygrad_lite.value import Value
 
 _ADD: Final[i16] = TABLE["add"].code
 _SUB: Final[i16] = TABLE["sub"].code
@@ -163,7 +163,7 @@ def add(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_ADD, x, y)
+        return x._binary(_ADD, y)
     return apply(BY_CODE[_ADD], (x, y))
 
 
@@ -188,7 +188,7 @@ def sub(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_SUB, x, y)
+        return x._binary(_SUB, y)
     return apply(BY_CODE[_SUB], (x, y))
 
 
@@ -213,7 +213,7 @@ def mul(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_MUL, x, y)
+        return x._binary(_MUL, y)
     return apply(BY_CODE[_MUL], (x, y))
 
 
@@ -238,7 +238,7 @@ def truediv(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_TRUEDIV, x, y)
+        return x._binary(_TRUEDIV, y)
     return apply(BY_CODE[_TRUEDIV], (x, y))
 
 
@@ -260,7 +260,7 @@ def neg(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_NEG, x)
+        return x._unary(_NEG)
     return apply(BY_CODE[_NEG], (x,))
 
 
@@ -282,7 +282,7 @@ def pos(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_POS, x)
+        return x._unary(_POS)
     return apply(BY_CODE[_POS], (x,))
 
 
@@ -312,7 +312,7 @@ def pow(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_POW, x, y)
+        return x._binary(_POW, y)
     return apply(BY_CODE[_POW], (x, y))
 
 
@@ -342,7 +342,7 @@ def floordiv(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_FLOORDIV, x, y)
+        return x._binary(_FLOORDIV, y)
     return apply(BY_CODE[_FLOORDIV], (x, y))
 
 
@@ -372,7 +372,7 @@ def mod(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_MOD, x, y)
+        return x._binary(_MOD, y)
     return apply(BY_CODE[_MOD], (x, y))
 
 
@@ -396,7 +396,7 @@ def abs(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ABS, x)
+        return x._unary(_ABS)
     return apply(BY_CODE[_ABS], (x,))
 
 
@@ -420,7 +420,7 @@ def relu(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_RELU, x)
+        return x._unary(_RELU)
     return apply(BY_CODE[_RELU], (x,))
 
 
@@ -442,7 +442,7 @@ def exp(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_EXP, x)
+        return x._unary(_EXP)
     return apply(BY_CODE[_EXP], (x,))
 
 
@@ -464,7 +464,7 @@ def expm1(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_EXPM1, x)
+        return x._unary(_EXPM1)
     return apply(BY_CODE[_EXPM1], (x,))
 
 
@@ -489,7 +489,7 @@ def log(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_LOG, x)
+        return x._unary(_LOG)
     return apply(BY_CODE[_LOG], (x,))
 
 
@@ -514,7 +514,7 @@ def log1p(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_LOG1P, x)
+        return x._unary(_LOG1P)
     return apply(BY_CODE[_LOG1P], (x,))
 
 
@@ -539,7 +539,7 @@ def log2(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_LOG2, x)
+        return x._unary(_LOG2)
     return apply(BY_CODE[_LOG2], (x,))
 
 
@@ -564,7 +564,7 @@ def log10(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_LOG10, x)
+        return x._unary(_LOG10)
     return apply(BY_CODE[_LOG10], (x,))
 
 
@@ -589,7 +589,7 @@ def sqrt(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SQRT, x)
+        return x._unary(_SQRT)
     return apply(BY_CODE[_SQRT], (x,))
 
 
@@ -611,7 +611,7 @@ def cbrt(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_CBRT, x)
+        return x._unary(_CBRT)
     return apply(BY_CODE[_CBRT], (x,))
 
 
@@ -633,7 +633,7 @@ def sin(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SIN, x)
+        return x._unary(_SIN)
     return apply(BY_CODE[_SIN], (x,))
 
 
@@ -655,7 +655,7 @@ def cos(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_COS, x)
+        return x._unary(_COS)
     return apply(BY_CODE[_COS], (x,))
 
 
@@ -677,7 +677,7 @@ def tan(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_TAN, x)
+        return x._unary(_TAN)
     return apply(BY_CODE[_TAN], (x,))
 
 
@@ -702,7 +702,7 @@ def asin(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ASIN, x)
+        return x._unary(_ASIN)
     return apply(BY_CODE[_ASIN], (x,))
 
 
@@ -727,7 +727,7 @@ def acos(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ACOS, x)
+        return x._unary(_ACOS)
     return apply(BY_CODE[_ACOS], (x,))
 
 
@@ -749,7 +749,7 @@ def atan(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ATAN, x)
+        return x._unary(_ATAN)
     return apply(BY_CODE[_ATAN], (x,))
 
 
@@ -776,7 +776,7 @@ def atan2(y: Any, x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(y, Value) and isinstance(x, Value):
-        return binary(_ATAN2, y, x)
+        return y._binary(_ATAN2, x)
     return apply(BY_CODE[_ATAN2], (y, x))
 
 
@@ -803,7 +803,7 @@ def hypot(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_HYPOT, x, y)
+        return x._binary(_HYPOT, y)
     return apply(BY_CODE[_HYPOT], (x, y))
 
 
@@ -825,7 +825,7 @@ def sinh(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SINH, x)
+        return x._unary(_SINH)
     return apply(BY_CODE[_SINH], (x,))
 
 
@@ -847,7 +847,7 @@ def cosh(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_COSH, x)
+        return x._unary(_COSH)
     return apply(BY_CODE[_COSH], (x,))
 
 
@@ -869,7 +869,7 @@ def tanh(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_TANH, x)
+        return x._unary(_TANH)
     return apply(BY_CODE[_TANH], (x,))
 
 
@@ -891,7 +891,7 @@ def asinh(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ASINH, x)
+        return x._unary(_ASINH)
     return apply(BY_CODE[_ASINH], (x,))
 
 
@@ -916,7 +916,7 @@ def acosh(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ACOSH, x)
+        return x._unary(_ACOSH)
     return apply(BY_CODE[_ACOSH], (x,))
 
 
@@ -941,7 +941,7 @@ def atanh(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ATANH, x)
+        return x._unary(_ATANH)
     return apply(BY_CODE[_ATANH], (x,))
 
 
@@ -963,7 +963,7 @@ def erf(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ERF, x)
+        return x._unary(_ERF)
     return apply(BY_CODE[_ERF], (x,))
 
 
@@ -985,7 +985,7 @@ def erfc(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_ERFC, x)
+        return x._unary(_ERFC)
     return apply(BY_CODE[_ERFC], (x,))
 
 
@@ -1007,7 +1007,7 @@ def sigmoid(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SIGMOID, x)
+        return x._unary(_SIGMOID)
     return apply(BY_CODE[_SIGMOID], (x,))
 
 
@@ -1029,7 +1029,7 @@ def logsigmoid(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_LOGSIGMOID, x)
+        return x._unary(_LOGSIGMOID)
     return apply(BY_CODE[_LOGSIGMOID], (x,))
 
 
@@ -1051,7 +1051,7 @@ def softplus(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SOFTPLUS, x)
+        return x._unary(_SOFTPLUS)
     return apply(BY_CODE[_SOFTPLUS], (x,))
 
 
@@ -1083,7 +1083,7 @@ def leaky_relu(x: Any, slope: Any = 0.01, *, negative_slope: Any = None, alpha: 
     """
     slope = negative_slope if negative_slope is not None else alpha if alpha is not None else slope
     if isinstance(x, Value) and isinstance(slope, Value):
-        return binary(_LEAKY_RELU, x, slope)
+        return x._binary(_LEAKY_RELU, slope)
     return apply(BY_CODE[_LEAKY_RELU], (x, slope))
 
 
@@ -1110,7 +1110,7 @@ def elu(x: Any, alpha: Any = 1.0) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(alpha, Value):
-        return binary(_ELU, x, alpha)
+        return x._binary(_ELU, alpha)
     return apply(BY_CODE[_ELU], (x, alpha))
 
 
@@ -1134,7 +1134,7 @@ def selu(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SELU, x)
+        return x._unary(_SELU)
     return apply(BY_CODE[_SELU], (x,))
 
 
@@ -1156,7 +1156,7 @@ def gelu(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_GELU, x)
+        return x._unary(_GELU)
     return apply(BY_CODE[_GELU], (x,))
 
 
@@ -1178,7 +1178,7 @@ def silu(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SILU, x)
+        return x._unary(_SILU)
     return apply(BY_CODE[_SILU], (x,))
 
 
@@ -1200,7 +1200,7 @@ def softsign(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SOFTSIGN, x)
+        return x._unary(_SOFTSIGN)
     return apply(BY_CODE[_SOFTSIGN], (x,))
 
 
@@ -1273,7 +1273,7 @@ def maximum(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_MAXIMUM, x, y)
+        return x._binary(_MAXIMUM, y)
     return apply(BY_CODE[_MAXIMUM], (x, y))
 
 
@@ -1300,7 +1300,7 @@ def minimum(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_MINIMUM, x, y)
+        return x._binary(_MINIMUM, y)
     return apply(BY_CODE[_MINIMUM], (x, y))
 
 
@@ -1384,7 +1384,7 @@ def floor(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_FLOOR, x)
+        return x._unary(_FLOOR)
     return apply(BY_CODE[_FLOOR], (x,))
 
 
@@ -1408,7 +1408,7 @@ def ceil(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_CEIL, x)
+        return x._unary(_CEIL)
     return apply(BY_CODE[_CEIL], (x,))
 
 
@@ -1432,7 +1432,7 @@ def sign(x: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value):
-        return unary(_SIGN, x)
+        return x._unary(_SIGN)
     return apply(BY_CODE[_SIGN], (x,))
 
 
@@ -1459,7 +1459,7 @@ def greater(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_GREATER, x, y)
+        return x._binary(_GREATER, y)
     return apply(BY_CODE[_GREATER], (x, y))
 
 
@@ -1486,7 +1486,7 @@ def greater_equal(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_GREATER_EQUAL, x, y)
+        return x._binary(_GREATER_EQUAL, y)
     return apply(BY_CODE[_GREATER_EQUAL], (x, y))
 
 
@@ -1513,7 +1513,7 @@ def less(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_LESS, x, y)
+        return x._binary(_LESS, y)
     return apply(BY_CODE[_LESS], (x, y))
 
 
@@ -1540,7 +1540,7 @@ def less_equal(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_LESS_EQUAL, x, y)
+        return x._binary(_LESS_EQUAL, y)
     return apply(BY_CODE[_LESS_EQUAL], (x, y))
 
 
@@ -1567,7 +1567,7 @@ def equal(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_EQUAL, x, y)
+        return x._binary(_EQUAL, y)
     return apply(BY_CODE[_EQUAL], (x, y))
 
 
@@ -1594,5 +1594,5 @@ def not_equal(x: Any, y: Any) -> Any:
     >>> y.backward()
     """
     if isinstance(x, Value) and isinstance(y, Value):
-        return binary(_NOT_EQUAL, x, y)
+        return x._binary(_NOT_EQUAL, y)
     return apply(BY_CODE[_NOT_EQUAL], (x, y))

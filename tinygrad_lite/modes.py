@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
-from tinygrad_lite import value
-from tinygrad_lite.errors import AnomalyError, TraceError
-from tinygrad_lite.value import STATE, Details, Value
+from tinygrad_lite import narrow_formats, value
+from tinygrad_lite.errors import AnomalyError
+from tinygrad_lite.node import fields
+from tinygrad_lite.node.fields import Details, dtype_of
+from tinygrad_lite.node.state import STATE
+from tinygrad_lite.value import Value
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -25,57 +28,11 @@ _watching: Final[ContextVar[bool]] = ContextVar("watching", default=False)
 _dtype: Final[ContextVar[Any]] = ContextVar("dtype", default=None)
 
 
-class Demand(NamedTuple):
-    """What a function demands of a number that it takes, where it raises for any other: it lies in a closed interval.
-
-    >>> demand = Demand("target", "is {}, and a class index is a whole number from 0 to 2", 0, 2, 1)
-    >>> demand.admits(2.0), demand.admits(1.5), demand.message(3.0, "[4]")
-    (True, False, 'target[4] is 3, and a class index is a whole number from 0 to 2')
-    """
-
-    #: What messages call it.
-    what: str
-    #: The rest of the message, with {} for the number.
-    said: str
-    low: float
-    high: float
-    #: If not 0, then only low, low + step, low + 2 step ... are meant.
-    step: float = 0.0
-    #: ``"ValueError"``; ``"IndexError"``, where a number that is no index at all is a TypeError; ``"index_of"``, as
-    #: that function raises.
-    error: str = "ValueError"
-    #: A number that the function does take, but treats in a way of its own, which is another graph.
-    other: float = math.nan
-
-    def admits(self, number: float) -> bool:
-        """Whether the number is as demanded; NaN never is."""
-        return self.low <= number <= self.high and (not self.step or (number - self.low) % self.step == 0.0)
-
-    def message(self, number: float, place: str = "") -> str:
-        """What to say of one that is not."""
-        return f"{self.what}{place} {self.said.replace('{}', repr(float(number)).removesuffix('.0'))}"
-
-
-class Trace(NamedTuple):
-    """What ``lift`` is tracing."""
-
-    #: by id; those of enclosing traces too
-    inputs: dict[int, Value]
-    refusals: list[TraceError]
-    #: what the function demands of numbers that are not known yet; those of enclosing traces too
-    demands: list[tuple[Value, Demand]]
-    #: leaves that are older are inputs too: the function closes over them
-    since: int = 0
-
-
-#: None outside of ``tracing``.
-_trace: Final[ContextVar[Trace | None]] = ContextVar("trace", default=None)
-
 #: Modules whose frames no user wrote.
 _OTHERS: Final = frozenset({"tinygrad_lite", "numpy", *sys.stdlib_module_names})
 
 
-class _Mode(ContextDecorator):
+class Mode(ContextDecorator):
     """A ``with`` block, or a decorator, in which a context variable has another value."""
 
     variable: ContextVar[Any]
@@ -84,10 +41,11 @@ class _Mode(ContextDecorator):
     def __init__(self) -> None:
         self._before: list[Any] = []
 
-    def _recreate_cm(self) -> _Mode:
+    def _recreate_cm(self) -> Mode:
         return type(self)()  # as a decorator: one for each call, as calls of several threads overlap
 
     def __call__(self, function: _F) -> _F:
+        """Decorates a plain function."""
         import inspect
 
         if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
@@ -111,7 +69,7 @@ class _Mode(ContextDecorator):
         STATE.modes += change
 
 
-class autocast(_Mode):  # noqa: N801 (PyTorch's name)
+class autocast(Mode):  # noqa: N801 (PyTorch's name)
     """Inside, operations compute in a narrower format: their operands and results are rounded to it.
 
     A leaf that the format cannot hold exactly (a parameter, which stays as it is: the master copy) enters by a node
@@ -146,8 +104,6 @@ class autocast(_Mode):  # noqa: N801 (PyTorch's name)
     variable = _dtype
 
     def __init__(self, dtype: str) -> None:
-        from tinygrad_lite import narrow_formats
-
         super().__init__()
         self.dtype = narrow_formats.checked(dtype)
         self.inside = narrow_formats.Cast(self.dtype) if self.dtype != "float64" else None
@@ -161,7 +117,7 @@ class autocast(_Mode):  # noqa: N801 (PyTorch's name)
             self.inside.forget()
 
 
-class no_grad(_Mode):  # noqa: N801 (PyTorch's name)
+class no_grad(Mode):  # noqa: N801 (PyTorch's name)
     """Inside, operations compute their numbers and record nothing: every result is a leaf.
 
     Also a decorator.
@@ -178,7 +134,7 @@ class no_grad(_Mode):  # noqa: N801 (PyTorch's name)
     inside = False
 
 
-class recording(_Mode):  # noqa: N801 (as the other two)
+class recording(Mode):  # noqa: N801 (as the other two)
     """Inside, operations are recorded, whatever is around: a transform is asked for a derivative, not for a graph."""
 
     variable = _recording
@@ -197,7 +153,7 @@ class recording(_Mode):  # noqa: N801 (as the other two)
             super().__exit__(*exception)
 
 
-class detect_anomaly(_Mode):  # noqa: N801 (PyTorch's name)
+class detect_anomaly(Mode):  # noqa: N801 (PyTorch's name)
     """Inside, the first operation or backward step that makes a NaN or an infinity out of finite numbers raises.
 
     The message names the node, its operands and the line of yours that recorded it. Also a decorator. It costs a look
@@ -217,119 +173,6 @@ class detect_anomaly(_Mode):  # noqa: N801 (PyTorch's name)
 
     variable = _watching
     inside = True
-
-
-class tracing(_Mode):  # noqa: N801 (as the other ones)
-    """Inside, nothing takes a number of the inputs out of the graph: what would raises TraceError.
-
-    That is every comparison, ``bool``, ``.data``, ``.item()``, ``float`` and so on of a Value that depends on an input,
-    as the graph that is recorded has to be right for all numbers of the inputs. Other Values are as always. An error
-    that the function caught, or that became another one, is raised at the end of the block. Recording takes no longer.
-
-    Args:
-        inputs: The nodes that stand for the inputs.
-        since: A time on the engine's clock: leaves that are older count as inputs too.
-
-    Raises:
-        TraceError: At what is refused.
-
-    >>> x = Value(2.0, label="x")
-    >>> with tracing([x]):
-    ...     y = x if x > 0.0 else -x
-    Traceback (most recent call last):
-    ...
-    tinygrad_lite.errors.TraceError: ...
-    >>> with tracing([x]):
-    ...     y = x.greater(0.0).where(x, -x)
-    """
-
-    variable = _trace
-
-    def __init__(self, inputs: Sequence[Value], since: int = 0) -> None:
-        super().__init__()
-        self._inputs = tuple(inputs)
-        self._since = since
-
-    def _recreate_cm(self) -> tracing:
-        return tracing(self._inputs, self._since)
-
-    def __enter__(self) -> None:
-        outer = _trace.get()
-        own = {id(x): x for x in self._inputs}
-        since = self._since if outer is None else max(self._since, outer.since)
-        demands: list[tuple[Value, Demand]] = [] if outer is None else outer.demands
-        self.inside = Trace(own if outer is None else {**outer.inputs, **own}, [], demands, since)
-        super().__enter__()
-
-    def __exit__(self, *exception: object) -> None:
-        trace = _trace.get()
-        assert trace is not None
-        super().__exit__(*exception)
-        error = exception[1]
-        if trace.refusals and (error is None or isinstance(error, Exception)):
-            raise trace.refusals[0]
-
-    def _count(self, change: int) -> None:
-        STATE.tracing += change
-
-
-def active_trace() -> Trace | None:
-    """What is being traced here."""
-    return _trace.get() if STATE.tracing != 0 else None
-
-
-def is_tracing() -> bool:
-    """Whether ``lift`` is tracing a function here: the numbers that Values hold are then examples, and nothing else.
-
-    >>> is_tracing()
-    False
-    """
-    return active_trace() is not None
-
-
-def is_traced(node: object) -> bool:
-    """Whether it is a Value that depends on the inputs of what ``lift`` is tracing here.
-
-    Found by a walk over the graph below it, which ends at the first input.
-
-    >>> x = Value(2.0)
-    >>> with tracing([x]):
-    ...     is_traced(x * 3.0), is_traced(Value(3.0))
-    (True, False)
-    """
-    trace = active_trace()
-    if trace is None or not isinstance(node, Value):
-        return False
-    if node.is_leaf:
-        return id(node) in trace.inputs or node._stamp < trace.since
-    stack = [node]
-    seen = {id(node)}
-    while stack:
-        reached = stack.pop()
-        if id(reached) in trace.inputs or (reached._stamp < trace.since and reached.is_leaf):
-            return True
-        for parent in reached.parents:
-            if id(parent) not in seen:
-                seen.add(id(parent))
-                stack.append(parent)
-    return False
-
-
-def demanded(node: object, demand: Demand) -> bool:
-    """Whether its number is not known yet, as ``lift`` is tracing: what is demanded of it is checked in each call then.
-
-    >>> x, demand = Value(2.0), Demand("x", "is {}, and should be positive", 0.0, math.inf)
-    >>> with tracing([x]):
-    ...     demanded(x, demand), demanded(Value(3.0), demand)
-    (True, False)
-    """
-    if not is_traced(node):
-        return False
-    trace = active_trace()
-    assert trace is not None
-    assert isinstance(node, Value)
-    trace.demands.append((node, demand))
-    return True
 
 
 def is_recording() -> bool:
@@ -365,20 +208,16 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
 
 def _refuse_to_record(mode: str, a: Value | None, b: Value | None, details: Details | None) -> None:
     """Raises if an operand is traced: what the mode makes of it is not in the lifted program."""
-    from tinygrad_lite import trace_errors
-
     operands = () if details is None else details.first + details.second
     for operand in (*operands, a, b):
         if operand is not None:
-            trace_errors.refuse_if_traced(operand, mode)
+            STATE.refuse_if_traced(operand, mode)
 
 
 def evaluated(node: Value) -> None:
     """What ``forward()`` does after it has evaluated a node, while a mode is active or there are narrow nodes."""
-    dtype = value.dtype_of(node)
+    dtype = dtype_of(node)
     if dtype:
-        from tinygrad_lite import narrow_formats
-
         node._number = narrow_formats.rounded(node._number, dtype)
     look_at(node)
 
@@ -406,7 +245,7 @@ def sweep_slowly(order: list[Value]) -> bool:
     if watching():
         _sweep_watched(order)
         return True
-    if not any(value.dtype_of(node) for node in order):
+    if not any(dtype_of(node) for node in order):
         return False
     for node in order:
         _pass_on(node)
@@ -415,10 +254,8 @@ def sweep_slowly(order: list[Value]) -> bool:
 
 def _pass_on(node: Value) -> None:
     """The sweep's step at one node, whose gradient is first rounded to its format."""
-    dtype = value.dtype_of(node)
+    dtype = dtype_of(node)
     if dtype:
-        from tinygrad_lite import narrow_formats
-
         node._grad = narrow_formats.rounded(node._grad, dtype)
     value.sweep([node])
 
@@ -457,7 +294,7 @@ def _operands(node: Value) -> str:
 
 def line_of(node: Value) -> str:
     """Where the node was recorded."""
-    line = value.line_of(node)
+    line = fields.line_of(node)
     return line or "a line before detect_anomaly() (record the graph inside it to have the line)"
 
 
@@ -471,3 +308,7 @@ def users_line() -> str:
     path, number = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(path, number).strip()
     return f"{path}:{number}" + (f": {text}" if text else "")
+
+
+STATE.record = record
+STATE.evaluated = evaluated

@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from tinygrad_lite.node.evaluation import evaluate
+from tinygrad_lite.node.fields import Details, Rare
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations.operation import NARY
 from tinygrad_lite.operations.ops import BY_CODE, CONSTANT_CODE, TABLE
-from tinygrad_lite.value import STATE, Details, Rare, Value, evaluate
+from tinygrad_lite.value import Value
 
 _DTYPES: Final = ("bfloat16", "float16", "float32", "float64")
 _CAST: Final = TABLE["pos"]

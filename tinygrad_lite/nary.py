@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, overload
 
-from tinygrad_lite.dispatch import VALUE, apply
+from tinygrad_lite.dispatch import VALUE, apply, dot_node
 from tinygrad_lite.operations.ops import TABLE
-from tinygrad_lite.value import Value, dot_node, operand
+from tinygrad_lite.value import Value, operand
 
 Number = Value | float
 

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from tinygrad_lite.value import Value, is_numpy_scalar
+from tinygrad_lite.node.fields import is_numpy_scalar
+from tinygrad_lite.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]
 #: None for a plain number.

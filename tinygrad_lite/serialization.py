@@ -7,13 +7,19 @@ Nodes shared with other objects in the same pickle stay shared. Operations are s
 
 from __future__ import annotations
 
+import copyreg
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from tinygrad_lite.foreign import attributes
+from tinygrad_lite.node import protocols
+from tinygrad_lite.node.codes import BY_HAND, CONSTANT
+from tinygrad_lite.node.fields import Details, Rare, dtype_of
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations.ops import find
-from tinygrad_lite.value import BY_HAND, CONSTANT, STATE, Details, Rare, Value, dtype_of, topological_order
+from tinygrad_lite.transforms import is_differentiated
+from tinygrad_lite.value import Value, topological_order
 
 _Reduced = tuple[Any, ...]
 
@@ -59,8 +65,17 @@ class _Nodes:
             raise
 
 
-def reduce(node: Value) -> _Reduced:
-    """What ``Value.__reduce_ex__`` gives."""
+def reduce(node: Value) -> _Reduced | str:
+    """What ``pickle`` and ``copy.deepcopy`` ask for.
+
+    A text, which the one makes of itself and the other fails with, where there is to be no copy.
+    """
+    if protocols.asked_by_dataclasses():
+        return "the Value itself"
+    if STATE.tracing != 0:
+        STATE.refuse_if_traced(node, "deepcopy")
+    if is_differentiated(node):
+        return "a Value that is being differentiated"
     if node.is_leaf:
         leaf = (node.data, node.grad, node.label, node.is_constant)
         return _with_attributes(node, _leaf, leaf)
@@ -120,3 +135,25 @@ def _node(
 
 def _last(nodes: list[Value]) -> Value:
     return nodes[-1]
+
+
+def _copy(node: Value) -> Value:
+    """What ``copy.copy`` gives: a node over the same operands."""
+    if STATE.tracing != 0:
+        STATE.refuse_if_traced(node, "copy")
+    if is_differentiated(node):
+        return node
+    details = node._details
+    if details is not None:
+        rare = details.rare
+        details = Details(details.label, details.first, details.second, rare and Rare(rare.line, rare.dtype))
+    twin = Value(node._number if node.is_leaf else None, _code=node._code, _a=node._a, _b=node._b, _details=details)
+    twin._number = node._number
+    twin._grad = node._grad
+    twin._stamp = node._stamp
+    attributes.set_own(twin, attributes.own(node))
+    return twin
+
+
+copyreg.pickle(Value, reduce)
+setattr(Value, "__copy__", _copy)  # noqa: B010 (a compiled class has no such attribute for a type checker)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, NoReturn
 
-from tinygrad_lite import modes
+from tinygrad_lite import trace_mode
 from tinygrad_lite.errors import TraceError
+from tinygrad_lite.modes import users_line
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.value import Value
 
 
@@ -135,7 +137,7 @@ def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
 
     >>> x = Value(3.0, label="x")
     >>> refuse_if_traced(x, "data")  # nothing is traced
-    >>> with modes.tracing([x]):
+    >>> with trace_mode.tracing([x]):
     ...     (x + 1.0).data
     Traceback (most recent call last):
     ...
@@ -143,10 +145,10 @@ def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
     """
     if asked in ("==", "!=") and not isinstance(other, (int, float)):
         return  # of two Values it asks which node it is, as lists and dicts do
-    if modes.is_traced(node) or modes.is_traced(other):
+    if trace_mode.is_traced(node) or trace_mode.is_traced(other):
         found = REFUSALS[asked]
         expression = found.expression.format(_named(node), _named(other))
-        is_largest = "max(" in modes.users_line()
+        is_largest = "max(" in users_line()
         refuse(expression, found.consequence, found.remedy + _SHIFTED if is_largest else found.remedy)
 
 
@@ -166,8 +168,8 @@ def refuse(expression: str, consequence: str, remedy: str) -> NoReturn:
     ...
     tinygrad_lite.errors.TraceError: ...
     """
-    trace = modes.active_trace()
-    message = f"lift cannot trace {expression}, at {modes.users_line()}. It would {consequence}. Instead: {remedy}."
+    trace = trace_mode.active_trace()
+    message = f"lift cannot trace {expression}, at {users_line()}. It would {consequence}. Instead: {remedy}."
     error = TraceError(f"{message} {_STATIC}" if consequence in (_BRANCH, _NUMBER) else message)
     if trace is not None:
         trace.refusals.append(error)
@@ -176,8 +178,11 @@ def refuse(expression: str, consequence: str, remedy: str) -> NoReturn:
 
 def _named(operand: Any) -> str:
     """A Value by its label or where it comes from, without its number; anything else as it is."""
-    if not isinstance(operand, Value) or not modes.is_traced(operand):
+    if not isinstance(operand, Value) or not trace_mode.is_traced(operand):
         return repr(operand)
     if operand.label:
         return f"Value(label={operand.label!r})"
     return "Value(an input)" if operand.is_leaf else f"Value(op={operand.op!r})"
+
+
+STATE.refuse_if_traced = refuse_if_traced

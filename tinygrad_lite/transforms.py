@@ -22,10 +22,11 @@ from contextvars import ContextVar
 from typing import Any, Final, overload
 
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
-from tinygrad_lite.foreign.protocols import explained
-from tinygrad_lite.modes import is_traced, recording
+from tinygrad_lite.modes import recording
+from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.pytree import Flat, foreign, in_order, is_array, is_record, structure, vars_of
 from tinygrad_lite.trace_errors import refuse_if_traced
+from tinygrad_lite.trace_mode import is_traced
 from tinygrad_lite.value import Value, topological_order
 
 Argnums = int | Sequence[int]

@@ -1,8 +1,7 @@
 """Writes the functions and methods of the operation table: ``make generate``.
 
-``tinygrad_lite/functions.py`` and ``tinygrad_lite/methods.py`` are made from the records of
-``tinygrad_lite/operations/ops.py``, so that editors, type checkers and the compiler see them; a test fails when they
-are not what this program writes.
+``tinygrad_lite/functions.py`` and ``node/methods.py`` are made from the records of ``operations/ops.py``, so that
+editors, type checkers and the compiler see them; a test fails when they are not what this program writes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from tinygrad_lite.operations.operation import NARY, Interval, Op  # noqa: E402 
 from tinygrad_lite.operations.ops import TABLE  # noqa: E402
 
 NOTICE = "Made from the operation table by tools/generate.py (``make generate``): change the record, not this file."
-NUMBER = "Value | float"
 PUBLIC = [op for op in TABLE.values() if op.public]
 FIXED = [op for op in PUBLIC if op.arity != NARY]
 
@@ -118,10 +116,10 @@ def function(op: Op) -> str:
     shown = "\n".join("    " + line for line in example(op))
     text += f'    """{lines.lstrip()}\n{shown}\n    >>> y.backward()\n    """\n' + renamed(op, "    ")
     if op.arity == 1:
-        text += f"    if isinstance(x, Value):\n        return unary({code}, x)\n"
+        text += f"    if isinstance(x, Value):\n        return x._unary({code})\n"
     elif op.arity == 2:
         x, y = op.operands
-        text += f"    if isinstance({x}, Value) and isinstance({y}, Value):\n        return binary({code}, {x}, {y})\n"
+        text += f"    if isinstance({x}, Value) and isinstance({y}, Value):\n        return {x}._binary({code}, {y})\n"
     text += f"    return apply(BY_CODE[{code}], ({names}{',' if op.arity == 1 else ''}))\n"
     return text
 
@@ -129,22 +127,26 @@ def function(op: Op) -> str:
 def method(op: Op) -> str:
     code = constant_name(op)
     others = op.operands[1:]
-    text = f"    def {op.name}({parameters(op, NUMBER, method=True)}) -> Value:\n"
+    text = f"    def {op.name}({parameters(op, 'Self | float', method=True)}) -> Self:\n"
     text += f'        """{op.doc}\n\n        As the function :func:`tinygrad_lite.{op.name}`.\n        """\n'
     text += renamed(op, "        ")
     if op.arity == 1:
-        text += f'        return value.unary({code}, cast("Value", self))\n'
+        text += f"        return self._unary({code})\n"
     elif op.arity == 2:
-        text += f'        return value.binary({code}, cast("Value", self), value.operand({others[0]}))\n'
+        text += f"        return self._binary({code}, {others[0]})\n"
     else:
-        rest = ", ".join(f"value.operand({name})" for name in others)
-        text += f'        return value.nary({code}, (cast("Value", self), {rest}))\n'
+        text += f"        return self._nary({code}, ({', '.join(others)}))\n"
     if op.numpy.startswith("arc"):
         call = ", ".join(others)
-        text += f"\n    def {op.numpy}({parameters(op, NUMBER, method=True)}) -> Value:\n"
+        text += f"\n    def {op.numpy}({parameters(op, 'Self | float', method=True)}) -> Self:\n"
         text += f'        """NumPy\'s name for ``{op.name}``, which its functions look for on arrays of Values."""\n'
         text += f"        return self.{op.name}({call})\n"
     return text
+
+
+def python_method(name: str) -> str:
+    """What ``math.floor`` and ``math.ceil`` ask for."""
+    return f"    def __{name}__(self) -> Self:\n        return self.{name}()\n"
 
 
 def functions_module() -> str:
@@ -156,7 +158,7 @@ def functions_module() -> str:
         "from tinygrad_lite.dispatch import apply_any as apply",
         "from tinygrad_lite.operations.ops import BY_CODE, TABLE",
         "from tinygrad_lite.nary import dot, logsumexp, lookup, mean, prod, softmax, sum",
-        "from tinygrad_lite.value import Value, binary, unary\n",
+        "from tinygrad_lite.value import Value\n",
         "",
     ]
     parts += [f'{constant_name(op)}: Final[i16] = TABLE["{op.name}"].code' for op in FIXED]
@@ -170,23 +172,23 @@ def methods_module() -> str:
     parts = [
         f'"""The operations as methods of a Value.\n\n{NOTICE}\n"""\n',
         "from __future__ import annotations\n",
-        "from typing import TYPE_CHECKING, Final, cast\n",
+        "from typing import Final, Self\n",
         "from mypy_extensions import i16, mypyc_attr\n",
-        "from tinygrad_lite import value",
+        "from tinygrad_lite.node.operators import Operators",
         "from tinygrad_lite.operations.ops import TABLE\n",
-        "if TYPE_CHECKING:\n    from tinygrad_lite.value import Value\n",
     ]
     parts += [f'{constant_name(op)}: Final[i16] = TABLE["{op.name}"].code' for op in FIXED]
-    parts.append("\n\n@mypyc_attr(acyclic=True)\nclass Methods:")
+    parts.append("\n\n@mypyc_attr(acyclic=True)\nclass Methods(Operators):")
     parts.append('    """What :class:`tinygrad_lite.Value` inherits."""\n')
     parts.append("    __slots__ = ()\n")
     parts += [method(op) for op in FIXED]
+    parts += [python_method(name) for name in ("floor", "ceil")]
     return "\n".join(parts)
 
 
 def generated() -> dict[Path, str]:
     """Each file and its text, formatted."""
-    texts = {"functions.py": functions_module(), "methods.py": methods_module()}
+    texts = {"functions.py": functions_module(), "node/methods.py": methods_module()}
     result = {}
     for name, text in texts.items():
         for command in (["check", "--select", "I", "--fix"], ["format"]):

@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from tinygrad_lite.node.fields import is_numpy_scalar
 from tinygrad_lite.operations.operation import Interval
-from tinygrad_lite.value import Value, is_numpy_scalar
+from tinygrad_lite.value import Value
 
 #: ``check(name, given)`` returns what was given, as a float, an int, a bool or a tuple of floats, or raises.
 Check = Callable[[str, Any], Any]

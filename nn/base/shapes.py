@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, Final, TypeAlias
 
+from tinygrad_lite.node.fields import is_numpy_scalar
 from tinygrad_lite.pytree import foreign, is_array
-from tinygrad_lite.value import Value, is_numpy_scalar, operand
+from tinygrad_lite.value import Value, operand
 
 #: A Value, or equally long sequences of nests.
 Nest: TypeAlias = Any

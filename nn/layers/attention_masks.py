@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nn.base.shapes import Axes, Nest, checked_shape, flat, nested
-from tinygrad_lite.value import Value, is_numpy_scalar, operand
+from tinygrad_lite.node.fields import is_numpy_scalar
+from tinygrad_lite.trace_mode import is_traced
+from tinygrad_lite.value import Value, operand
 
 #: What is added to the score of a query and a key; None where the key is left out.
 Bias = Value | None

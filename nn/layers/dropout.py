@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tinygrad_lite.modes import is_tracing
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.hyperparameters import PROPORTION
 from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import Nest, checked_shape, like, map_numbers, values
 from tinygrad_lite.trace_errors import refuse
+from tinygrad_lite.trace_mode import is_tracing
 from tinygrad_lite.value import Value, operand
 
 

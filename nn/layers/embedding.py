@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_lite.modes import Demand, demanded, is_traced
 from tinygrad_lite.nary import lookup
 from tinygrad_lite.nn.base.generators import Generator
 from tinygrad_lite.nn.base.init import normal_
 from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import Nest, check_size, flat, like, map_numbers, parameters_of_shape
-from tinygrad_lite.value import Value, is_numpy_scalar
+from tinygrad_lite.node.fields import is_numpy_scalar
+from tinygrad_lite.trace_mode import Demand, demanded, is_traced
+from tinygrad_lite.value import Value
 
 
 class Embedding(Module):

@@ -13,8 +13,9 @@ from tinygrad_lite.nn.base.init import xavier_uniform_, zeros_
 from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import Nest, check_size, checked_shape, like, parameters_of_shape, shape_of, values
 from tinygrad_lite.nn.layers.dropout import Dropout
+from tinygrad_lite.node.fields import is_numpy_scalar
 from tinygrad_lite.pytree import is_array
-from tinygrad_lite.value import Value, is_numpy_scalar, operand
+from tinygrad_lite.value import Value, operand
 
 Vector = tuple[Value, ...]
 

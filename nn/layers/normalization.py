@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lite.functions import sqrt
-from tinygrad_lite.modes import is_traced
 from tinygrad_lite.nary import dot, mean
 from tinygrad_lite.nn.base.hyperparameters import AT_LEAST_ZERO, PROPORTION
 from tinygrad_lite.nn.base.module import Module, head
@@ -23,6 +22,7 @@ from tinygrad_lite.nn.base.shapes import (
     values,
 )
 from tinygrad_lite.trace_errors import refuse
+from tinygrad_lite.trace_mode import is_traced
 from tinygrad_lite.value import Value, operand
 
 Vector = tuple[Value, ...]

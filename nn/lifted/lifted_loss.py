@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.modes import tracing
 from tinygrad_lite.nn.base.batches import matched
+from tinygrad_lite.trace_mode import tracing
 from tinygrad_lite.transforms import gradient
 from tinygrad_lite.value import Value
 

@@ -25,12 +25,12 @@ from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.tracing.arguments import Unit, merged, take_apart
 from tinygrad_lite.lift.tracing.surroundings import Seen, Surroundings
-from tinygrad_lite.modes import is_tracing
 from tinygrad_lite.nn.base.batches import Samples, as_numbers, matched, outputs_of
 from tinygrad_lite.nn.base.module import head
 from tinygrad_lite.nn.base.shapes import as_object_array
 from tinygrad_lite.nn.lifted.lifted_loss import reduction_of
 from tinygrad_lite.nn.train.steps import Computation
+from tinygrad_lite.trace_mode import is_tracing
 from tinygrad_lite.transforms import gradient
 from tinygrad_lite.value import Value, operand
 

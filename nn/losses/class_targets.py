@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_lite.functions import equal, lookup, not_equal, sum, where
-from tinygrad_lite.modes import Demand, demanded, is_traced
 from tinygrad_lite.nn.base.shapes import Nest, is_number, map_numbers
 from tinygrad_lite.nn.losses.loss_reduction import (
     Number,
@@ -21,6 +20,7 @@ from tinygrad_lite.nn.losses.loss_reduction import (
     size_of,
     written,
 )
+from tinygrad_lite.trace_mode import Demand, demanded, is_traced
 from tinygrad_lite.value import Value, operand
 
 Weights = Sequence[Number] | None
@@ -146,7 +146,7 @@ def _may_be_ignored(samples: Sequence[Sample], ignore_index: int | None) -> bool
     """While ``lift`` traces: whether a program has to find out which samples count.
 
     It costs a program some statements. So one has them only if the index is that of a class, or among the numbers of
-    the example; where it comes later, :class:`~tinygrad_lite.modes.Demand` says that this is another program.
+    the example; where it comes later, :class:`~tinygrad_lite.trace_mode.Demand` says that this is another program.
     """
     if ignore_index is None:
         return False

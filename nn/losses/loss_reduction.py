@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tinygrad_lite.functions import mean, sum
-from tinygrad_lite.modes import Demand, demanded
 from tinygrad_lite.nn.base.shapes import Nest, as_object_array, is_number
 from tinygrad_lite.pytree import is_array
+from tinygrad_lite.trace_mode import Demand, demanded
 from tinygrad_lite.value import Value, operand
 
 Number = Value | float

@@ -16,9 +16,9 @@ import math
 from typing import Any, Final
 
 from tinygrad_lite.functions import abs, clamp, exp, greater, less, log, log1p, relu, softplus, where
-from tinygrad_lite.modes import Demand, is_traced
 from tinygrad_lite.nn.base.shapes import Nest, is_number
 from tinygrad_lite.nn.losses.loss_reduction import REDUCTIONS, Number, check_reduction, each_number
+from tinygrad_lite.trace_mode import Demand, is_traced
 from tinygrad_lite.value import Value, operand
 
 #: The least logarithm of a probability in a loss, that probability, and the slope below it: PyTorch's.

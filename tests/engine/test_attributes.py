@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tinygrad_lite import StaleGraphError, Value
 from tinygrad_lite.foreign import attributes
-from tinygrad_lite.foreign.elsewhere import Names
+from tinygrad_lite.node.fields import Node
+from tinygrad_lite.node.state import STATE
 
 WAYS: list[Callable[[Any], Any]] = [
     copy.copy,
@@ -175,16 +176,16 @@ def test_what_the_compiled_build_does_is_tested_in_both(name: str) -> None:
 
 def test_the_compiled_builds_assignment(monkeypatch: pytest.MonkeyPatch) -> None:
     v = leaf()
-    Names._assign(v, "data", 5.0)
-    Names._assign(v, "grad", 7.0)
-    Names._assign(v, "label", "b")
+    Node._assign(v, "data", 5.0)
+    Node._assign(v, "grad", 7.0)
+    Node._assign(v, "label", "b")
     assert repr(v) == "Value(data=5.0, grad=7.0, label='b')"
     with pytest.raises(AttributeError, match="define"):
-        Names._assign(v, "_backward", None)
+        Node._assign(v, "_backward", None)
     added: list[str] = []
-    monkeypatch.setattr(attributes, "add", added.append)
+    monkeypatch.setattr(STATE, "add_attribute", added.append)
     with pytest.raises(AttributeError):  # it was not added, so it is not there
-        Names._assign(Names(), "not_there_yet", 1)  # type: ignore[arg-type]  # what has no __dict__ in either build
+        Node._assign(v if attributes.COMPILED else Node(), "not_there_yet", 1)  # what has no __dict__
     assert added == ["not_there_yet"]
 
 

@@ -12,8 +12,8 @@ import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.functions import greater
 from tinygrad_lite.limits.chosen import choice
-from tinygrad_lite.modes import tracing
 from tinygrad_lite.operations.arithmetic import IEEELimits
+from tinygrad_lite.trace_mode import tracing
 from tinygrad_lite.transforms import gradient
 
 #: Functions whose chain rule meets an infinite derivative at x = 0 that a choice leaves out, and their slope there.

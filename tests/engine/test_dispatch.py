@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite import Value, value
+from tinygrad_lite import Value
+from tinygrad_lite.node import codes
 from tinygrad_lite.operations.operation import NARY
 from tinygrad_lite.operations.ops import BY_CODE, DEFINED, find
 
@@ -19,8 +20,8 @@ def table() -> Iterator[None]:
     """Takes away again what a test defines: other tests go over the table."""
     before = len(BY_CODE), dict(DEFINED)
     yield
-    for codes in (BY_CODE, value.FORWARD, value.UNARY_RULE):
-        del codes[before[0] :]
+    for listed in (BY_CODE, codes.FORWARD, codes.UNARY_RULE):
+        del listed[before[0] :]
     DEFINED.clear()
     DEFINED.update(before[1])
 

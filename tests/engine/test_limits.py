@@ -18,8 +18,9 @@ import tinygrad_lite as tg
 from tinygrad_lite import Value, grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
 from tinygrad_lite.errors import AnomalyError
 from tinygrad_lite.limits import limits, series
+from tinygrad_lite.node.evaluation import local_derivatives
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations.ops import TABLE
-from tinygrad_lite.value import STATE, local_derivatives
 
 INF, NAN = math.inf, math.nan
 

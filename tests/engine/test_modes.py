@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import AnomalyError, TraceError, Value, detect_anomaly, is_recording, no_grad
-from tinygrad_lite.modes import Demand, demanded, is_traced, is_tracing, tracing
+from tinygrad_lite.trace_mode import Demand, demanded, is_traced, is_tracing, tracing
 
 
 def every_kind_of_node(x: Value) -> list[Any]:
@@ -323,7 +323,7 @@ def test_recording_takes_the_short_way_while_tracing(monkeypatch: pytest.MonkeyP
     x = Value(2.0)
     with tracing([x]):
         assert tg.value.STATE.modes == 0
-        monkeypatch.setattr("tinygrad_lite.modes.record", None)
+        monkeypatch.setattr(tg.value.STATE, "record", None)
         nodes = every_kind_of_node(x)
     # a trace holds a softmax as exp(x - logsumexp), which is rounded otherwise
     assert [node.data for node in nodes] == pytest.approx([node.data for node in every_kind_of_node(x)], rel=1e-15)

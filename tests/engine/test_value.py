@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 import tinygrad_lite.value
 from tinygrad_lite import StaleGraphError, Value, topological_order
+from tinygrad_lite.node.freshness import forget_counts
 
 COMPILED = not (tinygrad_lite.value.__file__ or "").endswith(".py")
 EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 5e-324, -5e-324, 2.2e-308, 1.7e308, -1.7e308, math.inf, -math.inf, math.nan]
@@ -624,10 +625,10 @@ def test_counts_are_forgotten_wherever_the_counting_stopped() -> None:
     n = (m + 1) * (m * 2)
     root = n + m * 2 * m
     for stale_nodes in ([m], [n], [m, n], [n.parents[0], n.parents[1]]):
-        tg.value._count_edges(root, tg.value.CONSTANT)
+        tg.value._walk(root, 1, 1, tg.value.CONSTANT)
         for node in stale_nodes:
             node._pending = 0
-        tg.value._forget_counts(root)
+        forget_counts(root)
         x.grad = 0.0
         root.backward()
         assert x.grad == (8 * 4 + 2) * 4  # root is 4m² + 2m, and m is x²
@@ -692,11 +693,15 @@ def test_an_interrupt_between_the_two_passes_leaves_the_graph_whole(monkeypatch:
     y = x * x
     root = y * y + y
 
-    def interrupt(root: Value, counted: int) -> list[Value]:
-        raise KeyboardInterrupt
+    walk = tinygrad_lite.value._walk
+
+    def interrupt(root: Value, step: int, arrived: int, counted: int) -> list[Value]:
+        if step < 0:
+            raise KeyboardInterrupt
+        return walk(root, step, arrived, counted)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tinygrad_lite.value, "_remove_edges", interrupt)
+        patch.setattr(tinygrad_lite.value, "_walk", interrupt)
         with pytest.raises(KeyboardInterrupt):
             root.backward()
     root.backward()

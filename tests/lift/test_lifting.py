@@ -18,7 +18,7 @@ import tinygrad_lite as tg
 from tinygrad_lite import Value, nn
 from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift import Group, Lifted, Program, Report, lift
-from tinygrad_lite.modes import tracing
+from tinygrad_lite.trace_mode import tracing
 
 
 def neuron(w: Any, b: Any, x: Any) -> Any:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tinygrad_lite.node.fields import is_numpy_scalar
 from tinygrad_lite.pytree import is_array
-from tinygrad_lite.value import is_numpy_scalar
 
 #: A list of at least so many floats, or so many ints, is kept as an array.
 _LONG: Final = 8

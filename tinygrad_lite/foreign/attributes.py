@@ -7,7 +7,7 @@ walked by the cyclic garbage collector: one whose attribute leads back to it, by
 
 Names that mean something here under another name are refused with that name, whatever else they could hold: a gradient
 that is cleared by ``v.gard = 0`` would add up without a word. So are nodes by hand that this engine does not have.
-:mod:`tinygrad_lite.foreign.elsewhere` has the names that do what their authors meant.
+Names of theirs that are read as they are there, ``_prev`` say, give what their authors meant.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from typing import Any, Final, NoReturn
 
-from tinygrad_lite import value
-from tinygrad_lite.foreign.elsewhere import Names
+from tinygrad_lite.node.fields import Node
+from tinygrad_lite.node.freshness import check_fresh
+from tinygrad_lite.node.state import LOCK, STATE
 from tinygrad_lite.operations.operation import NARY, Op
-from tinygrad_lite.operations.ops import TABLE
-from tinygrad_lite.value import Value, operand
+from tinygrad_lite.operations.ops import BY_CODE, TABLE
+from tinygrad_lite.value import Value, nary, operand, propagate
 
 #: Whether nodes have no ``__dict__``.
 COMPILED: Final = not hasattr(Value(0.0), "__dict__")
@@ -209,11 +210,11 @@ def _computed(data: float, children: Any, op: object) -> Value:
     if record is None:
         _refuse(f"{written}: no operation on {len(operands)} operands is written {op!r}", _DEFINE)
     if record.arity == 1:
-        made = value.unary(record.code, operands[0])
+        made = operands[0]._unary(record.code)
     elif record.arity == 2:
-        made = value.binary(record.code, operands[0], operands[1])
+        made = operands[0]._binary(record.code, operands[1])
     else:
-        made = value.nary(record.code, operands)
+        made = nary(record.code, operands)
     if not math.isclose(made._number, data, rel_tol=1e-12) and not math.isnan(data):
         raise ValueError(
             f"{written} is not what {op!r} gives of these operands, which is {made._number!r}. Leave the number to "
@@ -235,33 +236,6 @@ def _refuse(what: str, remedy: str) -> NoReturn:
     raise TypeError(f"{what}: a node of this engine is made by an operation. {remedy}")
 
 
-def seed_of_backward(seed: object, gradient: object, create_graph: object, inputs: object) -> object:
-    """What ``backward()`` begins with, where it was called as in PyTorch.
-
-    Args:
-        seed: Its own argument.
-        gradient: PyTorch's name for it.
-        create_graph: PyTorch's.
-        inputs: PyTorch's.
-
-    Raises:
-        TypeError: With what to write.
-
-    >>> seed_of_backward(1.0, 2.0, False, None)
-    2.0
-    """
-    if create_graph:
-        raise TypeError(
-            "backward() leaves numbers. For gradients that can be differentiated again write "
-            "gradient(loss, xs, create_graph=True), or grad(grad(f)), or hessian(f)"
-        )
-    if inputs is not None:
-        raise TypeError("backward() reaches all leaves. For the gradients of some, as numbers: gradient(loss, xs)")
-    if seed != 1.0:
-        raise TypeError("backward() takes one gradient: seed and gradient are two names of it")
-    return gradient
-
-
 def _refuse_subclass(cls: type, /, **options: object) -> NoReturn:
     raise TypeError(
         f"class {cls.__name__}(Value): a Value cannot be subclassed, as operations give Values and no "
@@ -275,21 +249,73 @@ def _listed(node: Value) -> list[str]:
     return sorted(({*dir(Value), *own(node)}) - set(MEANT))
 
 
+# ------------------------------------------------------------------------------- names of micrograd and microgpt
+
+
+def _written(node: Value) -> str:
+    """How the operation that made it is written, as in micrograd: ``"+"``; ``""`` for a leaf."""
+    record = BY_CODE[node._code]
+    return "" if record is None else record.symbol
+
+
+def _set_of_operands(node: Value) -> set[Value]:
+    """The operands, as a set, as in micrograd."""
+    return set(node.parents)
+
+
+def _step_back(node: Value) -> None:
+    """One step of the sweep, as in micrograd: adds to the operands' gradients what this node passes on.
+
+    >>> x = Value(3.0)
+    >>> y = x * x
+    >>> y.grad = 1.0
+    >>> y._backward()
+    >>> x.grad
+    6.0
+    """
+    if STATE.tracing != 0:
+        STATE.refuse_if_traced(node, "backward()")
+    if not node.is_leaf:
+        with LOCK:
+            check_fresh([node])
+            propagate([node])
+
+
+#: What is read where the name is another library's.
+THEIRS: Final[dict[str, Any]] = {
+    "_backward": _step_back,
+    "_children": Value.parents,
+    "_local_grads": Value.partials,
+    "_op": property(_written),
+    "_prev": property(_set_of_operands),
+}
+
+
+def _asked_by_masked_arrays(node: Value) -> Any:
+    """For ``numpy.ma`` alone: an array that holds the Value."""
+    from tinygrad_lite.foreign import masked
+
+    return masked.asked_by_numpy(node)
+
+
 def _install() -> None:
     for name, remedy in MEANT.items():
         setattr(Value, name, _refused(name, remedy))
     for name, remedy in READ.items():
-        before = vars(Value).get(name) or vars(Names)[name]
+        before = THEIRS[name] if name in THEIRS else getattr(Value, name)
         setattr(Value, name, _refused(name, remedy, before))
     changes: dict[str, Any] = {
+        "_data": property(_asked_by_masked_arrays),
         "__dir__": _listed,
         "__init_subclass__": classmethod(_refuse_subclass),
         "__setstate__": set_own,  # mypyc has one, for attributes that it knows
     }
     if COMPILED:  # pragma: no cover (compiled only)
-        changes["__setattr__"] = vars(Names)["_assign"]
+        changes["__setattr__"] = vars(Node)["_assign"]
     for name, change in changes.items():
         setattr(Value, name, change)
+    STATE.initialise = initialise
+    STATE.add_attribute = add
 
 
 _install()

@@ -8,14 +8,15 @@ is ``numpy.ma``'s own. It masks what has no finite result, as it does with float
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.errors import TraceError
-from tinygrad_lite.value import STATE, Value, is_traced, operand
+from tinygrad_lite.node.protocols import outside
+from tinygrad_lite.node.state import STATE
+from tinygrad_lite.value import Value, operand
 
 _Array: Any = np.ndarray
 _MaskedArray: Any = np.ma.MaskedArray
@@ -170,10 +171,7 @@ def asked_by_numpy(value: Value) -> ValueArray:
     >>> hasattr(Value(2.0), "_data"), np.ma.getdata(Value(2.0))
     (False, ValueArray(Value(data=2.0, grad=0.0), dtype=object))
     """
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__") == "tinygrad_lite.value":
-        frame = frame.f_back or frame
-    if frame.f_code is not np.ma.getdata.__code__:
+    if outside().f_code is not np.ma.getdata.__code__:
         raise AttributeError("'Value' object has no attribute '_data'")
     return value_array(value)
 
@@ -207,7 +205,7 @@ def _each(ufunc: np.ufunc, columns: list[Any]) -> Any:
 def _number(x: Any) -> Any:
     if not isinstance(x, Value):
         return x
-    if STATE.tracing != 0 and is_traced(x):
+    if STATE.tracing != 0 and STATE.is_traced(x):
         raise TraceError(
             "lift cannot trace a masked array whose mask depends on the numbers: numpy.ma masks what is not finite of "
             f"a {x.op}. Multiply, as in d * d for a square, or compute on M.compressed(), the numbers not masked"

@@ -16,8 +16,8 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite import display
 from tinygrad_lite.errors import AnomalyError, LiftError, TraceError
-from tinygrad_lite.foreign.protocols import explained
 from tinygrad_lite.lift.canonical.canonical import canonical
 from tinygrad_lite.lift.checking import equivalence_check, error_analysis
 from tinygrad_lite.lift.checking.demands import Demanded, UnforeseenError
@@ -33,10 +33,13 @@ from tinygrad_lite.lift.tracing.arguments import Arguments, Signature, merged, t
 from tinygrad_lite.lift.tracing.results import Results, take_apart_results
 from tinygrad_lite.lift.tracing.surroundings import Seen, Surroundings
 from tinygrad_lite.lift.tracing.trace import Graph, graph_of, lines_of
-from tinygrad_lite.modes import detect_anomaly, is_tracing, tracing
+from tinygrad_lite.modes import detect_anomaly
+from tinygrad_lite.node.protocols import explained
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations.ops import CONSTANT_CODE, LEAF_CODE
+from tinygrad_lite.trace_mode import is_tracing, tracing
 from tinygrad_lite.transforms import recording_derivatives
-from tinygrad_lite.value import STATE, Value
+from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
 #: How many programs a lifted function keeps.
@@ -174,9 +177,7 @@ class Lifted:
         return f"<lift({self._name}), engine {self.engine!r}: {len(self.programs)} programs>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
-        from tinygrad_lite.viz.output.notebook import mimebundle
-
-        return mimebundle(self, include, exclude)
+        return display.mimebundle(self, include, exclude)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the program for these arguments; the first call with a structure of arguments makes it."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite import display
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.checking.demands import Demands
 from tinygrad_lite.lift.engines import engines
@@ -313,9 +314,7 @@ class Program:
         save(self, path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
-        from tinygrad_lite.viz.output.notebook import mimebundle
-
-        return mimebundle(self, include, exclude)
+        return display.mimebundle(self, include, exclude)
 
     def __getstate__(self) -> dict[str, Any]:
         from tinygrad_lite.lift.storage.storage import made_portable

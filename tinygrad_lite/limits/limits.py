@@ -18,8 +18,8 @@ these, as far as one with an ordinary gradient, are evaluated again, as series i
 derivative that is recorded as a graph is the chain rule's graph, which is right around the point, under a ``limit``
 node, whose number is right at the point: its own derivatives are limits again.
 
-All this begins with :data:`~tinygrad_lite.value.STATE` ``.singular``: where nothing was ever recorded at an infinite
-slope, nobody comes here.
+All this begins with :data:`~tinygrad_lite.node.state.STATE` ``.singular``: where nothing was ever recorded at an
+infinite slope, nobody comes here.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tinygrad_lite import modes
 from tinygrad_lite.errors import AnomalyError
 from tinygrad_lite.limits.series import Series, UndefinedError, UnknownError, epsilon, evaluate, partials, seed
+from tinygrad_lite.node.codes import CONSTANT, DOT, EDGED, LEAF, MUL, POS, TRUEDIV
+from tinygrad_lite.node.evaluation import local_derivatives
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations.operation import Op
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
-from tinygrad_lite.value import CONSTANT, DOT, EDGED, LEAF, MUL, POS, STATE, TRUEDIV, Value, local_derivatives, unary
+from tinygrad_lite.value import Value, sweep
 
 #: The code of a derivative that the chain rule alone does not give.
 LIMIT: Final = TABLE["limit"].code
@@ -274,8 +278,11 @@ def _before(node: Value) -> float:
     return node._grad if node._code == LEAF else 0.0
 
 
-def put(found: list[Found]) -> None:
-    """Sets them, after the sweep."""
+def sweep_slowly(order: list[Value], wanted: Sequence[Value] | None, together: Sequence[Value] = ()) -> None:
+    """The sweep with a look at each node, after which gradients that are limits (of the wanted, or all) are set."""
+    found = of_gradients(order, wanted, together) if STATE.singular or STATE.narrow else []
+    if (STATE.modes == 0 and not STATE.narrow) or not modes.sweep_slowly(order):
+        sweep(order)
     for each in found:
         each.node._grad = each.before + each.gradient
 
@@ -284,8 +291,6 @@ def _look_at(paths: Paths, node: Value) -> None:
     """Raises, under ``detect_anomaly()``, for a gradient that does not exist."""
     if STATE.modes == 0:
         return
-    from tinygrad_lite import modes
-
     origin = paths.origin
     if modes.watching() and origin is not None:
         reason = "the limits from all sides are not the same"
@@ -620,7 +625,7 @@ class Plan:
         """The node over what the chain rule recorded; its number is the derivative at this point."""
         number = self.apart[self.paths.number[id(x)]]
         STATE.singular = True
-        node = unary(LIMIT, derivative)
+        node = derivative._unary(LIMIT)
         node._number = number
         return node
 
@@ -628,3 +633,6 @@ class Plan:
 def plan(order: list[Value], inputs: Sequence[Value], together: Sequence[Value] = ()) -> Plan | None:
     """What to know of a graph before derivatives by the inputs are recorded; None if it is smooth here."""
     return Plan(order, inputs, together) if is_singular(order) or has_corner(order) else None
+
+
+STATE.sweep_slowly = sweep_slowly

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, final
 
+from tinygrad_lite.node.freshness import check_fresh
+from tinygrad_lite.node.state import LOCK
 from tinygrad_lite.plotting.themes import Theme, find_theme
-from tinygrad_lite.value import LOCK, Value, check_fresh, topological_order
+from tinygrad_lite.value import Value, topological_order
 from tinygrad_lite.viz.animation.svg_picture import image_of, view_box
 from tinygrad_lite.viz.animation.sweep import Step, sweep_steps
 from tinygrad_lite.viz.animation.sweep_frames import TITLE, Frames

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from tinygrad_lite.adjoints import adjoints_as_floats
-from tinygrad_lite.value import Value, check_fresh, topological_order
+from tinygrad_lite.node.freshness import check_fresh
+from tinygrad_lite.value import Value, topological_order
 
 
 class Between:

@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tinygrad_lite.node.freshness import check_fresh
 from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import find
-from tinygrad_lite.value import Value, check_fresh, topological_order
+from tinygrad_lite.value import Value, topological_order
 from tinygrad_lite.viz.explorer.explorer_names import short_names
 from tinygrad_lite.viz.formulas.mathml import formula
 from tinygrad_lite.viz.reading.labels import visible

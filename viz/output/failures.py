@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tinygrad_lite.node.fields import Details
 from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import DEFINED, TABLE
-from tinygrad_lite.value import Details, Value, topological_order
+from tinygrad_lite.value import Value, topological_order
 from tinygrad_lite.viz.output.draw import draw_node
 from tinygrad_lite.viz.reading.names import find_names
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from tinygrad_lite.node.fields import Details
 from tinygrad_lite.operations.ops import TABLE
-from tinygrad_lite.value import Details, Value, topological_order
+from tinygrad_lite.value import Value, topological_order
 
 
 class Part(NamedTuple):

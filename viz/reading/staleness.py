@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tinygrad_lite.errors import StaleGraphError
+from tinygrad_lite.node.freshness import check_fresh
 from tinygrad_lite.operations.operation import NARY
-from tinygrad_lite.value import Value, check_fresh
+from tinygrad_lite.value import Value
 from tinygrad_lite.viz.reading.node_operations import operation_of
 
 

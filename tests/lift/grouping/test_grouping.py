@@ -21,9 +21,9 @@ from tinygrad_lite.lift.grouping.grouping import grouped
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, all_of
 from tinygrad_lite.lift.tracing.results import take_apart_results
 from tinygrad_lite.lift.tracing.trace import Graph, graph_of
-from tinygrad_lite.modes import tracing
 from tinygrad_lite.operations.operation import NARY
 from tinygrad_lite.operations.ops import CONSTANT_CODE, LEAF_CODE
+from tinygrad_lite.trace_mode import tracing
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.modes import is_traced, tracing
+from tinygrad_lite.trace_mode import is_traced, tracing
 
 CLOSED_OVER = [Value(3.0, label="first"), Value(-1.0, label="second")]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tinygrad_lite import TraceError, Value, nn
-from tinygrad_lite.modes import tracing
 from tinygrad_lite.nn.base.shapes import flat, map_numbers, nested, shape_of
 from tinygrad_lite.nn.layers.attention_masks import plus_padding
+from tinygrad_lite.trace_mode import tracing
 
 
 def numbers(*shape: int, seed: int = 0) -> Any:

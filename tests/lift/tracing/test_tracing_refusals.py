@@ -23,8 +23,8 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import TraceError, Value
-from tinygrad_lite.modes import tracing
 from tinygrad_lite.trace_errors import REFUSALS, refuse
+from tinygrad_lite.trace_mode import tracing
 
 CLOSED_OVER = [Value(3.0, label="first"), Value(-1.0, label="second")]
 

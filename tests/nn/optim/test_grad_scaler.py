@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.nn import MLP, SGD, GradScaler, autocast, round_parameters_, train_xor
 from tinygrad_lite.narrow_formats import rounded
+from tinygrad_lite.nn import MLP, SGD, GradScaler, autocast, round_parameters_, train_xor
 from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tinygrad_lite import Value, sum
@@ -93,3 +96,16 @@ def test_a_stale_graph_is_text() -> None:
     y = x * x
     x.data = 2.0
     assert mimebundle(y).keys() == {"text/plain"}
+
+
+@needs_renderer
+def test_what_is_shown_first_imports_what_draws_it() -> None:
+    """The engine does not know of viz, and a notebook need not import it."""
+    code = """
+import sys
+import tinygrad_lite as tg
+y = tg.Value(2.0) * 3.0
+assert "tinygrad_lite.viz" not in sys.modules
+assert y._repr_mimebundle_().keys() == {"image/svg+xml", "text/plain"}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

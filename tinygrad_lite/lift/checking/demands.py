@@ -3,7 +3,7 @@
 The function itself checks as it runs: ``lookup`` raises for an index that is out of range, ``cross_entropy`` for a
 class that there is not. A trace sees one example, and a program computes: it takes an index modulo the size of the
 table, and whatever number a formula is given. So programs have the demands beside their statements, as
-:func:`tinygrad_lite.modes.demanded` noted them while the function was traced.
+:func:`tinygrad_lite.trace_mode.demanded` noted them while the function was traced.
 
 Numbers that are arguments are looked at before the program runs, others are results of it that nobody gets. Costs:
 three passes over the numbers that are demanded of, a few microseconds where they are few. With the jax engine, numbers
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Ref
 from tinygrad_lite.lift.tracing.trace import Graph
-from tinygrad_lite.modes import Demand
 from tinygrad_lite.operations.numerics import index_of
+from tinygrad_lite.trace_mode import Demand
 from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]

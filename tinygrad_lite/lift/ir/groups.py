@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.modes import Demand
+from tinygrad_lite.trace_mode import Demand
 
 Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
-from tinygrad_lite.modes import Demand
+from tinygrad_lite.trace_mode import Demand
 
 _Arrays = dict[str, NDArray[Any]]
 _T = TypeVar("_T")

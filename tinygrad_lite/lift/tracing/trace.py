@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.flat_graph import arrays_of
+from tinygrad_lite.node.fields import Details, line_of
 from tinygrad_lite.operations.ops import TABLE
-from tinygrad_lite.value import Details, Value, line_of, topological_order
+from tinygrad_lite.value import Value, topological_order
 
 Integers = NDArray[np.intp]
 Floats = NDArray[np.float64]

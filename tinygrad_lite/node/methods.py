@@ -5,15 +5,12 @@ Made from the operation table by tools/generate.py (``make generate``): change t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Self
 
 from mypy_extensions import i16, mypyc_attr
 
-from tinygrad_lite import value
+from tinygrad_lite.node.operators import Operators
 from tinygrad_lite.operations.ops import TABLE
-
-if TYPE_CHECKING:
-    from tinygrad_lite.value import Value
 
 _ADD: Final[i16] = TABLE["add"].code
 _SUB: Final[i16] = TABLE["sub"].code
@@ -76,457 +73,463 @@ _NOT_EQUAL: Final[i16] = TABLE["not_equal"].code
 
 
 @mypyc_attr(acyclic=True)
-class Methods:
+class Methods(Operators):
     """What :class:`tinygrad_lite.Value` inherits."""
 
     __slots__ = ()
 
-    def add(self, y: Value | float) -> Value:
+    def add(self, y: Self | float) -> Self:
         """Sum of two numbers.
 
         As the function :func:`tinygrad_lite.add`.
         """
-        return value.binary(_ADD, cast("Value", self), value.operand(y))
+        return self._binary(_ADD, y)
 
-    def sub(self, y: Value | float) -> Value:
+    def sub(self, y: Self | float) -> Self:
         """Difference of two numbers.
 
         As the function :func:`tinygrad_lite.sub`.
         """
-        return value.binary(_SUB, cast("Value", self), value.operand(y))
+        return self._binary(_SUB, y)
 
-    def mul(self, y: Value | float) -> Value:
+    def mul(self, y: Self | float) -> Self:
         """Product of two numbers.
 
         As the function :func:`tinygrad_lite.mul`.
         """
-        return value.binary(_MUL, cast("Value", self), value.operand(y))
+        return self._binary(_MUL, y)
 
-    def truediv(self, y: Value | float) -> Value:
+    def truediv(self, y: Self | float) -> Self:
         """Quotient of two numbers.
 
         As the function :func:`tinygrad_lite.truediv`.
         """
-        return value.binary(_TRUEDIV, cast("Value", self), value.operand(y))
+        return self._binary(_TRUEDIV, y)
 
-    def neg(self) -> Value:
+    def neg(self) -> Self:
         """The negative of a number.
 
         As the function :func:`tinygrad_lite.neg`.
         """
-        return value.unary(_NEG, cast("Value", self))
+        return self._unary(_NEG)
 
-    def pos(self) -> Value:
+    def pos(self) -> Self:
         """The number itself, as a node of its own.
 
         As the function :func:`tinygrad_lite.pos`.
         """
-        return value.unary(_POS, cast("Value", self))
+        return self._unary(_POS)
 
-    def pow(self, y: Value | float) -> Value:
+    def pow(self, y: Self | float) -> Self:
         """x to the power y; a fractional power of a negative x is a ValueError.
 
         As the function :func:`tinygrad_lite.pow`.
         """
-        return value.binary(_POW, cast("Value", self), value.operand(y))
+        return self._binary(_POW, y)
 
-    def floordiv(self, y: Value | float) -> Value:
+    def floordiv(self, y: Self | float) -> Self:
         """Quotient, rounded down.
 
         As the function :func:`tinygrad_lite.floordiv`.
         """
-        return value.binary(_FLOORDIV, cast("Value", self), value.operand(y))
+        return self._binary(_FLOORDIV, y)
 
-    def mod(self, y: Value | float) -> Value:
+    def mod(self, y: Self | float) -> Self:
         """Remainder of the division rounded down; it has the sign of y.
 
         As the function :func:`tinygrad_lite.mod`.
         """
-        return value.binary(_MOD, cast("Value", self), value.operand(y))
+        return self._binary(_MOD, y)
 
-    def abs(self) -> Value:
+    def abs(self) -> Self:
         """Absolute value.
 
         As the function :func:`tinygrad_lite.abs`.
         """
-        return value.unary(_ABS, cast("Value", self))
+        return self._unary(_ABS)
 
-    def relu(self) -> Value:
+    def relu(self) -> Self:
         """max(x, 0).
 
         As the function :func:`tinygrad_lite.relu`.
         """
-        return value.unary(_RELU, cast("Value", self))
+        return self._unary(_RELU)
 
-    def exp(self) -> Value:
+    def exp(self) -> Self:
         """e to the power x.
 
         As the function :func:`tinygrad_lite.exp`.
         """
-        return value.unary(_EXP, cast("Value", self))
+        return self._unary(_EXP)
 
-    def expm1(self) -> Value:
+    def expm1(self) -> Self:
         """exp(x) - 1, accurate near 0.
 
         As the function :func:`tinygrad_lite.expm1`.
         """
-        return value.unary(_EXPM1, cast("Value", self))
+        return self._unary(_EXPM1)
 
-    def log(self) -> Value:
+    def log(self) -> Self:
         """Natural logarithm.
 
         As the function :func:`tinygrad_lite.log`.
         """
-        return value.unary(_LOG, cast("Value", self))
+        return self._unary(_LOG)
 
-    def log1p(self) -> Value:
+    def log1p(self) -> Self:
         """log(1 + x), accurate near 0.
 
         As the function :func:`tinygrad_lite.log1p`.
         """
-        return value.unary(_LOG1P, cast("Value", self))
+        return self._unary(_LOG1P)
 
-    def log2(self) -> Value:
+    def log2(self) -> Self:
         """Logarithm to base 2.
 
         As the function :func:`tinygrad_lite.log2`.
         """
-        return value.unary(_LOG2, cast("Value", self))
+        return self._unary(_LOG2)
 
-    def log10(self) -> Value:
+    def log10(self) -> Self:
         """Logarithm to base 10.
 
         As the function :func:`tinygrad_lite.log10`.
         """
-        return value.unary(_LOG10, cast("Value", self))
+        return self._unary(_LOG10)
 
-    def sqrt(self) -> Value:
+    def sqrt(self) -> Self:
         """Square root; its derivative at 0 is inf.
 
         As the function :func:`tinygrad_lite.sqrt`.
         """
-        return value.unary(_SQRT, cast("Value", self))
+        return self._unary(_SQRT)
 
-    def cbrt(self) -> Value:
+    def cbrt(self) -> Self:
         """Real cube root; its derivative at 0 is inf.
 
         As the function :func:`tinygrad_lite.cbrt`.
         """
-        return value.unary(_CBRT, cast("Value", self))
+        return self._unary(_CBRT)
 
-    def sin(self) -> Value:
+    def sin(self) -> Self:
         """Sine of x radians.
 
         As the function :func:`tinygrad_lite.sin`.
         """
-        return value.unary(_SIN, cast("Value", self))
+        return self._unary(_SIN)
 
-    def cos(self) -> Value:
+    def cos(self) -> Self:
         """Cosine of x radians.
 
         As the function :func:`tinygrad_lite.cos`.
         """
-        return value.unary(_COS, cast("Value", self))
+        return self._unary(_COS)
 
-    def tan(self) -> Value:
+    def tan(self) -> Self:
         """Tangent of x radians.
 
         As the function :func:`tinygrad_lite.tan`.
         """
-        return value.unary(_TAN, cast("Value", self))
+        return self._unary(_TAN)
 
-    def asin(self) -> Value:
+    def asin(self) -> Self:
         """Angle in radians whose sine is x.
 
         As the function :func:`tinygrad_lite.asin`.
         """
-        return value.unary(_ASIN, cast("Value", self))
+        return self._unary(_ASIN)
 
-    def arcsin(self) -> Value:
+    def arcsin(self) -> Self:
         """NumPy's name for ``asin``, which its functions look for on arrays of Values."""
         return self.asin()
 
-    def acos(self) -> Value:
+    def acos(self) -> Self:
         """Angle in radians whose cosine is x.
 
         As the function :func:`tinygrad_lite.acos`.
         """
-        return value.unary(_ACOS, cast("Value", self))
+        return self._unary(_ACOS)
 
-    def arccos(self) -> Value:
+    def arccos(self) -> Self:
         """NumPy's name for ``acos``, which its functions look for on arrays of Values."""
         return self.acos()
 
-    def atan(self) -> Value:
+    def atan(self) -> Self:
         """Angle in radians whose tangent is x.
 
         As the function :func:`tinygrad_lite.atan`.
         """
-        return value.unary(_ATAN, cast("Value", self))
+        return self._unary(_ATAN)
 
-    def arctan(self) -> Value:
+    def arctan(self) -> Self:
         """NumPy's name for ``atan``, which its functions look for on arrays of Values."""
         return self.atan()
 
-    def atan2(self, x: Value | float) -> Value:
+    def atan2(self, x: Self | float) -> Self:
         """Angle in radians of the point (x, y).
 
         As the function :func:`tinygrad_lite.atan2`.
         """
-        return value.binary(_ATAN2, cast("Value", self), value.operand(x))
+        return self._binary(_ATAN2, x)
 
-    def arctan2(self, x: Value | float) -> Value:
+    def arctan2(self, x: Self | float) -> Self:
         """NumPy's name for ``atan2``, which its functions look for on arrays of Values."""
         return self.atan2(x)
 
-    def hypot(self, y: Value | float) -> Value:
+    def hypot(self, y: Self | float) -> Self:
         """Length of the vector (x, y).
 
         As the function :func:`tinygrad_lite.hypot`.
         """
-        return value.binary(_HYPOT, cast("Value", self), value.operand(y))
+        return self._binary(_HYPOT, y)
 
-    def sinh(self) -> Value:
+    def sinh(self) -> Self:
         """Hyperbolic sine.
 
         As the function :func:`tinygrad_lite.sinh`.
         """
-        return value.unary(_SINH, cast("Value", self))
+        return self._unary(_SINH)
 
-    def cosh(self) -> Value:
+    def cosh(self) -> Self:
         """Hyperbolic cosine.
 
         As the function :func:`tinygrad_lite.cosh`.
         """
-        return value.unary(_COSH, cast("Value", self))
+        return self._unary(_COSH)
 
-    def tanh(self) -> Value:
+    def tanh(self) -> Self:
         """Hyperbolic tangent.
 
         As the function :func:`tinygrad_lite.tanh`.
         """
-        return value.unary(_TANH, cast("Value", self))
+        return self._unary(_TANH)
 
-    def asinh(self) -> Value:
+    def asinh(self) -> Self:
         """Inverse hyperbolic sine.
 
         As the function :func:`tinygrad_lite.asinh`.
         """
-        return value.unary(_ASINH, cast("Value", self))
+        return self._unary(_ASINH)
 
-    def arcsinh(self) -> Value:
+    def arcsinh(self) -> Self:
         """NumPy's name for ``asinh``, which its functions look for on arrays of Values."""
         return self.asinh()
 
-    def acosh(self) -> Value:
+    def acosh(self) -> Self:
         """Inverse hyperbolic cosine.
 
         As the function :func:`tinygrad_lite.acosh`.
         """
-        return value.unary(_ACOSH, cast("Value", self))
+        return self._unary(_ACOSH)
 
-    def arccosh(self) -> Value:
+    def arccosh(self) -> Self:
         """NumPy's name for ``acosh``, which its functions look for on arrays of Values."""
         return self.acosh()
 
-    def atanh(self) -> Value:
+    def atanh(self) -> Self:
         """Inverse hyperbolic tangent.
 
         As the function :func:`tinygrad_lite.atanh`.
         """
-        return value.unary(_ATANH, cast("Value", self))
+        return self._unary(_ATANH)
 
-    def arctanh(self) -> Value:
+    def arctanh(self) -> Self:
         """NumPy's name for ``atanh``, which its functions look for on arrays of Values."""
         return self.atanh()
 
-    def erf(self) -> Value:
+    def erf(self) -> Self:
         """Error function.
 
         As the function :func:`tinygrad_lite.erf`.
         """
-        return value.unary(_ERF, cast("Value", self))
+        return self._unary(_ERF)
 
-    def erfc(self) -> Value:
+    def erfc(self) -> Self:
         """1 - erf(x), accurate for large x.
 
         As the function :func:`tinygrad_lite.erfc`.
         """
-        return value.unary(_ERFC, cast("Value", self))
+        return self._unary(_ERFC)
 
-    def sigmoid(self) -> Value:
+    def sigmoid(self) -> Self:
         """Logistic function 1/(1 + exp(-x)).
 
         As the function :func:`tinygrad_lite.sigmoid`.
         """
-        return value.unary(_SIGMOID, cast("Value", self))
+        return self._unary(_SIGMOID)
 
-    def logsigmoid(self) -> Value:
+    def logsigmoid(self) -> Self:
         """Logarithm of the logistic function.
 
         As the function :func:`tinygrad_lite.logsigmoid`.
         """
-        return value.unary(_LOGSIGMOID, cast("Value", self))
+        return self._unary(_LOGSIGMOID)
 
-    def softplus(self) -> Value:
+    def softplus(self) -> Self:
         """log(1 + exp(x)), a smooth relu.
 
         As the function :func:`tinygrad_lite.softplus`.
         """
-        return value.unary(_SOFTPLUS, cast("Value", self))
+        return self._unary(_SOFTPLUS)
 
     def leaky_relu(
         self,
-        slope: Value | float = 0.01,
+        slope: Self | float = 0.01,
         *,
-        negative_slope: Value | float | None = None,
-        alpha: Value | float | None = None,
-    ) -> Value:
+        negative_slope: Self | float | None = None,
+        alpha: Self | float | None = None,
+    ) -> Self:
         """x where x > 0, slope * x elsewhere (Maas et al. 2013).
 
         As the function :func:`tinygrad_lite.leaky_relu`.
         """
         slope = negative_slope if negative_slope is not None else alpha if alpha is not None else slope
-        return value.binary(_LEAKY_RELU, cast("Value", self), value.operand(slope))
+        return self._binary(_LEAKY_RELU, slope)
 
-    def elu(self, alpha: Value | float = 1.0) -> Value:
+    def elu(self, alpha: Self | float = 1.0) -> Self:
         """x where x > 0, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016).
 
         As the function :func:`tinygrad_lite.elu`.
         """
-        return value.binary(_ELU, cast("Value", self), value.operand(alpha))
+        return self._binary(_ELU, alpha)
 
-    def selu(self) -> Value:
+    def selu(self) -> Self:
         """Self-normalising ELU (Klambauer et al. 2017).
 
         As the function :func:`tinygrad_lite.selu`.
         """
-        return value.unary(_SELU, cast("Value", self))
+        return self._unary(_SELU)
 
-    def gelu(self) -> Value:
+    def gelu(self) -> Self:
         """x times the normal distribution function (Hendrycks & Gimpel 2016), exact form.
 
         As the function :func:`tinygrad_lite.gelu`.
         """
-        return value.unary(_GELU, cast("Value", self))
+        return self._unary(_GELU)
 
-    def silu(self) -> Value:
+    def silu(self) -> Self:
         """x * sigmoid(x), also called swish (Ramachandran et al. 2017).
 
         As the function :func:`tinygrad_lite.silu`.
         """
-        return value.unary(_SILU, cast("Value", self))
+        return self._unary(_SILU)
 
-    def softsign(self) -> Value:
+    def softsign(self) -> Self:
         """x/(1 + |x|).
 
         As the function :func:`tinygrad_lite.softsign`.
         """
-        return value.unary(_SOFTSIGN, cast("Value", self))
+        return self._unary(_SOFTSIGN)
 
     def hardtanh(
         self,
-        low: Value | float = -1.0,
-        high: Value | float = 1.0,
+        low: Self | float = -1.0,
+        high: Self | float = 1.0,
         *,
-        min_val: Value | float | None = None,
-        max_val: Value | float | None = None,
-    ) -> Value:
+        min_val: Self | float | None = None,
+        max_val: Self | float | None = None,
+    ) -> Self:
         """x, cut off below at low and above at high; saturated at its ends.
 
         As the function :func:`tinygrad_lite.hardtanh`.
         """
         low = min_val if min_val is not None else low
         high = max_val if max_val is not None else high
-        return value.nary(_HARDTANH, (cast("Value", self), value.operand(low), value.operand(high)))
+        return self._nary(_HARDTANH, (low, high))
 
-    def maximum(self, y: Value | float) -> Value:
+    def maximum(self, y: Self | float) -> Self:
         """The larger of two numbers.
 
         As the function :func:`tinygrad_lite.maximum`.
         """
-        return value.binary(_MAXIMUM, cast("Value", self), value.operand(y))
+        return self._binary(_MAXIMUM, y)
 
-    def minimum(self, y: Value | float) -> Value:
+    def minimum(self, y: Self | float) -> Self:
         """The smaller of two numbers.
 
         As the function :func:`tinygrad_lite.minimum`.
         """
-        return value.binary(_MINIMUM, cast("Value", self), value.operand(y))
+        return self._binary(_MINIMUM, y)
 
-    def clamp(self, low: Value | float, high: Value | float) -> Value:
+    def clamp(self, low: Self | float, high: Self | float) -> Self:
         """x, cut off below at low and above at high.
 
         As the function :func:`tinygrad_lite.clamp`.
         """
-        return value.nary(_CLAMP, (cast("Value", self), value.operand(low), value.operand(high)))
+        return self._nary(_CLAMP, (low, high))
 
-    def where(self, x: Value | float, y: Value | float) -> Value:
+    def where(self, x: Self | float, y: Self | float) -> Self:
         """x where the condition is true (not zero), y elsewhere; both are evaluated.
 
         As the function :func:`tinygrad_lite.where`.
         """
-        return value.nary(_WHERE, (cast("Value", self), value.operand(x), value.operand(y)))
+        return self._nary(_WHERE, (x, y))
 
-    def floor(self) -> Value:
+    def floor(self) -> Self:
         """The greatest whole number not above x.
 
         As the function :func:`tinygrad_lite.floor`.
         """
-        return value.unary(_FLOOR, cast("Value", self))
+        return self._unary(_FLOOR)
 
-    def ceil(self) -> Value:
+    def ceil(self) -> Self:
         """The least whole number not below x.
 
         As the function :func:`tinygrad_lite.ceil`.
         """
-        return value.unary(_CEIL, cast("Value", self))
+        return self._unary(_CEIL)
 
-    def sign(self) -> Value:
+    def sign(self) -> Self:
         """-1, 0 or 1.
 
         As the function :func:`tinygrad_lite.sign`.
         """
-        return value.unary(_SIGN, cast("Value", self))
+        return self._unary(_SIGN)
 
-    def greater(self, y: Value | float) -> Value:
+    def greater(self, y: Self | float) -> Self:
         """1 where x > y, else 0; unlike ``x > y`` it stays in the graph.
 
         As the function :func:`tinygrad_lite.greater`.
         """
-        return value.binary(_GREATER, cast("Value", self), value.operand(y))
+        return self._binary(_GREATER, y)
 
-    def greater_equal(self, y: Value | float) -> Value:
+    def greater_equal(self, y: Self | float) -> Self:
         """1 where x >= y, else 0.
 
         As the function :func:`tinygrad_lite.greater_equal`.
         """
-        return value.binary(_GREATER_EQUAL, cast("Value", self), value.operand(y))
+        return self._binary(_GREATER_EQUAL, y)
 
-    def less(self, y: Value | float) -> Value:
+    def less(self, y: Self | float) -> Self:
         """1 where x < y, else 0; unlike ``x < y`` it stays in the graph.
 
         As the function :func:`tinygrad_lite.less`.
         """
-        return value.binary(_LESS, cast("Value", self), value.operand(y))
+        return self._binary(_LESS, y)
 
-    def less_equal(self, y: Value | float) -> Value:
+    def less_equal(self, y: Self | float) -> Self:
         """1 where x <= y, else 0.
 
         As the function :func:`tinygrad_lite.less_equal`.
         """
-        return value.binary(_LESS_EQUAL, cast("Value", self), value.operand(y))
+        return self._binary(_LESS_EQUAL, y)
 
-    def equal(self, y: Value | float) -> Value:
+    def equal(self, y: Self | float) -> Self:
         """1 where x equals y, else 0; ``x == y`` compares identity.
 
         As the function :func:`tinygrad_lite.equal`.
         """
-        return value.binary(_EQUAL, cast("Value", self), value.operand(y))
+        return self._binary(_EQUAL, y)
 
-    def not_equal(self, y: Value | float) -> Value:
+    def not_equal(self, y: Self | float) -> Self:
         """1 where x differs from y, else 0; ``x != y`` compares identity.
 
         As the function :func:`tinygrad_lite.not_equal`.
         """
-        return value.binary(_NOT_EQUAL, cast("Value", self), value.operand(y))
+        return self._binary(_NOT_EQUAL, y)
+
+    def __floor__(self) -> Self:
+        return self.floor()
+
+    def __ceil__(self) -> Self:
+        return self.ceil()

@@ -67,7 +67,7 @@ def refused(message: str) -> TypeError:
     ...
     TypeError: ... Instead of statistics.fmean: tinygrad_lite.mean(xs) keeps the graph.
     """
-    frame = _outside()
+    frame = outside()
     frames = [frame]
     while frame.f_back is not None and _root(frame.f_back) == _root(frames[0]):
         frame = frame.f_back
@@ -120,7 +120,7 @@ def asked_by_numpy() -> bool:
     >>> np.array_equal(values, [1.0, 2.0]), values[0] == 1.0
     (True, False)
     """
-    return _root(_outside()) == "numpy"
+    return _root(outside()) == "numpy"
 
 
 def asked_by_dataclasses() -> bool:
@@ -132,7 +132,7 @@ def asked_by_dataclasses() -> bool:
     >>> astuple(make_dataclass("Point", ["x"])(x))[0] is x
     True
     """
-    frame = _outside()
+    frame = outside()
     while _module(frame) == "copy" and frame.f_back is not None:
         frame = frame.f_back
     return _module(frame) == "dataclasses"
@@ -153,7 +153,7 @@ def refuse_unordered(x: float, y: Any) -> None:
     ...
     ValueError: NumPy compares nan and 3.0 ...
     """
-    frame = _outside()
+    frame = outside()
     if frame.f_lasti < 0 or dis.opname[frame.f_code.co_code[frame.f_lasti]] == "COMPARE_OP":
         return
     if _root(frame) == "numpy" or _orders_on_line(frame):
@@ -162,6 +162,33 @@ def refuse_unordered(x: float, y: Any) -> None:
             "result would be nan, or have nan at the end. Leave such numbers out first, [v for v in xs if v.data == "
             "v.data], or find out where the nan comes from, with tinygrad_lite.detect_anomaly()"
         )
+
+
+def seed_of_backward(seed: object, gradient: object, create_graph: object, inputs: object) -> object:
+    """What ``backward()`` begins with, where it was called as in PyTorch.
+
+    Args:
+        seed: Its own argument.
+        gradient: PyTorch's name for it.
+        create_graph: PyTorch's.
+        inputs: PyTorch's.
+
+    Raises:
+        TypeError: With what to write.
+
+    >>> seed_of_backward(1.0, 2.0, False, None)
+    2.0
+    """
+    if create_graph:
+        raise TypeError(
+            "backward() leaves numbers. For gradients that can be differentiated again write "
+            "gradient(loss, xs, create_graph=True), or grad(grad(f)), or hessian(f)"
+        )
+    if inputs is not None:
+        raise TypeError("backward() reaches all leaves. For the gradients of some, as numbers: gradient(loss, xs)")
+    if seed != 1.0:
+        raise TypeError("backward() takes one gradient: seed and gradient are two names of it")
+    return gradient
 
 
 def _orders_on_line(frame: FrameType) -> bool:
@@ -182,7 +209,7 @@ def _named(frame: FrameType, name: Any) -> Any:
     return frame.f_locals.get(name, frame.f_globals.get(name)) if isinstance(name, str) else None
 
 
-def _outside() -> FrameType:
+def outside() -> FrameType:
     """The innermost frame that is not ours."""
     frame = sys._getframe(1)
     while _root(frame) == "tinygrad_lite" and frame.f_back is not None:
