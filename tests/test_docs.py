@@ -261,7 +261,8 @@ def without_docstring(thing: Any) -> Iterator[str]:
 
 def source_of(thing: Any) -> ast.Module:
     """A module, or that in which a function or class is written; the text of a compiled one stands beside it."""
-    module = thing if inspect.ismodule(thing) else sys.modules[thing.__module__]
+    written = getattr(thing.__dict__.get("__init__"), "__globals__", {}) if inspect.isclass(thing) else {}
+    module = thing if inspect.ismodule(thing) else sys.modules[written.get("__name__", thing.__module__)]
     path = Path(str(module.__file__))
     if path.suffix != ".py":
         path = path.parent / f"{module.__name__.rpartition('.')[2]}.py"

@@ -22,6 +22,8 @@ SOURCES = {
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What a page needs that no extra installs.
 LIBRARIES = {"is_my_rule_right_pytorch.md": ["torch"], "is_my_rule_right_jax.md": ["jax"], "gallery.md": ["matplotlib"]}
+#: Pictures of whole training runs, and 60 digits for many rules.
+SLOW = {"gallery.md", "is_my_rule_right.md"}
 #: And what the docstrings of a module, or one of them, need.
 EXAMPLES_NEED = {
     "nn.estimators": "sklearn",
@@ -80,7 +82,14 @@ def test_example_in_docstring(
     run(text, dict(vars(importlib.import_module(module))), f"{module}.{name}", line)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.exists()], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in SLOW else [])
+        for page in PAGES
+        if page.exists()
+    ],
+)
 def test_examples_on_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for library in LIBRARIES.get(page.name, ()):

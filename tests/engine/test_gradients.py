@@ -10,14 +10,14 @@ from tinygrad_lite.testing.strategies.strategies import Formula, expressions
 from tinygrad_lite.value import Value
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(expressions(max_nodes=8))
 def test_random_expressions_have_the_right_derivatives_of_first_and_second_order(f: Formula) -> None:
     report = check_gradients(f, *f.point, order=2)
     assert report.verdict is not Verdict.UNDECIDED
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 @given(expressions(max_nodes=5, inputs=1))
 def test_and_of_third_order(f: Formula) -> None:
     check_gradients(f, *f.point, order=3)

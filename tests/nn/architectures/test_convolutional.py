@@ -25,7 +25,7 @@ def test_gradients_are_right() -> None:
     assert check_gradients(lambda m: one.of_one_sample(IMAGES[0], 2, m), one.model).verdict is Verdict.CORRECT
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("numba", marks=pytest.mark.slow)])
 def test_trains_lifted_as_it_does_eagerly(engine: str) -> None:
     assert_trains_as_eagerly(small, engine)
 

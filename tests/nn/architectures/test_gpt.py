@@ -159,6 +159,7 @@ def test_lifted_loss_and_gradients_are_the_eager_ones() -> None:
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_machine_code_gives_the_eager_loss() -> None:  # without gradients, as 130 groups take half a minute to compile
     pytest.importorskip("numba", reason="the fast extra is not installed")
     made = small(context=3)

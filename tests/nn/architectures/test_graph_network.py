@@ -111,6 +111,7 @@ def test_lifted_training_is_the_eager_one(attention: bool) -> None:
         np.testing.assert_allclose(lifted, eager, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_machine_code_gives_the_eager_loss() -> None:  # without gradients, as these take long to compile
     pytest.importorskip("numba", reason="the fast extra is not installed")
     made = example(hidden=4)

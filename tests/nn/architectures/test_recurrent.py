@@ -89,6 +89,7 @@ def test_lifted_training_is_the_eager_one() -> None:
         np.testing.assert_allclose(lifted, eager, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_machine_code_gives_the_eager_loss() -> None:  # of two rows, as each step has groups of its own to compile
     pytest.importorskip("numba", reason="the fast extra is not installed")
     made = small()
