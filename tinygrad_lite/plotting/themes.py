@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+#: The letters of pictures: what most systems have.
+FONT: Final = "Helvetica,Arial,sans-serif"
+
 
 class Theme(NamedTuple):
     """The colours of a picture, as ``#RRGGBB``, or ``transparent`` for a page."""

@@ -20,7 +20,7 @@ from tinygrad_lite.viz.output.draw import draw
 from tinygrad_lite.viz.output.rendering import render
 from tinygrad_lite.viz.reading.labels import shortened, visible
 from tinygrad_lite.viz.reading.names import find_names
-from tinygrad_lite.viz.training.animation import Animation
+from tinygrad_lite.viz.training.animation import Animation, save_as
 
 #: Pixels of a GIF for each unit of the picture, and its greatest width in pixels.
 _SCALE: Final = 1.5
@@ -144,12 +144,7 @@ class SweepAnimation:
             ImportError: A GIF needs matplotlib.
             OSError: The file cannot be written.
         """
-        target = Path(path)
-        suffix = target.suffix.lower()
-        if suffix not in (".svg", ".gif"):
-            raise ValueError(f"the sweep is saved as .svg or .gif, not as {target.name!r}")
-        target.write_bytes(self.svg().encode() if suffix == ".svg" else self.gif())
-        return target
+        return save_as(path, {".svg": lambda: self.svg().encode(), ".gif": self.gif}, "the sweep")
 
     def _repr_svg_(self) -> str:
         return self.svg()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from tinygrad_lite.plotting.themes import Theme
+from tinygrad_lite.plotting.themes import FONT, Theme
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.animation.svg_picture import SVG, bounds, view_box
 from tinygrad_lite.viz.animation.sweep import Step
@@ -166,7 +166,7 @@ class Frames:
         for k, step in enumerate(self.steps):
             line = ET.SubElement(root, f"{SVG}text", {
                 "x": f"{(box.left + box.right) / 2:.2f}", "y": f"{box.bottom + 0.55 * _CAPTION:.2f}",
-                "text-anchor": "middle", "font-family": "Helvetica,Arial,sans-serif", "font-size": f"{_LETTERS:g}",
+                "text-anchor": "middle", "font-family": FONT, "font-size": f"{_LETTERS:g}",
                 "fill": self.theme.ink,
             })  # fmt: skip
             line.text = visible(shortened(step.caption, max(room, 24)))

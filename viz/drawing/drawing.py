@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tinygrad_lite.plotting.themes import all_faded
+from tinygrad_lite.plotting.themes import FONT, all_faded
 from tinygrad_lite.viz.drawing import palette
 from tinygrad_lite.viz.drawing.cards import Mark, Style, called, card, cell, details, edge_label, font, table
 from tinygrad_lite.viz.drawing.group_cards import group_card, group_details, module_card, module_details
@@ -17,7 +17,6 @@ from tinygrad_lite.viz.reading.labels import in_label, in_tooltip, shortened
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-_FONT: Final = "Helvetica,Arial,sans-serif"
 
 #: Above this many boxes dot takes long for smooth lines and for few crossings.
 _MANY: Final = 200
@@ -39,26 +38,12 @@ class Drawing(NamedTuple):
             direction: Where the output lies.
             with_legend: Whether a line below says what the colours mean.
         """
-        from tinygrad_lite.viz.drawing.digraph import Figure
+        from tinygrad_lite.viz.drawing.digraph import new_figure
 
         theme = self.style.theme
-        figure = Figure(
-            graph_attr={
-                # First, since pygraphviz takes the first charset="..." that it meets in the source, in a label even.
-                "charset": "utf-8",
-                "rankdir": direction,
-                "bgcolor": theme.page,
-                "pad": "0.2",
-                "nodesep": "0.2",
-                "ranksep": "0.6",
-                **(_HASTE if len(self.picture.boxes) > _MANY else {}),
-            },
-            node_attr={"shape": "plain", "fontname": _FONT, "fontsize": "12", "fontcolor": theme.ink},
-            edge_attr={"fontname": _FONT, "fontsize": "10", "fontcolor": theme.muted, "arrowsize": "0.6"},
-        )
         explained = legend(self.picture.links, theme) if with_legend else ""
-        if explained:
-            figure.attr(label=explained, labelloc="b", labeljust="l", fontname=_FONT, fontsize="9")
+        haste = _HASTE if len(self.picture.boxes) > _MANY else {}
+        figure = new_figure(theme, direction, explained, ranksep="0.6", **haste)
         # Operands first: what is declared first, dot lays out further up.
         for i in reversed(range(len(self.picture.boxes))):
             self._draw_box(figure, i)
@@ -107,7 +92,7 @@ class Drawing(NamedTuple):
                     "label": name,
                     "labelloc": "t",
                     "labeljust": "l",
-                    "fontname": _FONT,
+                    "fontname": FONT,
                     "fontsize": "11",
                     "style": "rounded,filled",
                     "color": theme.faint,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tinygrad_lite.lift.lifting import Lifted
 from tinygrad_lite.lift.program import Program
-from tinygrad_lite.plotting.themes import Theme, find_theme
+from tinygrad_lite.plotting.themes import FONT, Theme, find_theme
 from tinygrad_lite.viz.programs.program_cards import card, cells, details, frame_label, port
 from tinygrad_lite.viz.programs.program_graph import Box, Link, ProgramPicture, compose
 from tinygrad_lite.viz.reading.labels import in_label, in_tooltip
@@ -18,7 +18,6 @@ from tinygrad_lite.viz.reading.labels import in_label, in_tooltip
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-_FONT: Final = "Helvetica,Arial,sans-serif"
 #: Where the results lie, and the sides on which lines leave a cell and enter one.
 _SIDES: Final = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}
 #: Above so many cards a picture is drawn from top to bottom, if it is not told otherwise: pages are scrolled that way.
@@ -76,25 +75,11 @@ def is_program(root: Any) -> bool:
 
 
 def _figure(picture: ProgramPicture, theme: Theme, direction: str, with_legend: bool) -> Digraph:
-    from tinygrad_lite.viz.drawing.digraph import Figure
+    from tinygrad_lite.viz.drawing.digraph import new_figure
 
-    figure = Figure(
-        graph_attr={
-            # First, as in the picture of a graph: pygraphviz takes the first charset="..." that it meets.
-            "charset": "utf-8",
-            "rankdir": direction,
-            "bgcolor": theme.page,
-            "pad": "0.2",
-            "nodesep": "0.2",
-            "ranksep": "0.35",
-            "compound": "true",  # lines end at the frames of groups that are opened
-        },
-        node_attr={"shape": "plain", "fontname": _FONT, "fontsize": "12", "fontcolor": theme.ink},
-        edge_attr={"arrowsize": "0.6", "penwidth": "1"},
-    )
-    if with_legend:
-        label = _legend(picture, theme)
-        figure.attr(label=label, labelloc="b", labeljust="l", fontname=_FONT, fontsize="9")
+    explained = _legend(picture, theme) if with_legend else ""
+    # Lines end at the frames of groups that are opened.
+    figure = new_figure(theme, direction, explained, ranksep="0.35", compound="true")
     for box in picture.boxes:
         if box.cells:
             _draw_frame(figure, box, theme, direction)
@@ -117,7 +102,7 @@ def _draw_frame(figure: Digraph, box: Box, theme: Theme, direction: str) -> None
             "label": "" if across else f"<{frame_label(box, theme)}>",
             "labelloc": "t",
             "labeljust": "l",
-            "fontname": _FONT,
+            "fontname": FONT,
             "fontsize": "12",
             "style": "rounded,filled",
             "color": theme.ink if box.is_result else theme.faint,

@@ -8,10 +8,11 @@ import html
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, final
 
+from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.plotting.plot_style import (
     Style,
     frame,
@@ -26,9 +27,6 @@ from tinygrad_lite.plotting.themes import Theme
 from tinygrad_lite.viz.training.boundary import draw_boundary, draw_points
 from tinygrad_lite.viz.training.decision_grid import evaluate_grid, most_probable, points_of, probabilities_of
 from tinygrad_lite.viz.training.recorders import WeightRecorder
-
-if TYPE_CHECKING:
-    pass
 
 #: The last frame stays for so many seconds, before the first one comes again.
 _END: Final = 2.0
@@ -184,12 +182,7 @@ class Animation:
             ValueError: It has another suffix.
             OSError: The file cannot be written.
         """
-        target = Path(path)
-        suffix = target.suffix.lower()
-        if suffix not in (".gif", ".html"):
-            raise ValueError(f"an animation is saved as .gif or .html, not as {target.name!r}")
-        target.write_bytes(self.gif() if suffix == ".gif" else self.html().encode())
-        return target
+        return save_as(path, {".gif": self.gif, ".html": lambda: self.html().encode()}, "an animation")
 
     def _repr_html_(self) -> str:
         source = base64.b64encode(self.gif()).decode()
@@ -197,6 +190,29 @@ class Animation:
 
     def __repr__(self) -> str:
         return f"<animation of {len(self.pictures)} pictures, {math.fsum(self.seconds):.1f} s>"
+
+
+def save_as(path: str | os.PathLike[str], forms: Mapping[str, Callable[[], bytes]], what: str) -> Path:
+    """Write the form that a file's suffix asks for.
+
+    Args:
+        path: Of the file.
+        forms: What makes the contents, by suffix.
+        what: What is saved, for the message.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: It has another suffix.
+        OSError: The file cannot be written.
+    """
+    target = Path(path)
+    form = forms.get(target.suffix.lower())
+    if form is None:
+        raise ValueError(f"{what} is saved as {' or '.join(forms)}, not as {target.name!r}")
+    write_atomically(target, form())
+    return target
 
 
 def _spread_evenly(count: int, wanted: int) -> list[int]:
