@@ -277,7 +277,7 @@ def _size(finding: Finding) -> float:
 class DerivativeError(AssertionError):
     """A derivative is wrong, or cannot be decided. The message is the report; ``report`` holds its parts."""
 
-    __module__ = "tinygrad_lite.testing"  # the name by which it is imported stands in front of each report
+    __module__ = __name__.partition(".oracles")[0]  # where it is imported from stands in front of each report
 
     def __init__(self, report: Report) -> None:
         undecided = report.verdict is Verdict.UNDECIDED
