@@ -19,7 +19,8 @@ from tinygrad_lite.nn.base import init
 from tinygrad_lite.nn.base.containers import Residual, Sequential
 from tinygrad_lite.nn.base.generators import seed
 from tinygrad_lite.nn.base.module import Module, name_parameters
-from tinygrad_lite.nn.diagnostics.diagnostics import GradientReport, LayerReport, gradient_report
+from tinygrad_lite.nn.diagnostics.gradient_report import GradientReport, gradient_report
+from tinygrad_lite.nn.diagnostics.layer_jacobians import LayerReport
 from tinygrad_lite.nn.layers.activations import (
     ELU,
     GELU,

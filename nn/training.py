@@ -19,13 +19,13 @@ from typing import Any
 
 from tinygrad_lite.nn.base.batches import as_list, as_numbers, as_samples, batches_of, needs_batches, outputs_of
 from tinygrad_lite.nn.base.generators import Generator, as_generator
-from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.base.module import Module, training_mode
 from tinygrad_lite.nn.optim.optimizer import Optimizer
 from tinygrad_lite.nn.train.callbacks import as_callbacks
 from tinygrad_lite.nn.train.history import History
 from tinygrad_lite.nn.train.metrics import Metric, Metrics, as_named
 from tinygrad_lite.nn.train.steps import Computation, Loss, Steps
-from tinygrad_lite.nn.train.trainer import Run, measure, mode
+from tinygrad_lite.nn.train.trainer import Trainer, measure
 
 
 def fit(
@@ -163,7 +163,7 @@ def fit(
     _check_objects(loss=loss, optimizer=optimizer, scheduler=scheduler)
     _check_moved(model, loss, optimizer)
     compute = Computation(model, loss, batched, autocast)
-    run = Run(
+    trainer = Trainer(
         steps=_steps(engine, compute, optimizer, as_named(metrics), clip_grad_norm, scaler),
         samples=as_samples(data),
         validation=None if validation_data is None else as_samples(validation_data, "validation_data"),
@@ -179,7 +179,7 @@ def fit(
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
     )
-    return run.go(_resume_from(resume, checkpoint), progress)
+    return trainer.run(_resume_from(resume, checkpoint), progress)
 
 
 def evaluate(
@@ -246,7 +246,7 @@ def predict(model: Module, inputs: Any, batch_size: int | None = 32, *, batched:
     modules = list(model.modules())
     as_batches = needs_batches(modules) if batched is None else batched
     outputs: list[Any] = []
-    with mode(modules, training=False):
+    with training_mode(modules, training=False):
         for places in batches_of(len(samples), batch_size, None):
             outputs += as_numbers(outputs_of(model, [samples[i] for i in places], as_batches))
     return outputs

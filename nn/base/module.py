@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
+from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.base import state
+from tinygrad_lite.nn.base.summary import describe_shape, format_summary
 from tinygrad_lite.pytree import is_array
 from tinygrad_lite.value import Value
 
@@ -48,6 +50,8 @@ class Module:
     training: bool = True
     #: Whether ``forward`` needs a whole batch at once, as batch normalisation does.
     needs_batch: bool = False
+    #: Whether it is one of many that are alike, which a summary leaves out, as it does the neurons of a layer.
+    is_unit: ClassVar[bool] = False
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; ``module(x)`` calls it.
@@ -223,7 +227,7 @@ class Module:
         >>> {name: array.shape for name, array in Neuron(2).state_dict().items()}
         {'w': (2,), 'b': ()}
         """
-        return state.state_dict(self)
+        return state.copy_numbers(state.collect(self, parts_of))
 
     def load_state_dict(self, state_dict: Any, strict: bool = True) -> state.IncompatibleKeys:
         """Takes over the numbers of ``state_dict()`` of a model with the same structure.
@@ -246,16 +250,18 @@ class Module:
         ...
         ValueError: the state does not fit Neuron(2, activation='relu'): missing: b. ...
         """
-        return state.load_state_dict(self, state_dict, strict)
+        return state.put_numbers(state.collect(self, parts_of), state_dict, strict, head(self))
 
     def __parameter_tree__(self) -> dict[str, tuple[tuple[int, ...], list[Value]]]:
         """Shape and leaves of each array of parameters, by name: what ``grad`` and ``lift`` know of a Module."""
-        return {entry.name: (entry.shape, entry.items) for entry in state._entries(self) if entry.owner is None}
+        return {
+            entry.name: (entry.shape, entry.items) for entry in state.collect(self, parts_of) if entry.owner is None
+        }
 
     # ------------------------------------------------------------------------------------------- what it is
 
     def summary(self, *inputs: Any) -> str:
-        """A table of its modules with their parameters.
+        """A table of its modules with their parameters; neurons have no row: they are many and alike.
 
         Args:
             inputs: What to call the module with, for a column of output shapes; nothing is recorded, and it is left as
@@ -268,9 +274,19 @@ class Module:
         layers.0  Layer  (3,)             9        9
         layers.1  Layer  ()               4        4
         """
-        from tinygrad_lite.nn.base.summary import summary
+        parts = [(name, part) for name, part in self.named_modules() if not (name and part.is_unit)]
+        shapes: dict[int, str] = {}
 
-        return summary(self, inputs)
+        def observe(module: Module, output: Any) -> None:
+            shapes[id(module)] = describe_shape(output)
+
+        if inputs:
+            with training_mode(list(self.modules()), False), no_grad(), observing(observe):
+                self(*inputs)
+        return format_summary(
+            [(name, type(part).__name__, part.parameters()) for name, part in parts],
+            {name: shapes.get(id(part), "") for name, part in parts} if inputs else None,
+        )
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of the ``repr``: the modules in its attributes, unless overridden."""
@@ -318,6 +334,35 @@ def observing(observer: Callable[[Module, Any], None]) -> Iterator[None]:
         yield
     finally:
         _observers.remove(observer)
+
+
+@contextmanager
+def training_mode(modules: Sequence[Module], training: bool) -> Iterator[None]:
+    """Inside, a model is in training or in evaluation mode; then its modules are as they were.
+
+    Args:
+        modules: All of ``model.modules()``, the model first: to find them takes a while.
+        training: Which of the two.
+
+    >>> model = Module()
+    >>> with training_mode([model], training=False):
+    ...     model.training
+    False
+    >>> model.training
+    True
+    """
+    model = modules[0]
+    before = [module.training for module in modules]
+    if type(model).train is Module.train:
+        for module in modules:
+            module.training = training
+    else:  # it may keep some of its parts in evaluation mode
+        model.train(training)
+    try:
+        yield
+    finally:
+        for module, was_training in zip(modules, before, strict=True):
+            module.training = was_training
 
 
 def is_observed() -> bool:

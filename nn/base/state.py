@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tinygrad_lite.nn.base.shapes import flat, is_number, nested, shape_of
 from tinygrad_lite.pytree import foreign, is_array
 from tinygrad_lite.value import Value
-
-if TYPE_CHECKING:
-    from tinygrad_lite.nn.base.module import Module
 
 
 class IncompatibleKeys(NamedTuple):
@@ -22,47 +19,60 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
     """A parameter, a rectangular nest of parameters, or a buffer."""
 
     name: str
     shape: tuple[int, ...]
     #: The leaves, or the numbers of a buffer.
     items: list[Any]
-    #: Where a buffer is kept; None for parameters.
-    owner: tuple[Module, str] | None
+    #: The object and its attribute that hold a buffer; None for parameters.
+    owner: tuple[Any, str] | None
 
 
-def state_dict(module: Module) -> dict[str, Any]:
-    """What :meth:`Module.state_dict` gives."""
+#: Gives the parts of a container or a module with their names; None of anything else.
+PartsOf = Callable[[Any], Iterator[tuple[str, Any]] | None]
+
+
+def copy_numbers(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Copy the numbers of each entry into a float64 array.
+
+    >>> copy_numbers([Entry("w", (2,), [Value(1.0), Value(2.0)], None)])
+    {'w': array([1., 2.])}
+    """
     import numpy
 
     return {
         entry.name: numpy.array(
             [x.data if isinstance(x, Value) else x for x in entry.items], dtype=numpy.float64
         ).reshape(entry.shape)
-        for entry in _entries(module)
+        for entry in entries
     }
 
 
-def load_state_dict(module: Module, given: Any, strict: bool = True) -> IncompatibleKeys:
-    """What :meth:`Module.load_state_dict` does."""
-    import numpy
+def put_numbers(entries: Sequence[Entry], given: Any, strict: bool, who: str) -> IncompatibleKeys:
+    """Put arrays into the entries of their names, all of them or none; see :meth:`Module.load_state_dict`.
 
-    from tinygrad_lite.nn.base.module import head
+    Args:
+        entries: Of a model.
+        given: Arrays by name.
+        strict: Whether names that are missing or unknown are errors.
+        who: The model, as messages name it.
+    """
+    import numpy
 
     if not isinstance(given, Mapping):
         raise TypeError(f"load_state_dict takes arrays by name, as state_dict() gives them, not {type(given).__name__}")
-    entries = {entry.name: entry for entry in _entries(module)}
-    missing = [name for name in entries if name not in given]
-    unexpected = [name for name in given if name not in entries]
+    by_name = {entry.name: entry for entry in entries}
+    missing = [name for name in by_name if name not in given]
+    unexpected = [name for name in given if name not in by_name]
     problems = []
     if strict and missing:
         problems.append(f"missing: {_some(missing)}")
     if strict and unexpected:
         problems.append(f"unexpected: {_some(unexpected)}")
     arrays: dict[str, Any] = {}
-    for name, entry in entries.items():
+    for name, entry in by_name.items():
         if name not in given:
             continue
         unlike = foreign(given[name]) if is_array(given[name]) else ""
@@ -79,11 +89,11 @@ def load_state_dict(module: Module, given: Any, strict: bool = True) -> Incompat
         arrays[name] = array
     if problems:
         raise ValueError(
-            f"the state does not fit {head(module)}: {'; '.join(problems)}. Nothing was loaded. A state fits a model "
+            f"the state does not fit {who}: {'; '.join(problems)}. Nothing was loaded. A state fits a model "
             "made with the same arguments; strict=False leaves out names that are missing or unexpected."
         )
     for name, array in arrays.items():
-        entry = entries[name]
+        entry = by_name[name]
         if entry.owner is None:
             for parameter, number in zip(entry.items, array.ravel().tolist(), strict=True):
                 parameter.data = number
@@ -93,14 +103,16 @@ def load_state_dict(module: Module, given: Any, strict: bool = True) -> Incompat
     return IncompatibleKeys(missing, unexpected)
 
 
-def _entries(module: Module) -> Iterator[_Entry]:
-    return _walk("", module, set())
+def collect(tree: Any, parts_of: PartsOf) -> list[Entry]:
+    """Collect the parameters and buffers in a module, a rectangular nest of leaves as one entry.
+
+    >>> [(entry.name, entry.shape) for entry in collect({"w": [Value(1.0), Value(2.0)]}, lambda tree: tree.items())]
+    [('w', (2,))]
+    """
+    return list(_walk("", tree, set(), parts_of))
 
 
-def _walk(path: str, tree: Any, seen: set[int]) -> Iterator[_Entry]:
-    """As the walk over the parameters, but a rectangular nest of leaves is one entry."""
-    from tinygrad_lite.nn.base.module import Module, parts_of
-
+def _walk(path: str, tree: Any, seen: set[int], parts_of: PartsOf) -> Iterator[Entry]:
     if id(tree) in seen:
         return
     block = _block(tree)
@@ -108,19 +120,19 @@ def _walk(path: str, tree: Any, seen: set[int]) -> Iterator[_Entry]:
         shape, leaves = block
         if not all(id(leaf) in seen for leaf in leaves):
             seen.update(map(id, leaves))
-            yield _Entry(path, shape, leaves, None)
+            yield Entry(path, shape, leaves, None)
         return
     parts = parts_of(tree)
     if parts is None:
         return
     seen.add(id(tree))
-    buffers = getattr(tree, "_buffers", ()) if isinstance(tree, Module) else ()
+    buffers = getattr(tree, "_buffers", ())
     for name, part in parts:
         below = f"{path}.{name}" if path else name
         if name in buffers:
-            yield _Entry(below, shape_of(part), list(flat(part)), (tree, name))
+            yield Entry(below, shape_of(part), list(flat(part)), (tree, name))
         else:
-            yield from _walk(below, part, seen)
+            yield from _walk(below, part, seen, parts_of)
 
 
 def _block(tree: Any) -> tuple[tuple[int, ...], list[Value]] | None:

@@ -1,67 +1,65 @@
-"""The table of a model's modules."""
+"""The table of a model's modules, from what the model says of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tinygrad_lite.modes import no_grad
-from tinygrad_lite.nn.base.module import Module, observing
 from tinygrad_lite.nn.base.shapes import shape_of
-from tinygrad_lite.nn.layers.layers import Neuron
+from tinygrad_lite.value import Value
 
 
-def summary(model: Module, inputs: tuple[Any, ...]) -> str:
-    """What :meth:`Module.summary` gives. Neurons have no row: they are many and alike.
+def format_summary(parts: Iterable[tuple[str, str, list[Value]]], shapes: Mapping[str, str] | None) -> str:
+    """Format the table that :meth:`Module.summary` gives.
 
-    >>> from tinygrad_lite.nn import Layer
-    >>> print(summary(Layer(2, 1), ()))
-    module  type   parameters  trained
-            Layer           3        3
+    Args:
+        parts: Name, type and parameters of each module.
+        shapes: The shape of the output of each that was called, by name; None leaves the column out.
+
+    >>> print(format_summary([("", "Linear", [Value(1.0)])], None))
+    module  type    parameters  trained
+            Linear           1        1
     """
-    shapes = _output_shapes(model, inputs) if inputs else {}
-    parts = [(name, module) for name, module in model.named_modules() if not (name and isinstance(module, Neuron))]
-    rows = [["module", "type", *(["output"] if inputs else []), "parameters", "trained"]]
-    for name, module in parts:
-        parameters = module.parameters()
-        rows.append(
-            [
-                name,
-                type(module).__name__,
-                *([shapes.get(id(module), "")] if inputs else []),
-                f"{len(parameters):,}",
-                f"{sum(p.requires_grad for p in parameters):,}",
-            ]
-        )
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    texts = len(widths) - 2
+    output = [] if shapes is None else ["output"]
+    rows = [["module", "type", *output, "parameters", "trained"]]
+    for name, kind, parameters in parts:
+        shape = [] if shapes is None else [shapes.get(name, "")]
+        trained = sum(parameter.requires_grad for parameter in parameters)
+        rows.append([name, kind, *shape, f"{len(parameters):,}", f"{trained:,}"])
+    return align(rows, 2 + len(output))
+
+
+def align(rows: Sequence[Sequence[str]], texts: int) -> str:
+    """Align the cells of a table: the first ``texts`` columns on the left, the numbers after them on the right.
+
+    >>> print(align([("loss", "epoch"), ("0.5", "1")], 1))
+    loss  epoch
+    0.5       1
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(widths[k]) if k < texts else cell.rjust(widths[k]) for k, cell in enumerate(row))
+        "  ".join(
+            cell.ljust(width) if k < texts else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     )
 
 
-def _output_shapes(model: Module, inputs: tuple[Any, ...]) -> dict[int, str]:
-    shapes: dict[int, str] = {}
+def describe_shape(output: Any) -> str:
+    """Describe the shape of what a module gave; of several outputs, that of each.
 
-    def remember(module: Module, output: Any) -> None:
-        try:
-            shapes[id(module)] = str(shape_of(output))
-        except (TypeError, ValueError):
-            shapes[id(module)] = "(" + ", ".join(str(_shape(part)) for part in output) + ")"
-
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    >>> describe_shape([1.0, 2.0]), describe_shape(([1.0], [[2.0, 3.0]]))
+    ('(2,)', '((1,), (1, 2))')
+    """
     try:
-        with no_grad(), observing(remember):
-            model(*inputs)
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    return shapes
+        return str(shape_of(output))
+    except (TypeError, ValueError):
+        return "(" + ", ".join(map(_describe_part, output)) + ")"
 
 
-def _shape(part: Any) -> Any:
+def _describe_part(part: Any) -> str:
     try:
-        return shape_of(part)
+        return str(shape_of(part))
     except (TypeError, ValueError):
         return "..."

@@ -1,21 +1,43 @@
-"""The way of a sample through a model, from layer to layer, and the Jacobian of each part of it."""
+"""What the layers of a model give for a sample, and the Jacobian of each of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.functions import sum
 from tinygrad_lite.nn.base.batches import needs_batches
-from tinygrad_lite.nn.base.module import Module, observing
+from tinygrad_lite.nn.base.module import Module, observing, training_mode
 from tinygrad_lite.nn.base.shapes import Nest, flat, map_numbers
 from tinygrad_lite.transforms import gradient
 from tinygrad_lite.value import Value, operand, topological_order
 
+#: Singular values below this share of the largest are not told from 0.
+ROUNDING: Final = 1e-14
 
-class Stop(NamedTuple):
+
+class LayerReport(NamedTuple):
+    """One layer of a :class:`~tinygrad_lite.nn.GradientReport`. What could not be found out is None."""
+
+    #: Its name in the model, such as ``"layers.0"``.
+    name: str
+    #: What it is, such as ``"Linear(8, 8)"``.
+    module: str = ""
+    #: √(Σ g²) over its parameters that are not frozen; None if it has none.
+    gradient_norm: float | None = None
+    #: The share of its ReLUs that give 0 for every sample; None if it has none.
+    dead: float | None = None
+    #: ∂output/∂input at one sample, a NumPy matrix.
+    jacobian: Any = None
+    #: The singular values of the Jacobian, the largest first.
+    singular_values: Any = None
+    #: Those of the product of the Jacobians of this layer and all after it: ∂(model's output)/∂(this layer's input).
+    to_output: Any = None
+
+
+class LayerOutput(NamedTuple):
     """What one layer gave for one sample."""
 
     #: The layer's name.
@@ -25,101 +47,87 @@ class Stop(NamedTuple):
 
 
 #: The input, what each layer gave in the order of their calls, and the output if the last of them did not give it.
-Journey = list[Stop]
+ForwardPass = list[LayerOutput]
 
 
-def journeys_of(model: Module, layers: Mapping[str, Module], samples: Sequence[Any]) -> Iterator[Journey]:
-    """The way of each sample through the model, as after ``eval()``; the model is left as it was.
+def record_passes(model: Module, layers: Mapping[str, Module], samples: Sequence[Any]) -> Iterator[ForwardPass]:
+    """Call the model with each sample by itself, as after ``eval()``; the model is left as it was.
 
     Args:
-        model: Called with each sample by itself.
+        model: The model.
         layers: The modules, by name, whose outputs are wanted.
-        samples: What to call it with, numbers and nests of numbers.
+        samples: Numbers and nests of numbers.
 
     >>> from tinygrad_lite.nn.layers.layers import MLP
     >>> model = MLP(2, [3, 1])
-    >>> (journey,) = journeys_of(model, dict(model.named_children()), [[1.0, 2.0]])
-    >>> [(stop.name, len(stop.outputs)) for stop in journey]
+    >>> (forward_pass,) = record_passes(model, dict(model.named_children()), [[1.0, 2.0]])
+    >>> [(layer.name, len(layer.outputs)) for layer in forward_pass]
     [('input', 2), ('layers.0', 3), ('layers.1', 1)]
     """
     names = {id(layer): name for name, layer in layers.items()}
-    batched = needs_batches(list(model.modules()))
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    modules = list(model.modules())
+    batched = needs_batches(modules)
+    with training_mode(modules, False):
         for sample in samples:
             numbers: Nest = map_numbers(lambda x: Value(x.data if isinstance(x, Value) else x), sample)
-            stops = [Stop("input", list(flat(numbers)))]
+            found = [LayerOutput("input", list(flat(numbers)))]
 
-            def observe(module: Module, output: Nest, stops: list[Stop] = stops) -> None:
+            def observe(module: Module, output: Nest, found: list[LayerOutput] = found) -> None:
                 if id(module) in names:
-                    stops.append(Stop(names[id(module)], list(map(operand, flat(output)))))
+                    found.append(LayerOutput(names[id(module)], list(map(operand, flat(output)))))
 
             with observing(observe):
                 output = model([numbers] if batched else numbers)
             last = list(map(operand, flat(output)))
-            if list(map(id, last)) != list(map(id, stops[-1].outputs)):
-                stops.append(Stop("output", last))
-            yield stops
-    finally:
-        for module, mode in modes:
-            module.training = mode
+            if list(map(id, last)) != list(map(id, found[-1].outputs)):
+                found.append(LayerOutput("output", last))
+            yield found
 
 
-class Passage(NamedTuple):
-    """What was found out about the way from one stop to the next."""
-
-    #: The name of the layer in between.
-    name: str
-    #: The share of its ReLUs that are dead; None if it has none.
-    dead: float | None = None
-    #: ∂(next stop)/∂(this stop), a NumPy matrix.
-    jacobian: Any = None
-    #: The singular values of the Jacobian, the largest first.
-    singular_values: Any = None
-    #: Those of ∂(last stop)/∂(this stop).
-    to_output: Any = None
-
-
-def passages_of(journey: Journey, dead: Sequence[float | None]) -> list[Passage]:
-    """The Jacobian from each stop to the next, and from each to the last.
+def differentiate_layers(forward_pass: ForwardPass, dead: Sequence[float | None]) -> list[LayerReport]:
+    """Find the Jacobian of each layer, and that of each layer with all after it.
 
     Args:
-        journey: At least two stops.
-        dead: The share of dead ReLUs between each stop and the next.
+        forward_pass: At least an input and an output.
+        dead: The share of dead ReLUs of each layer.
 
     >>> x = Value(2.0)
     >>> y = x * x
-    >>> (square, triple) = passages_of([Stop("input", [x]), Stop("square", [y]), Stop("triple", [3.0 * y])], [None] * 2)
+    >>> (square, triple) = differentiate_layers(
+    ...     [LayerOutput("input", [x]), LayerOutput("square", [y]), LayerOutput("triple", [3.0 * y])], [None] * 2
+    ... )
     >>> square.jacobian.tolist(), square.to_output.tolist(), triple.to_output.tolist()
     ([[4.0]], [12.0], [3.0])
     """
     import numpy as np
 
-    nodes = [node for stop in journey[:-1] for node in stop.outputs]
-    output_by_node = np.array([gradient(y, nodes) for y in journey[-1].outputs])
-    passages = []
+    nodes = [node for layer in forward_pass[:-1] for node in layer.outputs]
+    output_by_node = np.array([gradient(y, nodes) for y in forward_pass[-1].outputs])
+    reports = []
     start = 0
-    for (before, stop), share in zip(pairwise(journey), dead, strict=True):
-        jacobian = np.array([gradient(y, before.outputs) for y in stop.outputs])
+    for (before, layer), share in zip(pairwise(forward_pass), dead, strict=True):
+        jacobian = np.array([gradient(y, before.outputs) for y in layer.outputs])
         rest = output_by_node[:, start : start + len(before.outputs)]
         start += len(before.outputs)
-        passages.append(Passage(stop.name, share, jacobian, _singular_values(jacobian), _singular_values(rest)))
-    return passages
+        values, to_output = _singular_values(jacobian), _singular_values(rest)
+        reports.append(LayerReport(layer.name, "", None, share, jacobian, values, to_output))
+    return reports
 
 
-def strongest(journeys: Sequence[Journey]) -> int:
-    """The place of the journey whose output changes most with its input.
+def find_most_sensitive(passes: Sequence[ForwardPass]) -> int:
+    """Find the place of the sample whose output changes most with its input.
 
     >>> x = Value(2.0)
-    >>> strongest([[Stop("input", [x]), Stop("output", [factor * x])] for factor in (1.0, 5.0, -3.0)])
+    >>> find_most_sensitive(
+    ...     [[LayerOutput("input", [x]), LayerOutput("output", [factor * x])] for factor in (1.0, 5.0, -3.0)]
+    ... )
     1
     """
     import numpy as np
 
     sizes = []
-    for journey in journeys:
-        jacobian = np.array([gradient(y, journey[0].outputs) for y in journey[-1].outputs])
+    for forward_pass in passes:
+        jacobian = np.array([gradient(y, forward_pass[0].outputs) for y in forward_pass[-1].outputs])
         sizes.append(float(np.nan_to_num(_singular_values(jacobian), nan=math.inf)[0]))
     return sizes.index(max(sizes))
 
@@ -132,27 +140,29 @@ def _singular_values(matrix: Any) -> Any:
     return np.linalg.svd(matrix, compute_uv=False)
 
 
-def dead_shares(journeys: Sequence[Journey]) -> list[float | None]:
-    """For each stop but the first, the share of the ReLUs recorded there that are 0 in every journey.
+def find_dead_shares(passes: Sequence[ForwardPass]) -> list[float | None]:
+    """Find for each layer the share of its ReLUs that are 0 for every sample.
 
     >>> x, y = Value(1.0), Value(-1.0)
-    >>> dead_shares([[Stop("input", [x, y]), Stop("relu", [x.relu(), y.relu()])]])
+    >>> find_dead_shares([[LayerOutput("input", [x, y]), LayerOutput("relu", [x.relu(), y.relu()])]])
     [0.5]
     """
     shares: list[float | None] = []
-    for of_stop in zip(*map(_relus, journeys), strict=True):
-        if not of_stop[0] or any(len(relus) != len(of_stop[0]) for relus in of_stop):  # none, or other ones each time
+    for of_layer in zip(*map(_relus, passes), strict=True):
+        if not of_layer[0] or any(
+            len(relus) != len(of_layer[0]) for relus in of_layer
+        ):  # none, or other ones each time
             shares.append(None)
         else:
-            units = list(zip(*of_stop, strict=True))
+            units = list(zip(*of_layer, strict=True))
             shares.append(len([unit for unit in units if max(unit) == 0.0]) / len(units))
     return shares
 
 
-def _relus(journey: Journey) -> Iterator[list[float]]:
-    """What the ReLUs gave between each stop and the next, in an order that is the same for every sample."""
-    seen = {id(node) for node in journey[0].outputs}
-    for stop in journey[1:]:
-        order = topological_order(sum([*stop.outputs, 0.0]))
+def _relus(forward_pass: ForwardPass) -> Iterator[list[float]]:
+    """What the ReLUs of each layer gave, in an order that is the same for every sample."""
+    seen = {id(node) for node in forward_pass[0].outputs}
+    for layer in forward_pass[1:]:
+        order = topological_order(sum([*layer.outputs, 0.0]))
         yield [node.data for node in order if node.op == "relu" and id(node) not in seen]
         seen.update(map(id, order))

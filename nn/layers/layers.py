@@ -56,6 +56,7 @@ class Neuron(Module):
     True
     """
 
+    is_unit = True
     __slots__ = ("_w", "b", "activation")  # noqa: RUF023 (the order of the parameters: w, then b)
 
     def __init__(

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from tinygrad_lite.nn.train.trainer import Run
+from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.train.history import History
+
+
+class Run(Protocol):
+    """A training run, as callbacks see it.
+
+    Attributes:
+        epoch: The number of this epoch, from 1 on; there are ``epochs``.
+        batch: The number of this batch in its epoch, from 1 on; there are ``batches``.
+        logs: The numbers of this batch, or after the last one of this epoch: ``"loss"``, ``"val_loss"``, metrics by
+            name.
+        history: The numbers of the epochs that are done.
+    """
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    logs: dict[str, float]
+    history: History
+
+    @property
+    def model(self) -> Module:
+        """What is trained."""
+
+    @property
+    def optimizer(self) -> Any:
+        """What trains it."""
+
+    def stop(self, reason: str) -> None:
+        """Ends the training after this epoch; the reason is kept as ``history.stopped``."""
 
 
 class Callback:

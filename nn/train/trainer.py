@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tinygrad_lite.nn.base.batches import Samples, batches_of
-from tinygrad_lite.nn.base.module import Module
+from tinygrad_lite.nn.base.module import Module, training_mode
 from tinygrad_lite.nn.train.callbacks import Callback
 from tinygrad_lite.nn.train.checkpoints import Generators, Stateful, load_run, save_run
 from tinygrad_lite.nn.train.history import History
@@ -23,16 +22,8 @@ from tinygrad_lite.nn.train.steps import Computation, Schedule, Steps, generator
 
 
 @dataclass
-class Run:
-    """A training run, as callbacks see it.
-
-    Attributes:
-        epoch: The number of this epoch, from 1 on; there are ``epochs``.
-        batch: The number of this batch in its epoch, from 1 on; there are ``batches``.
-        logs: The numbers of this batch, or after the last one of this epoch: ``"loss"``, ``"val_loss"``, metrics by
-            name.
-        history: The numbers of the epochs that are done.
-    """
+class Trainer:
+    """A training run, which callbacks see as a :class:`~tinygrad_lite.nn.train.callbacks.Run`."""
 
     steps: Steps
     samples: Samples
@@ -68,7 +59,7 @@ class Run:
         """Ends the training after this epoch; the reason is kept as ``history.stopped``."""
         self.history.stopped = reason
 
-    def go(self, resume_from: str | Path | None, show: bool | None) -> History:
+    def run(self, resume_from: str | Path | None, show: bool | None) -> History:
         """Runs the epochs that are left.
 
         Args:
@@ -87,7 +78,10 @@ class Run:
         done = len(self.history.seconds)
         self.batches = len(batches_of(len(self.samples.inputs), self.batch_size, None, self.drop_last))
         try:
-            with mode(self.steps.compute.modules, training=True), Bar(self.epochs, self.batches, done, show) as bar:
+            with (
+                training_mode(self.steps.compute.modules, training=True),
+                Bar(self.epochs, self.batches, done, show) as bar,
+            ):
                 for epoch in range(done + 1, self.epochs + 1):
                     if self.history.stopped:
                         break
@@ -209,42 +203,13 @@ def measure(
     outputs: list[Any] = []
     total = 0.0
     count = len(samples.inputs)
-    with mode(compute.modules, training=False):
+    with training_mode(compute.modules, training=False):
         # Recorded, and dropped: under no_grad() every operation takes longer than recording does.
         order = batches_of(count, batch_size, None)
         for places, (loss, given) in zip(order, function(samples, order), strict=True):
             outputs += given
             total += loss * len(places)
     return {"loss": total / count} | measured(metrics, outputs, samples.targets)
-
-
-@contextmanager
-def mode(modules: Sequence[Module], training: bool) -> Iterator[None]:
-    """Inside, a model is in training or in evaluation mode; then its modules are as they were.
-
-    Args:
-        modules: All of ``model.modules()``, the model first: to find them takes a while.
-        training: Which of the two.
-
-    >>> model = Module()
-    >>> with mode([model], training=False):
-    ...     model.training
-    False
-    >>> model.training
-    True
-    """
-    model = modules[0]
-    before = [module.training for module in modules]
-    if type(model).train is Module.train:
-        for module in modules:
-            module.training = training
-    else:  # it may keep some of its parts in evaluation mode
-        model.train(training)
-    try:
-        yield
-    finally:
-        for module, was_training in zip(modules, before, strict=True):
-            module.training = was_training
 
 
 def _looks_at_batches(callback: Callback) -> bool:

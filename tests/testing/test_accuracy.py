@@ -17,7 +17,8 @@ import tinygrad_lite as tg
 from tinygrad_lite.operations.operation import Interval
 from tinygrad_lite.operations.ops import TABLE
 from tinygrad_lite.testing.accuracy.accuracy import accuracy, engine_partial, measure, places, true_partial
-from tinygrad_lite.testing.accuracy.profiles import Profile, Sample, intervals, short, size
+from tinygrad_lite.testing.accuracy.profiles import Profile, Sample, intervals
+from tinygrad_lite.testing.accuracy.short_numbers import short, size
 from tinygrad_lite.testing.strategies import sampling
 from tinygrad_lite.testing.strategies.grids import ends_of, spread
 

@@ -38,12 +38,11 @@ from tinygrad_lite.nn.optim.schedule import LRScheduler
 from tinygrad_lite.nn.optim.schedule_free import AdamWScheduleFree, SGDScheduleFree
 from tinygrad_lite.nn.optim.schedules import CosineAnnealingLR, ExponentialLR, StepLR
 from tinygrad_lite.nn.optim.sophia import SophiaH
-from tinygrad_lite.nn.train.callbacks import BestWeights, Callback, EarlyStopping
+from tinygrad_lite.nn.train.callbacks import BestWeights, Callback, EarlyStopping, Run
 from tinygrad_lite.nn.train.data import moons
 from tinygrad_lite.nn.train.history import History
 from tinygrad_lite.nn.train.metrics import accuracy
 from tinygrad_lite.nn.train.nonfinite import NonFiniteError
-from tinygrad_lite.nn.train.trainer import Run
 from tinygrad_lite.nn.training import fit
 from tinygrad_lite.value import Value
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.plotting.plot_style import MARKERS, Style, frame, label_axes, new_figure, save_figure, style_of
-from tinygrad_lite.testing.accuracy.profiles import Profile, short, size
+from tinygrad_lite.testing.accuracy.short_numbers import short, size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,20 +28,27 @@ _LINES = "accuracy: lines"
 
 
 def draw(
-    profile: Profile,
+    xs: Sequence[float],
+    errors: Sequence[float],
+    worst: tuple[float, float],
+    bound: float,
+    operand: str,
+    label: str,
     path: str | Path | None = None,
     ax: Axes | None = None,
-    *,
-    label: str | None = None,
     theme: str | None = None,
 ) -> Figure:
-    """Draws a profile; see :meth:`Profile.plot`.
+    """Draw errors over x; see :meth:`Profile.plot`.
 
     Args:
-        profile: At least one sample.
+        xs: Where they were measured, at least one.
+        errors: In ulp.
+        worst: The x and the error of the worst.
+        bound: What they should not exceed; inf for none.
+        operand: What x is called.
+        label: What to call them in the legend.
         path: Where to save the picture.
         ax: Axes to draw into.
-        label: What to call it in the legend.
         theme: ``"light"``, ``"dark"`` or ``"print"``.
 
     Returns:
@@ -56,10 +64,10 @@ def draw(
     ax.set_autoscale_on(False)  # matplotlib's margins overflow beside the largest float
     number = sum(artist.get_gid() == _SERIES for artist in ax.collections)
     colour = style.colour(number % _SERIES_STYLES)
-    _draw_samples(ax, profile, label or profile.name, colour, MARKERS[number % _SERIES_STYLES])
-    _draw_lines(ax, profile, style)
-    _draw_axes(ax, profile, style)
-    _draw_worst(ax, profile, colour, style.theme.backdrop)
+    _draw_samples(ax, xs, errors, label, colour, MARKERS[number % _SERIES_STYLES])
+    _draw_lines(ax, bound, style)
+    _draw_axes(ax, operand, style)
+    _draw_worst(ax, worst, operand, colour, style.theme.backdrop)
     figure: Figure = ax.figure.figure  # the figure of a subfigure's axes, too
     if path is not None:
         save_figure(figure, path)
@@ -74,10 +82,10 @@ def _theme_of(ax: Axes) -> str:
     return "light" if alpha == 0.0 or 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5 else "dark"
 
 
-def _draw_samples(ax: Axes, profile: Profile, label: str, colour: str, marker: str) -> None:
+def _draw_samples(ax: Axes, xs: Sequence[float], errors: Sequence[float], label: str, colour: str, marker: str) -> None:
     """The errors, and the legend above."""
-    heights = [_height(error) for error in profile.errors]
-    dots = ax.scatter(profile.x, heights, s=9, marker=marker, color=colour, alpha=0.6, linewidth=0, zorder=3)
+    heights = [_height(error) for error in errors]
+    dots = ax.scatter(xs, heights, s=9, marker=marker, color=colour, alpha=0.6, linewidth=0, zorder=3)
     dots.set_gid(_SERIES)
     dots.set_label("series")  # the real one may begin with _, which hides it, or hold mathematics
     series = [artist for artist in ax.collections if artist.get_gid() == _SERIES]
@@ -100,17 +108,17 @@ def _draw_samples(ax: Axes, profile: Profile, label: str, colour: str, marker: s
         text.set_text(" ".join(name.split()))
 
 
-def _draw_worst(ax: Axes, profile: Profile, colour: str, page: str) -> None:
+def _draw_worst(ax: Axes, worst: tuple[float, float], operand: str, colour: str, page: str) -> None:
     """A ring around the worst point, and its name above it, on the side where there is room."""
     from matplotlib.patheffects import withStroke
 
-    found = profile.worst
-    at = (found.x, _height(found.error))
+    x, error = worst
+    at = (x, _height(error))
     ring = ax.scatter(*at, s=70, marker="o", facecolor="none", edgecolor=colour, linewidth=1.5, zorder=5)
     ring.set_gid(_WORST)
     across = ax.transAxes.inverted().transform(ax.transData.transform(at))[0]
     name = ax.annotate(
-        _minus(f"{size(found.error)} ulp at {profile.operand} = {found.x:.6g}"),
+        _minus(f"{size(error)} ulp at {operand} = {x:.6g}"),
         at,
         xytext=(0, 9),
         textcoords="offset points",
@@ -135,10 +143,10 @@ def _height(error: float) -> float:
     return _CEILING if error > _HOPELESS else max(error, _FLOOR)
 
 
-def _draw_lines(ax: Axes, profile: Profile, style: Style) -> None:
+def _draw_lines(ax: Axes, bound: float, style: Style) -> None:
     """A line at 0.5 ulp and one at the bound, named beside the axes."""
     drawn = {line.get_ydata()[0] for line in ax.lines if line.get_gid() == _LINES}  # type: ignore[index]  # a list
-    for height, name, dashes in ((0.5, "correct rounding", ":"), (profile.bound, "bound", "--")):
+    for height, name, dashes in ((0.5, "correct rounding", ":"), (bound, "bound", "--")):
         if not math.isfinite(height) or height in drawn:
             continue
         ax.axhline(height, color=style.theme.muted, linewidth=1.0, linestyle=dashes, zorder=2).set_gid(_LINES)
@@ -154,13 +162,13 @@ def _draw_lines(ax: Axes, profile: Profile, style: Style) -> None:
         )
 
 
-def _draw_axes(ax: Axes, profile: Profile, style: Style) -> None:
+def _draw_axes(ax: Axes, operand: str, style: Style) -> None:
     """Scales that hold all series, their ticks and colours."""
     series: Any = [artist.get_offsets() for artist in ax.collections if artist.get_gid() == _SERIES]
     xs = [float(x) for offsets in series for x, _ in offsets]
     _scale_x(ax, min(xs), max(xs))
     _scale_y(ax, max([10.0, *(float(y) for offsets in series for _, y in offsets)]))
-    label_axes(ax, profile.operand, "error (ulp)", style)
+    label_axes(ax, operand, "error (ulp)", style)
     frame(ax, style, grid=False)
     ax.figure.set_facecolor(ax.get_facecolor())
     ax.tick_params(which="minor", length=0)

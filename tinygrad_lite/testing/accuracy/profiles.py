@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from tinygrad_lite.testing.accuracy.short_numbers import short, size
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -126,7 +128,8 @@ class Profile:
         """
         from tinygrad_lite.testing.accuracy.profile_plot import draw
 
-        return draw(self, path, ax, label=label, theme=theme)
+        worst_at = (self.worst.x, self.worst.error)
+        return draw(self.x, self.errors, worst_at, self.bound, self.operand, label or self.name, path, ax, theme)
 
 
 def worst(samples: Sequence[Sample]) -> Sample:
@@ -272,31 +275,3 @@ def listed(counts: Mapping[str, int]) -> str:
     '2 kink, 40 underflow'
     """
     return ", ".join(f"{count} {what}" for what, count in counts.items())
-
-
-def size(error: float) -> str:
-    """An error in at most five characters or so.
-
-    Args:
-        error: In ulp.
-
-    >>> size(1.234), size(9.007e15), size(float("inf"))
-    ('1.23', '9e15', 'inf')
-    """
-    return "inf" if math.isinf(error) else f"{error:.2f}" if error < 1e4 else short(float(f"{error:.0e}"))
-
-
-def short(x: float) -> str:
-    """A number in few characters.
-
-    Args:
-        x: Any number; an infinity is shown as the largest float.
-
-    >>> short(1e-8), short(-math.inf), short(0.25)
-    ('1e-8', '-1.8e308', '0.25')
-    """
-    if math.isinf(x):
-        return "1.8e308" if x > 0.0 else "-1.8e308"
-    text = f"{x:.12g}" if 1e-3 <= abs(x) < 1e4 else f"{x:.3g}"
-    mantissa, e, exponent = text.partition("e")
-    return f"{mantissa}e{int(exponent)}" if e else text

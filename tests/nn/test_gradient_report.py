@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.nn import MLP, Linear, Module, ReLU, Residual, Sequential, Sigmoid, init
-from tinygrad_lite.nn.diagnostics.diagnostics import GradientReport, gradient_report
+from tinygrad_lite.nn.diagnostics.gradient_report import GradientReport, gradient_report
 from tinygrad_lite.nn.layers.dropout import Dropout
 from tinygrad_lite.nn.layers.normalization import BatchNorm1d, LayerNorm
 from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits, mse_loss

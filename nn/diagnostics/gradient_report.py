@@ -14,12 +14,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from tinygrad_lite.nn.base.batches import as_list, needs_batches, outputs_of
 from tinygrad_lite.nn.base.containers import Sequential
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.diagnostics.layer_jacobians import Passage, dead_shares, journeys_of, passages_of, strongest
+from tinygrad_lite.nn.base.summary import align
+from tinygrad_lite.nn.diagnostics.layer_jacobians import (
+    ROUNDING,
+    LayerReport,
+    differentiate_layers,
+    find_dead_shares,
+    find_most_sensitive,
+    record_passes,
+)
 from tinygrad_lite.nn.layers.layers import MLP, Layer
 from tinygrad_lite.nn.layers.linear import Linear
 from tinygrad_lite.transforms import gradient
@@ -32,28 +40,7 @@ if TYPE_CHECKING:
 
 #: The largest singular value of the whole model's Jacobian below which, or above the inverse of which, the report says
 #: that gradients vanish, or explode.
-VANISHING = 1e-3
-#: Singular values below this share of the largest are not told from 0.
-ROUNDING = 1e-14
-
-
-class LayerReport(NamedTuple):
-    """One layer of a :class:`GradientReport`. What could not be found out is None."""
-
-    #: Its name in the model, such as ``"layers.0"``.
-    name: str
-    #: What it is, such as ``"Linear(8, 8)"``.
-    module: str
-    #: √(Σ g²) over its parameters that are not frozen; None if it has none.
-    gradient_norm: float | None
-    #: The share of its ReLUs that give 0 for every sample; None if it has none.
-    dead: float | None
-    #: ∂output/∂input at one sample, a NumPy matrix.
-    jacobian: Any
-    #: The singular values of the Jacobian, the largest first.
-    singular_values: Any
-    #: Those of the product of the Jacobians of this layer and all after it: ∂(model's output)/∂(this layer's input).
-    to_output: Any
+VANISHING: Final = 1e-3
 
 
 class GradientReport:
@@ -101,9 +88,9 @@ class GradientReport:
             ImportError: matplotlib is not installed.
             ValueError: There is no such theme.
         """
-        from tinygrad_lite.nn.diagnostics.diagnostics_plot import draw
+        from tinygrad_lite.nn.diagnostics.report_plot import draw
 
-        return draw(self, path, theme)
+        return draw(self.layers, path, theme)
 
     def __repr__(self) -> str:
         rows = [("layer", "module", "gradient norm", "dead ReLUs", "singular values", "to the output")]
@@ -118,12 +105,7 @@ class GradientReport:
             )
             for layer in self.layers
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) if k < 2 else cell.rjust(width) for k, (cell, width) in enumerate(pairs))
-            for pairs in (zip(row, widths, strict=True) for row in rows)
-        ]
-        return "\n".join([*(line.rstrip() for line in lines), self._reading()])
+        return f"{align(rows, 2)}\n{self._reading()}"
 
     def _reading(self) -> str:
         if self.singular_values is None:
@@ -189,19 +171,20 @@ def gradient_report(
     if sample is not None and not -len(samples) <= sample < len(samples):
         raise IndexError(f"there are {len(samples)} samples, counted from 0, and no sample {sample}")
     layers = dict(model.named_children()) or {"": model}
-    journeys = list(journeys_of(model, layers, samples))
+    passes = list(record_passes(model, layers, samples))
     place = 0
-    passages = []
-    if journeys:
-        place = strongest(journeys) if sample is None else sample % len(journeys)
-        passages = passages_of(journeys[place], dead_shares(journeys))
-    called = {passage.name for passage in passages}
-    passages += [Passage(name) for name in layers if name not in called]
-    reports = []
-    for name, *found in passages:
-        layer = layers.get(name)
-        norm = None if layer is None else _norm(layer, gradients)
-        reports.append(LayerReport(name, "" if layer is None else head(layer), norm, *found))
+    found: list[LayerReport] = []
+    if passes:
+        place = find_most_sensitive(passes) if sample is None else sample % len(passes)
+        found = differentiate_layers(passes[place], find_dead_shares(passes))
+    called = {report.name for report in found}
+    found += [LayerReport(name) for name in layers if name not in called]
+    reports = [
+        report._replace(module=head(layers[report.name]), gradient_norm=_norm(layers[report.name], gradients))
+        if report.name in layers
+        else report
+        for report in found
+    ]
     return GradientReport(reports, len(samples), place)
 
 

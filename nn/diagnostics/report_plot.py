@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygrad_lite.nn.diagnostics.diagnostics import ROUNDING, GradientReport
+from tinygrad_lite.nn.diagnostics.layer_jacobians import ROUNDING, LayerReport
 from tinygrad_lite.plotting.plot_style import Style, frame, new_figure, save_figure, style_of
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(report: GradientReport, path: str | Path | None = None, theme: str = "light") -> Figure:
-    """Draws a report; see :meth:`GradientReport.plot`.
+def draw(layers: Sequence[LayerReport], path: str | Path | None = None, theme: str = "light") -> Figure:
+    """Draw the layers of a report; see :meth:`GradientReport.plot`.
 
     Args:
-        report: At least one layer.
+        layers: At least one.
         path: Where to save the picture.
         theme: ``"light"``, ``"dark"`` or ``"print"``.
 
@@ -31,31 +31,31 @@ def draw(report: GradientReport, path: str | Path | None = None, theme: str = "l
         ValueError: There is no such theme.
     """
     style = style_of(theme)
-    with_values = report.singular_values is not None
-    width = min(max(7.0, 1.6 + 0.6 * len(report.layers)), 16.0)
+    with_values = any(layer.to_output is not None for layer in layers)
+    width = min(max(7.0, 1.6 + 0.6 * len(layers)), 16.0)
     figure = new_figure(width, 6.0 if with_values else 3.2, style)
     if with_values:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        _draw_singular_values(below, report, style)
+        _draw_singular_values(below, layers, style)
     else:
         above = below = figure.subplots()
-    _draw_norms(above, report, style)
+    _draw_norms(above, layers, style)
     for axes in dict.fromkeys((above, below)):
         frame(axes, style)
-    _name_layers(below, report, style)
+    _name_layers(below, layers, style)
     if path is not None:
         save_figure(figure, path)
     return figure
 
 
-def _draw_norms(axes: Axes, report: GradientReport, style: Style) -> None:
+def _draw_norms(axes: Axes, layers: Sequence[LayerReport], style: Style) -> None:
     """The gradient norm of each layer that has one, and the share of its dead ReLUs as a bar from the bottom."""
-    norms = {i: layer.gradient_norm for i, layer in enumerate(report.layers) if layer.gradient_norm is not None}
+    norms = {i: layer.gradient_norm for i, layer in enumerate(layers) if layer.gradient_norm is not None}
     axes.set_title("gradient norm", loc="left", fontsize=10, color=style.theme.ink)
     floor = _scale(axes, [norm for norm in norms.values() if math.isfinite(norm)], 0.0 in norms.values())
     heights = [norm or floor for norm in norms.values()]
     axes.plot(list(norms), heights, color=style.colour(0), linewidth=1.5, marker="o", markersize=6, zorder=3)
-    dead = [(i, layer.dead) for i, layer in enumerate(report.layers) if layer.dead is not None]
+    dead = [(i, layer.dead) for i, layer in enumerate(layers) if layer.dead is not None]
     if not dead:
         return
     shares = axes.twinx()
@@ -69,11 +69,11 @@ def _draw_norms(axes: Axes, report: GradientReport, style: Style) -> None:
     axes.set_title("bars: dead ReLUs", loc="right", fontsize=9, color=style.theme.muted)
 
 
-def _draw_singular_values(axes: Axes, report: GradientReport, style: Style) -> None:
+def _draw_singular_values(axes: Axes, layers: Sequence[LayerReport], style: Style) -> None:
     """All singular values of each Jacobian, and a line of the largest one of the product from there to the output."""
     places, values, hollow = [], [], []
     products: list[tuple[int, float]] = []
-    for i, layer in enumerate(report.layers):
+    for i, layer in enumerate(layers):
         if layer.singular_values is None:
             continue
         products.append((i, float(layer.to_output[0])))
@@ -138,13 +138,13 @@ def _power(k: int) -> str:
     return f"{10.0**k:g}" if -3 <= k <= 3 else f"$10^{{{k}}}$"
 
 
-def _name_layers(axes: Axes, report: GradientReport, style: Style) -> None:
+def _name_layers(axes: Axes, layers: Sequence[LayerReport], style: Style) -> None:
     """Below each place the number or name of the layer and its type."""
-    axes.set_xlim(-0.5, len(report.layers) - 0.5)
-    crowded = len(report.layers) > 24
-    labels = [layer.name.removeprefix("layers.") or "0" for layer in report.layers]
+    axes.set_xlim(-0.5, len(layers) - 0.5)
+    crowded = len(layers) > 24
+    labels = [layer.name.removeprefix("layers.") or "0" for layer in layers]
     gap = "\n" if len(labels) <= 12 else " "
-    kinds = [layer.module.split("(")[0] for layer in report.layers]
+    kinds = [layer.module.split("(")[0] for layer in layers]
     axes.set_xticks(
         range(len(labels)),
         labels=labels if crowded else [f"{label}{gap}{kind}" for label, kind in zip(labels, kinds, strict=True)],
