@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
 from types import ModuleType
@@ -27,21 +27,25 @@ except ImportError:  # Windows, which by itself does not let open files be remov
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Gives a file new contents, or leaves it as it was.
+    """Give a file new contents, or leave it as it was.
 
-    Its permissions stay; a symbolic link stays one, and the file that it points to is written.
+    Its permissions stay; a symbolic link stays one, and the file that it points to is written. What is no
+    regular file, such as ``/dev/null`` or a named pipe, is written into, and never replaced.
 
     Args:
         path: Of the file, which need not exist; its folder must.
         content: What it shall hold.
 
     Raises:
-        OSError: It cannot be written; the file is as it was.
+        OSError: It cannot be written, or is a folder; what was there is as it was.
 
     >>> write_atomically("numbers.txt", b"1 2 3")
     >>> Path("numbers.txt").read_bytes()
     b'1 2 3'
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        Path(path).write_bytes(content)
+        return
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {target.parent}")
@@ -65,7 +69,8 @@ def _temporary_file(target: Path) -> Iterator[tuple[BufferedWriter, Path]]:
     try:
         yield file, temporary
     except BaseException:
-        file.close()
+        with suppress(OSError):  # of a full disk, which does not take what was left to write
+            file.close()
         temporary.unlink(missing_ok=True)
         raise
     finally:
@@ -74,20 +79,30 @@ def _temporary_file(target: Path) -> Iterator[tuple[BufferedWriter, Path]]:
 
 def _open_locked(target: Path) -> tuple[BufferedWriter, Path]:
     while True:
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_ENDING}")
+        temporary = target.with_name(f"{_beginning(target)}{secrets.token_hex(4)}{_ENDING}")
         file = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
         if _fcntl is None:
             return file, temporary
-        _fcntl.flock(file, _fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without locks
+            _fcntl.flock(file, _fcntl.LOCK_EX)
         if temporary.exists():
             return file, temporary
         file.close()  # another process took it for left over, in the instant before it was locked
 
 
+def _beginning(target: Path) -> str:
+    """How the names of temporary files begin: short enough for a file whose own name is as long as names may be."""
+    return f".{target.name[:50]}."
+
+
 def _remove_left_over(target: Path) -> None:
-    """Removes the temporary files of processes that were killed: those that nobody has locked."""
-    for name in os.listdir(target.parent):
-        if not (name.startswith(f".{target.name}.") and name.endswith(_ENDING)):
+    """Remove the temporary files of processes that were killed: those that nobody has locked."""
+    try:
+        names = os.listdir(target.parent)
+    except OSError:  # a folder that may be written, and not read
+        return
+    for name in names:
+        if not (name.startswith(_beginning(target)) and name.endswith(_ENDING)):
             continue
         temporary = target.with_name(name)
         try:
@@ -105,7 +120,7 @@ def _remove_left_over(target: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Forces the new name to the disk, where the system can."""
+    """Force the new name to the disk, where the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows opens no folders
