@@ -85,8 +85,15 @@ from tinygrad_lite.nn.optim.optimizers import SGD, Adam, AdamW, Lion, RMSprop
 from tinygrad_lite.nn.optim.plateau import ReduceLROnPlateau
 from tinygrad_lite.nn.optim.schedule import LRScheduler
 from tinygrad_lite.nn.optim.schedule_free import AdamWScheduleFree, SGDScheduleFree
-from tinygrad_lite.nn.optim.schedule_sequence import SequentialLR
-from tinygrad_lite.nn.optim.schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, StepLR
+from tinygrad_lite.nn.optim.schedules import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    SequentialLR,
+    StepLR,
+)
 from tinygrad_lite.nn.optim.sophia import SophiaG, SophiaH
 from tinygrad_lite.nn.pytorch import from_torch, to_torch
 from tinygrad_lite.nn.train.callbacks import BestWeights, Callback, EarlyStopping

@@ -90,6 +90,16 @@ def list_of(check: Check) -> Check:
     return check_list
 
 
+def one_or_list_of(check: Check) -> Check:
+    """The check of a number, or of a list of one for each group.
+
+    >>> one_or_list_of(FRACTION)("momentum", 0.5)
+    0.5
+    """
+    check_list = list_of(check)
+    return lambda name, given: (check_list if isinstance(given, (list, tuple)) else check)(name, given)
+
+
 def boolean(name: str, given: Any) -> bool:
     """The check of a choice between True and False.
 

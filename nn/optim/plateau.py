@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tinygrad_lite.nn.base.hyperparameters import AT_LEAST_ZERO, COUNT, FRACTION, Check, as_float, list_of, one_of
-from tinygrad_lite.nn.optim.optimizer import Optimizer
-from tinygrad_lite.nn.optim.schedule import LRScheduler, checked_optimizer, for_each_group
+from tinygrad_lite.nn.base.hyperparameters import (
+    AT_LEAST_ZERO,
+    COUNT,
+    FRACTION,
+    as_float,
+    one_of,
+    one_or_list_of,
+)
+from tinygrad_lite.nn.optim.schedule import LRScheduler
 from tinygrad_lite.value import Value
 
 
+@dataclass(eq=False, repr=False)
 class ReduceLROnPlateau(LRScheduler):
     """The learning rate times ``factor`` whenever a metric has not improved for more than ``patience`` epochs.
 
@@ -26,10 +34,6 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: The learning rate is not reduced below it; a number, or a list of one for each group.
         eps: A reduction by no more than this is left undone.
 
-    Raises:
-        TypeError: ``optimizer`` is none, or a number is none.
-        ValueError: A number is out of its range, or there is no such mode.
-
     >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> optimizer = SGD([Value(1.0)], lr=1.0)
     >>> scheduler = ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
@@ -39,68 +43,45 @@ class ReduceLROnPlateau(LRScheduler):
     0.5
     """
 
-    checks: ClassVar[Mapping[str, Check]] = {
+    mode: str = "min"
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    threshold_mode: str = "rel"
+    cooldown: int = 0
+    min_lr: float | Sequence[float] = 0.0
+    eps: float = 1e-8
+    best: float = field(init=False)
+    num_bad_epochs: int = field(init=False, default=0)
+    cooldown_counter: int = field(init=False, default=0)
+
+    needs_metric = True
+    per_group = ("min_lr",)
+    checks: ClassVar = {
         "mode": one_of("min", "max"),
         "factor": FRACTION,
         "patience": COUNT,
         "threshold": AT_LEAST_ZERO,
         "threshold_mode": one_of("rel", "abs"),
         "cooldown": COUNT,
-        "min_lrs": list_of(AT_LEAST_ZERO),
+        "min_lr": one_or_list_of(AT_LEAST_ZERO),
         "eps": AT_LEAST_ZERO,
         "best": as_float,
         "num_bad_epochs": COUNT,
         "cooldown_counter": COUNT,
     }
 
-    needs_metric: ClassVar[bool] = True
-
-    mode: str
-    factor: float
-    patience: int
-    threshold: float
-    threshold_mode: str
-    cooldown: int
-    min_lrs: list[float]
-    eps: float
-    best: float
-    num_bad_epochs: int
-    cooldown_counter: int
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        mode: str = "min",
-        factor: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        threshold_mode: str = "rel",
-        cooldown: int = 0,
-        min_lr: float | Sequence[float] = 0.0,
-        eps: float = 1e-8,
-    ) -> None:
-        super().__init__(
-            optimizer,
-            mode=mode,
-            factor=factor,
-            patience=patience,
-            threshold=threshold,
-            threshold_mode=threshold_mode,
-            cooldown=cooldown,
-            min_lrs=for_each_group(checked_optimizer(optimizer), "min_lr", min_lr),
-            eps=eps,
-            best=-math.inf if mode == "max" else math.inf,
-            num_bad_epochs=0,
-            cooldown_counter=0,
-        )
+    def __post_init__(self) -> None:
+        self.best = -math.inf if self.mode == "max" else math.inf
+        super().__post_init__()
 
     def begin(self) -> None:
-        """Leaves the learning rates as they are."""
+        """Leave the learning rates as they are."""
         self.last_epoch = 0
         self.set_lrs(self.current_lrs())
 
     def step(self, metrics: float | Value) -> None:  # type: ignore[override]  # PyTorch's: it needs the metric
-        """Looks at the metric of an epoch, and reduces the learning rates if it is time.
+        """Look at the metric of an epoch, and reduce the learning rates if it is time.
 
         Args:
             metrics: The loss, say: a number, or a Value.
@@ -122,7 +103,7 @@ class ReduceLROnPlateau(LRScheduler):
         if self.num_bad_epochs > self.patience:
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
-            for i, (lr, least) in enumerate(zip(rates, self.min_lrs, strict=True)):
+            for i, (lr, least) in enumerate(zip(rates, self.expand("min_lr", self.min_lr), strict=True)):
                 reduced = max(lr * self.factor, least)
                 if lr - reduced > self.eps:
                     rates[i] = reduced

@@ -1,36 +1,36 @@
-"""How the learning rate changes from epoch to epoch, with PyTorch's names and formulas."""
+"""How the learning rate changes from epoch to epoch, with PyTorch's names and formulas.
+
+Each takes the optimiser whose learning rates to change, and raises what :class:`LRScheduler` raises.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import ClassVar
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
 
 from tinygrad_lite.nn.base.hyperparameters import (
     AT_LEAST_ZERO,
     COUNT,
     POSITIVE_COUNT,
     PROPORTION,
-    Check,
     list_of,
     number_in,
 )
-from tinygrad_lite.nn.optim.optimizer import Optimizer
-from tinygrad_lite.nn.optim.schedule import LRScheduler, checked_optimizer, for_each_group
+from tinygrad_lite.nn.optim.schedule import LRScheduler
 from tinygrad_lite.operations.operation import Interval
 
 
+@dataclass(eq=False, repr=False)
 class LambdaLR(LRScheduler):
     """The first learning rate times a function of the epoch.
 
     Args:
         optimizer: Whose learning rates to change.
         lr_lambda: A function from the epoch, from 0 on, to the factor; or a list of them, one for each group.
-
-    Raises:
-        TypeError: ``optimizer`` is none, or a function is none.
-        ValueError: There are not as many functions as groups.
 
     >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> from tinygrad_lite.value import Value
@@ -41,20 +41,22 @@ class LambdaLR(LRScheduler):
     0.25
     """
 
-    def __init__(
-        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
-    ) -> None:
-        self.lr_lambdas = for_each_group(checked_optimizer(optimizer), "lr_lambda", lr_lambda)
-        for function in self.lr_lambdas:
-            if not callable(function):
-                raise TypeError(f"lr_lambda is a function of the epoch, not {type(function).__name__} {function!r}")
-        super().__init__(optimizer)
+    lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
+
+    per_group = ("lr_lambda",)
 
     def get_lr(self) -> list[float]:
-        """The first learning rates times the functions of the epoch."""
-        return [float(base * f(self.last_epoch)) for base, f in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+        """Multiply the first learning rates by the functions of the epoch."""
+        functions = self.expand("lr_lambda", self.lr_lambda)
+        for function in functions:
+            if not callable(function):
+                raise TypeError(f"lr_lambda is a function of the epoch, not {type(function).__name__} {function!r}")
+        return [
+            float(base * function(self.last_epoch)) for base, function in zip(self.base_lrs, functions, strict=True)
+        ]
 
 
+@dataclass(eq=False, repr=False)
 class StepLR(LRScheduler):
     """The learning rate times gamma after every ``step_size`` epochs.
 
@@ -62,10 +64,6 @@ class StepLR(LRScheduler):
         optimizer: Whose learning rates to change.
         step_size: The number of epochs.
         gamma: The factor, at least 0.
-
-    Raises:
-        TypeError: ``optimizer`` is none, or a number is none.
-        ValueError: A number is out of its range.
 
     >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> from tinygrad_lite.value import Value
@@ -76,20 +74,17 @@ class StepLR(LRScheduler):
     [0.25]
     """
 
-    checks: ClassVar[Mapping[str, Check]] = {"step_size": POSITIVE_COUNT, "gamma": AT_LEAST_ZERO}
-
     step_size: int
-    gamma: float
+    gamma: float = 0.1
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        super().__init__(optimizer, step_size=step_size, gamma=gamma)
+    checks: ClassVar = {"step_size": POSITIVE_COUNT, "gamma": AT_LEAST_ZERO}
 
-    def get_lr(self) -> list[float]:
-        """The present learning rates, times gamma where it is time."""
-        now = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
-        return [lr * self.gamma if now else lr for lr in self.current_lrs()]
+    def growth(self, epoch: int) -> float:
+        """Gamma where it is time, else 1."""
+        return self.gamma if epoch > 0 and epoch % self.step_size == 0 else 1.0
 
 
+@dataclass(eq=False, repr=False)
 class MultiStepLR(LRScheduler):
     """The learning rate times gamma at each of the milestones.
 
@@ -97,10 +92,6 @@ class MultiStepLR(LRScheduler):
         optimizer: Whose learning rates to change.
         milestones: Epochs; one that is there twice counts twice.
         gamma: The factor, at least 0.
-
-    Raises:
-        TypeError: ``optimizer`` is none, or a number is none.
-        ValueError: A number is out of its range.
 
     >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> from tinygrad_lite.value import Value
@@ -111,30 +102,23 @@ class MultiStepLR(LRScheduler):
     [0.25]
     """
 
-    checks: ClassVar[Mapping[str, Check]] = {"milestones": list_of(COUNT), "gamma": AT_LEAST_ZERO}
+    milestones: Iterable[int]
+    gamma: float = 0.1
 
-    milestones: list[int]
-    gamma: float
+    checks: ClassVar = {"milestones": list_of(COUNT), "gamma": AT_LEAST_ZERO}
 
-    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
-        super().__init__(optimizer, milestones=milestones, gamma=gamma)
-
-    def get_lr(self) -> list[float]:
-        """The present learning rates, times gamma where it is time."""
-        factor = self.gamma ** Counter(self.milestones)[self.last_epoch]
-        return [lr * factor for lr in self.current_lrs()]
+    def growth(self, epoch: int) -> float:
+        """Gamma to the power of how often the epoch is a milestone."""
+        return self.gamma ** list(self.milestones).count(epoch)
 
 
+@dataclass(eq=False, repr=False)
 class ExponentialLR(LRScheduler):
     """The learning rate times gamma at every epoch.
 
     Args:
         optimizer: Whose learning rates to change.
         gamma: The factor, at least 0.
-
-    Raises:
-        TypeError: ``optimizer`` is none, or gamma is no number.
-        ValueError: Gamma is negative or not finite.
 
     >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> from tinygrad_lite.value import Value
@@ -145,18 +129,16 @@ class ExponentialLR(LRScheduler):
     [0.125]
     """
 
-    checks: ClassVar[Mapping[str, Check]] = {"gamma": AT_LEAST_ZERO}
-
     gamma: float
 
-    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        super().__init__(optimizer, gamma=gamma)
+    checks: ClassVar = {"gamma": AT_LEAST_ZERO}
 
-    def get_lr(self) -> list[float]:
-        """The present learning rates times gamma."""
-        return [lr * self.gamma if self.last_epoch > 0 else lr for lr in self.current_lrs()]
+    def growth(self, epoch: int) -> float:
+        """Gamma, but 1 at the first epoch."""
+        return self.gamma if epoch > 0 else 1.0
 
 
+@dataclass(eq=False, repr=False)
 class LinearLR(LRScheduler):
     """The learning rate times a factor that changes evenly: a warm-up.
 
@@ -165,10 +147,6 @@ class LinearLR(LRScheduler):
         start_factor: The factor at epoch 0, in (0, 1].
         end_factor: The factor from epoch ``total_iters`` on, in [0, 1].
         total_iters: The number of epochs between the two, at least 1.
-
-    Raises:
-        TypeError: ``optimizer`` is none, or a number is none.
-        ValueError: A number is out of its range.
 
     >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> from tinygrad_lite.value import Value
@@ -181,39 +159,27 @@ class LinearLR(LRScheduler):
     [0.5, 0.625, 0.75, 0.875, 1.0, 1.0]
     """
 
-    checks: ClassVar[Mapping[str, Check]] = {
+    start_factor: float = 1.0 / 3
+    end_factor: float = 1.0
+    total_iters: int = 5
+
+    checks: ClassVar = {
         "start_factor": number_in(Interval(0.0, 1.0, open="low")),
         "end_factor": PROPORTION,
         "total_iters": POSITIVE_COUNT,
     }
 
-    start_factor: float
-    end_factor: float
-    total_iters: int
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        start_factor: float = 1.0 / 3,
-        end_factor: float = 1.0,
-        total_iters: int = 5,
-    ) -> None:
-        super().__init__(optimizer, start_factor=start_factor, end_factor=end_factor, total_iters=total_iters)
-
-    def get_lr(self) -> list[float]:
-        """The present learning rates times the quotient of this epoch's factor and the last one's."""
-        epoch = self.last_epoch
+    def growth(self, epoch: int) -> float:
+        """The quotient of this epoch's factor and the last one's."""
         if epoch == 0:
-            return [lr * self.start_factor for lr in self.current_lrs()]
+            return self.start_factor
         if epoch > self.total_iters:
-            return self.current_lrs()
+            return 1.0
         rise = (self.end_factor - self.start_factor) / self.total_iters
-        growth = 1.0 + rise / (self.start_factor + (epoch - 1) * rise)
-        return [
-            lr * max(growth, 0.0) for lr in self.current_lrs()
-        ]  # rounding may take it below 0 at an end_factor of 0
+        return max(1.0 + rise / (self.start_factor + (epoch - 1) * rise), 0.0)  # below 0 are rounding errors
 
 
+@dataclass(eq=False, repr=False)
 class CosineAnnealingLR(LRScheduler):
     """The learning rate falls along half a cosine, from where it is to ``eta_min`` in ``T_max`` epochs.
 
@@ -224,10 +190,6 @@ class CosineAnnealingLR(LRScheduler):
         optimizer: Whose learning rates to change.
         T_max: The number of epochs until the minimum, at least 1.
         eta_min: The minimum, at least 0.
-
-    Raises:
-        TypeError: ``optimizer`` is none, or a number is none.
-        ValueError: A number is out of its range.
 
     >>> from tinygrad_lite.nn.optim.optimizers import SGD
     >>> from tinygrad_lite.value import Value
@@ -240,25 +202,112 @@ class CosineAnnealingLR(LRScheduler):
     [1.0, 0.854, 0.5, 0.146, 0.0]
     """
 
-    checks: ClassVar[Mapping[str, Check]] = {"T_max": POSITIVE_COUNT, "eta_min": AT_LEAST_ZERO}
-
     T_max: int
-    eta_min: float
+    eta_min: float = 0.0
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:  # noqa: N803 (PyTorch's name)
-        super().__init__(optimizer, T_max=T_max, eta_min=eta_min)
+    checks: ClassVar = {"T_max": POSITIVE_COUNT, "eta_min": AT_LEAST_ZERO}
 
     def get_lr(self) -> list[float]:
-        """What is above the minimum now, times the quotient of this epoch's cosine and the last one's."""
-        epoch, lowest = self.last_epoch, self.eta_min
-        rates = self.current_lrs()
+        """Multiply what is above the minimum by the quotient of this epoch's cosine and the last one's."""
+        epoch, lowest, rates = self.last_epoch, self.eta_min, self.current_lrs()
         if epoch == 0:
             return rates
         if (epoch - 1) % (2 * self.T_max) == self.T_max:  # the last one was 0: the rise begins
             first = 0.5 * (1.0 - math.cos(math.pi / self.T_max))
             return [lr + (base - lowest) * first for lr, base in zip(rates, self.base_lrs, strict=True)]
-        growth = self._height(epoch) / self._height(epoch - 1)
-        return [lowest + (lr - lowest) * growth for lr in rates]
+        now, before = (1.0 + math.cos(math.pi * t / self.T_max) for t in (epoch, epoch - 1))
+        return [lowest + (lr - lowest) * (now / before) for lr in rates]
 
-    def _height(self, epoch: int) -> float:
-        return 1.0 + math.cos(math.pi * epoch / self.T_max)
+
+@dataclass(eq=False, repr=False)
+class SequentialLR(LRScheduler):
+    """Schedules one after the other, such as a warm-up and then a cosine.
+
+    Args:
+        optimizer: Whose learning rates to change.
+        schedulers: At least one schedule of the same optimiser. Each begins anew, from the first learning rates, when
+            its turn comes.
+        milestones: The epochs at which the second, the third ... begin, rising.
+
+    Raises:
+        TypeError: A schedule is none, or is one that needs a metric.
+        ValueError: There are no schedules, or not one milestone less than schedules, or they do not rise, or a schedule
+            is of another optimiser.
+
+    >>> from tinygrad_lite.nn.optim.optimizers import SGD
+    >>> from tinygrad_lite.value import Value
+    >>> optimizer = SGD([Value(1.0)], lr=1.0)
+    >>> warm_up, fall = LinearLR(optimizer, 0.5, total_iters=2), CosineAnnealingLR(optimizer, T_max=2)
+    >>> scheduler = SequentialLR(optimizer, [warm_up, fall], milestones=[2])
+    >>> rates = scheduler.get_last_lr()
+    >>> for epoch in range(4):
+    ...     scheduler.step()
+    ...     rates += scheduler.get_last_lr()
+    >>> [round(lr, 3) for lr in rates]
+    [0.5, 0.75, 1.0, 0.5, 0.0]
+    """
+
+    schedulers: Sequence[LRScheduler]
+    milestones: Sequence[int]
+
+    def check_settings(self) -> None:
+        """Refuse schedules and milestones that do not make a sequence."""
+        self.schedulers = list(self.schedulers)
+        self.milestones = list_of(POSITIVE_COUNT)("milestones", self.milestones)
+        if not self.schedulers:
+            raise ValueError("SequentialLR needs at least one schedule")
+        for i, scheduler in enumerate(self.schedulers):
+            if not isinstance(scheduler, LRScheduler) or scheduler.needs_metric:
+                raise TypeError(
+                    f"schedulers[{i}] is a {type(scheduler).__name__}: SequentialLR takes schedules whose step() needs "
+                    "no argument"
+                )
+            if scheduler.optimizer is not self.optimizer:
+                raise ValueError(f"schedulers[{i}] is of another optimizer than the one given to SequentialLR")
+        if len(self.milestones) != len(self.schedulers) - 1:
+            raise ValueError(
+                f"{len(self.schedulers)} schedules need {len(self.schedulers) - 1} milestones, the epochs at which the "
+                f"next one begins; there are {len(self.milestones)}"
+            )
+        if any(a >= b for a, b in pairwise(self.milestones)):
+            raise ValueError(f"milestones rise, and {self.milestones} do not")
+
+    def begin(self) -> None:
+        """Begin the first schedule, from the first learning rates."""
+        self.last_epoch = 0
+        self._begin_one(self.schedulers[0])
+
+    def step(self) -> None:
+        """Make a step of the schedule whose turn it is, or begin it."""
+        turn = bisect_right(self.milestones, self.last_epoch + 1)
+        if turn > 0 and self.milestones[turn - 1] == self.last_epoch + 1:
+            self._begin_one(self.schedulers[turn])
+        else:
+            self.schedulers[turn].step()
+            self._last_lr = self.current_lrs()
+        self.last_epoch += 1
+
+    def _begin_one(self, scheduler: LRScheduler) -> None:
+        self.set_lrs(self.base_lrs)
+        scheduler.begin()
+        self._last_lr = self.current_lrs()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy the state as :meth:`LRScheduler.state_dict` does, with those of the schedules."""
+        return {**super().state_dict(), "schedulers": [scheduler.state_dict() for scheduler in self.schedulers]}
+
+    def check_state(self, state_dict: Any) -> dict[str, Any]:
+        """Check a state as :meth:`LRScheduler.check_state` does, with those of the schedules."""
+        state = super().check_state(state_dict)
+        given = state["schedulers"]
+        if not isinstance(given, (list, tuple)) or len(given) != len(self.schedulers):
+            raise ValueError(f"the state is of another number of schedules than the {len(self.schedulers)} of this one")
+        for scheduler, saved in zip(self.schedulers, given, strict=True):
+            scheduler.check_state(saved)
+        return state
+
+    def _set(self, attributes: Any) -> None:
+        rest = dict(attributes)
+        for scheduler, saved in zip(self.schedulers, rest.pop("schedulers", ()), strict=False):
+            scheduler.load_state_dict(saved)
+        super()._set(rest)

@@ -17,8 +17,15 @@ from tinygrad_lite.nn.optim.one_cycle import OneCycleLR
 from tinygrad_lite.nn.optim.optimizers import SGD, Adam, RMSprop
 from tinygrad_lite.nn.optim.plateau import ReduceLROnPlateau
 from tinygrad_lite.nn.optim.schedule import LRScheduler
-from tinygrad_lite.nn.optim.schedule_sequence import SequentialLR
-from tinygrad_lite.nn.optim.schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, StepLR
+from tinygrad_lite.nn.optim.schedules import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    SequentialLR,
+    StepLR,
+)
 from tinygrad_lite.nn.optim.sophia import SophiaH
 
 fewer = settings(max_examples=30)
@@ -397,10 +404,10 @@ def test_a_sequence_refuses_a_state_of_other_schedules_whole() -> None:
 def test_one_cycle_refuses_momenta_that_do_not_fit() -> None:
     scheduler = OneCycleLR(SGD([Value(0.0)]), 1.0, 10)
     before = scheduler.state_dict()
-    with pytest.raises(ValueError, match="the state has 2 momenta, and should have 1"):
-        scheduler.load_state_dict({**before, "momenta": [0.9, 0.9]})
-    with pytest.raises(ValueError, match="each of momenta is in"):
-        scheduler.load_state_dict({**before, "momenta": [1.5]})
+    with pytest.raises(ValueError, match="max_momentum has 2 entries, and the optimizer 1 groups"):
+        scheduler.load_state_dict({**before, "max_momentum": [0.9, 0.9]})
+    with pytest.raises(ValueError, match="each of max_momentum is in"):
+        scheduler.load_state_dict({**before, "max_momentum": [1.5]})
     assert scheduler.state_dict() == before
 
 
@@ -429,7 +436,7 @@ def test_one_cycle_refuses_momenta_that_do_not_fit() -> None:
             "anneal_strategy is 'cos' or 'linear', not 'sin'",
         ),
         (lambda o: OneCycleLR(o, 1.0, 5, pct_start=2.0), ValueError, r"pct_start is in \[0, 1\], not 2.0"),
-        (lambda o: OneCycleLR(o, 1.0, 5, max_momentum=1.0), ValueError, r"each of max_momenta is in \[0, 1\), not 1.0"),
+        (lambda o: OneCycleLR(o, 1.0, 5, max_momentum=1.0), ValueError, r"max_momentum is in \[0, 1\), not 1.0"),
         (lambda o: ReduceLROnPlateau(o, "low"), ValueError, "mode is 'min' or 'max', not 'low'"),
         (lambda o: ReduceLROnPlateau(o, factor=1.0), ValueError, r"factor is in \[0, 1\), not 1.0"),
         (lambda o: SequentialLR(o, [], []), ValueError, "at least one schedule"),
