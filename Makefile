@@ -131,19 +131,34 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-# The engine is compiled once; what the extras name is installed beside it.
-$(VENV)/.package: $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --editable ".[viz]"
+# The engine is compiled once. That takes one core, and what it requires is installed meanwhile.
+$(VENV)/.engine: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
+
+$(VENV)/.libraries: $(BIN)/python setup.cfg
+	$(BIN)/python -m pip install --quiet $$($(BIN)/python tools/requirements.py viz)
+	touch $@
+
+$(VENV)/.test-libraries: $(VENV)/.libraries pyproject.toml
+	$(BIN)/python -m pip install --quiet --group test --only-binary numba,llvmlite \
+		$$($(BIN)/python tools/requirements.py nn testing fast) || \
+	$(BIN)/python -m pip install --quiet --group test $$($(BIN)/python tools/requirements.py nn testing) # no wheel of numba
+	touch $@
+
+TOGETHER = $(MAKE) --no-print-directory --jobs=2
+
+$(VENV)/.package: $(BIN)/python $(SOURCES)
+	$(TOGETHER) $(VENV)/.engine $(VENV)/.libraries
+	touch $@
+
+$(VENV)/.test: $(BIN)/python $(SOURCES)
+	$(TOGETHER) $(VENV)/.engine $(VENV)/.test-libraries
+	touch $(VENV)/.package $@
 
 # Asked by its name, a package that is there is left as it is, and its extras are installed. It has to be there: another
 # may have that name in a registry.
 ADD = $(BIN)/python -m pip show --quiet tinygrad-lite && $(BIN)/python -m pip install --quiet
-
-$(VENV)/.test: $(VENV)/.package
-	{ $(ADD) --group test --only-binary numba,llvmlite "tinygrad-lite[nn,testing,fast]"; } || \
-		{ $(ADD) --group test "tinygrad-lite[nn,testing]"; } # where numba has no wheels
-	touch $@
 
 $(VENV)/.bench: $(VENV)/.test
 	$(ADD) --group bench "tinygrad-lite[fast,jax]"
