@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tg
@@ -121,7 +121,7 @@ def test_a_rule_on_arrays_gives_the_numbers_that_it_gives_on_floats(op: Op) -> N
 
 @pytest.mark.parametrize("op", OPS)
 def test_partials_are_accurate_to_their_bound(op: Op) -> None:
-    for point in [*sampling.points(op, 100, seed=3), *hard_points(op)]:
+    for point in [*sampling.points(op, settings().max_examples, seed=3), *hard_points(op)]:
         ours = record_operation(op, [Value(x) for x in point]).partials
         for k in range(len(point) - (op.operands[-1] == "index")):
             try:
