@@ -72,7 +72,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
 
 
 def test_bfloat16_without_ml_dtypes_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tg.precision, "_ROUNDING", {})
+    monkeypatch.setattr(tg.narrow_formats, "_ROUNDING", {})
     monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)
     with pytest.raises(ImportError, match=r"tinygrad-lite\[nn\]"):
         autocast("bfloat16")
