@@ -193,6 +193,7 @@ def test_the_program_does_not_grow_with_the_context() -> None:
     assert groups(4) <= groups(7) <= 140
 
 
+@pytest.mark.slow  # the training of which the page on architectures tells
 def test_it_learns_more_of_names_than_counting_pairs_does() -> None:
     names = stdlib_names(("bisect", "heapq", "textwrap", "string", "operator", "statistics", "fractions"))
     made = example(names, 8, 12, 2, 1)
