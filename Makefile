@@ -137,13 +137,14 @@ $(VENV)/.engine: $(BIN)/python $(SOURCES)
 	touch $@
 
 $(VENV)/.libraries: $(BIN)/python setup.cfg
-	$(BIN)/python -m pip install --quiet $$($(BIN)/python tools/requirements.py viz)
+	$(BIN)/python tools/requirements.py viz | $(BIN)/python -m pip install --quiet --requirement /dev/stdin
 	touch $@
 
+# (where numba has no wheels: without it)
 $(VENV)/.test-libraries: $(VENV)/.libraries pyproject.toml
-	$(BIN)/python -m pip install --quiet --group test --only-binary numba,llvmlite \
-		$$($(BIN)/python tools/requirements.py nn testing fast) || \
-	$(BIN)/python -m pip install --quiet --group test $$($(BIN)/python tools/requirements.py nn testing) # no wheel of numba
+	$(BIN)/python tools/requirements.py nn testing fast | $(BIN)/python -m pip install --quiet \
+		--group test --only-binary numba,llvmlite --requirement /dev/stdin || \
+	$(BIN)/python tools/requirements.py nn testing | $(BIN)/python -m pip install --quiet --group test --requirement /dev/stdin
 	touch $@
 
 TOGETHER = $(MAKE) --no-print-directory --jobs=2
