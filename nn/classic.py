@@ -74,7 +74,7 @@ def sigmoid(z: Matrix) -> Matrix:
 
 
 def forward(weights: Sequence[Matrix], biases: Sequence[Matrix], X: Any) -> tuple[list[Matrix], list[Matrix]]:
-    """The network, layer by layer.
+    """Compute the network, layer by layer.
 
     Args:
         weights: W¹ … Wᴸ, each of shape (neurons, inputs).
@@ -113,7 +113,7 @@ def loss(z: Matrix, y: Matrix) -> float:
 def backward(
     weights: Sequence[Matrix], z: Sequence[Matrix], a: Sequence[Matrix], y: Matrix
 ) -> tuple[list[Matrix], list[Matrix]]:
-    """The four equations.
+    """Return the gradients by the four equations.
 
     Args:
         weights: W¹ … Wᴸ.
@@ -141,7 +141,7 @@ def backward(
 
 
 def by_hand(weights: Sequence[Matrix], biases: Sequence[Matrix], X: Any, y: Any) -> Gradient:
-    """The loss and its gradient, by :func:`forward`, :func:`loss` and :func:`backward`.
+    """Return the loss and its gradient, by :func:`forward`, :func:`loss` and :func:`backward`.
 
     Args:
         weights: W¹ … Wᴸ, each of shape (neurons, inputs).
@@ -161,7 +161,7 @@ def by_hand(weights: Sequence[Matrix], biases: Sequence[Matrix], X: Any, y: Any)
 
 
 def by_engine(model: MLP, X: Any, y: Any) -> Gradient:
-    """The same by recording every scalar operation and ``loss.backward()``.
+    """Do the same by recording every scalar operation and ``loss.backward()``.
 
     Args:
         model: An MLP of relu. The gradients of its parameters are set.
@@ -178,7 +178,7 @@ def by_engine(model: MLP, X: Any, y: Any) -> Gradient:
 
 
 def weights_of(model: MLP) -> tuple[list[Matrix], list[Matrix]]:
-    """The weights and biases of a model as matrices and vectors.
+    """Return the weights and biases of a model as matrices and vectors.
 
     Args:
         model: An MLP of relu.
@@ -213,7 +213,7 @@ def _matrices(model: MLP, number: Callable[[Value], float]) -> tuple[list[Matrix
 
 
 def train_xor(seed: int = 0, epochs: int = 500, lr: float = 0.5, hidden: Sequence[int] = (16, 16)) -> list[float]:
-    """Learns exclusive or with nothing but the equations above and p ← p − lr·∂L/∂p.
+    """Learn exclusive or with nothing but the equations above and p ← p − lr·∂L/∂p.
 
     With the settings below the loss falls under 0.01 from each of the seeds 0 to 99; two hidden layers of 8 reach it
     from 96 of them, and of 4 from 65.

@@ -78,7 +78,7 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         self.n_iter_no_change = n_iter_no_change
 
     def _train(self, X: Any, y: Any, outputs: int, loss: Callable[[Any, Any], Any], stratify: bool) -> None:  # noqa: N803 (scikit-learn's name)
-        """Makes the model, and trains it."""
+        """Make the model, and train it."""
         for name in ("max_iter", "batch_size"):
             count = getattr(self, name)
             if count is not None and count < 1:
@@ -124,7 +124,7 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             )
 
     def _optimizer(self, model: MLP, batch_size: int) -> Any:
-        """The optimiser, with the penalty on the weights; the biases have none."""
+        """Return the optimiser, with the penalty on the weights; the biases have none."""
         weights = [w for layer in model.layers for neuron in layer.neurons for w in neuron.w]
         biases = [neuron.b for layer in model.layers for neuron in layer.neurons]
         groups: list[dict[str, Any]] = [
@@ -138,7 +138,7 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         raise ValueError(f"solver is 'adam' or 'sgd', not {self.solver!r}")
 
     def _outputs(self, X: Any) -> Any:  # noqa: N803 (scikit-learn's name)
-        """An array of shape (n,), or (n, outputs) where there are several."""
+        """Return an array of shape (n,), or (n, outputs) where there are several."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=numpy.float64, reset=False)  # noqa: N806 (scikit-learn's name)
         return numpy.array(predict(self.model_, X))
@@ -183,7 +183,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]  # scik
     """
 
     def fit(self: _E, X: Any, y: Any) -> _E:  # noqa: N803 (scikit-learn's name)
-        """Trains on samples and their labels.
+        """Train on samples and their labels.
 
         Args:
             X: An array of shape (n, features).
@@ -209,7 +209,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]  # scik
         return self
 
     def decision_function(self, X: Any) -> Any:  # noqa: N803 (scikit-learn's name)
-        """The logits.
+        """Return the logits.
 
         Args:
             X: An array of shape (n, features).
@@ -220,7 +220,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]  # scik
         return self._outputs(X)
 
     def predict(self, X: Any) -> Any:  # noqa: N803 (scikit-learn's name)
-        """The most probable label of each sample.
+        """Return the most probable label of each sample.
 
         Args:
             X: An array of shape (n, features).
@@ -232,7 +232,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]  # scik
         return self.classes_[(logits > 0.0).astype(int) if logits.ndim == 1 else logits.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:  # noqa: N803 (scikit-learn's name)
-        """The probability of each class.
+        """Return the probability of each class.
 
         Args:
             X: An array of shape (n, features).
@@ -278,7 +278,7 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]  # scikit
     """
 
     def fit(self: _E, X: Any, y: Any) -> _E:  # noqa: N803 (scikit-learn's name)
-        """Trains on samples and their targets.
+        """Train on samples and their targets.
 
         Args:
             X: An array of shape (n, features).
@@ -298,7 +298,7 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]  # scikit
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803 (scikit-learn's name)
-        """The prediction for each sample.
+        """Return the prediction for each sample.
 
         Args:
             X: An array of shape (n, features).

@@ -36,7 +36,7 @@ def from_torch(source: Any, model: None = None, *, activation: str | None = "rel
 
 
 def from_torch(source: Any, model: Module | None = None, *, activation: str | None = "relu") -> Module:
-    """A model with the weights of one in PyTorch.
+    """Make a model with the weights of one in PyTorch.
 
     PyTorch need not be installed where ``source`` is a dict of arrays.
 
@@ -81,7 +81,7 @@ def from_torch(source: Any, model: Module | None = None, *, activation: str | No
 
 
 def to_torch(model: Module, like: Any = None, *, as_tensors: bool = True) -> dict[str, Any]:
-    """The weights of a model as a ``state_dict`` for PyTorch, in float64.
+    """Return the weights of a model as a ``state_dict`` for PyTorch, in float64.
 
     Args:
         model: An MLP or a Layer, for a ``torch.nn.Sequential`` of Linear modules with activations between; any other
@@ -132,7 +132,7 @@ def _as_array(name: str, tensor: Any) -> Any:
 
 
 def _affines(arrays: Mapping[str, Any]) -> list[_Affine]:
-    """Weights of two axes with their biases, in order; there may be nothing else."""
+    """Return weights of two axes with their biases, in order; there may be nothing else."""
     found = []
     used = set()
     for name, array in arrays.items():
@@ -194,7 +194,7 @@ def _renamed(model: Module, arrays: dict[str, Any], names: Mapping[str, Any]) ->
 
 
 def _activation_of(source: Any, activation: str | None) -> str | None:
-    """The activation of an MLP that computes what a ``torch.nn.Sequential`` does."""
+    """Return the activation of an MLP that computes what a ``torch.nn.Sequential`` does."""
     if not hasattr(source, "modules"):
         return activation
     steps = [part for part in source.modules() if not list(part.children())]
@@ -217,5 +217,5 @@ def _activation_of(source: Any, activation: str | None) -> str | None:
 
 
 def _settings(activation: Any) -> dict[str, Any]:
-    """What it was made with, but for what does not change what it computes."""
+    """Return what it was made with, but for what does not change what it computes."""
     return {k: x for k, x in vars(activation).items() if not k.startswith("_") and k not in ("training", "inplace")}

@@ -55,7 +55,7 @@ def fit(
     resume: bool | str | Path = False,
     progress: bool | None = None,
 ) -> History:
-    """Trains a model on samples and their targets, epoch after epoch.
+    """Train a model on samples and their targets, epoch after epoch.
 
     Ctrl-C ends it early: the model is as it was before the batch that was interrupted, and the history of the epochs
     that were done is returned. With ``checkpoint``, a run that was killed goes on from the last epoch that was done,
@@ -192,7 +192,7 @@ def evaluate(
     batched: bool | None = None,
     autocast: str | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics of a model on data, in evaluation mode; then its modes are as before.
+    """Measure loss and metrics of a model on data, in evaluation mode; then its modes are as before.
 
     Args:
         model: Which is left as it is.
@@ -224,7 +224,7 @@ def evaluate(
 
 
 def predict(model: Module, inputs: Any, batch_size: int | None = 32, *, batched: bool | None = None) -> list[Any]:
-    """What a model gives for inputs, as plain numbers, in evaluation mode; then its modes are as before.
+    """Compute what a model gives for inputs, as plain numbers, in evaluation mode; then its modes are as before.
 
     Args:
         model: Which is left as it is.
@@ -293,7 +293,7 @@ def _check_objects(loss: Any, **others: Any) -> None:
 
 
 def _check_moved(model: Any, loss: Any, optimizer: Any) -> None:
-    """Refuses an optimiser of another model: training would move nothing of this one, and say nothing."""
+    """Refuse an optimiser of another model: training would move nothing of this one, and say nothing."""
     trained = [p for part in (model, loss) if isinstance(part, Module) for p in part.parameters() if p.requires_grad]
     if isinstance(optimizer, Optimizer) and trained and not set(trained) & set(optimizer.parameters):
         who = type(optimizer).__name__

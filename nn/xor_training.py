@@ -73,7 +73,7 @@ def train_xor(
     optimizer: str = "SGD",
     hidden: int | None = None,
 ) -> XorRun:
-    """Trains a network of one layer of tanh neurons on exclusive or, on all four points at once.
+    """Train a network of one layer of tanh neurons on exclusive or, on all four points at once.
 
     With the default settings, four hidden neurons and gradient descent with momentum, 96 of the seeds 0 to 99 end with
     all four right and a loss below 0.01; the others stay in a local minimum where two of the four share a prediction.
@@ -153,7 +153,7 @@ def _optimizer(settings: XorSettings, model: MLP, lr: float | None, seed: int) -
 
 
 def _epochs(epochs: int, losses: list[float], progress: bool) -> Iterator[int]:
-    """Counts the epochs, and shows the last loss beside the bar."""
+    """Count the epochs, and show the last loss beside the bar."""
     if not progress:
         yield from range(epochs)
         return

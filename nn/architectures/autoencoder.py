@@ -56,7 +56,7 @@ class Autoencoder(Module):
         self.decoder = _layers([latent, *reversed(hidden), size], rng)
 
     def decoded(self, place: Any) -> Any:
-        """The image at a place of the map, pixels from 0 to 1.
+        """Return the image at a place of the map, pixels from 0 to 1.
 
         Args:
             place: ``latent`` numbers.
@@ -64,7 +64,7 @@ class Autoencoder(Module):
         return [sigmoid(z) for z in self.decoder(place)]
 
     def forward(self, image: Any) -> Any:
-        """The image as it comes back.
+        """Compute the image as it comes back.
 
         Args:
             image: ``size`` numbers from 0 to 1.
@@ -73,7 +73,7 @@ class Autoencoder(Module):
 
 
 def example(hidden: tuple[int, ...] = (64, 32), latent: int = 2, seed: int = 0) -> Example:
-    """The autoencoder, and 1,438 digits, each of which is its own target.
+    """Return the autoencoder, and 1,438 digits, each of which is its own target.
 
     Args:
         hidden: The numbers of neurons of the encoder's hidden layers.

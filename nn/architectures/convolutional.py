@@ -56,7 +56,7 @@ class ConvNet(Module):
         self.flatten = Flatten(0)
 
     def feature_maps(self, image: Any) -> tuple[Any, Any]:
-        """What the two layers of filters find in an image, and where.
+        """Return what the two layers of filters find in an image, and where.
 
         Args:
             image: Shape (1, size, size).
@@ -68,7 +68,7 @@ class ConvNet(Module):
         return first, self.relu(self.conv2(first))
 
     def forward(self, image: Any) -> Any:
-        """The score of each class; the greatest is the answer.
+        """Compute the score of each class; the greatest is the answer.
 
         Args:
             image: Shape (1, size, size).
@@ -78,7 +78,7 @@ class ConvNet(Module):
 
 
 def example(channels: tuple[int, int] = (12, 24), seed: int = 0) -> Example:
-    """The network, and the digits to train it on: 1,438 images, each in five places, so 7,190.
+    """Return the network, and the digits to train it on: 1,438 images, each in five places, so 7,190.
 
     Args:
         channels: The numbers of filters of the two layers.

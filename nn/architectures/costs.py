@@ -124,7 +124,7 @@ def _lifted_step(run: Callable[[list[Any]], list[Any]], arrays: list[Any]) -> Ca
 
 
 def _best(step: Callable[[], None], seconds: float) -> float:
-    """The least milliseconds of a call, of as many as there is time for."""
+    """Return the least milliseconds of a call, of as many as there is time for."""
     least, most = _ROUNDS
     times: list[float] = []
     while len(times) < least or (len(times) < most and sum(times) < seconds):

@@ -62,7 +62,7 @@ class NoiseSchedule(NamedTuple):
         return math.sqrt(1.0 - self.kept(t))
 
     def noised(self, x0: Any, t: int, noise: Any) -> Any:
-        """A point after t steps, which takes one step only: √ᾱ x₀ + √(1 − ᾱ) ε (equation 4).
+        """Return a point after t steps, which takes one step only: √ᾱ x₀ + √(1 − ᾱ) ε (equation 4).
 
         Args:
             x0: The point.
@@ -169,7 +169,7 @@ class Denoiser(Module):
         self.waves = waves
 
     def forward(self, input: Any) -> Any:
-        """The noise, as many numbers as the point has.
+        """Compute the noise, as many numbers as the point has.
 
         Args:
             input: The numbers of the point, and t.
@@ -182,7 +182,7 @@ class Denoiser(Module):
 
 
 def noised_data(points: Any, schedule: NoiseSchedule, draws: int, seed: int = 0) -> tuple[Any, Any]:
-    """What the denoiser learns from: points with noise, and the noise (algorithm 1, drawn in advance).
+    """Return what the denoiser learns from: points with noise, and the noise (algorithm 1, drawn in advance).
 
     Args:
         points: An array of shape (n, size).
@@ -206,7 +206,7 @@ def noised_data(points: Any, schedule: NoiseSchedule, draws: int, seed: int = 0)
 
 
 def moon_points(n: int = 1000, generator: Generator = 0) -> Any:
-    """Points on two half moons, moved and stretched to mean 0 and variance 1 of each coordinate, or nearly so.
+    """Return points on two half moons, moved and stretched to mean 0 and variance 1 of each coordinate, or nearly so.
 
     Args:
         n: How many.
@@ -224,7 +224,7 @@ def moon_points(n: int = 1000, generator: Generator = 0) -> Any:
 def example(
     n: int = 1000, draws: int = 100, hidden: Sequence[int] = (64, 64, 64), steps: int = STEPS, seed: int = 0
 ) -> Example:
-    """The denoiser, and moons to train it on: each of n points with ``draws`` noises.
+    """Return the denoiser, and moons to train it on: each of n points with ``draws`` noises.
 
     Args:
         n: The number of points.
@@ -242,7 +242,7 @@ def example(
 
 
 def lifted_denoiser(model: Module, engine: str = "numpy") -> Denoise:
-    """A model as a function of many points at once, with the weights that it has when it is called.
+    """Return a model as a function of many points at once, with the weights that it has when it is called.
 
     Args:
         model: Called with the numbers of one point, and t.
@@ -261,7 +261,7 @@ def lifted_denoiser(model: Module, engine: str = "numpy") -> Denoise:
 
 
 def sample(denoise: Denoise, schedule: NoiseSchedule, n: int, size: int = 2, seed: int = 0) -> list[Any]:
-    """New points: noise, from which noise is taken away step by step (algorithm 2).
+    """Make new points: noise, from which noise is taken away step by step (algorithm 2).
 
     Args:
         denoise: What guesses the noise.
@@ -286,7 +286,7 @@ def sample(denoise: Denoise, schedule: NoiseSchedule, n: int, size: int = 2, see
 
 
 def energy_distance(xs: Any, ys: Any) -> float:
-    """How different two clouds of points are: 2 E|x − y| − E|x − x'| − E|y − y'| (Székely & Rizzo 2013).
+    """Measure how different two clouds of points are: 2 E|x − y| − E|x − x'| − E|y − y'| (Székely & Rizzo 2013).
 
     It is 0 for two equal distributions only. Means are over all pairs of different points, so that two draws of one
     distribution give 0 in the mean, and may give less than that.

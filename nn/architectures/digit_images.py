@@ -56,7 +56,7 @@ def digit_images(tested: float = 0.2, seed: int = 0) -> Digits:
 
 
 def moved(images: Any, labels: Any) -> tuple[Any, Any]:
-    """Each image five times: as it is, and one pixel down, up, to the right and to the left.
+    """Return each image five times: as it is, and one pixel down, up, to the right and to the left.
 
     What leaves the frame is lost, and zeros come in: a digit stays the same digit when it moves.
 

@@ -28,7 +28,7 @@ class Example(NamedTuple):
     data: tuple[Any, Any]
 
     def of_one_sample(self, x: Any, y: Any, model: Any = None) -> Value:
-        """The loss of one sample, which is what ``lift`` and ``check_gradients`` look at.
+        """Return the loss of one sample, which is what ``lift`` and ``check_gradients`` look at.
 
         Args:
             x: Its input.

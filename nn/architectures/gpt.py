@@ -108,7 +108,7 @@ class GPT(Module):
         self.head = Linear(embed_dim, vocabulary, bias=False, generator=rng)
 
     def forward(self, input: Nest, cache: KVCache | None = None) -> Nest:
-        """The scores of each character at each position.
+        """Compute the scores of each character at each position.
 
         Args:
             input: The indices of T characters.
@@ -128,7 +128,7 @@ class GPT(Module):
         return self.head(self.norm(x))
 
     def attention(self, input: Nest) -> list[Any]:
-        """How much each position looks at each, in each head of each block.
+        """Return how much each position looks at each, in each head of each block.
 
         Args:
             input: The indices of T characters.
@@ -170,7 +170,7 @@ def next_character_loss(outputs: Any, targets: Any) -> Value:
 
 
 def generate(model: GPT, temperature: float = 1.0, start: str = "", *, generator: Generator = None) -> str:
-    """A name, drawn character by character from the model's probabilities.
+    """Draw a name character by character from the model's probabilities.
 
     Args:
         model: The model.
@@ -207,7 +207,7 @@ def generate(model: GPT, temperature: float = 1.0, start: str = "", *, generator
 
 
 def encode(text: str) -> list[int]:
-    """The index of each character.
+    """Return the index of each character.
 
     Raises:
         ValueError: A character is not in :data:`ALPHABET`.
@@ -223,13 +223,13 @@ def encode(text: str) -> list[int]:
 
 
 def decode(indices: Sequence[int]) -> str:
-    """The text of indices: the inverse of :func:`encode`."""
+    """Return the text of indices: the inverse of :func:`encode`."""
     return "".join([ALPHABET[index] for index in indices])
 
 
 @cache
 def stdlib_names(modules: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """The public names of functions, methods and classes in the sources of Python's standard library, once each.
+    """Return the public names of functions, methods and classes in the sources of Python's standard library, once each.
 
     Sources are parsed, never imported, as some modules do things when they are. Names that begin with an underscore are
     left out, as are those with fewer than 3 or more than 15 characters, and tests.
@@ -256,7 +256,7 @@ def stdlib_names(modules: tuple[str, ...] | None = None) -> tuple[str, ...]:
 
 
 def _sources(modules: Sequence[str]) -> Iterator[Path]:
-    """The files of modules and of all that is below packages."""
+    """Return the files of modules and of all that is below packages."""
     library = Path(sysconfig.get_path("stdlib"))
     for module in modules:
         file, folder = library / f"{module}.py", library / module
@@ -269,7 +269,7 @@ def _sources(modules: Sequence[str]) -> Iterator[Path]:
 def split_names(
     names: Sequence[str], held_out: float = 0.1, *, generator: Generator = 0
 ) -> tuple[list[str], list[str]]:
-    """Names to train on, and others that are held out to test with, drawn at random.
+    """Return names to train on, and others that are held out to test with, drawn at random.
 
     Args:
         names: All names.
@@ -315,7 +315,7 @@ def ngram_loss(
     n: int,
     strength: float = 10.0,
 ) -> float:
-    """What counting reaches: the loss of an n-gram model on windows, at the same positions as a GPT's.
+    """Compute what counting reaches: the loss of an n-gram model on windows, at the same positions as a GPT's.
 
     A character's probability after the n − 1 before it is (count of these n + s·p)/(count of these n − 1 + s), where p
     is its probability after n − 2, and so on down to 1/64 each: a count that is small is smoothed by what is known of
@@ -368,7 +368,7 @@ def example(
     *,
     seed: int = 0,
 ) -> Example:
-    """A GPT for names, and the windows that it learns from.
+    """Return a GPT for names, and the windows that it learns from.
 
     Args:
         names: What it is to learn; those of the standard library that :func:`split_names` does not hold out, if left

@@ -109,7 +109,7 @@ class GraphNetwork(Module):
         self.scores = Linear(2, 2, generator=rng)
 
     def forward(self, input: Nest) -> Nest:
-        """The scores of both sides for each node.
+        """Compute the scores of both sides for each node.
 
         Args:
             input: The numbers of each node, of shape (nodes, nodes): a row of :func:`identity` tells who a node is, and
@@ -153,7 +153,7 @@ class GraphNetwork(Module):
 
 
 def identity(nodes: int) -> list[list[float]]:
-    """A row for each node with a 1 in its own place and zeros elsewhere: who it is, and nothing else.
+    """Return a row for each node with a 1 in its own place and zeros elsewhere: who it is, and nothing else.
 
     >>> identity(2)
     [[1.0, 0.0], [0.0, 1.0]]
@@ -194,7 +194,7 @@ def loss_of_told(outputs: Any, targets: Any) -> Value:
 
 
 def accuracy_of_others(scores: Sequence[Sequence[float]], sides: Sequence[int]) -> float:
-    """The share of the 32 members whose sides are not told that are found.
+    """Return the share of the 32 members whose sides are not told that are found.
 
     Args:
         scores: Two numbers for each member, the greater one at its side; equal ones count half.
@@ -210,7 +210,7 @@ def accuracy_of_others(scores: Sequence[Sequence[float]], sides: Sequence[int]) 
 
 
 def nearest_told(graph: Graph) -> list[tuple[float, float]]:
-    """A baseline: which of the two who are told is fewer steps away. Scores are the negative numbers of steps.
+    """Guess by a baseline: which of the two who are told is fewer steps away. Scores are the negative numbers of steps.
 
     >>> graph, sides = karate_club()
     >>> round(accuracy_of_others(nearest_told(graph), sides), 3)
@@ -221,7 +221,7 @@ def nearest_told(graph: Graph) -> list[tuple[float, float]]:
 
 
 def _steps_from(start: int, graph: Graph) -> list[int]:
-    """How many steps each node is away, by breadth-first search."""
+    """Return how many steps each node is away, by breadth-first search."""
     steps = {start: 0}
     queue = [start]
     for i in queue:
@@ -233,7 +233,7 @@ def _steps_from(start: int, graph: Graph) -> list[int]:
 
 
 def propagated(graph: Graph, rounds: int = 1000) -> list[tuple[float, float]]:
-    """A baseline: label propagation (Zhu, Ghahramani & Lafferty 2003). Nothing is learnt.
+    """Guess by a baseline: label propagation (Zhu, Ghahramani & Lafferty 2003). Nothing is learnt.
 
     Each node takes again and again the mean of its neighbours, while the two who are told stay what they are. In the
     end a node has the probability that a random walk from it meets the one before the other.
@@ -261,7 +261,7 @@ def propagated(graph: Graph, rounds: int = 1000) -> list[tuple[float, float]]:
 
 
 def example(attention: bool = False, hidden: int = 16, *, seed: int = 0) -> Example:
-    """A network for the karate club; the one sample is the whole club.
+    """Return a network for the karate club; the one sample is the whole club.
 
     Args:
         attention: As for :class:`GraphNetwork`.

@@ -80,7 +80,7 @@ class RowReader(Module):
         self.scores = Linear(hidden, classes, generator=rng)
 
     def forward(self, input: Nest) -> Nest:
-        """The scores after the last row.
+        """Compute the scores after the last row.
 
         Args:
             input: The rows, of shape (rows, size).
@@ -96,7 +96,7 @@ class RowReader(Module):
         return self.scores(hidden[-1])
 
     def guesses(self, input: Nest) -> list[list[float]]:
-        """The scores after each row: what the last layer would say if the image ended there.
+        """Return the scores after each row: what the last layer would say if the image ended there.
 
         Args:
             input: The rows, of shape (rows, size).
@@ -106,7 +106,7 @@ class RowReader(Module):
             return [[score.data for score in self.scores(h)] for h in hidden]
 
     def memory(self, input: Nest) -> Memory:
-        """The gates and the state at each row, from the equations of the LSTM.
+        """Return the gates and the state at each row, from the equations of the LSTM.
 
         Args:
             input: The rows, of shape (rows, size).
@@ -137,7 +137,7 @@ def _each(function: Any, zs: list[Any]) -> list[float]:
 
 
 def rows_of_digits(seed: int = 0) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """The digits of :func:`~tinygrad_lite.nn.architectures.digit_images.digit_images`, as rows.
+    """Return the digits of :func:`~tinygrad_lite.nn.architectures.digit_images.digit_images`, as rows.
 
     Args:
         seed: What the split depends on, and nothing else.
@@ -158,7 +158,7 @@ def rows_of_digits(seed: int = 0) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
 
 
 def example(hidden: int = 32, *, seed: int = 0) -> Example:
-    """A reader of rows, and the digits that it learns from.
+    """Return a reader of rows, and the digits that it learns from.
 
     Args:
         hidden: How many units the LSTM has.

@@ -45,13 +45,13 @@ class Sequential(Module):
         self._modules = {str(name): module for name, module in named.items()}
 
     def forward(self, input: Any) -> Any:
-        """What the last module gives."""
+        """Compute what the last module gives."""
         for module in self._modules.values():
             input = module(input)
         return input
 
     def append(self, module: Any) -> Sequential:
-        """Adds a module at the end.
+        """Add a module at the end.
 
         Raises:
             TypeError: It cannot be called, or is a class of modules.
@@ -79,7 +79,7 @@ class Sequential(Module):
         return list(self._modules.values())[index]
 
     def extra_repr(self) -> str:
-        """Its modules."""
+        """Show its modules."""
         return ", ".join(map(_shown, self))
 
 
@@ -115,7 +115,7 @@ class Residual(Module):
         return like(input, _plus(x, y))
 
     def extra_repr(self) -> str:
-        """Its modules."""
+        """Show its modules."""
         return ", ".join(_shown(module) for module in (self.module, self.shortcut) if module is not None)
 
 

@@ -45,7 +45,7 @@ def seed(seed: int) -> None:
 
 
 def as_generator(generator: Generator) -> random.Random:
-    """The generator itself, or a new one.
+    """Return the generator itself, or a new one.
 
     Raises:
         TypeError: It is something else.

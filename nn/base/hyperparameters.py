@@ -16,7 +16,7 @@ Check = Callable[[str, Any], Any]
 
 
 def number_in(interval: Interval) -> Check:
-    """The check of a number that lies in an interval; infinite ends do not belong to it.
+    """Return the check of a number that lies in an interval; infinite ends do not belong to it.
 
     Args:
         interval: Where it may lie.
@@ -46,7 +46,7 @@ def number_in(interval: Interval) -> Check:
 
 
 def pair_of(first: Check, second: Check) -> Check:
-    """The check of two numbers, such as the betas of Adam.
+    """Return the check of two numbers, such as the betas of Adam.
 
     >>> pair_of(FRACTION, FRACTION)("betas", [0.9, 0.999])
     (0.9, 0.999)
@@ -61,7 +61,7 @@ def pair_of(first: Check, second: Check) -> Check:
 
 
 def one_of(*choices: str) -> Check:
-    """The check of a choice between strings.
+    """Return the check of a choice between strings.
 
     >>> one_of("min", "max")("mode", "min")
     'min'
@@ -76,7 +76,7 @@ def one_of(*choices: str) -> Check:
 
 
 def list_of(check: Check) -> Check:
-    """The check of a list, such as a number for each group.
+    """Return the check of a list, such as a number for each group.
 
     >>> list_of(FRACTION)("momentum", (0, 0.5))
     [0.0, 0.5]
@@ -91,7 +91,7 @@ def list_of(check: Check) -> Check:
 
 
 def one_or_list_of(check: Check) -> Check:
-    """The check of a number, or of a list of one for each group.
+    """Return the check of a number, or of a list of one for each group.
 
     >>> one_or_list_of(FRACTION)("momentum", 0.5)
     0.5
@@ -101,7 +101,7 @@ def one_or_list_of(check: Check) -> Check:
 
 
 def boolean(name: str, given: Any) -> bool:
-    """The check of a choice between True and False.
+    """Return the check of a choice between True and False.
 
     >>> boolean("nesterov", True)
     True
@@ -112,7 +112,7 @@ def boolean(name: str, given: Any) -> bool:
 
 
 def as_float(name: str, given: Any) -> float:
-    """A plain number as a float.
+    """Check that something is a plain number, and return it as a float.
 
     Raises:
         TypeError: It is something else. (A bool too: it is a slip, as in ``SGD(parameters, 0.1, True)``.)
@@ -133,7 +133,7 @@ def as_float(name: str, given: Any) -> float:
 
 
 def check_names(given: Iterable[str], known: Iterable[str], who: str) -> None:
-    """Refuses a name that is not known, with the nearest one that is.
+    """Refuse a name that is not known, with the nearest one that is.
 
     Raises:
         ValueError: There is one.
@@ -151,7 +151,7 @@ def check_names(given: Iterable[str], known: Iterable[str], who: str) -> None:
 
 
 def checked(given: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
-    """Every hyperparameter as its check gives it; one without a check as it is.
+    """Check every hyperparameter that has a check, and return them as the checks do.
 
     >>> checked({"lr": 1}, {"lr": AT_LEAST_ZERO})
     {'lr': 1.0}

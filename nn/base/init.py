@@ -26,7 +26,7 @@ Initializer = Callable[..., Any]
 
 
 def find_initializer(initializer: Initializer | str) -> Initializer:
-    """The initialiser of a name such as ``"xavier_uniform"``; a function is given back.
+    """Return the initialiser of a name such as ``"xavier_uniform"``; a function is given back.
 
     Raises:
         ValueError: There is no such initialiser.
@@ -44,7 +44,7 @@ def find_initializer(initializer: Initializer | str) -> Initializer:
 
 
 def constant_(nest: _T, val: float, generator: Generator = None) -> _T:
-    """Sets every leaf to ``val``.
+    """Set every leaf to ``val``.
 
     >>> constant_(Value(0.0), 0.5)
     Value(data=0.5, grad=0.0)
@@ -55,7 +55,7 @@ def constant_(nest: _T, val: float, generator: Generator = None) -> _T:
 
 
 def zeros_(nest: _T, generator: Generator = None) -> _T:
-    """Sets every leaf to 0.
+    """Set every leaf to 0.
 
     >>> zeros_(Value(5.0))
     Value(data=0.0, grad=0.0)
@@ -64,7 +64,7 @@ def zeros_(nest: _T, generator: Generator = None) -> _T:
 
 
 def ones_(nest: _T, generator: Generator = None) -> _T:
-    """Sets every leaf to 1.
+    """Set every leaf to 1.
 
     >>> ones_(Value(5.0))
     Value(data=1.0, grad=0.0)
@@ -73,7 +73,7 @@ def ones_(nest: _T, generator: Generator = None) -> _T:
 
 
 def uniform_(nest: _T, a: float = 0.0, b: float = 1.0, generator: Generator = None) -> _T:
-    """Draws every leaf uniformly from [a, b].
+    """Draw every leaf uniformly from [a, b].
 
     >>> -1 <= uniform_(Value(0.0), -1.0, 1.0, generator=0).data <= 1
     True
@@ -85,7 +85,7 @@ def uniform_(nest: _T, a: float = 0.0, b: float = 1.0, generator: Generator = No
 
 
 def normal_(nest: _T, mean: float = 0.0, std: float = 1.0, generator: Generator = None) -> _T:
-    """Draws every leaf from the normal distribution of this mean and standard deviation.
+    """Draw every leaf from the normal distribution of this mean and standard deviation.
 
     Raises:
         ValueError: ``std`` is negative.
@@ -113,7 +113,7 @@ def xavier_uniform_(nest: _T, gain: float = 1.0, generator: Generator = None) ->
 
 
 def xavier_normal_(nest: _T, gain: float = 1.0, generator: Generator = None) -> _T:
-    """Normal of variance g²·2/(fan_in + fan_out) (Glorot & Bengio 2010).
+    """Draw every leaf from a normal distribution of variance g²·2/(fan_in + fan_out) (Glorot & Bengio 2010).
 
     Raises:
         ValueError: The nest has less than two axes.
@@ -125,7 +125,7 @@ def xavier_normal_(nest: _T, gain: float = 1.0, generator: Generator = None) -> 
 def kaiming_uniform_(
     nest: _T, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator = None
 ) -> _T:
-    """Uniform of variance g²/fan: variance kept through rectifiers (He et al. 2015, section 2.2).
+    """Draw every leaf uniformly, of variance g²/fan: variance kept through rectifiers (He et al. 2015, section 2.2).
 
     Args:
         nest: Leaves, of at least two axes.
@@ -144,7 +144,7 @@ def kaiming_uniform_(
 def kaiming_normal_(
     nest: _T, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator = None
 ) -> _T:
-    """Normal of variance g²/fan; see :func:`kaiming_uniform_`.
+    """Draw every leaf from a normal distribution of variance g²/fan; see :func:`kaiming_uniform_`.
 
     Raises:
         ValueError: The nest has less than two axes, or there is no such mode or nonlinearity.
@@ -153,7 +153,7 @@ def kaiming_normal_(
 
 
 def orthogonal_(nest: _T, gain: float = 1.0, generator: Generator = None) -> _T:
-    """An orthogonal matrix, drawn uniformly: all singular values are ``gain`` (Saxe et al. 2014; Mezzadri 2007).
+    """Draw an orthogonal matrix, uniformly: all singular values are ``gain`` (Saxe et al. 2014; Mezzadri 2007).
 
     Axes from the second on are taken as one. Where there are more rows than columns, the columns are orthonormal, else
     the rows.
@@ -213,7 +213,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def fans(nest: Any) -> tuple[int, int]:
-    """How many inputs each output has, and how many outputs each input.
+    """Return how many inputs each output has, and how many outputs each input.
 
     Raises:
         ValueError: The nest has less than two axes.

@@ -75,7 +75,7 @@ class GradientReport:
         return "vanishing" if largest < VANISHING else "passing" if largest <= 1.0 / VANISHING else "exploding"
 
     def plot(self, path: str | Path | None = None, *, theme: str = "light") -> Figure:
-        """The report as a picture: gradient norms above, singular values below, layer by layer.
+        """Draw the report as a picture: gradient norms above, singular values below, layer by layer.
 
         Args:
             path: Where to save it, if anywhere; the suffix says the format.
@@ -207,7 +207,7 @@ def _recorded(model: Module, loss: Any, samples: list[Any] | None, targets: Any)
 
 
 def _gradients(model: Module, recorded: Value | None) -> dict[int, float]:
-    """The derivative by each parameter that is not frozen, by the parameter's id."""
+    """Return the derivative by each parameter that is not frozen, by the parameter's id."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     found = [p.grad for p in parameters] if recorded is None else gradient(recorded, parameters)
     return {id(parameter): number for parameter, number in zip(parameters, found, strict=True)}
@@ -219,7 +219,7 @@ def _norm(module: Module, gradients: dict[int, float]) -> float | None:
 
 
 def _samples_below(recorded: Value, model: Module) -> list[Any]:
-    """The samples in the graph of a loss: what the first neuron was given, if the model begins with it."""
+    """Return the samples in the graph of a loss: what the first neuron was given, if the model begins with it."""
     first: Any = model
     while isinstance(first, (MLP, Sequential)):
         first = next(iter(first.layers if isinstance(first, MLP) else first), None)
@@ -237,7 +237,7 @@ def _samples_below(recorded: Value, model: Module) -> list[Any]:
 
 
 def _range(singular_values: Any) -> str:
-    """The largest and the least; one that is nothing but rounding errors of the largest is 0."""
+    """Format the largest and the least; one that is nothing but rounding errors of the largest is 0."""
     if singular_values is None or not len(singular_values):
         return ""
     largest, least = float(singular_values[0]), float(singular_values[-1])

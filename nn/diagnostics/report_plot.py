@@ -49,7 +49,7 @@ def draw(layers: Sequence[LayerReport], path: str | Path | None = None, theme: s
 
 
 def _draw_norms(axes: Axes, layers: Sequence[LayerReport], style: Style) -> None:
-    """The gradient norm of each layer that has one, and the share of its dead ReLUs as a bar from the bottom."""
+    """Draw the gradient norm of each layer that has one, and the share of its dead ReLUs as a bar from the bottom."""
     norms = {i: layer.gradient_norm for i, layer in enumerate(layers) if layer.gradient_norm is not None}
     axes.set_title("gradient norm", loc="left", fontsize=10, color=style.theme.ink)
     floor = _scale(axes, [norm for norm in norms.values() if math.isfinite(norm)], 0.0 in norms.values())

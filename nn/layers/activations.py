@@ -47,7 +47,7 @@ class Activation(Module):
         self.arguments = arguments
 
     def forward(self, input: Nest) -> Nest:
-        """The operation of each number: a nest of the same shape.
+        """Apply the operation to each number: a nest of the same shape.
 
         Raises:
             TypeError: Something in it is no number.
@@ -58,7 +58,7 @@ class Activation(Module):
         return self.function(x, *self.arguments)
 
     def extra_repr(self) -> str:
-        """The operation, and what it takes besides."""
+        """Show the operation, and what it takes besides."""
         name = getattr(self.function, "__name__", repr(self.function))
         return ", ".join([repr(name), *map(repr, self.arguments)])
 
@@ -68,11 +68,11 @@ class _Named(Activation):
 
     operation: ClassVar[str]
 
-    def __init__(self, *arguments: float) -> None:
-        super().__init__(self.operation, *arguments)
+    def __init__(self) -> None:
+        super().__init__(self.operation)
 
     def extra_repr(self) -> str:
-        """What the operation takes besides the number."""
+        """Show what the operation takes besides the number."""
         return ", ".join(map(repr, self.arguments))
 
 
@@ -85,9 +85,6 @@ class ReLU(_Named):
 
     operation = "relu"
 
-    def __init__(self) -> None:
-        super().__init__()
-
 
 class LeakyReLU(_Named):
     """x where x > 0, negative_slope · x elsewhere (Maas et al. 2013).
@@ -99,7 +96,7 @@ class LeakyReLU(_Named):
     operation = "leaky_relu"
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__(negative_slope)
+        Activation.__init__(self, self.operation, negative_slope)
 
 
 class ELU(_Named):
@@ -112,7 +109,7 @@ class ELU(_Named):
     operation = "elu"
 
     def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__(alpha)
+        Activation.__init__(self, self.operation, alpha)
 
 
 class SELU(_Named):
@@ -124,9 +121,6 @@ class SELU(_Named):
 
     operation = "selu"
 
-    def __init__(self) -> None:
-        super().__init__()
-
 
 class GELU(_Named):
     """x times the normal distribution function (Hendrycks & Gimpel 2016), exact form.
@@ -136,9 +130,6 @@ class GELU(_Named):
     """
 
     operation = "gelu"
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class SiLU(_Named):
@@ -150,9 +141,6 @@ class SiLU(_Named):
 
     operation = "silu"
 
-    def __init__(self) -> None:
-        super().__init__()
-
 
 class Sigmoid(_Named):
     """1/(1 + exp(−x)).
@@ -162,9 +150,6 @@ class Sigmoid(_Named):
     """
 
     operation = "sigmoid"
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class LogSigmoid(_Named):
@@ -176,9 +161,6 @@ class LogSigmoid(_Named):
 
     operation = "logsigmoid"
 
-    def __init__(self) -> None:
-        super().__init__()
-
 
 class Tanh(_Named):
     """Hyperbolic tangent.
@@ -188,9 +170,6 @@ class Tanh(_Named):
     """
 
     operation = "tanh"
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class Softplus(_Named):
@@ -202,9 +181,6 @@ class Softplus(_Named):
 
     operation = "softplus"
 
-    def __init__(self) -> None:
-        super().__init__()
-
 
 class Softsign(_Named):
     """x/(1 + |x|).
@@ -214,9 +190,6 @@ class Softsign(_Named):
     """
 
     operation = "softsign"
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class Hardtanh(_Named):
@@ -229,7 +202,7 @@ class Hardtanh(_Named):
     operation = "hardtanh"
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
-        super().__init__(min_val, max_val)
+        Activation.__init__(self, self.operation, min_val, max_val)
 
 
 #: The operation of each activation that has a class of its own, by the name of the class, which is PyTorch's.
@@ -248,7 +221,7 @@ class _AlongAxis(Module):
         raise NotImplementedError
 
     def forward(self, input: Nest) -> Nest:
-        """The function of each vector along the axis: a nest of the same shape.
+        """Apply the function to each vector along the axis: a nest of the same shape.
 
         Raises:
             ValueError: There is no such axis.
@@ -273,7 +246,7 @@ class _AlongAxis(Module):
         return [nested(rest, iter(numbers)) for numbers in zip(*results, strict=True)]
 
     def extra_repr(self) -> str:
-        """The axis, unless it is the last."""
+        """Show the axis, unless it is the last."""
         return "" if self.dim == -1 else f"dim={self.dim}"
 
 
@@ -288,7 +261,7 @@ class Softmax(_AlongAxis):
     """
 
     def of_vector(self, xs: tuple[Value, ...]) -> list[Value]:
-        """The softmax of one vector of Values, unchecked."""
+        """Return the softmax of one vector of Values, unchecked."""
         return softmax(xs)
 
 
@@ -303,6 +276,6 @@ class LogSoftmax(_AlongAxis):
     """
 
     def of_vector(self, xs: tuple[Value, ...]) -> list[Value]:
-        """The logarithm of the softmax of one vector of Values, unchecked."""
+        """Return the logarithm of the softmax of one vector of Values, unchecked."""
         total = logsumexp(xs)
         return [x - total for x in xs]

@@ -100,7 +100,7 @@ class MultiHeadAttention(Module):
         *,
         cache: KVCache | None = None,
     ) -> Any:
-        """What each position takes from those that it sees.
+        """Compute what each position takes from those that it sees.
 
         Args:
             query: The positions that look, of shape (L, E), or (N, L, E) for a batch.
@@ -162,7 +162,7 @@ class MultiHeadAttention(Module):
         return result, like(query, shown if batched else shown[0])
 
     def _checked(self, name: str, query: Nest, key: Nest, value: Nest) -> tuple[int, ...]:
-        """The shape of the query, if all three fit."""
+        """Check that all three fit, and return the shape of the query."""
         size = self.embed_dim
         batch_axes = ("N", "L") if self.batch_first else ("L", "N")
         shape = checked_shape(name, query, ("L", size), (*batch_axes, size), name="a query")
@@ -180,14 +180,14 @@ class MultiHeadAttention(Module):
         return shape
 
     def _sequences(self, input: Nest, batched: bool) -> list[Sequence[Vector]]:
-        """The sequences of a batch, or the one."""
+        """Return the sequences of a batch, or the one."""
         given = values(input)
         if not batched:
             return [given]
         return list(given) if self.batch_first else list(zip(*given, strict=True))
 
     def _mixed(self, outputs: list[list[Vector]], batched: bool) -> Nest:
-        """The outputs of all heads, mixed, in the shape of the query."""
+        """Return the outputs of all heads, mixed, in the shape of the query."""
         if not batched:
             return self.out_proj(outputs[0])
         mixed = self.out_proj(outputs)
@@ -205,7 +205,7 @@ class MultiHeadAttention(Module):
         return [([q[part] for q in queries], [k[part] for k in keys], [v[part] for v in vectors]) for part in parts]
 
     def _projected(self, xs: Sequence[Vector], third: int) -> list[Vector]:
-        """Queries (0), keys (1) or values (2), of all heads."""
+        """Return queries (0), keys (1) or values (2), of all heads."""
         rows = slice(third * self.embed_dim, (third + 1) * self.embed_dim)
         weight = self.in_proj_weight[rows]
         biases = (operand(0.0),) * self.embed_dim if self.in_proj_bias is None else self.in_proj_bias[rows]
@@ -232,7 +232,7 @@ class MultiHeadAttention(Module):
         return masks
 
     def extra_repr(self) -> str:
-        """Its sizes, and what differs from the default."""
+        """Show its sizes, and what differs from the default."""
         options = [
             f", dropout={self.dropout.p!r}" if self.dropout.p else "",
             ", bias=False" if self.in_proj_bias is None else "",
@@ -287,18 +287,18 @@ class MultiheadAttention(MultiHeadAttention):
         *,
         cache: KVCache | None = None,
     ) -> tuple[Any, Any]:
-        """As :meth:`MultiHeadAttention.forward`, but always a pair: the outputs, and the weights or None."""
+        """Do what :meth:`MultiHeadAttention.forward` does, and return a pair: the outputs, and the weights or None."""
         arguments = (key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal)
         found = super().forward(query, *arguments, cache=cache)
         return found if need_weights else (found, None)
 
 
 def _with_zeros(heads: list[list[list[Bias]]]) -> Nest:
-    """The weights of each head, with 0 for a key that is not seen."""
+    """Return the weights of each head, with 0 for a key that is not seen."""
     zero = operand(0.0)
     return [[[zero if w is None else w for w in row] for row in rows] for rows in heads]
 
 
 def _averaged(heads: list[list[list[Bias]]]) -> Nest:
-    """The mean over the heads."""
+    """Return the mean over the heads."""
     return [[mean(ws) for ws in zip(*rows, strict=True)] for rows in zip(*_with_zeros(heads), strict=True)]

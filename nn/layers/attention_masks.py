@@ -15,7 +15,7 @@ Bias = Value | None
 
 
 def read_mask(name: str, what: str, mask: Nest, *axes: Axes, true_keeps: bool) -> Nest:
-    """The biases that a mask stands for.
+    """Return the biases that a mask stands for.
 
     Args:
         name: The layer, as messages name it.
@@ -51,7 +51,7 @@ def read_mask(name: str, what: str, mask: Nest, *axes: Axes, true_keeps: bool) -
 
 
 def plus_padding(biases: Nest, padding: Nest) -> Nest:
-    """The biases of (L, S) with those of (S,) added to each row; left out where either leaves out.
+    """Return the biases of (L, S) with those of (S,) added to each row; left out where either leaves out.
 
     >>> zero, half = operand(0.0), Value(0.5)
     >>> plus_padding([[half, half], [zero, zero]], [half, None])

@@ -36,7 +36,7 @@ class Windows:
     ceil_mode: bool = False
 
     def output_shape(self, head: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """How many windows there are along each axis of an input.
+        """Return how many windows there are along each axis of an input.
 
         Args:
             head: The layer, as messages name it.
@@ -60,7 +60,7 @@ class Windows:
         return counts
 
     def positions(self, shape: tuple[int, ...]) -> list[list[range]]:
-        """The positions of each window along each axis; those outside of ``range(size)`` are padding."""
+        """Return the positions of each window along each axis; those outside of ``range(size)`` are padding."""
         return [
             [
                 range(start, start + self._reach(axis), self.dilation[axis])
@@ -110,7 +110,7 @@ def flat_indices(shape: Sequence[int], positions: Sequence[Positions]) -> list[t
 
 
 def per_axis(name: str, given: Any, axes: int, least: int) -> tuple[int, ...]:
-    """One number for each axis; a single one stands for all.
+    """Return one number for each axis; a single one stands for all.
 
     Args:
         name: Of the argument.
@@ -135,7 +135,7 @@ def per_axis(name: str, given: Any, axes: int, least: int) -> tuple[int, ...]:
 
 
 def options(layer: Any, **defaults: Any) -> str:
-    """The arguments of a layer that are not what they are by default, as its ``repr`` shows them.
+    """Return the arguments of a layer that are not what they are by default, as its ``repr`` shows them.
 
     >>> from types import SimpleNamespace
     >>> options(SimpleNamespace(stride=(2, 2), padding=(0, 0)), stride=(1, 1), padding=(0, 0))
@@ -146,7 +146,7 @@ def options(layer: Any, **defaults: Any) -> str:
 
 
 def shown(given: Any) -> str:
-    """An argument as it may be written: one number for a tuple of equal ones.
+    """Return an argument as it may be written: one number for a tuple of equal ones.
 
     >>> shown((3, 3)), shown((3, 5))
     ('3', '(3, 5)')

@@ -80,7 +80,7 @@ class _Convolution(Module):
         return padding
 
     def forward(self, input: Nest) -> Nest:
-        """The weighted sum of every window, for each output channel.
+        """Compute the weighted sum of every window, for each output channel.
 
         Args:
             input: Channels of equal shape, or samples of these.
@@ -110,7 +110,7 @@ class _Convolution(Module):
         return like(input, of_sample(nest) if len(shape) == len(one) else [of_sample(sample) for sample in nest])
 
     def _of_sample(self, sample: Nest, places: Any, kernels: Any, biases: Any, zero: Value) -> list[Value]:
-        """The outputs, channel after channel. The tuple of a window is made once, for all output channels."""
+        """Return the outputs, channel after channel. The tuple of a window is made once, for all output channels."""
         ins, outs = self.in_channels // self.groups, self.out_channels // self.groups
         result: list[Value] = []
         for group in range(self.groups):
@@ -133,7 +133,7 @@ class _Convolution(Module):
         return Windows(self.kernel_size, self.stride, padding, self.dilation)
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         ones = (1,) * len(self.axes)
         return (
             f"{self.in_channels}, {self.out_channels}, {shown(self.kernel_size)}"
@@ -224,5 +224,5 @@ class Conv2d(_Convolution):
 
 @lru_cache(maxsize=64)
 def _places(channels: int, shape: tuple[int, ...], windows: Windows) -> list[tuple[int, ...]]:
-    """The places of each window's numbers in the list of all numbers of these channels."""
+    """Return the places of each window's numbers in the list of all numbers of these channels."""
     return flat_indices((channels, *shape), [[range(channels)], *windows.positions(shape)])

@@ -40,7 +40,7 @@ class Dropout(Module):
         self.generator = as_generator(generator)
 
     def forward(self, input: Nest) -> Nest:
-        """The numbers that were not dropped, and zeros: a nest of the same shape.
+        """Compute the numbers that were not dropped, and zeros: a nest of the same shape.
 
         Raises:
             TypeError: Something in it is no number.
@@ -65,5 +65,5 @@ class Dropout(Module):
         return like(input, map_numbers(drop, values(input)))
 
     def extra_repr(self) -> str:
-        """The probability."""
+        """Show the probability."""
         return f"p={self.p}"

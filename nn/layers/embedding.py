@@ -68,7 +68,7 @@ class Embedding(Module):
             self._freeze_padding()
 
     def forward(self, input: Nest) -> Nest:
-        """The vector of each index.
+        """Compute the vector of each index.
 
         Args:
             input: Whole numbers from 0 to ``num_embeddings`` − 1, or Values that hold them, of any shape (*).
@@ -118,7 +118,7 @@ class Embedding(Module):
                     parameter.requires_grad = False
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 

@@ -98,7 +98,7 @@ class GraphConv(Module):
         self.bias: Nest = parameters_of_shape((out_features,)) if bias else None
 
     def forward(self, input: Nest, edges: Graph | Iterable[Any]) -> Nest:
-        """What each node takes.
+        """Compute what each node takes.
 
         Args:
             input: x, of shape (nodes, in_features).
@@ -125,7 +125,7 @@ class GraphConv(Module):
         return like(input, outputs)
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         return f"{self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'}"
 
 
@@ -191,7 +191,7 @@ class GraphAttention(Module):
         self.dropout = Dropout(dropout, generator=rng)
 
     def forward(self, input: Nest, edges: Graph | Iterable[Any]) -> Nest:
-        """What each node takes.
+        """Compute what each node takes.
 
         Args:
             input: x, of shape (nodes, in_features).
@@ -212,7 +212,7 @@ class GraphAttention(Module):
         return like(input, [self._joined(parts) for parts in zip(*found, strict=True)])
 
     def _of_head(self, h: int, xs: Sequence[Vector], graph: Graph) -> list[list[Value]]:
-        """What each node takes in one head, before the bias."""
+        """Return what each node takes in one head, before the bias."""
         zero = operand(0.0)
         rows = self.weight[h * self.out_features : (h + 1) * self.out_features]
         messages = [tuple([dot(w, x, zero) for w in rows]) for x in xs]
@@ -227,7 +227,7 @@ class GraphAttention(Module):
         return outputs
 
     def _joined(self, heads: Sequence[list[Value]]) -> list[Value]:
-        """One node's outputs of all heads, with the bias."""
+        """Return one node's outputs of all heads, with the bias."""
         if self.concat:
             outputs = [y for head_outputs in heads for y in head_outputs]
         else:
@@ -239,7 +239,7 @@ class GraphAttention(Module):
         return self.heads * self.out_features if self.concat else self.out_features
 
     def extra_repr(self) -> str:
-        """Its sizes, and what differs from the default."""
+        """Show its sizes, and what differs from the default."""
         options = {
             "heads": (self.heads, 1),
             "concat": (self.concat, True),
@@ -252,7 +252,7 @@ class GraphAttention(Module):
 
 
 def _graph(layer: Any, input: Nest, edges: Graph | Iterable[Any]) -> Graph:
-    """The graph of a layer's input."""
+    """Return the graph of a layer's input."""
     name = head(layer)
     nodes, _ = checked_shape(name, input, ("nodes", layer.in_features))
     if not isinstance(edges, Graph):
@@ -266,7 +266,7 @@ def _graph(layer: Any, input: Nest, edges: Graph | Iterable[Any]) -> Graph:
 
 
 def _pairs(edges: Any, nodes: int) -> Iterator[tuple[int, int]]:
-    """The edges as pairs of ints, checked."""
+    """Check the edges, and return them as pairs of ints."""
     if not isinstance(edges, Iterable):
         raise TypeError(f"edges are pairs (i, j) in a list, or an array of shape (E, 2), not {type(edges).__name__}")
     shape: tuple[int, ...] = shape_of(edges) if is_array(edges) else ()
@@ -283,7 +283,7 @@ def _pairs(edges: Any, nodes: int) -> Iterator[tuple[int, int]]:
 
 
 def _node(end: Any, edge: Any, nodes: int) -> int:
-    """One end of an edge."""
+    """Check one end of an edge."""
     number = end.item() if is_numpy_scalar(end) else end
     shown = tuple(edge.tolist() if is_array(edge) else edge)
     if not isinstance(number, int) or isinstance(number, bool):

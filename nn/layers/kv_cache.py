@@ -46,7 +46,7 @@ class KVCache:
         return min((len(kept[0][0].keys) for kept in self._kept.values()), default=0)
 
     def of(self, layer: Module, name: str, count: int) -> list[list[Seen]]:
-        """What a layer has seen of each of ``count`` sequences, in each head; empty at first.
+        """Return what a layer has seen of each of ``count`` sequences, in each head; empty at first.
 
         Raises:
             ValueError: It has seen another number of sequences.
@@ -59,7 +59,7 @@ class KVCache:
         return kept
 
     def keep(self, layer: Module, seen: list[list[Seen]]) -> None:
-        """Sets what a layer has seen."""
+        """Set what a layer has seen."""
         self._kept[layer] = seen
 
     def __repr__(self) -> str:

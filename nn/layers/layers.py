@@ -93,7 +93,7 @@ class Neuron(Module):
         self.activation = find_activation(bool(nonlin))
 
     def forward(self, x: Sequence[Value | float]) -> Value:
-        """The neuron's output.
+        """Compute the neuron's output.
 
         Args:
             x: n Values and numbers.
@@ -113,7 +113,7 @@ class Neuron(Module):
             raise
 
     def extra_repr(self) -> str:
-        """Its number of inputs and its activation."""
+        """Show its number of inputs and its activation."""
         return _described(self, [])
 
 
@@ -175,7 +175,7 @@ class Layer(Module):
             initializer([neuron.w for neuron in self.neurons], generator=rng)
 
     def forward(self, x: Sequence[Value | float] | Value | float) -> Any:
-        """The outputs of all neurons.
+        """Compute the outputs of all neurons.
 
         Args:
             x: nin Values and numbers; where nin is 1, that number will do. Or a list or array of these, one a sample.
@@ -217,7 +217,7 @@ class Layer(Module):
         return tuple(out)
 
     def extra_repr(self) -> str:
-        """Its sizes and its activation."""
+        """Show its sizes and its activation."""
         return _described(self.neurons[0], [str(len(self.neurons))]) if self.neurons else "0"
 
 
@@ -273,7 +273,7 @@ class MLP(Module):
         ]
 
     def forward(self, x: Sequence[Value | float] | Value | float) -> Any:
-        """The outputs of the last layer.
+        """Compute the outputs of the last layer.
 
         Args:
             x: nin Values and numbers; where nin is 1, that number will do. Or a list or array of these, one a sample.
@@ -295,7 +295,7 @@ class MLP(Module):
         return xs[0] if len(xs) == 1 else list(xs)
 
     def extra_repr(self) -> str:
-        """Its sizes and its activation."""
+        """Show its sizes and its activation."""
         layers = [layer for layer in self.layers if getattr(layer, "neurons", None)]
         if not layers or len(layers) < len(self.layers):  # some of them are layers of the user's own
             return super().extra_repr()
@@ -303,7 +303,7 @@ class MLP(Module):
 
 
 def find_activation(activation: Activation) -> Callable[[Value], Value] | None:
-    """The function that an activation's name stands for.
+    """Return the function that an activation's name stands for.
 
     Raises:
         ValueError: No operation of the table has this name and works on one number.
@@ -328,7 +328,7 @@ def find_activation(activation: Activation) -> Callable[[Value], Value] | None:
 
 
 def _is_batch(x: Any) -> bool:
-    """Whether it is a list, tuple or array of samples, not of numbers."""
+    """Tell whether it is a list, tuple or array of samples, not of numbers."""
     if is_array(x):
         return bool(x.ndim > 1)
     return isinstance(x, (list, tuple)) and len(x) > 0 and not is_number(x[0])
@@ -340,7 +340,7 @@ def _of_samples(module: Module, samples: Any) -> Any:
 
 
 def _values(x: Any) -> tuple[Value, ...]:
-    """Inputs as a tuple of Values: made once a layer, and shared by the nodes of all its neurons."""
+    """Return inputs as a tuple of Values: made once a layer, and shared by the nodes of all its neurons."""
     xs = (x,) if isinstance(x, (Value, float, int)) else tuple(x)
     for item in xs:
         if type(item) is not Value:
@@ -377,7 +377,7 @@ def _described(neuron: Any, sizes: list[str]) -> str:
 
 
 def _check_attributes(neuron: Neuron) -> None:
-    """Raises if the ``__init__`` of a subclass has left something unset."""
+    """Raise if the ``__init__`` of a subclass has left something unset."""
     remedies = {
         "w": "self.w = [Value(...) for _ in range(nin)]",
         "b": "self.b = Value(0.0)",

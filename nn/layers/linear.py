@@ -48,7 +48,7 @@ class Linear(Module):
         self.bias: Nest = uniform_(parameters_of_shape((out_features,)), -bound, bound, rng) if bias else None
 
     def forward(self, input: Nest) -> Nest:
-        """The outputs.
+        """Compute the outputs.
 
         Args:
             input: ``in_features`` numbers, or any nest of such vectors: shape (*, in_features).
@@ -64,11 +64,11 @@ class Linear(Module):
         return like(input, map_vectors(self.of_vector, values(input), len(shape) - 1))
 
     def of_vector(self, xs: tuple[Value, ...]) -> list[Value]:
-        """The outputs for one vector of Values, unchecked: for layers that contain this one."""
+        """Return the outputs for one vector of Values, unchecked: for layers that contain this one."""
         if self.bias is None:
             return [dot(ws, xs, operand(0.0)) for ws in self.weight]
         return [dot(ws, xs, b) for ws, b in zip(self.weight, self.bias, strict=True)]
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         return f"{self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'}"

@@ -68,7 +68,7 @@ class LayerNorm(Module):
         self.bias: Nest = parameters_of_shape(self.normalized_shape, 0.0) if elementwise_affine and bias else None
 
     def forward(self, input: Nest) -> Nest:
-        """The normalised numbers.
+        """Compute the normalised numbers.
 
         Args:
             input: A nest of shape (*, normalized_shape).
@@ -89,7 +89,7 @@ class LayerNorm(Module):
         return _of_last_axes(self, self.normalized_shape, normalised, input)
 
     def extra_repr(self) -> str:
-        """The shape of what is normalised."""
+        """Show the shape of what is normalised."""
         affine = ", elementwise_affine=False" if self.weight is None else ", bias=False" if self.bias is None else ""
         return f"{_shown(self.normalized_shape)}{_shown_eps(self.eps, 1e-5)}{affine}"
 
@@ -126,7 +126,7 @@ class RMSNorm(Module):
         self.weight: Nest = parameters_of_shape(self.normalized_shape, 1.0) if elementwise_affine else None
 
     def forward(self, input: Nest) -> Nest:
-        """The normalised numbers.
+        """Compute the normalised numbers.
 
         Args:
             input: A nest of shape (*, normalized_shape).
@@ -147,7 +147,7 @@ class RMSNorm(Module):
         return _of_last_axes(self, self.normalized_shape, normalised, input)
 
     def extra_repr(self) -> str:
-        """The shape of what is normalised."""
+        """Show the shape of what is normalised."""
         affine = ", elementwise_affine=False" if self.weight is None else ""
         return f"{_shown(self.normalized_shape)}{_shown_eps(self.eps, None)}{affine}"
 
@@ -211,7 +211,7 @@ class BatchNorm1d(Module):
             self.register_buffer("num_batches_tracked", 0)
 
     def forward(self, input: Nest) -> Nest:
-        """The normalised numbers; in training the running averages are updated.
+        """Compute the normalised numbers; in training the running averages are updated.
 
         Args:
             input: A batch of shape (N, C) or (N, C, L).
@@ -261,7 +261,7 @@ class BatchNorm1d(Module):
         return [d * slope + shift for d in deviations]
 
     def _track(self, means: list[float], variances: list[float], n: int) -> None:
-        """Moves the running averages by a step towards the mean and the unbiased variance of the batch."""
+        """Move the running averages by a step towards the mean and the unbiased variance of the batch."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -272,7 +272,7 @@ class BatchNorm1d(Module):
         self.running_var = _moved(self.running_var, unbiased, step)
 
     def extra_repr(self) -> str:
-        """Its number of channels."""
+        """Show its number of channels."""
         momentum = "" if self.momentum == 0.1 else f", momentum={self.momentum}"
         affine = "" if self.weight is not None else ", affine=False"
         tracked = "" if self.running_mean is not None else ", track_running_stats=False"
@@ -291,7 +291,7 @@ def _mean_square(xs: Vector) -> Value:
 
 
 def _scaled(xs: Vector, mean_square: Value, eps: float, weight: Vector | None, bias: Vector | None) -> list[Value]:
-    """Each x/√(mean_square + eps), times its weight, plus its bias."""
+    """Return each x/√(mean_square + eps), times its weight, plus its bias."""
     scale = 1.0 / sqrt(mean_square + eps)
     scaled = [x * scale for x in xs]
     if weight is not None:
@@ -300,7 +300,7 @@ def _scaled(xs: Vector, mean_square: Value, eps: float, weight: Vector | None, b
 
 
 def _of_last_axes(layer: Module, normalized: tuple[int, ...], function: Any, input: Nest) -> Nest:
-    """The function of the numbers along the last axes, for each index along the others."""
+    """Apply a function to the numbers along the last axes, for each index along the others."""
     shape = checked_shape(head(layer), input, ("*", *normalized))
 
     def of_block(block: Nest) -> Nest:
@@ -310,13 +310,13 @@ def _of_last_axes(layer: Module, normalized: tuple[int, ...], function: Any, inp
 
 
 def _channels(samples: Nest, axes: int) -> list[Vector]:
-    """The numbers of each channel, sample after sample."""
+    """Return the numbers of each channel, sample after sample."""
     columns = zip(*samples, strict=True)
     return list(columns) if axes == 2 else [tuple([x for part in column for x in part]) for column in columns]
 
 
 def _samples(channels: list[list[Value]], shape: tuple[int, ...]) -> Nest:
-    """The inverse of :func:`_channels`."""
+    """Return the inverse of :func:`_channels`."""
     if len(shape) == 2:
         return [list(sample) for sample in zip(*channels, strict=True)]
     length = shape[2]

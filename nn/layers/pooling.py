@@ -35,7 +35,7 @@ class _Pooling(Module):
                 raise ValueError(f"padding is at most half of what the window reaches over, {d * (k - 1) + 1}, not {p}")
 
     def forward(self, input: Nest) -> Nest:
-        """One number for each window of each channel.
+        """Compute one number for each window of each channel.
 
         Args:
             input: Channels of equal shape, or samples of these.
@@ -69,7 +69,7 @@ class _Pooling(Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         zeros, ones = (0,) * len(self.axes), (1,) * len(self.axes)
         return shown(self.kernel_size) + options(
             self, stride=self.kernel_size, padding=zeros, dilation=ones, ceil_mode=False
@@ -94,7 +94,7 @@ class _MaxPool(_Pooling):
         return _all_places(shape, windows)
 
     def _of_window(self, xs: list[Value]) -> Value:
-        """The largest, found as in a knockout tournament: in log₂ n rounds."""
+        """Find the largest as in a knockout tournament: in log₂ n rounds."""
         while len(xs) > 1:
             winners = [maximum(xs[i], xs[i + 1]) for i in range(0, len(xs) - 1, 2)]
             xs = winners + xs[2 * len(winners) :]
@@ -173,7 +173,7 @@ class _AvgPool(_Pooling):
         return mean(xs)
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         return super().extra_repr() + options(self, count_include_pad=True)
 
 
@@ -241,7 +241,7 @@ class AvgPool2d(_AvgPool):
         return mean(xs) if self.divisor_override is None else sum(xs) / self.divisor_override
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         return super().extra_repr() + options(self, divisor_override=None)
 
 
@@ -272,7 +272,7 @@ class Flatten(Module):
         self.end_dim = end_dim
 
     def forward(self, input: Nest) -> Nest:
-        """The same numbers, in lists (an array for an array).
+        """Compute the same numbers, in lists (an array for an array).
 
         Raises:
             ValueError: The input has too few axes.
@@ -290,13 +290,13 @@ class Flatten(Module):
         return input.reshape(flattened) if is_array(input) else nested(flattened, iter(flat(input)))
 
     def extra_repr(self) -> str:
-        """The axes."""
+        """Show the axes."""
         return options(self, start_dim=1, end_dim=-1).removeprefix(", ")
 
 
 @lru_cache(maxsize=64)
 def _all_places(shape: tuple[int, ...], windows: Windows) -> list[tuple[int, ...]]:
-    """The places of each window's numbers in the list of a channel's numbers."""
+    """Return the places of each window's numbers in the list of a channel's numbers."""
     return flat_indices(shape, windows.positions(shape))
 
 

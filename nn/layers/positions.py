@@ -39,7 +39,7 @@ class SinusoidalPositions(Module):
         self.max_length = max_length
 
     def forward(self, input: Nest, offset: int = 0) -> Nest:
-        """The vectors with their positions added.
+        """Compute the vectors with their positions added.
 
         Args:
             input: L vectors, of shape (*, L, embed_dim).
@@ -56,7 +56,7 @@ class SinusoidalPositions(Module):
         return _added(input, values([self.encoding(offset + t) for t in range(length)]))
 
     def encoding(self, position: int) -> list[float]:
-        """What is added to the vector at a position.
+        """Return what is added to the vector at a position.
 
         Args:
             position: Counted from 0.
@@ -69,7 +69,7 @@ class SinusoidalPositions(Module):
         return [math.cos(angle) if k % 2 else math.sin(angle) for k, angle in enumerate(angles)]
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         return f"{self.embed_dim}{'' if self.max_length is None else f', max_length={self.max_length}'}"
 
 
@@ -105,7 +105,7 @@ class LearnedPositions(Module):
         self.weight: Nest = normal_(parameters_of_shape((max_length, embed_dim)), generator=generator)
 
     def forward(self, input: Nest, offset: int = 0) -> Nest:
-        """The vectors with those of their positions added.
+        """Compute the vectors with those of their positions added.
 
         Args:
             input: L vectors, of shape (*, L, embed_dim).
@@ -122,12 +122,12 @@ class LearnedPositions(Module):
         return _added(input, self.weight[offset : offset + length])
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         return f"{self.max_length}, {self.embed_dim}"
 
 
 def _checked_length(module: Module, input: Nest, embed_dim: int, max_length: int | None, offset: int) -> int:
-    """How many vectors there are in each sequence."""
+    """Return how many vectors there are in each sequence."""
     length = checked_shape(head(module), input, ("*", "L", embed_dim))[-2]
     if not isinstance(offset, int) or isinstance(offset, bool):
         raise TypeError(f"{head(module)} takes an int as its offset, not {type(offset).__name__} {offset!r}")
@@ -142,7 +142,7 @@ def _checked_length(module: Module, input: Nest, embed_dim: int, max_length: int
 
 
 def _added(input: Nest, positions: list[tuple[Value, ...]]) -> Nest:
-    """The sum of each sequence and the positions."""
+    """Return the sum of each sequence and the positions."""
     given = values(input)
 
     def sequence(vectors: Nest) -> Nest:

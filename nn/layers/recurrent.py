@@ -72,7 +72,7 @@ class _Recurrent(Module):
                 set_parameters(self, suffix, self.gates, width, hidden_size, bias, rng)
 
     def forward(self, input: Nest, hx: Nest = None) -> tuple[Any, Any]:
-        """The outputs at all places of the sequence, and the states at the end.
+        """Compute the outputs at all places of the sequence, and the states at the end.
 
         Args:
             input: A sequence of shape (L, input_size). Or N sequences of the same length, (L, N, input_size), with
@@ -106,7 +106,7 @@ class _Recurrent(Module):
         return self._collected(input, results, batched)
 
     def _run(self, layers: list[list[Step]], xs: Sequence[Vector], initial: list[State]) -> tuple[Nest, list[State]]:
-        """Output and final states for one sequence."""
+        """Return output and final states for one sequence."""
         final: list[State] = []
         for number, steps in enumerate(layers):
             if number > 0:
@@ -129,7 +129,7 @@ class _Recurrent(Module):
         return [list(zip(*[[of_layer[n] for of_layer in part] for part in parts], strict=True)) for n in range(batch)]
 
     def _collected(self, input: Nest, results: list[tuple[Nest, list[State]]], batched: bool) -> tuple[Any, Any]:
-        """The outputs and the final states of all sequences, in the shapes in which PyTorch gives them."""
+        """Return the outputs and the final states of all sequences, in the shapes in which PyTorch gives them."""
         outputs = [[list(hs) for hs in output] for output, _ in results]
         ends = [[[list(state[k]) for state in final] for _, final in results] for k in range(len(self.state_names))]
         if batched:
@@ -151,7 +151,7 @@ class _Recurrent(Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """Its sizes, and what differs from the default."""
+        """Show its sizes, and what differs from the default."""
         options = {
             "num_layers": (self.num_layers, 1),
             "bias": (self.bias, True),
@@ -224,7 +224,7 @@ class RNN(_Recurrent):
         return rnn_step(weights, self.nonlinearity)
 
     def extra_repr(self) -> str:
-        """Its sizes, and what differs from the default."""
+        """Show its sizes, and what differs from the default."""
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
 
 
@@ -325,7 +325,7 @@ class GRU(_Recurrent):
 
 
 def scan(step: Step, xs: Sequence[Vector], state: State) -> tuple[list[Vector], State]:
-    """The outputs of a step along a sequence, and the state after it."""
+    """Return the outputs of a step along a sequence, and the state after it."""
     outputs = []
     for x in xs:
         state = step(x, state)
@@ -334,5 +334,5 @@ def scan(step: Step, xs: Sequence[Vector], state: State) -> tuple[list[Vector], 
 
 
 def _swapped(nest: Nest, swap: bool) -> Nest:
-    """The nest with its first two axes exchanged."""
+    """Return the nest with its first two axes exchanged."""
     return [list(parts) for parts in zip(*nest, strict=True)] if swap else nest

@@ -40,7 +40,7 @@ class _Cell(Module):
         set_parameters(self, "", self.gates, input_size, hidden_size, bias, generator)
 
     def forward(self, input: Nest, hx: Nest = None) -> Any:
-        """The next state.
+        """Compute the next state.
 
         Args:
             input: x, of shape (input_size,), or (N, input_size) for a batch.
@@ -74,7 +74,7 @@ class _Cell(Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """Its sizes."""
+        """Show its sizes."""
         return f"{self.input_size}, {self.hidden_size}{'' if self.bias_ih is not None else ', bias=False'}"
 
 
@@ -126,7 +126,7 @@ class RNNCell(_Cell):
         return rnn_step(weights, self.nonlinearity)
 
     def extra_repr(self) -> str:
-        """Its sizes and its nonlinearity."""
+        """Show its sizes and its nonlinearity."""
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
 
 

@@ -31,7 +31,7 @@ class CellWeights(NamedTuple):
     bias_hh: Sequence[Value]
 
     def rows(self, first: int, end: int) -> CellWeights:
-        """Those of some gates."""
+        """Return those of some gates."""
         rows = slice(first, end)
         return CellWeights(self.ih[rows], self.hh[rows], self.bias_ih[rows], self.bias_hh[rows])
 
@@ -100,7 +100,7 @@ def gru_step(weights: CellWeights) -> Step:
 def set_parameters(
     module: Module, suffix: str, gates: int, input_size: int, hidden_size: int, bias: bool, generator: Generator
 ) -> None:
-    """Gives a module the parameters of a step, under PyTorch's names; ``suffix`` says of which layer and direction."""
+    """Give a module the parameters of a step, under PyTorch's names; ``suffix`` says of which layer and direction."""
     rng = as_generator(generator)
     bound = 1.0 / math.sqrt(hidden_size)
     rows = gates * hidden_size
@@ -111,7 +111,7 @@ def set_parameters(
 
 
 def parameters_of(module: Module, suffix: str) -> CellWeights:
-    """What :func:`set_parameters` set; zeros for a bias that there is not."""
+    """Return what :func:`set_parameters` set; zeros for a bias that there is not."""
     ih, hh, bias_ih, bias_hh = (
         getattr(module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
@@ -120,7 +120,7 @@ def parameters_of(module: Module, suffix: str) -> CellWeights:
 
 
 def given_states(name: str, hx: Nest, state_names: tuple[str, ...], shape: tuple[int, ...]) -> list[Nest]:
-    """The vectors of a state that was given, or zeros: h, and for an LSTM c, each a nest of this shape."""
+    """Return the vectors of a state that was given, or zeros: h, and for an LSTM c, each a nest of this shape."""
     if hx is None:
         zero = operand(0.0)
         return [_filled(shape, zero) for _ in state_names]
@@ -137,7 +137,7 @@ def given_states(name: str, hx: Nest, state_names: tuple[str, ...], shape: tuple
 
 
 def check_nonlinearity(nonlinearity: str) -> None:
-    """Raises unless there is such a nonlinearity.
+    """Raise unless there is such a nonlinearity.
 
     >>> check_nonlinearity("sin")
     Traceback (most recent call last):

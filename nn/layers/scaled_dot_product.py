@@ -63,7 +63,7 @@ def scaled_dot_product_attention(
     factor = operand(1.0 / math.sqrt(size) if scale is None else scale)
 
     def along(axes: int, q: Nest, k: Nest, v: Nest, mask: Nest) -> Nest:
-        """The outputs below some axes; a mask of (L, S) holds for all."""
+        """Return the outputs below some axes; a mask of (L, S) holds for all."""
         if axes == 0:
             scaled = [tuple([x * factor for x in vector]) for vector in q]
             return attend(name, scaled, k, v, mask, 0 if is_causal else None, drop)[0]

@@ -103,7 +103,7 @@ class TransformerBlock(Module):
         *,
         cache: KVCache | None = None,
     ) -> Nest:
-        """The vectors, with what they took from others and made of it.
+        """Compute the vectors, with what they took from others and made of it.
 
         Args:
             input: L vectors, of shape (L, embed_dim), or (N, L, embed_dim) for a batch.
@@ -139,7 +139,7 @@ class TransformerBlock(Module):
         return like(input, x)
 
     def extra_repr(self) -> str:
-        """Its sizes, and what differs from the default."""
+        """Show its sizes, and what differs from the default."""
         attention, hidden = self.self_attn, self.linear1.out_features
         name = getattr(self.activation.function, "__name__", repr(self.activation.function))
         options: dict[str, tuple[Any, Any]] = {
@@ -157,7 +157,7 @@ class TransformerBlock(Module):
 
 
 def _plus(x: Nest, y: Nest) -> Nest:
-    """The sum, number by number."""
+    """Return the sum, number by number."""
     if isinstance(x, Value):
         return x + y
     return [_plus(xi, yi) for xi, yi in zip(x, y, strict=True)]

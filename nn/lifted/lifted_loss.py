@@ -70,7 +70,7 @@ def _same_as_alone(
     outputs: list[Any],
     targets: list[Any],
 ) -> str | None:
-    """Whether the loss and its derivatives are the mean, or the sum, of those of each sample by itself."""
+    """Tell whether the loss and its derivatives are the mean, or the sum, of those of each sample by itself."""
     alone, derivatives = [], []
     for output, target in zip(outputs, targets, strict=True):
         leaves: list[Value] = []
@@ -88,7 +88,7 @@ def _same_as_alone(
 
 
 def _depends_only_on(roots: Sequence[Value], owners: dict[int, int], sample: int) -> bool:
-    """Whether all inputs below some nodes are of one sample."""
+    """Tell whether all inputs below some nodes are of one sample."""
     stack = list(roots)
     seen = set(map(id, stack))
     while stack:
@@ -103,7 +103,7 @@ def _depends_only_on(roots: Sequence[Value], owners: dict[int, int], sample: int
 
 
 def _with_leaves(tree: Any, leaves: list[Value]) -> Any:
-    """The same nest with new leaves in the place of its numbers, which are added to ``leaves``."""
+    """Return the same nest with new leaves in the place of its numbers, which are added to ``leaves``."""
     if isinstance(tree, (list, tuple)):
         return [_with_leaves(item, leaves) for item in tree]
     leaves.append(Value(float(tree)))

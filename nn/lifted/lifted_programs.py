@@ -141,13 +141,13 @@ class Programs:
         return True
 
     def _read_besides(self) -> Seen:
-        """What loss and model read beside their arguments and what they are made of."""
+        """Return what loss and model read beside their arguments and what they are made of."""
         return self._surroundings.seen([self.compute.loss], [self.compute.model])
 
     # ------------------------------------------------------------------------------------------------ using them
 
     def arrays(self, places: Any) -> list[Any]:
-        """Inputs and targets of a batch, as its program takes them."""
+        """Return inputs and targets of a batch, as its program takes them."""
         return [self.turned(array[places]) for array in (self.inputs, self.targets)]
 
     def turned(self, array: Any) -> Any:
@@ -175,15 +175,15 @@ class Programs:
         return loss, np.asarray(self.program("outputs", len(places)).run(arrays)[0]).tolist()
 
     def parameters(self) -> list[Floats]:
-        """The arrays of parameters as their Values have them."""
+        """Return the arrays of parameters as their Values have them."""
         return [np.array([v.data for v in values], np.float64).reshape(shape) for shape, values in self.families]
 
     def captured_numbers(self) -> list[Floats]:
-        """The array of the captured Values, if there are any."""
+        """Return the array of the captured Values, if there are any."""
         return _numbers(self.captured)
 
     def program(self, kind: str, size: int) -> Program:
-        """The program for batches of so many samples: ``"step"``, ``"loss"`` or ``"outputs"``."""
+        """Return the program for batches of so many samples: ``"step"``, ``"loss"`` or ``"outputs"``."""
         key = kind, None if self.reduce is not None else size, self.compute.model.training
         if key not in self._programs:
             self._programs[key] = self._lifted(kind, size)
@@ -192,7 +192,7 @@ class Programs:
     # ------------------------------------------------------------------------------------------------ making them
 
     def prepare(self, order: Sequence[Sequence[int]], kinds: Sequence[str]) -> None:
-        """Makes the programs for all batches of an epoch, and compares them with the eager run.
+        """Make the programs for all batches of an epoch, and compare them with the eager run.
 
         Args:
             order: The places of the samples of each batch.
@@ -232,7 +232,7 @@ class Programs:
         self.is_ready = True
 
     def _looked_at(self, places: Sequence[int]) -> list[Any]:
-        """Outputs of a few samples, or of a whole batch if there has to be one."""
+        """Return outputs of a few samples, or of a whole batch if there has to be one."""
         if not self.compute.batched:
             with suppress(ArithmeticError, ValueError):  # there may be too few
                 return as_numbers(self.compute(self.samples.at(places[:_FEW]))[1])  # type: ignore[no-any-return]  # lists
@@ -261,7 +261,7 @@ class Programs:
         return program
 
     def _telling(self, size: int) -> NDArray[np.intp]:
-        """Samples to trace with and to draw probes from: not only such whose numbers are all 0."""
+        """Return samples to trace with and to draw probes from: not only such whose numbers are all 0."""
         rows = [array.reshape(len(array), -1).max(axis=1) for array in (self.inputs, self.targets)]
         largest = [int((row if row.max() > 0.0 else -row).argmax()) for row in rows]
         count = size if self.reduce is None else min(_PROBED, len(self.inputs))
@@ -269,7 +269,7 @@ class Programs:
         return places[:count] if self.reduce is None else places
 
     def _expect_inputs(self, program: Program) -> None:
-        """Raises unless the program takes the families, inputs, targets and captured Values, in this order."""
+        """Raise unless the program takes the families, inputs, targets and captured Values, in this order."""
         count = sum(len(part) for part in program.inputs.sources)
         units = len(self.trained.__parameter_tree__())
         shapes = [shape for shape, _ in self.families]
@@ -302,7 +302,7 @@ class Programs:
         return as_object_array(outputs if self.reduce is None else outputs[0])
 
     def _batch(self, inputs: Any, targets: Any) -> Samples:
-        """What a program is traced with, as the user's code knows it: whole numbers as ints, but for Values."""
+        """Return what a program is traced with, as the user's code knows it: whole numbers as ints, but for Values."""
         if not is_tracing():
             inputs, targets = np.asarray(inputs, np.float64), np.asarray(targets, np.float64)
             inputs = (inputs.astype(np.int64) if self._whole else inputs).tolist()
@@ -314,7 +314,7 @@ class Programs:
     # ---------------------------------------------------------------------------------------------- checking them
 
     def difference(self, places: Sequence[int], slopes: bool = True) -> str:
-        """How a program differs from the eager run on some samples; "" if it does not.
+        """Return how a program differs from the eager run on some samples; "" if it does not.
 
         Args:
             places: Of the samples.
@@ -346,7 +346,7 @@ class Programs:
             )
 
     def _check_targets(self, outputs: list[Any], size: int) -> None:
-        """Raises unless the lifted loss is the eager one for each target that there is."""
+        """Raise unless the lifted loss is the eager one for each target that there is."""
         count = size if self.reduce is None else 1
         given = [outputs[i % len(outputs)] for i in range(count)]
 
@@ -379,7 +379,7 @@ class Programs:
                 )
 
     def _check_data(self, program: Program, size: int) -> None:
-        """Raises unless all samples are as the function demands; batches are not looked at any more."""
+        """Raise unless all samples are as the function demands; batches are not looked at any more."""
         parameters, captured = self.parameters(), self.captured_numbers()
         count = size if self.reduce is None else len(self.inputs)
         for first in range(0, len(self.inputs), count):
@@ -396,7 +396,7 @@ class Programs:
         )
 
     def _guarded(self, make: Callable[[], Program]) -> Program:
-        """What ``make`` gives; any error as one that says what was done."""
+        """Call ``make``, and raise any error as one that says what was done."""
         try:
             return make()
         except (ImportError, LiftError):
@@ -409,7 +409,7 @@ class Programs:
 
 
 def _numbers(captured: Sequence[Value]) -> list[Floats]:
-    """The array that a program takes for the Values that it captured, if there are any."""
+    """Return the array that a program takes for the Values that it captured, if there are any."""
     return [np.array([value.data for value in captured], np.float64)] if captured else []
 
 
@@ -433,7 +433,7 @@ class _State:
         ]
 
     def check(self) -> None:
-        """Raises if computing the loss changed any of them.
+        """Raise if computing the loss changed any of them.
 
         Raises:
             LiftError: It did.
@@ -448,7 +448,7 @@ class _State:
                 )
 
     def put_back(self) -> None:
-        """Sets all to what it was."""
+        """Undo what computing changed."""
         for generator, state in self._generators:
             generator.setstate(state)
         for module, name, content in self._buffers:
@@ -456,7 +456,7 @@ class _State:
 
 
 def _as_array(items: list[Any], name: str) -> NDArray[Any]:
-    """Samples as one array, the samples along its first axis."""
+    """Return samples as one array, the samples along its first axis."""
     try:
         array = np.array(items)
     except ValueError:
@@ -474,7 +474,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _like(inputs: list[Any], samples: list[Any]) -> list[Any]:
-    """The samples in tuples where those of the user are."""
+    """Return the samples in tuples where those of the user are."""
     return [_in_kind(item, samples[0]) for item in inputs]
 
 

@@ -50,7 +50,7 @@ class ScannedSteps(LiftedSteps):
         schedule: Schedule | None,
         watched: bool,
     ) -> Iterator[dict[str, float]]:
-        """As :meth:`Steps.epoch`."""
+        """Do what :meth:`Steps.epoch` does."""
         self._begin(samples, order)
         alone = watched or (schedule is not None and not _is_foreseeable(schedule.scheduler))
         left = planned(order, accumulate)
@@ -68,7 +68,7 @@ class ScannedSteps(LiftedSteps):
     # ----------------------------------------------------------------------------------------- hyperparameters
 
     def _foreseen(self, plan: Sequence[Batch], schedule: Schedule | None) -> list[list[dict[str, Any]]]:
-        """The hyperparameters of each batch, of as many as can have one compiled call."""
+        """Return the hyperparameters of each batch, of as many as can have one compiled call."""
         rates = [self.optimizer._checked_groups()]
         if schedule is None or len(plan) == 1:
             rates *= len(plan)
@@ -81,7 +81,7 @@ class ScannedSteps(LiftedSteps):
         return [*takewhile(lambda groups: _pattern(groups) == _pattern(rates[0]), rates)]
 
     def _look_ahead(self, plan: Sequence[Batch], scheduler: Any, rates: list[list[dict[str, Any]]]) -> None:
-        """Adds what the schedule is going to set, and takes it back to where it is."""
+        """Add what the schedule is going to set, and take it back to where it is."""
         groups, state = [dict(group) for group in self.optimizer.param_groups], scheduler.state_dict()
         try:
             for batch in plan[:-1]:
@@ -114,7 +114,7 @@ class ScannedSteps(LiftedSteps):
     # --------------------------------------------------------------------------------------------- a compiled call
 
     def _scanned(self, plan: Sequence[Batch], rates: Sequence[list[dict[str, Any]]]) -> list[dict[str, float]]:
-        """Runs the batches; gives the numbers of those before the first that is not finite."""
+        """Run the batches, and give the numbers of those before the first that is not finite."""
         held = self._held or self._hold()
         numbers = held.numbers
         fixed, moving = self._divided(rates)
@@ -142,7 +142,7 @@ class ScannedSteps(LiftedSteps):
         return self._told(plan[:count], found)
 
     def _told(self, plan: Sequence[Batch], found: Mapping[str, Any]) -> list[dict[str, float]]:
-        """The numbers of the batches, as the history keeps them."""
+        """Return the numbers of the batches, as the history keeps them."""
         told = [{"loss": loss} for loss in np.asarray(found["loss"])[: len(plan)].tolist()]
         if self.metrics:
             outputs = np.asarray(found["outputs"])
@@ -158,7 +158,7 @@ class ScannedSteps(LiftedSteps):
         numbers: Numbers,
         groups: Sequence[Mapping[str, Any]],
     ) -> tuple[Callable[..., Any], list[dict[str, tuple[int, ...]]]]:
-        """The compiled call for batches of so many samples, and what it carries of the optimiser's memory."""
+        """Return the compiled call for batches of so many samples, and what it carries of the optimiser's memory."""
         vector, programs = self._vector, self._programs
         assert vector is not None
         assert programs is not None
@@ -177,7 +177,7 @@ class ScannedSteps(LiftedSteps):
     def _body(
         self, size: int, fixed: Sequence[Mapping[str, Any]], remembered: Sequence[Mapping[str, Any]]
     ) -> Callable[..., Any]:
-        """A batch, and the step if it is the last one of it, in ``jax.numpy``."""
+        """Compute a batch, and the step if it is the last one of it, in ``jax.numpy``."""
         vector, programs = self._vector, self._programs
         assert vector is not None
         assert programs is not None
@@ -254,13 +254,13 @@ class _NotZero:
 
 
 def _given(fixed: Mapping[str, Any], moving: Mapping[str, Any]) -> dict[str, Any]:
-    """The hyperparameters of a group, those that change as JAX traces them."""
+    """Return the hyperparameters of a group, those that change as JAX traces them."""
     traced = {name: x if name == "lr" else tuple(x) if x.ndim else _NotZero(x) for name, x in moving.items()}
     return {**fixed, **traced}
 
 
 def _pattern(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What formulas branch on in the hyperparameters: what is 0, and all that is no float."""
+    """Return what formulas branch on in the hyperparameters: what is 0, and all that is no float."""
     return [
         {
             name: len(x) if isinstance(x, tuple) else bool(x) if isinstance(x, float) else x
@@ -272,11 +272,11 @@ def _pattern(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _alike(plan: Sequence[Batch]) -> Sequence[Batch]:
-    """The first batches, as far as they have equally many samples."""
+    """Return the first batches, as far as they have equally many samples."""
     sizes = [len(batch.places) for batch in plan]
     return plan[: next((i for i, size in enumerate(sizes) if size != sizes[0]), len(plan))]
 
 
 def _is_foreseeable(scheduler: Any) -> bool:
-    """Whether what a schedule will set can be known before the losses are."""
+    """Tell whether what a schedule will set can be known before the losses are."""
     return isinstance(scheduler, LRScheduler) and not scheduler.needs_metric and not is_foreign(scheduler)

@@ -70,7 +70,7 @@ class LiftedSteps(Steps):
         schedule: Schedule | None,
         watched: bool,
     ) -> Iterator[dict[str, float]]:
-        """As :meth:`Steps.epoch`."""
+        """Do what :meth:`Steps.epoch` does."""
         self._begin(samples, order)
         for batch in planned(order, accumulate):
             yield self._one(batch)
@@ -85,7 +85,7 @@ class LiftedSteps(Steps):
             self._groups = self.optimizer._checked_groups()
 
     def _begin(self, samples: Samples, order: Sequence[Sequence[int]]) -> None:
-        """Makes the programs, where there are none yet for what is to be trained."""
+        """Make the programs, where there are none yet for what is to be trained."""
         if is_observed() or watching() or not is_recording():
             raise LiftError(
                 f"engine={self.engine!r} calls no modules while it trains, and records nothing: observing(), "
@@ -97,7 +97,7 @@ class LiftedSteps(Steps):
         self._groups = self.optimizer._checked_groups()
 
     def _hold(self) -> Held:
-        """Reads parameters and optimiser into arrays."""
+        """Read parameters and optimiser into arrays."""
         programs = self._programs
         moving = [parameter for parameter in self.optimizer.parameters if parameter.requires_grad]
         if programs is None or not programs.are_right(self._samples, moving, self._order):
@@ -117,7 +117,7 @@ class LiftedSteps(Steps):
         return self._held
 
     def _clipped_ones(self, vector: Vector) -> Any:
-        """Which of the gradients ``clip_grad_norm`` is about; None for all."""
+        """Return which of the gradients ``clip_grad_norm`` is about; None for all."""
         if self.clip_grad_norm is None:
             return None
         moving = set(map(id, vector.values[: vector.moving]))
@@ -133,7 +133,7 @@ class LiftedSteps(Steps):
     # ----------------------------------------------------------------------------------------------- a batch
 
     def _one(self, batch: Batch) -> dict[str, float]:
-        """A batch, and the step if it is the last one of it; see :meth:`Steps.batch`."""
+        """Compute a batch, and the step if it is the last one of it; see :meth:`Steps.batch`."""
         held = self._held or self._hold()
         vector, programs = self._vector, self._programs
         assert vector is not None
@@ -166,7 +166,7 @@ class LiftedSteps(Steps):
         return {"loss": loss} | measured(self.metrics, outputs, self._samples.at(places).targets)
 
     def _eagerly(self, batch: Batch) -> dict[str, float]:
-        """The batch without a program, which says what is not finite."""
+        """Compute the batch without a program, which says what is not finite."""
         assert self._programs is not None
         self.write_back()
         return self.batch(self._programs.samples.at(batch.places), batch.share, batch.first, batch.last)
@@ -174,7 +174,7 @@ class LiftedSteps(Steps):
     # -------------------------------------------------------------------------------------------- validation
 
     def validate(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
-        """As :meth:`Steps.validate`, by a program if there can be one."""
+        """Do what :meth:`Steps.validate` does, by a program if there can be one."""
         programs = self._validating(samples, order)
         parameters = self._parameters(programs) if programs.is_ready else []
         for places in order:
@@ -186,13 +186,13 @@ class LiftedSteps(Steps):
                 yield from super().validate(samples, [places])
 
     def _parameters(self, programs: Programs) -> list[Any]:
-        """The present parameters, as programs take them."""
+        """Return the present parameters, as programs take them."""
         if self._held is None or self._vector is None:
             return programs.parameters()
         return self._vector.families(np.asarray(self._held.numbers.parameters))
 
     def _validating(self, samples: Samples, order: Sequence[Sequence[int]]) -> Programs:
-        """The programs for the validation; not ready if there can be none."""
+        """Return the programs for the validation; not ready if there can be none."""
         programs = self._validation
         if programs is None or not programs.are_right(samples, (), order):
             self.write_back()
@@ -204,7 +204,7 @@ class LiftedSteps(Steps):
     # ----------------------------------------------------------------------------------------- back into Values
 
     def write_back(self) -> None:
-        """Puts the numbers into the parameters and the optimiser, if they are in arrays."""
+        """Put the numbers into the parameters and the optimiser, if they are in arrays."""
         held, vector = self._held, self._vector
         self._held = None if held is None or held.good is None else held
         if self._held is None:
@@ -220,20 +220,20 @@ class LiftedSteps(Steps):
         self._held = None
 
     def hand_over(self) -> None:
-        """As :meth:`Steps.hand_over`: afterwards the programs are compared with the model again."""
+        """Do what :meth:`Steps.hand_over` does: afterwards the programs are compared with the model again."""
         self.write_back()
         for programs in (self._programs, self._validation):
             if programs is not None:
                 programs.is_sure = False
 
     def undo(self) -> None:
-        """The parameters are those of the last step that was done."""
+        """Leave the parameters of the last step that was done."""
         self.write_back()
         super().undo()
 
 
 def _check_optimizer(optimizer: Any, engine: str) -> None:
-    """Raises unless a step of the optimiser is its formula, and nothing else."""
+    """Raise unless a step of the optimiser is its formula, and nothing else."""
     who = type(optimizer).__name__
     if not isinstance(optimizer, Optimizer):
         raise LiftError(f'engine={engine!r} needs the formula of an Optimizer, and {who} is none: take engine="eager"')
@@ -252,7 +252,7 @@ def _check_optimizer(optimizer: Any, engine: str) -> None:
 
 
 def is_foreign(thing: Any) -> bool:
-    """Whether somebody else wrote it, who may look at the parameters."""
+    """Tell whether somebody else wrote it, who may look at the parameters."""
     return not type(thing).__module__.startswith("tinygrad_lite.")
 
 

@@ -85,7 +85,7 @@ class Vector:
             self.parts.append(Part(group, cohort, start, stop, order))
 
     def is_current(self) -> bool:
-        """Whether the optimiser moves the same parameters together as when this was made."""
+        """Tell whether the optimiser moves the same parameters together as when this was made."""
         found = _cohorts(self.optimizer)
         return len(found) == len(self.parts) and all(
             group == part.group and list(map(id, cohort.parameters)) == list(map(id, part.cohort.parameters))
@@ -95,7 +95,7 @@ class Vector:
     # ------------------------------------------------------------------------------------- from Values, and back
 
     def read(self) -> Numbers:
-        """The present numbers of the parameters, and what the optimiser remembers."""
+        """Return the present numbers of the parameters, and what the optimiser remembers."""
         memory, steps = [], []
         for part, (_, cohort) in zip(self.parts, _cohorts(self.optimizer), strict=True):
             state = self.optimizer._states[part.group]
@@ -107,7 +107,7 @@ class Vector:
         )
 
     def write(self, numbers: Numbers) -> None:
-        """Puts them into the parameters and the optimiser."""
+        """Put them into the parameters and the optimiser."""
         for value, number in zip(self.values[: self.moving], np.asarray(numbers.parameters).tolist(), strict=False):
             value.data = number
         first = {**self.optimizer.numbers, **self.optimizer.shared}
@@ -137,11 +137,11 @@ class Vector:
     # ---------------------------------------------------------------------------------------------- computing
 
     def families(self, parameters: Any) -> list[Any]:
-        """The arrays that a program takes."""
+        """Return the arrays that a program takes."""
         return [parameters[where].reshape(shape) for where, shape in self._views]
 
     def gradient(self, xp: Any, slopes: Sequence[Any]) -> Any:
-        """The gradients that a program gives as one array, like the first ``moving`` parameters.
+        """Return the gradients that a program gives as one array, like the first ``moving`` parameters.
 
         Args:
             xp: ``numpy`` or ``jax.numpy``.
@@ -153,7 +153,7 @@ class Vector:
         return joined if self._pick is None else joined[self._pick]
 
     def moved(self, xp: Any, m: Any, numbers: Numbers, gradient: Any, groups: Sequence[Mapping[str, Any]]) -> Numbers:
-        """The numbers after one step.
+        """Compute the numbers after one step.
 
         Args:
             xp: ``numpy`` or ``jax.numpy``.
@@ -179,7 +179,7 @@ class Vector:
 
 
 def clipped(xp: Any, gradient: Any, limit: float, counted: Any = None) -> Any:
-    """The gradient, shortened to a norm as :func:`~tinygrad_lite.nn.optim.clipping.clip_grad_norm_` does.
+    """Shorten the gradient to a norm as :func:`~tinygrad_lite.nn.optim.clipping.clip_grad_norm_` does.
 
     Args:
         xp: ``numpy`` or ``jax.numpy``.
@@ -204,7 +204,7 @@ def _cohorts(optimizer: Optimizer) -> list[tuple[int, Cohort]]:
 
 
 def _slice_of(places: NDArray[np.intp]) -> Any:
-    """Places as a slice, if they are consecutive."""
+    """Return places as a slice, if they are consecutive."""
     if len(places) and (np.diff(places) == 1).all():
         return slice(int(places[0]), int(places[-1]) + 1)
     return places
@@ -219,7 +219,7 @@ def _picked(given: Sequence[NDArray[np.intp]], moving: int) -> NDArray[np.intp] 
 
 
 def _unordered(numbers: Any, part: Part) -> Floats:
-    """Numbers of a part in the order of its cohort."""
+    """Return numbers of a part in the order of its cohort."""
     full = np.empty(part.stop - part.start)
     full[part.order] = numbers
     return full

@@ -50,7 +50,7 @@ def each_sample(
     ignore_index: int | None = None,
     weighted_mean: bool = True,
 ) -> Any:
-    """The loss of each sample, reduced.
+    """Compute the loss of each sample, and reduce them.
 
     Args:
         formula: ``formula(scores, target, weight)`` of one sample.
@@ -98,7 +98,7 @@ def each_sample(
 
 
 def samples_of(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
-    """The samples in scores of shape (C,), (N, C) or (N, C, d₁, …), each with its target.
+    """Return the samples in scores of shape (C,), (N, C) or (N, C, d₁, …), each with its target.
 
     Returns:
         The samples, and their numbers 0, 1, 2, … in the structure of the class indices.
@@ -136,7 +136,7 @@ def samples_of(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
 
 
 def _is_ignored(sample: Sample, ignore_index: int | None) -> bool:
-    """Whether it does not count."""
+    """Tell whether it does not count."""
     if ignore_index is None or isinstance(sample.target, tuple) or is_traced(sample.target):
         return False
     return data_of(sample.target) == ignore_index
@@ -190,7 +190,7 @@ def _nothing_counts(ignore_index: int | None) -> str:
 
 
 def item(items: Sequence[Number], index: Number) -> Any:
-    """One of them; by an index that is a Value it stays in the graph.
+    """Return one of them; by an index that is a Value it stays in the graph.
 
     >>> item([10.0, 20.0], 1.0)
     20.0
@@ -199,7 +199,7 @@ def item(items: Sequence[Number], index: Number) -> Any:
 
 
 def one_hot(index: Number, count: int) -> list[Number]:
-    """The probabilities that a class index stands for: 1 there, 0 elsewhere.
+    """Return the probabilities that a class index stands for: 1 there, 0 elsewhere.
 
     >>> one_hot(1, 3)
     [0.0, 1.0, 0.0]
@@ -208,7 +208,7 @@ def one_hot(index: Number, count: int) -> list[Number]:
 
 
 def _gather(scores: Nest, target: Nest, by_index: bool, place: Place, samples: list[Sample]) -> Any:
-    """One sample, or one for each position along the axes behind that of the classes."""
+    """Return one sample, or one for each position along the axes behind that of the classes."""
     classes = size_of(scores, "input", place)
     if classes == 0:
         raise ValueError(f"input{written(place)} is empty: a class loss takes a score for each class")
@@ -261,7 +261,7 @@ def _class_weights(weight: Any, samples: Sequence[Sample]) -> Sequence[Number]:
 
 
 def _check_target(sample: Sample, ignore_index: int | None) -> None:
-    """Raises unless the target is a class index or probabilities."""
+    """Raise unless the target is a class index or probabilities."""
     y, place, classes = sample.target, sample.place, len(sample.scores)
     if not isinstance(y, tuple):
         said = f"is {{}}, and a class index is a whole number from 0 to {classes - 1}"

@@ -34,7 +34,7 @@ def each_number(
     weight: Nest = None,
     pos_weight: Nest = None,
 ) -> Any:
-    """The loss of each number of ``input`` and the number of ``target`` in the same place, reduced.
+    """Compute the loss of each number of ``input`` and the number of ``target`` in the same place, reduced.
 
     Args:
         formula: ``formula(prediction, target)``, on one number each; the prediction is a Value.
@@ -75,7 +75,7 @@ def each_number(
 
 
 def reduced(losses: Sequence[Value], reduction: str, total: Any = None) -> Value:
-    """Their mean or sum, as one node; one loss is its own.
+    """Return their mean or sum, as one node; one loss is its own.
 
     Args:
         losses: At least one Value.
@@ -97,7 +97,7 @@ def reduced(losses: Sequence[Value], reduction: str, total: Any = None) -> Value
 
 
 def check_reduction(reduction: str, names: Sequence[str] = REDUCTIONS) -> None:
-    """Raises unless it is one of the names.
+    """Raise unless it is one of the names.
 
     >>> check_reduction("max")
     Traceback (most recent call last):
@@ -110,7 +110,7 @@ def check_reduction(reduction: str, names: Sequence[str] = REDUCTIONS) -> None:
 
 
 def depth(tree: Nest) -> int:
-    """How deeply sequences are nested, along the first items.
+    """Return how deeply sequences are nested, along the first items.
 
     >>> depth([[1.0], [2.0]])
     2
@@ -123,7 +123,7 @@ def depth(tree: Nest) -> int:
 
 
 def size_of(tree: Nest, name: str, place: Place) -> int:
-    """How many items a sequence has.
+    """Return how many items a sequence has.
 
     Raises:
         TypeError: It is no list, tuple or array.
@@ -138,7 +138,7 @@ def size_of(tree: Nest, name: str, place: Place) -> int:
 
 
 def check_sizes(size: int | None, target_size: int | None, place: Place, expected: str) -> None:
-    """Raises unless both are sequences of one size, or both are one number (None).
+    """Raise unless both are sequences of one size, or both are one number (None).
 
     >>> check_sizes(2, None, (None, 0), "there is one target for each prediction")
     Traceback (most recent call last):
@@ -152,7 +152,7 @@ def check_sizes(size: int | None, target_size: int | None, place: Place, expecte
 
 
 def written(place: Place) -> str:
-    """The place as it is written after a name.
+    """Return the place as it is written after a name.
 
     >>> written(((None, 2), 0))
     '[2][0]'
@@ -165,7 +165,7 @@ def written(place: Place) -> str:
 
 
 def as_number(item: Any) -> Number:
-    """A Value as it is, any other number as Python's float.
+    """Return a Value as it is, any other number as Python's float.
 
     >>> as_number(1)
     1.0
@@ -174,7 +174,7 @@ def as_number(item: Any) -> Number:
 
 
 def data_of(number: Number) -> float:
-    """The float, of a Value or itself.
+    """Return the float, of a Value or itself.
 
     >>> data_of(Value(2.0))
     2.0
@@ -183,7 +183,7 @@ def data_of(number: Number) -> float:
 
 
 def _gather(trees: Mapping[str, Any], place: Place, columns: Mapping[str, list[Any]]) -> None:
-    """Appends the numbers of each tree to its column, those of one place side by side."""
+    """Append the numbers of each tree to its column, those of one place side by side."""
     if all(map(is_number, trees.values())):
         for name, number in trees.items():
             columns[name].append(number)
@@ -198,7 +198,7 @@ def _gather(trees: Mapping[str, Any], place: Place, columns: Mapping[str, list[A
 
 
 def _rows(trees: Mapping[str, Any], place: Place) -> dict[str, Sequence[Any]]:
-    """The items of each tree; a weight of fewer axes than the input is repeated beside each of its items."""
+    """Return the items of each tree; a weight of fewer axes than the input is repeated beside each of its items."""
     sizes = {name: None if is_number(tree) else size_of(tree, name, place) for name, tree in trees.items()}
     size = sizes["input"]
     of_one = " (for outputs in lists of one, write each target in a list of one)" if size == 1 else ""
@@ -219,7 +219,7 @@ def _rows(trees: Mapping[str, Any], place: Place) -> dict[str, Sequence[Any]]:
 
 
 def _check_numbers(demand: Demand, column: Sequence[Any], input: Nest) -> None:
-    """Raises with the place of the first number that is not as demanded."""
+    """Raise with the place of the first number that is not as demanded."""
     for index, item in enumerate(column):
         if demanded(item, demand):  # its number is not known yet
             continue
@@ -229,7 +229,7 @@ def _check_numbers(demand: Demand, column: Sequence[Any], input: Nest) -> None:
 
 
 def _places(tree: Nest, place: Place) -> Iterator[Place]:
-    """The place of each number."""
+    """Return the place of each number."""
     if is_number(tree):
         yield place
     else:
@@ -238,5 +238,5 @@ def _places(tree: Nest, place: Place) -> Iterator[Place]:
 
 
 def _in_structure(tree: Nest, losses: Iterator[Value]) -> Any:
-    """The losses in lists, as the tree's numbers are."""
+    """Return the losses in lists, as the tree's numbers are."""
     return next(losses) if is_number(tree) else [_in_structure(part, losses) for part in tree]

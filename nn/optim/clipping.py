@@ -16,7 +16,7 @@ def clip_grad_norm_(
     norm_type: float | Literal["inf"] = 2.0,
     error_if_nonfinite: bool = False,
 ) -> float:
-    """Scales all gradients by one factor, so that their norm is at most ``max_norm``: the direction stays.
+    """Scale all gradients by one factor, so that their norm is at most ``max_norm``: the direction stays.
 
     The factor is max_norm/(norm + 10⁻⁶), where that is less than 1, as in PyTorch. After Pascanu et al. (2013, "On the
     difficulty of training recurrent neural networks", algorithm 1). Frozen parameters are left out.
@@ -71,7 +71,7 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Value | Iterable[Value], clip_value: float) -> None:
-    """Cuts every gradient off at −clip_value and clip_value, each by itself.
+    """Cut every gradient off at −clip_value and clip_value, each by itself.
 
     Args:
         parameters: Values.
@@ -94,7 +94,7 @@ def clip_grad_value_(parameters: Value | Iterable[Value], clip_value: float) -> 
 
 
 def _norm(numbers: list[float], order: float) -> float:
-    """The norm of numbers of which the greatest is 1."""
+    """Return the norm of numbers of which the greatest is 1."""
     if order == 2.0:
         return math.hypot(*numbers)
     if order == math.inf:
@@ -103,7 +103,7 @@ def _norm(numbers: list[float], order: float) -> float:
 
 
 def _moving(parameters: Any, who: str) -> list[Value]:
-    """The parameters that are not frozen."""
+    """Return the parameters that are not frozen."""
     if isinstance(parameters, Value):
         return [parameters] if parameters.requires_grad else []
     if not isinstance(parameters, Iterable):

@@ -83,7 +83,7 @@ class GradScaler:
         self._stepped: set[int] = set()
 
     def scale(self, loss: Any) -> Any:
-        """The loss times the scale, to call ``backward()`` on.
+        """Return the loss times the scale, to call ``backward()`` on.
 
         Args:
             loss: A Value, or a list or tuple of these.
@@ -95,7 +95,7 @@ class GradScaler:
         return loss * self._scale
 
     def unscale_(self, optimizer: _Optimizer) -> None:
-        """Divides the gradients of the optimiser's parameters by the scale: to clip or to look at before ``step``.
+        """Divide the gradients of the optimiser's parameters by the scale: to clip or to look at before ``step``.
 
         Raises:
             RuntimeError: That was done already since the last ``update()``.
@@ -111,7 +111,7 @@ class GradScaler:
         self._unscaled[id(optimizer)] = finite
 
     def step(self, optimizer: _Optimizer) -> Any:
-        """Unscales the gradients if that was not done, and steps, unless one of them is infinite or NaN.
+        """Unscale the gradients if that was not done, and step, unless one of them is infinite or NaN.
 
         Returns:
             What ``optimizer.step()`` gives; None if the step was skipped.
@@ -129,7 +129,7 @@ class GradScaler:
         return optimizer.step() if self._unscaled[id(optimizer)] else None
 
     def update(self, new_scale: float | None = None) -> None:
-        """Makes the scale smaller after a skipped step, larger after many good ones; or sets it.
+        """Make the scale smaller after a skipped step, larger after many good ones; or set it.
 
         Args:
             new_scale: What to set it to.
@@ -159,7 +159,7 @@ class GradScaler:
         self._stepped.clear()
 
     def get_scale(self) -> float:
-        """The scale; 1 if the scaler is not enabled.
+        """Return the scale; 1 if the scaler is not enabled.
 
         >>> GradScaler().get_scale()
         65536.0
@@ -167,7 +167,7 @@ class GradScaler:
         return self._scale if self._enabled else 1.0
 
     def is_enabled(self) -> bool:
-        """Whether it does anything."""
+        """Tell whether it does anything."""
         return self._enabled
 
     @property
@@ -176,7 +176,7 @@ class GradScaler:
         return not all(self._unscaled.values())
 
     def state_dict(self) -> dict[str, Any]:
-        """Its numbers.
+        """Return its numbers.
 
         >>> GradScaler().state_dict()["scale"]
         65536.0
@@ -186,7 +186,7 @@ class GradScaler:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what ``state_dict()`` gave.
+        """Take over what ``state_dict()`` gave.
 
         Raises:
             ValueError: It is no such state; nothing is changed.
@@ -208,7 +208,7 @@ _SETTINGS: Final = ("growth_factor", "backoff_factor", "growth_interval")
 
 
 def round_parameters_(parameters: Iterable[Value], dtype: str = "float32") -> None:
-    """Rounds the data of each parameter, after each step, for master copies in float32 where float64 is not wanted.
+    """Round the data of each parameter, after each step, for master copies in float32 where float64 is not wanted.
 
     Args:
         parameters: Leaf Values.

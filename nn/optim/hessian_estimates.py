@@ -59,7 +59,7 @@ def gauss_newton_bartlett(
 
 
 def sampled_label(row: Value | Sequence[Value], generator: random.Random) -> int:
-    """A label with the probability that the logits give it: by sigmoid for one, by softmax for several.
+    """Draw a label with the probability that the logits give it: by sigmoid for one, by softmax for several.
 
     >>> sampled_label(Value(1000.0), random.Random(0)), sampled_label([Value(0.0), Value(1000.0)], random.Random(0))
     (1, 1)
@@ -71,7 +71,7 @@ def sampled_label(row: Value | Sequence[Value], generator: random.Random) -> int
 
 
 def logit_rows(logits: Any) -> list[Any]:
-    """A batch of logits as a list of Values, or of lists of Values.
+    """Return a batch of logits as a list of Values, or of lists of Values.
 
     Raises:
         TypeError: They are no Values.

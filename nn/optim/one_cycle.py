@@ -141,7 +141,7 @@ class OneCycleLR(LRScheduler):
         return cast(int, self.total_steps)
 
     def _at_step(self, first: float, middle: float, last: float) -> float:
-        """What runs through these three is at the present step."""
+        """Find where what runs through these three is at the present step."""
         top, end = self.pct_start * self._steps - 1.0, self._steps - 1.0
         if self.three_phase:
             phases = [(top, first, middle), (2.0 * top, middle, first), (end, first, last)]

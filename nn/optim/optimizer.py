@@ -121,7 +121,7 @@ class Optimizer:
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """One step of one parameter, or of an array of them: a pure function, the formula of the optimiser.
+        """Compute one step of one parameter, or of an array of them: a pure function, the formula of the optimiser.
 
         Args:
             m: The arithmetic to compute in, a namespace with the functions of the operation table:
@@ -153,7 +153,7 @@ class Optimizer:
 
     @classmethod
     def initial_state(cls) -> dict[str, Any]:
-        """The numbers remembered before the first step, for :meth:`update`.
+        """Return the numbers remembered before the first step, for :meth:`update`.
 
         >>> from tinygrad_lite.nn.optim.optimizers import SGD
         >>> SGD.initial_state()
@@ -164,7 +164,7 @@ class Optimizer:
     # -------------------------------------------------------------------------------------------- using it
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Moves every parameter once, except frozen ones (``requires_grad`` is False).
+        """Move every parameter once, except frozen ones (``requires_grad`` is False).
 
         The graphs above the parameters are stale then: run the model again, or ``forward()``.
 
@@ -186,7 +186,7 @@ class Optimizer:
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Sets the gradient of every parameter to 0, which ``backward()`` adds to.
+        """Set the gradient of every parameter to 0, which ``backward()`` adds to.
 
         Args:
             set_to_none: Accepted as PyTorch's; the gradient of a Value is always a number, so it is 0 either way.
@@ -200,7 +200,7 @@ class Optimizer:
         return [parameter for state in self._states for parameter in state.parameters]
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Adds parameters with hyperparameters of their own.
+        """Add parameters with hyperparameters of their own.
 
         Args:
             param_group: ``{"params": ..., "lr": ...}``; what it leaves out is taken from ``defaults``. It may have a
@@ -258,7 +258,7 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`state_dict` gave: hyperparameters, and the numbers remembered.
+        """Take over what :meth:`state_dict` gave: hyperparameters, and the numbers remembered.
 
         Args:
             state_dict: Of an optimiser of the same class with the same groups. Lists may be NumPy arrays.
@@ -288,11 +288,11 @@ class Optimizer:
         self._states = states
 
     def extra_state(self) -> dict[str, Any]:
-        """What a subclass adds to :meth:`state_dict`: nothing, unless overridden."""
+        """Give what a subclass adds to :meth:`state_dict`: nothing, unless overridden."""
         return {}
 
     def load_extra_state(self, extra: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`extra_state` gave.
+        """Take over what :meth:`extra_state` gave.
 
         Raises:
             ValueError: It is something else. Nothing is changed then.
@@ -303,14 +303,14 @@ class Optimizer:
     # ---------------------------------------------------------------------------------------- hyperparameters
 
     def check_together(self, group: Mapping[str, Any]) -> None:
-        """Refuses hyperparameters that do not go together; each by itself is in its range already.
+        """Refuse hyperparameters that do not go together; each by itself is in its range already.
 
         Raises:
             ValueError: They do not.
         """
 
     def checked_group(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """The hyperparameters of a group, each as :meth:`update` takes it.
+        """Check the hyperparameters of a group, and return each as :meth:`update` takes it.
 
         Raises:
             ValueError: One is unknown, missing or out of its range.
@@ -325,7 +325,7 @@ class Optimizer:
         return hyperparameters
 
     def _moves(self, groups: list[dict[str, Any]]) -> list[tuple[GroupState, Cohort, Any, dict[str, Any]]]:
-        """What each cohort of parameters becomes, and its new numbers; nothing is moved yet."""
+        """Return what each cohort of parameters becomes, and its new numbers; nothing is moved yet."""
         import numpy
 
         found = []
@@ -371,7 +371,7 @@ class Optimizer:
 
 
 def _as_groups(params: Any, who: str) -> list[Mapping[str, Any]]:
-    """What an optimiser was given, as parameter groups."""
+    """Read what an optimiser was given as parameter groups."""
     if isinstance(params, Value):
         raise TypeError(f"{who} takes a list of Values: write {who}([v], lr), or {who}(model.parameters(), lr)")
     if isinstance(params, Mapping):
@@ -407,7 +407,7 @@ def _checked_parameters(params: Any, who: str) -> list[Value]:
 
 
 def _described(optimizer: Optimizer, group: Mapping[str, Any]) -> str:
-    """A group as the repr shows it: how many parameters, the learning rate, and what was not left as it is."""
+    """Return a group as the repr shows it: how many parameters, the learning rate, and what was not left as it is."""
     count = len(group["params"])
     arguments = inspect.signature(type(optimizer)).parameters
     usual = {**optimizer.defaults, **{name: argument.default for name, argument in arguments.items()}}

@@ -20,13 +20,13 @@ class Cohort(NamedTuple):
     steps: int
 
     def data(self) -> Any:
-        """Their numbers, as an array."""
+        """Return their numbers, as an array."""
         import numpy
 
         return numpy.array([parameter.data for parameter in self.parameters], dtype=float)
 
     def gradients(self) -> Any:
-        """Their gradients, as an array."""
+        """Return their gradients, as an array."""
         import numpy
 
         return numpy.array([parameter.grad for parameter in self.parameters], dtype=float)
@@ -74,11 +74,11 @@ class GroupState:
         return found
 
     def at(self, cohort: Cohort) -> dict[str, Any]:
-        """The numbers of a cohort, by name."""
+        """Return the numbers of a cohort, by name."""
         return {name: array[cohort.places] for name, array in self.numbers.items()}
 
     def remember(self, cohort: Cohort, new: Mapping[str, Any], first: Mapping[str, float]) -> None:
-        """Keeps new numbers of a cohort; one that was not there is at first what ``first`` says, for the others."""
+        """Keep new numbers of a cohort; one that was not there is at first what ``first`` says, for the others."""
         import numpy
 
         for name, x in new.items():
@@ -87,7 +87,7 @@ class GroupState:
             self.numbers[name][cohort.places] = x
 
     def commit(self, cohort: Cohort, moved: Any, new: Mapping[str, Any], first: Mapping[str, float]) -> None:
-        """Moves a cohort by one step, and keeps its new numbers."""
+        """Move a cohort by one step, and keep its new numbers."""
         import numpy
 
         self.remember(cohort, new, first)
@@ -98,7 +98,7 @@ class GroupState:
             parameter.data = x
 
     def as_lists(self) -> dict[str, Any]:
-        """All of it but the parameters, as plain data.
+        """Return all of it but the parameters, as plain data.
 
         >>> GroupState([Value(1.0)]).as_lists()
         {'step': [0]}
@@ -118,7 +118,7 @@ class GroupState:
         shared: Mapping[str, float],
         where: str,
     ) -> GroupState:
-        """What :meth:`as_lists` gave, for the same number of parameters.
+        """Return what :meth:`as_lists` gave, for the same number of parameters.
 
         Args:
             parameters: The parameters.
@@ -151,7 +151,7 @@ class GroupState:
 
 
 def checked_layout(state_dict: Any, optimizer: str, sizes: Sequence[int]) -> Mapping[str, Any]:
-    """The state of an optimiser, if it is of this class and has groups of these sizes.
+    """Check that the state of an optimiser is of this class, and has groups of these sizes.
 
     Raises:
         TypeError: It is no dict, or its parts are no lists.

@@ -84,7 +84,7 @@ class SGD(Optimizer):
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The formula of the class; see :meth:`Optimizer.update`."""
+        """Compute the formula of the class; see :meth:`Optimizer.update`."""
         gradient = penalised(parameter, gradient, group)
         momentum, dampening = group["momentum"], group["dampening"]
         if not momentum:
@@ -166,7 +166,7 @@ class RMSprop(Optimizer):
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The formula of the class; see :meth:`Optimizer.update`."""
+        """Compute the formula of the class; see :meth:`Optimizer.update`."""
         gradient = penalised(parameter, gradient, group)
         square = running_mean(group["alpha"], state["square_avg"], gradient * gradient)
         new = {"square_avg": square}
@@ -252,7 +252,7 @@ class Adam(Optimizer):
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The formula of the class; see :meth:`Optimizer.update`."""
+        """Compute the formula of the class; see :meth:`Optimizer.update`."""
         if group["decoupled_weight_decay"]:
             parameter = decayed(parameter, group)
             gradient = -gradient if group["maximize"] else gradient
@@ -356,7 +356,7 @@ class Lion(Optimizer):
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The formula of the class; see :meth:`Optimizer.update`."""
+        """Compute the formula of the class; see :meth:`Optimizer.update`."""
         beta1, beta2 = group["betas"]
         direction = m.sign(running_mean(beta1, state["exp_avg"], gradient))
         moved = decayed(parameter, group) - group["lr"] * direction
@@ -367,7 +367,7 @@ class Lion(Optimizer):
 
 
 def penalised(parameter: Any, gradient: Any, group: Mapping[str, Any]) -> Any:
-    """The gradient to descend along: turned round by ``maximize``, and with that of the penalty λ·p²/2.
+    """Return the gradient to descend along: turned round by ``maximize``, and with that of the penalty λ·p²/2.
 
     >>> penalised(2.0, 1.0, {"maximize": True, "weight_decay": 0.25})
     -0.5

@@ -96,7 +96,7 @@ class LRScheduler:
         self.set_lrs(rates)
 
     def growth(self, epoch: int) -> float:
-        """What the learning rates are multiplied by when an epoch begins.
+        """Return what the learning rates are multiplied by when an epoch begins.
 
         Args:
             epoch: Its number, from 0 on.

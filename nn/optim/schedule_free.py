@@ -39,11 +39,11 @@ class ScheduleFree(Optimizer):
 
     @staticmethod
     def interpolation(group: Mapping[str, Any]) -> float:
-        """The β of a group: how far y is on the way from z to x."""
+        """Return the β of a group: how far y is on the way from z to x."""
         raise NotImplementedError("a schedule-free optimiser defines interpolation(group)")
 
     def train(self) -> None:
-        """Puts y into the parameters, so that training goes on; nothing to do where they hold it already.
+        """Put y into the parameters, so that training goes on; nothing to do where they hold it already.
 
         The graphs above the parameters are stale then. (Evaluating in between changes the course of the training by
         rounding errors only.)
@@ -53,7 +53,7 @@ class ScheduleFree(Optimizer):
         self.training = True
 
     def eval(self) -> None:
-        """Puts the average x into the parameters: before evaluating the model, or saving it.
+        """Put the average x into the parameters: before evaluating the model, or saving it.
 
         The graphs above the parameters are stale then.
         """
@@ -62,7 +62,7 @@ class ScheduleFree(Optimizer):
         self.training = False
 
     def _put(self, point: Callable[[float, float, float], float]) -> None:
-        """Another point on the line through z and the parameter; before the first step, all are one."""
+        """Return another point on the line through z and the parameter; before the first step, all are one."""
         for group, state in zip(self._checked_groups(), self._states, strict=True):
             beta = self.interpolation(group)
             for i in state.steps.nonzero()[0].tolist():
@@ -70,7 +70,7 @@ class ScheduleFree(Optimizer):
                 parameter.data = point(parameter.data, float(state.numbers["z"][i]), beta)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """As :meth:`Optimizer.step`.
+        """Do what :meth:`Optimizer.step` does.
 
         Raises:
             RuntimeError: It was switched to :meth:`eval`.
@@ -83,18 +83,18 @@ class ScheduleFree(Optimizer):
         return super().step(closure)
 
     def extra_state(self) -> dict[str, Any]:
-        """The mode."""
+        """Return the mode."""
         return {"training": self.training}
 
     def load_extra_state(self, extra: Mapping[str, Any]) -> None:
-        """Takes over the mode."""
+        """Take over the mode."""
         if set(extra) != {"training"}:
             raise ValueError(f"the state of {type(self).__name__} has an entry 'training', and no {sorted(extra)}")
         self.training = boolean("training", extra["training"])
 
 
 def average(y: float, z: float, beta: float) -> float:
-    """The x with which y = (1 − β)·z + β·x.
+    """Return the x with which y = (1 − β)·z + β·x.
 
     >>> average(2.0, 1.0, 0.5)
     3.0
@@ -105,7 +105,7 @@ def average(y: float, z: float, beta: float) -> float:
 def moved(
     m: Any, y: Any, direction: Any, state: Mapping[str, Any], group: Mapping[str, Any], beta: Any, step: Any
 ) -> tuple[Any, dict[str, Any]]:
-    """One step of y and z along a direction, and the weight of the new z in the average."""
+    """Compute one step of y and z along a direction, and the weight of the new z in the average."""
     k = state["k"] + 1.0
     lr = group["lr"]
     if group["warmup_steps"]:
@@ -187,14 +187,14 @@ class SGDScheduleFree(ScheduleFree):
 
     @staticmethod
     def interpolation(group: Mapping[str, Any]) -> float:
-        """The momentum."""
+        """Return the momentum."""
         return float(group["momentum"])
 
     @staticmethod
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The formula of the class, in training mode; see :meth:`Optimizer.update`."""
+        """Compute the formula of the class, in training mode; see :meth:`Optimizer.update`."""
         if group["weight_decay"]:
             gradient = gradient + group["weight_decay"] * parameter
         return moved(m, parameter, gradient, state, group, group["momentum"], step)
@@ -270,14 +270,14 @@ class AdamWScheduleFree(ScheduleFree):
 
     @staticmethod
     def interpolation(group: Mapping[str, Any]) -> float:
-        """The first beta."""
+        """Return the first beta."""
         return float(group["betas"][0])
 
     @staticmethod
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The formula of the class, in training mode; see :meth:`Optimizer.update`."""
+        """Compute the formula of the class, in training mode; see :meth:`Optimizer.update`."""
         beta1, beta2 = group["betas"]
         square = running_mean(beta2, state["exp_avg_sq"], gradient * gradient)
         direction = gradient / (root(m, square / (1.0 - beta2**step)) + group["eps"])

@@ -170,7 +170,7 @@ class LinearLR(LRScheduler):
     }
 
     def growth(self, epoch: int) -> float:
-        """The quotient of this epoch's factor and the last one's."""
+        """Return the quotient of this epoch's factor and the last one's."""
         if epoch == 0:
             return self.start_factor
         if epoch > self.total_iters:

@@ -57,14 +57,14 @@ class Sophia(Optimizer):
     def update(
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The formula above; see :meth:`Optimizer.update`."""
+        """Compute the formula above; see :meth:`Optimizer.update`."""
         momentum = running_mean(group["betas"][0], state["exp_avg"], gradient)
         ratio = momentum / m.maximum(group["rho"] * state["hessian"], group["eps"])
         clipped = m.maximum(m.minimum(ratio, 1.0), -1.0)
         return decayed(parameter, group) - group["lr"] * clipped, {"exp_avg": momentum}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """As :meth:`Optimizer.step`."""
+        """Do what :meth:`Optimizer.step` does."""
         loss = super().step(closure)
         self._steps += 1
         return loss
@@ -94,12 +94,12 @@ class Sophia(Optimizer):
         return True
 
     def extra_state(self) -> dict[str, Any]:
-        """The count of steps, when the next estimate is due, and the state of the generator."""
+        """Return the count of steps, when the next estimate is due, and the state of the generator."""
         version, words, spare = self.generator.getstate()
         return {"steps": self._steps, "due": self._due, "generator": [version, list(words), spare]}
 
     def load_extra_state(self, extra: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`extra_state` gave.
+        """Take over what :meth:`extra_state` gave.
 
         Raises:
             ValueError: It is something else. Nothing is changed then.
@@ -175,7 +175,7 @@ class SophiaH(Sophia):
         )
 
     def update_hessian(self, loss: Value | Callable[[], Value]) -> bool:
-        """Renews the estimate of the Hessian's diagonal, if it is due: call it at every step, before ``step()``.
+        """Renew the estimate of the Hessian's diagonal, if it is due: call it at every step, before ``step()``.
 
         Args:
             loss: The loss as it was recorded, the same that ``backward()`` was called on; or a function that gives it,
@@ -248,7 +248,7 @@ class SophiaG(Sophia):
         )
 
     def update_hessian(self, logits: Any) -> bool:
-        """Renews the estimate of the Hessian's diagonal, if it is due: call it at every step, before ``step()``.
+        """Renew the estimate of the Hessian's diagonal, if it is due: call it at every step, before ``step()``.
 
         Args:
             logits: The model's outputs for a batch, as they were recorded, those of the loss will do: a list of Values,

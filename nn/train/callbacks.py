@@ -37,7 +37,7 @@ class Run(Protocol):
         """What trains it."""
 
     def stop(self, reason: str) -> None:
-        """Ends the training after this epoch; the reason is kept as ``history.stopped``."""
+        """End the training after this epoch; the reason is kept as ``history.stopped``."""
 
 
 class Callback:
@@ -66,7 +66,7 @@ class Callback:
         """Called once at the end, after an interruption too."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What the callback remembers, as plain data, for checkpoints.
+        """Return what the callback remembers, as plain data, for checkpoints.
 
         >>> Callback().state_dict()
         {}
@@ -74,7 +74,7 @@ class Callback:
         return {}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`state_dict` gave."""
+        """Take over what :meth:`state_dict` gave."""
 
 
 class BestWeights(Callback):
@@ -112,11 +112,11 @@ class BestWeights(Callback):
         self._weights: dict[str, Any] = {}
 
     def on_train_begin(self, run: Run) -> None:
-        """Forgets other runs."""
+        """Forget other runs."""
         self._forget()
 
     def on_epoch_end(self, run: Run) -> None:
-        """Keeps the weights if the number is better than before.
+        """Keep the weights if the number is better than before.
 
         Raises:
             ValueError: There is no such number.
@@ -132,7 +132,7 @@ class BestWeights(Callback):
             self._weights = run.model.state_dict()
 
     def on_train_end(self, run: Run) -> None:
-        """Gives the model the best weights."""
+        """Give the model the best weights."""
         if self._weights:
             run.model.load_state_dict(self._weights)
 
@@ -144,11 +144,11 @@ class BestWeights(Callback):
         return number < self.best - self.min_delta if self.mode == "min" else number > self.best + self.min_delta
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers."""
+        """Return what it remembers."""
         return {"best": self.best, "best_epoch": self.best_epoch, "weights": dict(self._weights)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`state_dict` gave."""
+        """Take over what :meth:`state_dict` gave."""
         self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
         self._weights = dict(state_dict["weights"])
 
@@ -188,7 +188,7 @@ class EarlyStopping(BestWeights):
         self.restore_best_weights = restore_best_weights
 
     def on_epoch_end(self, run: Run) -> None:
-        """Ends the training if the best epoch is too long ago.
+        """End the training if the best epoch is too long ago.
 
         Raises:
             ValueError: There is no such number.
@@ -202,7 +202,7 @@ class EarlyStopping(BestWeights):
             )
 
     def on_train_end(self, run: Run) -> None:
-        """Gives the model the best weights, if wanted."""
+        """Give the model the best weights, if wanted."""
         if self.restore_best_weights:
             super().on_train_end(run)
 

@@ -28,14 +28,14 @@ class Stateful(Protocol):
     """What has a state that can be saved: an optimiser, a schedule, a scaler, a callback."""
 
     def state_dict(self) -> Any:
-        """The state, as plain data."""
+        """Return the state, as plain data."""
 
     def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Takes over what ``state_dict()`` gave, or raises."""
+        """Take over what ``state_dict()`` gave, or raise."""
 
 
 def save(model: Module, path: str | Path, optimizer: Stateful | None = None, extra: Any = None) -> None:
-    """Writes the weights and buffers of a model to a safetensors file, with the state of an optimiser if given.
+    """Write the weights and buffers of a model to a safetensors file, with the state of an optimiser if given.
 
     Args:
         model: Whose ``state_dict()`` is kept: float64 arrays, named as in it after ``"model."``.
@@ -62,7 +62,7 @@ def save(model: Module, path: str | Path, optimizer: Stateful | None = None, ext
 
 
 def load(model: Module, path: str | Path, optimizer: Stateful | None = None, strict: bool = True) -> Any:
-    """Takes over what :func:`save` wrote; or the model and the optimiser of a checkpoint of ``fit``.
+    """Take over what :func:`save` wrote; or the model and the optimiser of a checkpoint of ``fit``.
 
     Args:
         model: Made with the same arguments as the one that was saved.
@@ -89,12 +89,12 @@ def load(model: Module, path: str | Path, optimizer: Stateful | None = None, str
 
 
 def save_run(model: Module, parts: Mapping[str, Stateful], path: str | Path) -> None:
-    """Writes a model and everything else that a training run needs to go on."""
+    """Write a model and everything else that a training run needs to go on."""
     _write(model, {name: part.state_dict() for name, part in parts.items()}, path)
 
 
 def load_run(model: Module, parts: Mapping[str, Stateful], path: str | Path) -> None:
-    """Takes over what :func:`save_run` wrote, for a run with the same parts.
+    """Take over what :func:`save_run` wrote, for a run with the same parts.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -135,11 +135,11 @@ class Generators:
         self._generators = dict(generators)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each."""
+        """Return the state of each."""
         return {name: generator.getstate() for name, generator in self._generators.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Sets the state of each.
+        """Set the state of each.
 
         Raises:
             ValueError: The names are others, or a state is none.
@@ -160,7 +160,7 @@ def _write(model: Module, parts: Mapping[str, Any], path: str | Path) -> None:
 
 
 def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The weights and the other parts."""
+    """Return the weights and the other parts."""
     contents = read_file(path)
     _check_origin(contents.metadata, path)
     if not contents.has_checksum:
@@ -196,7 +196,7 @@ def _check_origin(metadata: Mapping[str, str], path: str | Path) -> None:
 
 
 def _change_all(changes: list[tuple[Stateful, Callable[[], Any]]], path: str | Path) -> None:
-    """Makes all changes, or none."""
+    """Make all changes, or none."""
     before: list[tuple[Stateful, Any]] = []
     try:
         for target, change in changes:

@@ -31,7 +31,7 @@ def xor() -> tuple[list[list[int]], list[int]]:
 
 
 def moons(n: int = 100, noise: float = 0.1, generator: Generator = None) -> Points:
-    """Two half circles that reach into each other: (cos t, sin t) and (1 − cos t, ½ − sin t), 0 ≤ t ≤ π.
+    """Return two half circles that reach into each other: (cos t, sin t) and (1 − cos t, ½ − sin t), 0 ≤ t ≤ π.
 
     Args:
         n: The number of points; half of each class, in turns.
@@ -59,7 +59,7 @@ def moons(n: int = 100, noise: float = 0.1, generator: Generator = None) -> Poin
 
 
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, generator: Generator = None) -> Points:
-    """A circle of radius 1 around a smaller one.
+    """Return a circle of radius 1 around a smaller one.
 
     Args:
         n: The number of points; half of each class, in turns.
@@ -90,7 +90,7 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, generator: G
 def spirals(
     n: int = 100, noise: float = 0.02, classes: int = 2, turns: float = 1.0, generator: Generator = None
 ) -> Points:
-    """Spirals that wind around each other, from the origin to radius 1 (after Lang & Witbrock 1988).
+    """Return spirals that wind around each other, from the origin to radius 1 (after Lang & Witbrock 1988).
 
     Args:
         n: The number of points, of each class in turns.
@@ -126,7 +126,7 @@ def blobs(
     centers: int | Sequence[Sequence[float]] = 3,
     generator: Generator = None,
 ) -> Points:
-    """Normal clouds around centres.
+    """Return normal clouds around centres.
 
     Args:
         n: The number of points, of each class in turns.
@@ -153,7 +153,7 @@ def blobs(
 
 
 def digits() -> tuple[Any, Any]:
-    """Images of handwritten digits, 8 × 8 pixels (Alpaydin & Kaynak 1998; from scikit-learn).
+    """Return images of handwritten digits, 8 × 8 pixels (Alpaydin & Kaynak 1998; from scikit-learn).
 
     Returns:
         Inputs, an array of shape (1797, 64) of numbers from 0 to 16, rows of the images one after the other, and

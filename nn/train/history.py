@@ -31,7 +31,7 @@ class History(Mapping[str, list[float]]):
         self.stopped = ""
 
     def append(self, numbers: Mapping[str, float], seconds: float) -> None:
-        """Adds an epoch.
+        """Add an epoch.
 
         Args:
             numbers: By name. One that other epochs have, and this one has not, is NaN.
@@ -44,7 +44,7 @@ class History(Mapping[str, list[float]]):
         self.seconds.append(seconds)
 
     def to_frame(self) -> Any:
-        """The numbers as a pandas DataFrame, a row an epoch, a column a name.
+        """Return the numbers as a pandas DataFrame, a row an epoch, a column a name.
 
         Raises:
             ImportError: pandas is not installed.
@@ -59,7 +59,7 @@ class History(Mapping[str, list[float]]):
         return pandas.DataFrame(self._columns, index=pandas.RangeIndex(1, len(self.seconds) + 1, name="epoch"))
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it, as plain data.
+        """Return all of it, as plain data.
 
         >>> History().state_dict()
         {'numbers': {}, 'seconds': [], 'stopped': ''}
@@ -68,7 +68,7 @@ class History(Mapping[str, list[float]]):
         return {"numbers": numbers, "seconds": list(self.seconds), "stopped": self.stopped}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`state_dict` gave.
+        """Take over what :meth:`state_dict` gave.
 
         >>> history = History()
         >>> history.load_state_dict({"numbers": {"loss": [0.5]}, "seconds": [1.0], "stopped": ""})

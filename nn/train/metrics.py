@@ -16,7 +16,7 @@ Metrics = Mapping[str, Metric] | Sequence[Metric] | Metric | None
 
 
 def accuracy(outputs: Any, targets: Any, threshold: float = 0.0) -> float:
-    """The share of samples whose class is predicted rightly.
+    """Return the share of samples whose class is predicted rightly.
 
     Args:
         outputs: For each sample a number for each class, of which the greatest counts (the first of equal ones); or,
@@ -52,7 +52,7 @@ def accuracy(outputs: Any, targets: Any, threshold: float = 0.0) -> float:
 
 
 def as_named(metrics: Metrics) -> dict[str, Metric]:
-    """The metrics by name.
+    """Return the metrics by name.
 
     Raises:
         TypeError: One of them is no function.
@@ -72,7 +72,7 @@ def as_named(metrics: Metrics) -> dict[str, Metric]:
 
 
 def measured(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -> dict[str, float]:
-    """What each metric gives.
+    """Return what each metric gives.
 
     Args:
         metrics: By name.

@@ -35,7 +35,7 @@ class NonFiniteError(ArithmeticError):
         self.history = History()
 
     def place(self, epoch: int, batch: int | None, history: History) -> None:
-        """Says where in the training it was."""
+        """Say where in the training it was."""
         self.epoch, self.batch, self.history = epoch, batch, history
         where = "validation" if batch is None else f"batch {batch}"
         what = str(self.args[0]).rstrip(".")
@@ -71,18 +71,18 @@ class LastGood:
         self._good = self.look()
 
     def look(self) -> tuple[list[float], list[Any]]:
-        """The present numbers of parameters and buffers, which are not known to be good yet."""
+        """Return the present numbers of parameters and buffers, which are not known to be good yet."""
         return (
             [parameter._number for parameter in self.parameters],
             [copy.deepcopy(getattr(module, name)) for module, name in self._buffers],
         )
 
     def confirm(self, seen: tuple[list[float], list[Any]]) -> None:
-        """What :meth:`look` gave is good."""
+        """Keep what :meth:`look` gave, which is good."""
         self._good = seen
 
     def restore(self) -> None:
-        """Puts the last good state back."""
+        """Put the last good state back."""
         numbers, contents = self._good
         for parameter, number in zip(self.parameters, numbers, strict=True):
             parameter.data = number
@@ -90,7 +90,7 @@ class LastGood:
             setattr(module, name, copy.deepcopy(content))
 
     def check_gradients(self) -> None:
-        """Raises unless the gradients of all parameters are finite.
+        """Raise unless the gradients of all parameters are finite.
 
         Raises:
             NonFiniteError: The layer that it names is that nearest to the output, where backpropagation came first.
@@ -109,7 +109,7 @@ class LastGood:
         )
 
     def check_weights(self) -> None:
-        """Raises unless all parameters are finite.
+        """Raise unless all parameters are finite.
 
         Raises:
             NonFiniteError: With the first one that is not, and its layer.
@@ -123,7 +123,7 @@ class LastGood:
 
 
 def all_finite(numbers: list[float]) -> bool:
-    """Whether none is infinite or NaN.
+    """Tell whether none is infinite or NaN.
 
     >>> all_finite([1e308, 1e308]), all_finite([1.0, math.nan])
     (True, False)
@@ -143,7 +143,7 @@ class Cause(NamedTuple):
 
 
 def find_cause(model: Module, inputs: list[Any], run_again: Callable[[], Any]) -> Cause:
-    """The first thing in the way from the inputs to the loss that is infinite or NaN.
+    """Find the first thing in the way from the inputs to the loss that is infinite or NaN.
 
     Args:
         model: As it was when the loss was computed.
@@ -162,7 +162,7 @@ def find_cause(model: Module, inputs: list[Any], run_again: Callable[[], Any]) -
 
 
 def forward_failed(model: Module, error: ArithmeticError) -> NonFiniteError:
-    """The error for one that an operation raised, as its result was beyond the floats."""
+    """Return the error for one that an operation raised, as its result was beyond the floats."""
     layer = _layer_in(model, error.__traceback__)
     where = "the loss function" if layer is None else _named(model, layer)
     return NonFiniteError(f"{where} raised {type(error).__name__}: {error}", layer)
@@ -201,7 +201,7 @@ def _cause_in_outputs(model: Module, run_again: Callable[[], Any]) -> Cause:
 
 
 def _layer_in(model: Module, traceback: TracebackType | None) -> str | None:
-    """The name of the innermost layer whose method was running."""
+    """Return the name of the innermost layer whose method was running."""
     names = {id(module): name for name, module in _layers(model)}
     layer = None
     while traceback is not None:
@@ -211,12 +211,12 @@ def _layer_in(model: Module, traceback: TracebackType | None) -> str | None:
 
 
 def _layers(model: Module) -> list[tuple[str, Module]]:
-    """Its modules by name. Neurons are too small to be blamed: their layer is."""
+    """Return its modules by name. Neurons are too small to be blamed: their layer is."""
     return [(name, module) for name, module in model.named_modules() if not (name and isinstance(module, Neuron))]
 
 
 def _layer_of(model: Module, parameter: str) -> str:
-    """The name of the innermost layer that a parameter is in."""
+    """Return the name of the innermost layer that a parameter is in."""
     return max((name for name, _ in _layers(model) if not name or parameter.startswith(f"{name}.")), key=len)
 
 

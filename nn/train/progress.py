@@ -54,7 +54,7 @@ class Bar:
             self._bar.close()
 
     def batch_done(self, epoch: int, numbers: Mapping[str, float]) -> None:
-        """Moves on by one batch, and shows its numbers."""
+        """Move on by one batch, and show its numbers."""
         if self._bar is None or self._bar.disable:
             return
         self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
@@ -62,7 +62,7 @@ class Bar:
         self._bar.update()
 
     def epoch_done(self, numbers: Mapping[str, float]) -> None:
-        """Shows the numbers of an epoch; those of the validation stay until the next one is done."""
+        """Show the numbers of an epoch; those of the validation stay until the next one is done."""
         if self._bar is None or self._bar.disable:
             return
         written = _written({name: number for name, number in numbers.items() if name != "lr"})
@@ -75,7 +75,7 @@ def _written(numbers: Mapping[str, float]) -> dict[str, str]:
 
 
 def _in_notebook() -> bool:
-    """Whether this is a Jupyter kernel, whose stderr is no terminal and is watched all the same."""
+    """Tell whether this is a Jupyter kernel, whose stderr is no terminal and is watched all the same."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and hasattr(shell, "kernel")

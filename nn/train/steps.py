@@ -46,7 +46,7 @@ class Computation:
         self.generators = list(generators_of(self.model).values())
 
     def __call__(self, samples: Samples) -> tuple[Value, list[Any]]:
-        """The loss, and what the model gave for each sample.
+        """Compute the loss, and what the model gives for each sample.
 
         Raises:
             TypeError: The loss is no Value.
@@ -62,13 +62,13 @@ class Computation:
         return loss, outputs
 
     def each(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
-        """Loss and outputs of each batch, as numbers."""
+        """Return loss and outputs of each batch, as numbers."""
         for places in order:
             loss, outputs = self(samples.at(places))
             yield loss.data, as_numbers(outputs)
 
     def checked(self, samples: Samples) -> tuple[Value, list[Any]]:
-        """The same, if the loss is finite.
+        """Compute the same, and raise unless the loss is finite.
 
         Raises:
             NonFiniteError: It is not; the message says what made it so.
@@ -115,7 +115,7 @@ class Batch(NamedTuple):
 
 
 def planned(order: Sequence[Sequence[int]], accumulate: int) -> list[Batch]:
-    """The batches of an epoch.
+    """Return the batches of an epoch.
 
     Args:
         order: The places of the samples of each.
@@ -164,7 +164,7 @@ class Steps:
         schedule: Schedule | None,
         watched: bool,
     ) -> Iterator[dict[str, float]]:
-        """Goes through batches, and gives the numbers of each when it is done.
+        """Go through batches, and give the numbers of each when it is done.
 
         Args:
             samples: All of them.
@@ -182,7 +182,7 @@ class Steps:
                 schedule.step()
 
     def validate(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
-        """Loss and outputs of each batch, as numbers, without a step.
+        """Return loss and outputs of each batch, as numbers, without a step.
 
         Raises:
             NonFiniteError: A loss is not finite.
@@ -192,14 +192,14 @@ class Steps:
             yield loss.data, as_numbers(outputs)
 
     def write_back(self) -> None:
-        """Puts the parameters into their Values, if they are elsewhere: before anything reads them there."""
+        """Put the parameters into their Values, if they are elsewhere: before anything reads them there."""
 
     def hand_over(self) -> None:
-        """Puts the parameters into their Values, before functions of the user look at the model, and may change it."""
+        """Put the parameters into their Values, before functions of the user look at the model, and may change it."""
         self.write_back()
 
     def batch(self, samples: Samples, share: float = 1.0, first: bool = True, last: bool = True) -> dict[str, float]:
-        """Adds the gradient of a batch, and steps.
+        """Add the gradient of a batch, and step.
 
         Args:
             samples: The batch.
@@ -250,7 +250,7 @@ class Steps:
         self.good.check_weights()
 
     def undo(self) -> None:
-        """Puts back the weights and buffers from before the batch that is under way."""
+        """Put back the weights and buffers from before the batch that is under way."""
         if self.before is not None:
             self.good.confirm(self.before)
             self.good.restore()
@@ -258,7 +258,7 @@ class Steps:
 
 
 def generators_of(model: Module) -> dict[str, random.Random]:
-    """Every ``random.Random`` in the attributes of its modules, by its path.
+    """Return every ``random.Random`` in the attributes of its modules, by its path.
 
     >>> model = Module()
     >>> model.rng = random.Random(0)

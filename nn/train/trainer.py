@@ -56,11 +56,11 @@ class Trainer:
         return self.steps.optimizer
 
     def stop(self, reason: str) -> None:
-        """Ends the training after this epoch; the reason is kept as ``history.stopped``."""
+        """End the training after this epoch; the reason is kept as ``history.stopped``."""
         self.history.stopped = reason
 
     def run(self, resume_from: str | Path | None, show: bool | None) -> History:
-        """Runs the epochs that are left.
+        """Run the epochs that are left.
 
         Args:
             resume_from: A checkpoint to go on from.
@@ -125,7 +125,7 @@ class Trainer:
             save_run(self.model, self._parts(), self.checkpoint)
 
     def _train(self, bar: Bar) -> dict[str, float]:
-        """All batches of an epoch: the means of their numbers over the samples."""
+        """Train on all batches of an epoch, and return the means of their numbers over the samples."""
         self._tell("train")
         rng = self.rng if self.shuffle else None
         order = batches_of(len(self.samples.inputs), self.batch_size, rng, self.drop_last)
@@ -160,14 +160,14 @@ class Trainer:
             self.scheduler.step()
 
     def _tell(self, name: str) -> None:
-        """Calls ``train()`` or ``eval()`` of an optimiser that has them, as schedule-free ones do."""
+        """Call ``train()`` or ``eval()`` of an optimiser that has them, as schedule-free ones do."""
         method = getattr(self.optimizer, name, None)
         if callable(method):
             self.steps.write_back()
             method()
 
     def _parts(self) -> dict[str, Stateful]:
-        """All that has a state beside the model, by name."""
+        """Return all that has a state beside the model, by name."""
         parts: dict[str, Stateful] = {
             "optimizer": self.optimizer,
             "history": self.history,
@@ -191,7 +191,7 @@ def measure(
     metrics: Mapping[str, Metric],
     function: Callable[[Samples, Sequence[Sequence[int]]], Iterable[tuple[float, list[Any]]]],
 ) -> dict[str, float]:
-    """Loss and metrics of a model in evaluation mode.
+    """Measure loss and metrics of a model in evaluation mode.
 
     Args:
         compute: Whose model.
@@ -213,7 +213,7 @@ def measure(
 
 
 def _looks_at_batches(callback: Callback) -> bool:
-    """Whether it does anything after a batch."""
+    """Tell whether it does anything after a batch."""
     return getattr(callback.on_batch_end, "__func__", None) is not Callback.on_batch_end
 
 

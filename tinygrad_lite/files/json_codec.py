@@ -37,7 +37,7 @@ def encode(tree: Any, name: str, arrays: dict[str, Any]) -> str:
 
 
 def decode(text: str, arrays: Mapping[str, Any]) -> Any:
-    """The tree that :func:`encode` made the text and the arrays from.
+    """Rebuild the tree that :func:`encode` made the text and the arrays from.
 
     Raises:
         ValueError: It did not make them.
@@ -85,7 +85,7 @@ def _encoded(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
 
 
 def _are_numbers(items: Sequence[Any]) -> bool:
-    """Whether all are floats, or all ints of 64 bits, so that an array keeps them, and keeps what they are."""
+    """Tell whether all are floats, or all ints of 64 bits, so that an array keeps them, and keeps what they are."""
     if type(items[0]) is float:
         return all(type(item) is float for item in items)
     return all(type(item) is int and -(2**63) <= item < 2**63 for item in items)

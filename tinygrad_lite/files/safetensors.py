@@ -136,7 +136,7 @@ def _library() -> Any:
 
 
 def _read_header(content: bytes) -> tuple[dict[str, Any], int]:
-    """What stands in JSON before the numbers, and where they begin."""
+    """Return what stands in JSON before the numbers, and where they begin."""
     if len(content) < 10:
         raise ValueError(f"it is no safetensors file: it has {len(content)} bytes, less than the shortest possible")
     length = int.from_bytes(content[:8], "little")
