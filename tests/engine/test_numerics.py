@@ -1,36 +1,14 @@
-"""The float functions that ``math`` lacks, where the range of floats ends and where Python is older."""
+"""The float functions that ``math`` lacks, where the range of floats ends."""
 
 from __future__ import annotations
 
 import math
 
-import mpmath
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.operations import numerics
-
-LIMITS = [math.inf, -math.inf, math.nan]
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 5e-324, -8.0, 27.0]))
-def test_the_cube_root_of_python_3_10_is_within_one_ulp(x: float) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(math, "cbrt", raising=False)
-        found = numerics.cbrt(x)
-    with mpmath.workdps(40):
-        truth = mpmath.sign(x) * mpmath.cbrt(abs(mpmath.mpf(x)))
-    assert abs(found - truth) <= math.ulp(found)
-    assert math.copysign(1.0, found) == math.copysign(1.0, x)
-
-
-@pytest.mark.parametrize("x", LIMITS)
-def test_the_cube_root_of_python_3_10_has_its_limits(x: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(math, "cbrt", raising=False)
-    assert repr(numerics.cbrt(x)) == repr(x)
 
 
 def test_maximum_and_minimum_are_nan_if_either_operand_is() -> None:

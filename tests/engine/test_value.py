@@ -138,7 +138,6 @@ def test_functions_are_maths_on_floats_and_on_values(name: str, x: float) -> Non
     assert outcome(lambda: getattr(Value(x), name)()) == expected
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="math.cbrt is new in Python 3.11")
 @given(floats)
 def test_cbrt_is_maths(x: float) -> None:
     assert outcome(lambda: tg.cbrt(x)) == outcome(lambda: tg.cbrt(Value(x))) == outcome(lambda: math.cbrt(x))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 # ---------------------------------------------------------------------------------------------- powers
 
@@ -75,14 +75,8 @@ def power_by_exponent(x: float, y: float) -> float:
 
 
 def cbrt(x: float) -> float:
-    """Real cube root: ``math.cbrt``, which Python 3.10 does not have yet."""
-    native = getattr(math, "cbrt", None)
-    if native is not None:
-        return cast(float, native(x))
-    if x == 0.0 or not math.isfinite(x):
-        return x
-    root = math.copysign(math.pow(abs(x), 1.0 / 3.0), x)
-    return root - (root - x / root / root) / 3.0
+    """Real cube root."""
+    return math.cbrt(x)
 
 
 def cbrt_derivative(x: float) -> float:

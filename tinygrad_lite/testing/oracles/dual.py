@@ -489,7 +489,7 @@ def _erfc(x: Any) -> Any:
 
 def float_arithmetic() -> Arithmetic:
     """Python floats."""
-    return Arithmetic(float, lambda name: getattr(math, name, None) or _cube_root, math.pi)
+    return Arithmetic(float, lambda name: getattr(math, name), math.pi)
 
 
 def complex_arithmetic() -> Arithmetic:
@@ -503,8 +503,3 @@ def _complex_function(name: str) -> Callable[[Any], Any]:
         return found  # type: ignore[no-any-return]  # a function of cmath
     function = getattr(mpmath, name)
     return lambda x: complex(function(mpc(x)))
-
-
-def _cube_root(x: float) -> float:
-    """math.cbrt, which Python 3.10 lacks."""
-    return math.copysign(float(mpmath.cbrt(abs(x))), x)
