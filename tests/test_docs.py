@@ -338,11 +338,12 @@ def test_what_is_wrong_with_a_built_site_is_found(tmp_path: Path) -> None:
 
 def test_every_formula_of_the_reference_becomes_mathml(caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("mkdocs", reason="the docs extra is not installed")
-    pytest.importorskip("latex2mathml", reason="the viz extra is not installed")
+    pytest.importorskip("latex2mathml", reason="the docs group is not installed")
     site, reference = tool("docs_site"), tool("operation_reference")
     for op in reference.public_operations():
-        for latex in (op.latex, *op.latex_partials):
-            text = site.mathml(reference.formula(latex, op), op.name, "inline")
+        formulas = reference.template(op)
+        for tree in (formulas.formula, *formulas.partials):
+            text = site.mathml(reference.formula(tree), op.name, "inline")
             for element in ElementTree.fromstring(text).iter():
                 if element.tag.rpartition("}")[2] in ("msub", "msup", "mfrac", "mroot"):
                     assert len(element) == 2, text
@@ -352,7 +353,7 @@ def test_every_formula_of_the_reference_becomes_mathml(caplog: pytest.LogCapture
 
 def test_a_formula_that_cannot_be_read_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("mkdocs", reason="the docs extra is not installed")
-    pytest.importorskip("latex2mathml", reason="the viz extra is not installed")
+    pytest.importorskip("latex2mathml", reason="the docs group is not installed")
     tool("docs_site").mathml(r"a^b^c", "page.md", "inline")
     tool("docs_site").mathml(r"\unheardof x", "page.md", "inline")
     assert len(caplog.records) == 2

@@ -76,8 +76,7 @@ def define(
     kink: Callable[..., bool] | None = None,
     convention: str = "",
     symbol: str = "",
-    latex: str = "",
-    latex_partials: Sequence[str] = (),
+    notation: str = "",
     doc: str = "",
 ) -> Callable[..., Any]:
     """An operation of your own, with your derivative rule: a function on Values, numbers and arrays.
@@ -98,8 +97,8 @@ def define(
         kink: Of the operands: whether the derivative jumps there.
         convention: What the derivative is at a kink, in words.
         symbol: How it is drawn; the name, if left out.
-        latex: Its value, with ``$x``, ``$y`` for the operands.
-        latex_partials: Its derivatives.
+        notation: Its name in formulas, such as ``σ``; the name, if left out. Formulas of its derivatives are what its
+            rules compute.
         doc: One sentence about it.
 
     Raises:
@@ -138,8 +137,7 @@ def define(
         forward,
         rules,
         doc=doc or f"{name}, defined by the user.",
-        latex=latex or _latex_call(name, count),
-        latex_partials=tuple(latex_partials) or (rf"\partial \mathrm{{{name}}}",) * len(rules),
+        notation=notation or name,
         definition=definition,
         operands=("xs",) if count == NARY else ("x", "y", "z"),
         domain=tuple(domain),
@@ -178,11 +176,6 @@ def _check_is_called(name: str, what: str, function: Any, arguments: tuple[str, 
             "operation has as many operands as it has rules, or as arity says; a rule is given m, the operands and the "
             "result"
         ) from None
-
-
-def _latex_call(name: str, arity: int) -> str:
-    operands = "x_1, \\ldots, x_n" if arity == NARY else ", ".join(["$x", "$y", "$w"][:arity])
-    return rf"\operatorname{{{name}}}({operands})"
 
 
 def _defined(op: Op) -> Callable[..., Any]:

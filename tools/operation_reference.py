@@ -24,6 +24,10 @@ sys.path[:0] = [str(ROOT / "benchmarks")]
 from tinygrad_lite.expressions import OPERATORS  # noqa: E402 (see above)
 from tinygrad_lite.operations.operation import NARY, Op  # noqa: E402
 from tinygrad_lite.operations.ops import TABLE  # noqa: E402
+from tinygrad_lite.viz.formulas.expr_printer import latex  # noqa: E402
+from tinygrad_lite.viz.formulas.formulas import Tree  # noqa: E402
+from tinygrad_lite.viz.formulas.local_formulas import template  # noqa: E402
+from tinygrad_lite.viz.formulas.symbols import in_latex  # noqa: E402
 
 PAGE = ROOT / "docs" / "operations.md"
 MEASURED = ROOT / "tools" / "operation_accuracy.json"
@@ -59,7 +63,6 @@ TITLES = {
     "hyperbolic": "Hyperbolic functions",
     "error function": "The error function",
 }
-LETTERS = {"alpha": r"\alpha"}
 
 
 def signs() -> dict[str, str]:
@@ -88,19 +91,13 @@ def headings() -> dict[str, str]:
     return found
 
 
-def formula(latex: str, op: Op) -> str:
-    """A formula of a record, with the operands' names.
+def formula(tree: Tree) -> str:
+    r"""A formula in LaTeX, without bars: a Markdown table would take them for the end of a cell.
 
-    >>> formula(r"\\\\frac{$x}{$y}", TABLE["truediv"])
-    '\\\\frac{x}{y}'
+    >>> formula(template(TABLE["abs"]).formula)
+    '\\lvert x \\rvert'
     """
-    for slot, name in zip(("$x", "$y", "$w"), op.operands, strict=False):
-        letter = name if len(name) == 1 else LETTERS.get(name, rf"\text{{{name}}}")
-        latex = latex.replace(slot, f" {letter} " if latex.endswith(slot) or len(letter) > 1 else letter)
-    # No bars: a Markdown table would take them for the end of a cell.
-    latex = re.sub(r"(?<!\\left)(?<!\\right)\|(.*?)\|", r"\\lvert \1\\rvert ", latex)
-    latex = latex.replace(r"\left|", r"\lvert ").replace(r"\right|", r"\rvert ").replace("$z", "z")
-    return re.sub(r" +", " ", latex).strip()
+    return latex(tree).replace(r"\left|", r"\lvert").replace(r"\right|", r"\rvert")
 
 
 def signature(op: Op) -> str:
@@ -131,12 +128,10 @@ def domain(op: Op) -> str:
 def derivatives(op: Op) -> list[tuple[str, str]]:
     """Operand and formula of each derivative."""
     names = [name for name in op.operands if name != "index"]
-    short = {"xs": "x_i", "ws": "w_i", "table": "x_i", "bias": "b"}
+    short = {"xs": "x_j" if op.name == "softmax" else "x_i", "ws": "w_i", "table": "x_j", "bias": "b"}
     if op.arity != NARY:
-        short = {name: name if len(name) == 1 else LETTERS.get(name, rf"\text{{{name}}}") for name in names}
-    if op.name == "softmax":
-        short["xs"] = "x_j"
-    return [(short[name], formula(latex, op)) for name, latex in zip(names, op.latex_partials, strict=False)]
+        short = {name: in_latex(name) for name in names}
+    return [(short[name], formula(tree)) for name, tree in zip(names, template(op).partials, strict=False)]
 
 
 def error(op: Op, measured: dict[str, Any]) -> str:
@@ -161,7 +156,7 @@ def entry(op: Op, measured: dict[str, Any]) -> str:
         shown = f"${partials[0][1]}$"
     else:
         shown = "; ".join(rf"$\partial z / \partial {name} = {latex}$" for name, latex in partials)
-    rows = [("Value", f"${formula(op.latex, op)}$"), ("Derivative", shown), ("Domain", domain(op))]
+    rows = [("Value", f"${formula(template(op).formula)}$"), ("Derivative", shown), ("Domain", domain(op))]
     if op.convention:
         rows.append(("Kinks", op.convention))
     rows.append(("Error", error(op, measured)))

@@ -411,8 +411,9 @@ def _function(op: Op) -> Callable[..., Any]:
 
 #: The arithmetic in which rules and definitions run on series.
 SERIES: Final = SimpleNamespace(
-    **{op.name: _function(op) for op in TABLE.values() if op.name not in ("where", "abs")},
+    **{op.name: _function(op) for op in TABLE.values() if op.name not in ("where", "abs", "sum")},
     where=_where,
+    sum=lambda xs: _by_definition(TABLE["sum"], xs),
     abs=abs,
     softmaxes=_softmaxes,
     products_without_each=products_without_each,

@@ -66,8 +66,10 @@ class Op:
         singular: ``singular(*operands)`` is true where a partial may be infinite or nan, although the operands are
             finite. ``None``: at the finite ends of the domain, if there is one operand; nowhere, if there are more.
         degree: The operation of λ times its operands is λ**degree times the operation, for λ > 0; ``None``: no such.
-        latex: Its value; ``$x``, ``$y`` stand for the operands.
-        latex_partials: Its derivatives; ``$z`` stands for the value.
+        textbook: The derivative rule as it is read: in the place of each partial that is written for accuracy and not
+            for the eye, the textbook's, called as those are. ``None``: the partial is that already.
+        notation: The function's name in formulas, such as ``arcsin`` or ``σ``. Without one, an operation is written as
+            its definition says, and as a function of its own name if there is none.
         numpy: NumPy's name for it, if NumPy has it.
         special: Its name in ``scipy.special`` and in ``jax.scipy.special``, if it is there.
         stable: How it is computed on whole arrays, where neither NumPy nor ``special`` has it, and in compiled loops:
@@ -93,9 +95,9 @@ class Op:
         partials: tuple[Rule, ...],
         *,
         doc: str,
-        latex: str,
-        latex_partials: tuple[str, ...],
         definition: Rule | None = None,
+        textbook: tuple[Rule | None, ...] = (),
+        notation: str = "",
         operands: tuple[str, ...] = ("x", "y"),
         defaults: tuple[float, ...] = (),
         aliases: dict[str, tuple[str, ...]] | None = None,
@@ -128,8 +130,8 @@ class Op:
         self.chooses: Final = chooses
         self.singular: Final = singular
         self.degree: Final = degree
-        self.latex: Final = latex
-        self.latex_partials: Final = latex_partials
+        self.textbook: Final = textbook or (None,) * len(partials)
+        self.notation: Final = notation
         self.numpy: Final = numpy
         self.special: Final = special
         self.stable: Final = stable

@@ -17,7 +17,6 @@ from tinygrad_lite.viz.formulas.formulas import (
     Call,
     Cases,
     Constant,
-    Foreign,
     Negative,
     Number,
     Power,
@@ -121,10 +120,10 @@ class Algebra:
                 return quotient
             case Power(base, exponent) if not isinstance(base, Constant):
                 return self._power(tree, base, exponent)
-            case Call(r"\sigma", (argument,)) if (opposite := self._opposite(argument)) is not None:
-                rest = self.ratio(Call(r"\sigma", (opposite,)))
+            case Call("sigmoid", (argument,)) if (opposite := self._opposite(argument)) is not None:
+                rest = self.ratio(Call("sigmoid", (opposite,)))
                 return self.plus(ONE, times(Ratio({(): Fraction(-1)}, ()), rest))
-            case Cases() | Foreign() | Remainder():
+            case Cases() | Remainder():
                 raise TooComplexError("a formula that is not looked into")
         return self._atom(tree)
 
@@ -163,7 +162,7 @@ class Algebra:
         if isinstance(tree, Negative):
             return tree.of
         meaning = self.meanings.get(tree) if isinstance(tree, Symbol) else None
-        named = isinstance(meaning, Negative) and Call(r"\sigma", (meaning.of,)) in self.names
+        named = isinstance(meaning, Negative) and Call("sigmoid", (meaning.of,)) in self.names
         return meaning.of if named and isinstance(meaning, Negative) else None
 
     def _atom(self, tree: Tree) -> Ratio:

@@ -26,9 +26,10 @@ from tinygrad_lite.viz.formulas.formulas import (
     Sum,
     Symbol,
     Tree,
+    parts_of,
     rebuilt,
 )
-from tinygrad_lite.viz.formulas.local_formulas import Application, parts_of
+from tinygrad_lite.viz.formulas.local_formulas import Application
 
 #: A result with more terms does not look simpler.
 _TERMS: Final = 3
@@ -36,7 +37,7 @@ _TERMS: Final = 3
 _TOLERANCE: Final = 1e-9
 
 #: Functions whose value is a probability that a network predicts.
-_PREDICTIONS: Final = (r"\sigma", r"\operatorname{softmax}")
+_PREDICTIONS: Final = ("sigmoid", "softmax")
 
 
 class Cancellation(NamedTuple):
@@ -205,9 +206,9 @@ def _meanings(applications: Mapping[int, Application]) -> dict[Symbol, Tree]:
     """The formulas of nodes that are made of + − · / and whole powers alone."""
     found = {}
     for application in applications.values():
-        formula = application.formula()
-        if _is_arithmetic(formula):
-            found[application.result] = formula
+        formula, name = application.formula(), application.result
+        if isinstance(name, Symbol) and _is_arithmetic(formula):
+            found[name] = formula
     return found
 
 
@@ -223,11 +224,11 @@ def _names(applications: Mapping[int, Application]) -> dict[Tree, Tree]:
                 of_these = Application(TABLE["softmax"], (*application.operands, Number(k)), application.result)
                 share = of_these.formula()
                 if application.partial(k) == share:
-                    call = Call(r"\operatorname{softmax}", application.operands, Number(k + 1))
+                    call = Call("softmax", application.operands, Number(k + 1))
                     found.setdefault(share, found.get(call, call))
         if application.op.name == "softmax":
             place, values = evaluate(application.operands[-1]), application.operands[:-1]
-            call = Call(r"\operatorname{softmax}", values, Number(int(place) % len(values) + 1))
+            call = Call("softmax", values, Number(int(place) % len(values) + 1))
             found[call] = found[formula] = application.result
     return found
 

@@ -28,8 +28,8 @@ from tinygrad_lite.viz.derivation.document import (
 )
 from tinygrad_lite.viz.derivation.notation import Notation
 from tinygrad_lite.viz.derivation.paths import Between, product
-from tinygrad_lite.viz.formulas.formulas import Condition, Number, Sum, Symbol, Tree
-from tinygrad_lite.viz.formulas.local_formulas import LONGEST, parts_of
+from tinygrad_lite.viz.formulas.formulas import Condition, Number, Sum, Symbol, Tree, parts_of
+from tinygrad_lite.viz.formulas.symbolic import LONGEST
 from tinygrad_lite.viz.formulas.symbols import in_latex, in_text
 
 #: So many terms of a sum are written out; of more, the first and the last ones.

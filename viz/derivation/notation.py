@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.derivation.document import Math, math_of
 from tinygrad_lite.viz.derivation.paths import Between
-from tinygrad_lite.viz.formulas.formulas import Indexed, Number, Series, Symbol, Tree
-from tinygrad_lite.viz.formulas.local_formulas import Application, parts_of
+from tinygrad_lite.viz.formulas.formulas import Indexed, Number, Series, Symbol, Tree, parts_of
+from tinygrad_lite.viz.formulas.local_formulas import Application
 from tinygrad_lite.viz.formulas.symbols import symbols
 from tinygrad_lite.viz.reading.node_operations import operation_of
 

@@ -13,7 +13,8 @@ from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import find
 from tinygrad_lite.value import Value, topological_order
 from tinygrad_lite.viz.explorer.explorer_names import short_names
-from tinygrad_lite.viz.formulas.mathml import formula
+from tinygrad_lite.viz.formulas.local_formulas import layout, template
+from tinygrad_lite.viz.formulas.mathml import mathml
 from tinygrad_lite.viz.reading.labels import visible
 from tinygrad_lite.viz.reading.module_attribution import owners
 from tinygrad_lite.viz.reading.names import enclosing, find_names
@@ -166,15 +167,13 @@ def _node(node: Value, name: str, place: Mapping[int, int], module: int | None) 
 
 def _operation(op: Op) -> dict[str, Any]:
     record: dict[str, Any] = {"symbol": op.symbol, "doc": op.doc, "arity": op.arity}
-    record["formula"] = formula(op.latex)
-    record["partials"] = [formula(latex) for latex in op.latex_partials]
+    formula, partials = template(op)
+    record["formula"] = mathml(formula)
+    record["partials"] = list(map(mathml, partials))
     if op.convention:
         record["convention"] = op.convention
     if op.arity == NARY:
-        # The last operands are single ones: those with a default (a bias), and those that the result has no derivative
-        # by (an index). Before them come the sequences, all of one length.
-        record["singles"] = len(op.defaults) + max(0, len(op.operands) - len(op.latex_partials))
-        record["sequences"] = len(op.operands) - record["singles"]
+        record["sequences"], _, record["singles"] = layout(op, 0)
     return record
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Final
 
-from tinygrad_lite.operations.operation import NARY, Op
-from tinygrad_lite.operations.ops import TABLE, find
-from tinygrad_lite.viz.formulas.formula_reader import read
+from tinygrad_lite.operations.arithmetic import FLOAT
+from tinygrad_lite.operations.operation import NARY
+from tinygrad_lite.operations.ops import find
 from tinygrad_lite.viz.formulas.formulas import (
     Bars,
     Call,
     Cases,
     Condition,
     Constant,
-    Foreign,
     Negative,
     Number,
-    Operand,
     Power,
     Product,
     Quotient,
@@ -82,39 +79,18 @@ def evaluate(tree: Tree) -> float:
             )
         case Cases(condition, then, otherwise):
             return evaluate(then if evaluate(condition) else otherwise)
-        case Foreign(_, _, plain):
-            return evaluate(plain)
         case Call():
             return _called(tree)
     raise ValueError(f"{tree!r} is not written out")
 
 
 def _called(call: Call) -> float:
-    numbers = [evaluate(argument) for argument in call.arguments]
-    below = None if call.subscript is None else evaluate(call.subscript)
-    if call.function == r"\operatorname{softmax}" and below is not None:
-        return float(find("softmax").forward([*numbers, below - 1.0]))
-    name, derivative = call.function.rstrip("'"), "_derivative" * call.function.endswith("'")
-    op = _functions().get((name, "" if below is None else f"{below:g}"))
-    if op is None and below is not None:  # a parameter that is written below
-        op = _functions().get((name, "$y"))
-        numbers.append(below)
-    if op is None:
-        raise ValueError(f"{call.function} is no function of the table")
-    if derivative:
-        op = find(op.name + derivative)
-    return float(op.forward(*numbers, *op.defaults[len(op.defaults) - op.arity + len(numbers) :]))
-
-
-@functools.cache
-def _functions() -> dict[tuple[str, str], Op]:
-    """The operation that each function of LaTeX is, with its subscript: what the records' own formulas say."""
-    found: dict[tuple[str, str], Op] = {}
-    for op in TABLE.values():
-        tree = read(op.latex)
-        if op.arity != NARY and isinstance(tree, Call) and all(isinstance(x, Operand) for x in tree.arguments):
-            below = tree.subscript
-            subscript = "" if below is None else "$y" if isinstance(below, Operand) else f"{evaluate(below):g}"
-            found[tree.function, subscript] = op
-    found[r"\max", ""] = find("maximum")  # relu is written with it, too
-    return found
+    op, numbers = find(call.function), [evaluate(argument) for argument in call.arguments]
+    if call.subscript is not None:  # one of the softmaxes
+        numbers.append(evaluate(call.subscript) - 1.0)
+    z = float(op.forward(numbers) if op.arity == NARY else op.forward(*numbers))
+    if not call.by:
+        return z
+    if op.arity == NARY:
+        return float(op.partials[0](FLOAT, numbers, z)[call.by - 1])
+    return float(op.partials[call.by - 1](FLOAT, *numbers, z))

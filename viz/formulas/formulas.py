@@ -1,14 +1,15 @@
 r"""Formulas as trees.
 
-They are read from the operation table's LaTeX (:mod:`~tinygrad_lite.viz.formulas.formula_reader`), filled with the
-operands of a node (:mod:`~tinygrad_lite.viz.formulas.local_formulas`), written as text and as LaTeX
-(:mod:`~tinygrad_lite.viz.formulas.expr_printer`), evaluated (:mod:`~tinygrad_lite.viz.formulas.formula_values`) and
-computed with (:mod:`~tinygrad_lite.viz.derivation.algebra`).
+They come from the rules of the operation table, run on trees (:mod:`~tinygrad_lite.viz.formulas.symbolic`,
+:mod:`~tinygrad_lite.viz.formulas.local_formulas`). They are written as text and as LaTeX
+(:mod:`~tinygrad_lite.viz.formulas.expr_printer`) and as MathML (:mod:`~tinygrad_lite.viz.formulas.mathml`), evaluated
+(:mod:`~tinygrad_lite.viz.formulas.formula_values`), and computed with (:mod:`~tinygrad_lite.viz.derivation.algebra`).
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,8 +33,7 @@ Tree = Union[
     "Series",
     "Operand",
     "Indexed",
-    "Delta",
-    "Foreign",
+    "Member",
 ]
 
 
@@ -109,12 +109,12 @@ class Root:
 
 @dataclass(frozen=True)
 class Call:
-    """A function, as LaTeX writes its name, of arguments; ``text`` is its name in text, where that is another one."""
+    """An operation, by its name, as a function of arguments; or its derivative ``by`` one of them, counted from 1."""
 
     function: str
     arguments: tuple[Tree, ...]
     subscript: Tree | None = None
-    text: str = ""
+    by: int = 0
 
 
 @dataclass(frozen=True)
@@ -163,34 +163,27 @@ class Series:
 
 @dataclass(frozen=True)
 class Operand:
-    """The place of an operand ``x``, ``y``, ``w``, of the result ``z``, of a bias ``b``, or of their number ``n``."""
+    """Any operand, by its name in the operation table and its place (-1: the result), in a formula of no graph."""
 
     name: str
+    place: int
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """One of many: of the operands (``x``, ``w``), or of what a function gives (``softmax``)."""
+    """One of many operands, such as xᵢ."""
 
     name: str
     index: str | Operand
 
 
 @dataclass(frozen=True)
-class Delta:
-    """1 where the indices are equal, else 0 (Kronecker)."""
+class Member:
+    """The operand ``of``, as one of many: the one of that name and place, counted from 0."""
 
-    left: str
-    right: str
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """LaTeX of the user's, with ``$x``, ``$y``, ``$w``, ``$z`` for these operands, and what it is in plain text."""
-
-    latex: str
-    operands: tuple[tuple[str, Tree], ...]
-    plain: Tree
+    name: str
+    place: int
+    of: Tree
 
 
 def rebuilt(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
@@ -216,9 +209,9 @@ def rebuilt(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
             return Power(again(base), again(exponent))
         case Root(of, degree):
             return Root(again(of), degree)
-        case Call(function, arguments, subscript, text):
+        case Call(function, arguments, subscript, by):
             below = None if subscript is None else again(subscript)
-            return Call(function, tuple(map(again, arguments)), below, text)
+            return Call(function, tuple(map(again, arguments)), below, by)
         case Bars(kind, of):
             return Bars(kind, again(of))
         case Condition(parts, relations):
@@ -237,3 +230,30 @@ def rebuilt(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
 def _flat(terms: Iterable[Tree]) -> Sum:
     """The sum of terms, of which some may be sums themselves."""
     return Sum(tuple(part for term in terms for part in (term.terms if isinstance(term, Sum) else (term,))))
+
+
+def parts_of(tree: Tree) -> list[Tree]:
+    """The tree and all that is in it.
+
+    >>> len(parts_of(Sum((Number(1), Negative(Number(2))))))
+    4
+    """
+    found: list[Tree] = []
+
+    def note(part: Tree) -> Tree | None:
+        found.append(part)
+        return None
+
+    rebuilt(tree, note)
+    return found
+
+
+def value_of(tree: Tree) -> float:
+    """The number that a name or a number stands for; nan for any other formula.
+
+    >>> value_of(Number(2))
+    2.0
+    """
+    if isinstance(tree, Symbol):
+        return tree.data
+    return float(tree.value) if isinstance(tree, (Number, Constant)) else math.nan

@@ -1,41 +1,56 @@
-"""The formula of one node, and of its local derivatives, in the names of its operands: the table's, filled in."""
+"""The formula of one operation, and of its local derivatives: the table's definition and rule, run on formulas."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.operations.operation import NARY, Op
-from tinygrad_lite.operations.ops import DEFINED
-from tinygrad_lite.viz.formulas.formula_reader import UnreadableError, read
 from tinygrad_lite.viz.formulas.formulas import (
+    Bars,
     Call,
     Constant,
-    Delta,
-    Foreign,
     Indexed,
+    Member,
     Negative,
     Number,
     Operand,
     Power,
     Product,
+    Quotient,
     Series,
     Sum,
     Symbol,
     Tree,
     rebuilt,
+    value_of,
 )
-from tinygrad_lite.viz.formulas.symbols import in_latex, in_text
+from tinygrad_lite.viz.formulas.symbolic import INDEX, LONGEST, SYMBOLIC, Term, as_tree, in_brackets
 
-#: Sums and products of more operands than this are written with an index, not term by term.
-LONGEST: Final = 4
+#: Formulas of nodes that a user wrote with a sign: as they were written, without any simplification.
+_AS_WRITTEN: Final[dict[str, Callable[..., Tree]]] = {
+    "add": lambda x, y: Sum((*_terms(x), *_terms(y))),
+    "sub": lambda x, y: Sum((*_terms(x), Negative(y))),
+    "mul": lambda x, y: Product((x, y)),
+    "truediv": Quotient,
+    "pow": Power,
+    "neg": Negative,
+    "abs": lambda x: Bars("|", x),
+}
+#: So many operands, and the derivative by that one, stand for n and for the i-th: numbers that no rule has.
+_COUNT: Final = 97
+_PLACE: Final = 89
 
-_SLOTS: Final = ("x", "y", "w")
 
-
-class Application(NamedTuple):
+class Application:
     """An operation on these operands, with this result.
+
+    Args:
+        op: The record of the operation.
+        operands: The formulas of its operands.
+        result: The name of its result.
 
     >>> from tinygrad_lite.operations.ops import find
     >>> from tinygrad_lite.viz.formulas.expr_printer import text
@@ -45,18 +60,14 @@ class Application(NamedTuple):
     ('a·b', 'b', '−3')
     """
 
-    op: Op
-    operands: tuple[Tree, ...]
-    result: Symbol
+    def __init__(self, op: Op, operands: tuple[Tree, ...], result: Symbol | Operand) -> None:
+        self.op: Final = op
+        self.operands: Final = operands
+        self.result: Final = result
 
     def formula(self) -> Tree:
         """What the result is."""
-        if self.op.latex.startswith(rf"\operatorname{{{self.op.name}}}(") and DEFINED.get(self.op.name) is self.op:
-            return self._call("")
-        try:
-            return self._filled(read(self.op.latex), self._chosen())
-        except UnreadableError:
-            return self._foreign(self.op.latex, self._call(""))
+        return self._formula
 
     def partial(self, k: int) -> Tree:
         """The derivative of the result by the operand in place k.
@@ -64,156 +75,160 @@ class Application(NamedTuple):
         Args:
             k: From 0 on.
         """
-        if self.op.arity != NARY:
-            template, place = self.op.latex_partials[k], k
-        else:
-            sequence, place = self._sequence(k)
-            if sequence == "index":
-                return Number(0)
-            names = self.op.operands
-            template = self.op.latex_partials[names.index(sequence) if len(self.op.latex_partials) > 1 else 0]
+        return self._partials[k]
+
+    # ------------------------------------------------------------------------------------------- running the rules
+
+    @cached_property
+    def _formula(self) -> Tree:
+        if self.op.name in _AS_WRITTEN:
+            return _AS_WRITTEN[self.op.name](*self.operands)
+        return _without_members(SYMBOLIC.written(self.op, self._members()))
+
+    @cached_property
+    def _partials(self) -> list[Tree]:
+        op, operands = self.op, self._members()
+        terms, z = list(map(Term, operands)), Term(self.result)
+        rules = [textbook or rule for textbook, rule in zip(op.textbook, op.partials, strict=True)]
+        if op.arity != NARY:
+            return [self._derivative(k, rule, SYMBOLIC, *terms, z) for k, rule in enumerate(rules)]
         try:
-            tree = read(template)
-        except UnreadableError:
-            derivative = self._call("'" if len(self.operands) == 1 else rf"\partial_{{{k + 1}}}")
-            return derivative if r"\partial \mathrm" in template else self._foreign(template, derivative)
-        by_index = any(isinstance(part, Delta) for part in parts_of(tree))
-        free = {"i": self._chosen().get("i", 0), "j": place} if by_index else {"i": place}
-        return self._filled(tree, free)
+            found = list(rules[0](SYMBOLIC, terms, z))
+        except Exception:  # whatever a rule of the user's raises that is for numbers alone
+            found = []
+        return [self._derivative(k, found.__getitem__, k) for k in range(len(operands))]
 
-    # ----------------------------------------------------------------------------------------- operands of many
+    def _derivative(self, k: int, rule: Callable[..., Any], *arguments: Any) -> Tree:
+        """What a rule gives; the name of the derivative if that is no formula."""
+        try:
+            return self._finished(as_tree(rule(*arguments)))
+        except Exception:  # whatever a rule of the user's raises that is for numbers alone
+            return Call(self.op.name, self.operands, by=k + 1)
 
-    def _values(self, name: str) -> tuple[Tree, ...]:
-        """The operands that the table calls ``x_i`` or ``w_i``."""
-        count = self._count()
-        if self.op.operands[0] == "ws":
-            return self.operands[:count] if name == "w" else self.operands[count : 2 * count]
-        return self.operands[:count]
+    def _finished(self, tree: Tree) -> Tree:
+        """With numbers in the place of cases, and the result by its own name."""
+        tree, itself = _without_members(in_brackets(tree)), self._itself
+        return tree if itself is None else rebuilt(tree, lambda part: self.result if part == itself else None)
 
-    def _count(self) -> int:
-        extra = self.op.operands[-1] in ("bias", "index")
-        return (len(self.operands) - extra) // (2 if self.op.operands[0] == "ws" else 1)
-
-    def _sequence(self, k: int) -> tuple[str, int]:
-        """Which of the operands' sequences the one in place k belongs to, and its place there."""
-        names, count = self.op.operands, self._count()
-        return (names[k // count], k % count) if k < count * (2 if names[0] == "ws" else 1) else (names[-1], 0)
-
-    def _chosen(self) -> dict[str, int]:
-        """The index that the last operand is, as a place from 0 on."""
-        if self.op.arity != NARY or self.op.operands[-1] != "index":
-            return {}
-        number = value_of(self.operands[-1])
-        return {"i": int(number) % self._count() if math.isfinite(number) else 0}
-
-    # ------------------------------------------------------------------------------------------------- filling
-
-    def _filled(self, tree: Tree, places: Mapping[str, int]) -> Tree:
-        def fill(part: Tree) -> Tree | None:
-            match part:
-                case Operand(name):
-                    return self._operand(name, places)
-                case Indexed(name, index):
-                    return self._item(name, index, places)
-                case Delta(left, right):
-                    return Number(int(places[left] == places[right]))
-                case Series(kind, index, without, body, _):
-                    return self._series(kind, index, without, body, places)
-                case Power(base, exponent):
-                    return _power(rebuilt(base, fill), rebuilt(exponent, fill))
+    @cached_property
+    def _itself(self) -> Tree | None:
+        """The result as other rules write it, where that is shorter than what it is: an entry of the softmax."""
+        if self.op.name != "softmax":
             return None
+        return _without_members(SYMBOLIC.softmax(list(map(Term, self._members()))).tree)
 
-        return rebuilt(tree, fill)
-
-    def _operand(self, name: str, places: Mapping[str, int]) -> Tree:
-        if name == "z":
-            return self.result
-        if name == "n":
-            return Number(self._count())
-        if name == "b" or (name == "y" and self.op.arity == NARY):
-            return self.operands[-1]
-        if name in places:
-            return Number(places[name])
-        return self.operands[_SLOTS.index(name)]
-
-    def _item(self, name: str, index: str | Operand, places: Mapping[str, int]) -> Tree:
-        place = places.get("i" if isinstance(index, Operand) else index)
-        if name not in ("x", "w"):  # the softmax of another entry
-            if place == self._chosen().get("i"):
-                return self.result
-            assert place is not None
-            return Call(rf"\operatorname{{{name}}}", self._values("x"), Number(place + 1))
-        if place is None:  # the index of a sum that is not written out
-            return Indexed(name, index)
-        if isinstance(index, Operand):
-            return self._values("x")[self._chosen()["i"]]
-        return self._values(name)[place]
-
-    def _series(self, kind: str, index: str, without: str, body: Tree, places: Mapping[str, int]) -> Tree:
-        count = self._count()
-        left_out = places.get(without)
-        if count > LONGEST:
-            shown = "" if left_out is None else str(left_out + 1)
-            return Series(kind, index, shown, self._filled(body, _without(places, index)), count)
-        each = [self._filled(body, {**places, index: k}) for k in range(count) if k != left_out]
-        if not each:
-            return Number(1 if kind == "Π" else 0)
-        if len(each) == 1:
-            return each[0]
-        return Product(tuple(each)) if kind == "Π" else Sum(tuple(each))
-
-    # ---------------------------------------------------------------------------------- operations of the user's
-
-    def _call(self, derivative: str) -> Tree:
-        """The operation as a function; with ``'`` or ``\\partial_2`` before its name, a derivative of it."""
-        name = rf"\mathop{{{in_latex(self.op.name)}}}"
-        if derivative == "'":
-            return Call(name + "'", self.operands, text=in_text(self.op.name))
-        before = f"∂{derivative[10:-1].translate(_DIGITS)}" if derivative else ""
-        return Call(derivative + name, self.operands, text=before + in_text(self.op.name))
-
-    def _foreign(self, template: str, plain: Tree) -> Tree:
-        given = (*zip(_SLOTS, self.operands, strict=False), ("z", self.result))
-        return Foreign(template, given, plain)
+    def _members(self) -> tuple[Tree, ...]:
+        """The operands; of an operation of any number each as one of many."""
+        if self.op.arity != NARY:
+            return self.operands
+        sequences, count, singles = layout(self.op, len(self.operands))
+        single = self.operands[-singles:] if singles else ()
+        if self.op.operands[-1] == "index" and not isinstance(single[0], Operand):
+            single = (Number(int(value_of(single[0])) % count),)
+        places = range(sequences * count)
+        many = [Member(_letter(self.op, k // count), k % count, self.operands[k]) for k in places]
+        if self.op.operands[-1] == "bias":
+            single = (Member("b", 0, single[0]),)
+        return (*many, *single)
 
 
-_DIGITS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+class Layout(NamedTuple):
+    """Sequences of equal length, and a single operand, or none, behind them."""
+
+    sequences: int
+    length: int
+    singles: int
 
 
-def _power(base: Tree, exponent: Tree) -> Tree:
-    """A power whose exponent is one number if it is made of numbers: x², not x^(3 − 1)."""
-    if isinstance(exponent, Sum) and all(isinstance(part, (Sum, Negative, Number)) for part in parts_of(exponent)):
-        total = sum(-value_of(term.of) if isinstance(term, Negative) else value_of(term) for term in exponent.terms)
-        return base if total == 1.0 else Power(base, Number(total))
-    return Power(base, exponent)
+def layout(op: Op, operands: int) -> Layout:
+    """How the operands of an operation of any number of operands are arranged.
 
+    Args:
+        op: The operation.
+        operands: How many operands it has.
 
-def value_of(tree: Tree) -> float:
-    """The number that a name or a number stands for; nan for any other formula.
-
-    >>> value_of(Number(2))
-    2.0
+    >>> from tinygrad_lite.operations.ops import find
+    >>> layout(find("dot"), 7)
+    Layout(sequences=2, length=3, singles=1)
     """
-    if isinstance(tree, Symbol):
-        return tree.data
-    return float(tree.value) if isinstance(tree, (Number, Constant)) else math.nan
+    singles = int(op.operands[-1] in ("bias", "index"))
+    sequences = len(op.operands) - singles
+    return Layout(sequences, (operands - singles) // sequences, singles)
 
 
-def parts_of(tree: Tree) -> list[Tree]:
-    """The tree and all that is in it.
+class Template(NamedTuple):
+    """The formulas of an operation on any operands."""
 
-    >>> len(parts_of(read("$x + 1")))
-    3
+    formula: Tree
+    #: of any number of operands one for each sequence, and one for a bias
+    partials: tuple[Tree, ...]
+
+
+def template(op: Op) -> Template:
+    """The formulas of an operation, in the names that the table has for its operands.
+
+    Args:
+        op: The operation.
+
+    >>> from tinygrad_lite.operations.ops import find
+    >>> from tinygrad_lite.viz.formulas.expr_printer import text
+    >>> text(template(find("logsumexp")).formula), text(template(find("logsumexp")).partials[0])
+    ('ln(Σᵢ e^xᵢ)', 'e^xᵢ/(Σₖ e^xₖ)')
     """
-    found: list[Tree] = []
+    result = Operand("z", -1)
+    if op.arity != NARY:
+        application = Application(op, tuple(Operand(name, k) for k, name in enumerate(op.operands)), result)
+        return Template(application.formula(), tuple(map(application.partial, range(op.arity))))
+    sequences, _, singles = layout(op, 0)
+    has_index = op.operands[-1] == "index"
+    single = (Operand("i" if has_index else "b", 1),) * singles
+    letters = [_letter(op, k) for k in range(sequences)]
+    operands = tuple(Indexed(letter, str(k)) for letter in letters for k in range(_COUNT)) + single
+    application = Application(op, operands, result)
+    places = [k * _COUNT + _PLACE for k in range(sequences)] + [sequences * _COUNT] * (singles and not has_index)
+    formula = _of_any_number(application.formula(), 0, single[0] if has_index else INDEX, "k" if has_index else INDEX)
+    by = "j" if has_index else "i"
+    return Template(formula, tuple(_of_any_number(application.partial(k), _PLACE, by, "k") for k in places))
 
-    def note(part: Tree) -> Tree | None:
-        found.append(part)
+
+def _letter(op: Op, sequence: int) -> str:
+    name = op.operands[sequence]
+    return name[0] if name in ("ws", "xs") else "x"
+
+
+def _of_any_number(tree: Tree, place: int, index: str | Operand, bound: str) -> Tree:
+    """A formula of ``_COUNT`` operands with n for their number and an index for a place among them.
+
+    Args:
+        tree: The formula.
+        place: The place.
+        index: What is written for it.
+        bound: The index of sums and products.
+    """
+    named = index if isinstance(index, Operand) else Constant(index, index, math.nan)
+
+    def change(part: Tree) -> Tree | None:
+        match part:
+            case Series(kind, _, without, body):
+                renamed = rebuilt(body, lambda x: Indexed(x.name, bound) if isinstance(x, Indexed) else None)
+                return Series(kind, bound, str(index) if without else "", renamed)
+            case Indexed(name, written) if written == str(place):
+                return Indexed(name, index)
+            case Number(value) if value == _COUNT:
+                return Constant("n", "n", math.nan)
+            case Number(value) if value in (_PLACE, _PLACE + 1):
+                return named
+            case Call(function, arguments, below, by) if len(arguments) >= _COUNT:
+                ends = Indexed("x", "1"), *[Indexed("x", INDEX)] * LONGEST, Indexed("x", "n")
+                return Call(function, ends, None if below is None else rebuilt(below, change), by)
         return None
 
-    rebuilt(tree, note)
-    return found
+    return rebuilt(tree, change)
 
 
-def _without(places: Mapping[str, int], index: str) -> dict[str, int]:
-    return {name: place for name, place in places.items() if name != index}
+def _terms(tree: Tree) -> tuple[Tree, ...]:
+    return tree.terms if isinstance(tree, Sum) else (tree,)
+
+
+def _without_members(tree: Tree) -> Tree:
+    return rebuilt(tree, lambda part: part.of if isinstance(part, Member) else None)

@@ -344,7 +344,7 @@ def test_operations_of_users_run_whatever_they_are_called(monkeypatch):
     b = Builder()
     x = b.input("x", 3)
     for name in (hostile, "einsum", "plain"):
-        operation = Op(name, name, 1, lambda v: v * v, (), doc="", latex="", latex_partials=())
+        operation = Op(name, name, 1, lambda v: v * v, (), doc="")
         monkeypatch.setitem(ops.DEFINED, name, operation)  # other tests have operations of theirs there
         b.result(b.map(name, (3,), ref(x, 0)))
     text = check(b.program)

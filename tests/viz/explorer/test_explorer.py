@@ -8,7 +8,6 @@ import html
 import json
 import math
 import re
-import sys
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -385,23 +384,6 @@ def test_a_deep_chain_is_no_recursion() -> None:
         root = root * 1.0
     assert graph_data(root, max_nodes=10_000)["numbers"]["adjoint"][0] == 1.0
     assert x.grad == 0.0
-
-
-# --------------------------------------------------------------------------------------------------- formulas
-
-
-def test_without_latex2mathml_there_are_no_formulas_and_the_page_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinygrad_lite.viz.formulas import mathml
-
-    mathml.formula.cache_clear()
-    monkeypatch.setitem(sys.modules, "latex2mathml", None)
-    monkeypatch.setitem(sys.modules, "latex2mathml.converter", None)
-    try:
-        operations = data_of(explorer_page(neuron()))["main"]["operations"]
-    finally:
-        mathml.formula.cache_clear()
-    assert operations["tanh"]["formula"] is None
-    assert operations["mul"]["partials"] == [None, None]
 
 
 def test_html_of_the_page_is_well_formed() -> None:

@@ -79,6 +79,8 @@ class _Functions:
     """What a formula may call: every operation of the table, as text."""
 
     def __getattr__(self, name: str) -> Callable[..., Formula]:
+        if ops.find(name).arity == NARY:
+            return lambda operands: scalar_formula(name, [_piece(x) for x in operands])
         return lambda *operands: scalar_formula(name, [_piece(x) for x in operands])
 
 

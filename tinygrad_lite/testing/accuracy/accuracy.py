@@ -400,8 +400,6 @@ def _as_record(function: Any) -> Op:
         (),
         definition=lambda m, *operands: function(*operands),
         doc="",
-        latex="",
-        latex_partials=(),
     )
 
 

@@ -1,8 +1,9 @@
 """Dual numbers, and the arithmetics in which a textbook formula is evaluated to differentiate it.
 
 A dual number carries a value and a slope (Clifford 1873); arithmetic on it is forward-mode differentiation. Dual
-numbers nest, so that formulas give derivatives of any order. Nothing here comes from the engine: the derivatives of the
-twenty elementary functions stand in this file, apart from the operation table's rules, which they are there to judge.
+numbers nest, so that formulas give derivatives of any order. The derivatives of the twenty
+elementary functions stand in this file, apart from the operation table's rules, which they are there to judge; of the
+table nothing is used but definitions.
 
 An :class:`Arithmetic` is a base of numbers (mpmath's, floats or complex numbers) with the table's functions on it. It
 also notes each decision (which of two numbers is greater, how one is rounded down), and takes other ones if told to:
@@ -12,6 +13,7 @@ that is how both sides of a kink are looked at.
 from __future__ import annotations
 
 import cmath
+import functools
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,8 @@ from typing import Any
 
 import mpmath
 from mpmath import mp, mpc, mpf
+
+from tinygrad_lite.operations.ops import TABLE
 
 #: One rounding of a float is at most this, relative to the result.
 UNIT_ROUNDOFF = 2.0**-53
@@ -324,6 +328,7 @@ class Arithmetic:
     exp: Any
     log: Any
     sqrt: Any
+    cbrt: Any
 
     def __init__(
         self,
@@ -343,6 +348,15 @@ class Arithmetic:
         self.forced: Mapping[int, int] = {}
         for name, derivative in DERIVATIVES.items():
             setattr(self, name, self._lifted(functions(name), derivative))
+        principal = self.cbrt
+        self.cbrt = lambda x: principal(x) if self.compare(x, 0) >= 0 else -principal(-x)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """An operation of the table that is none of these functions, by its definition."""
+        op = TABLE.get(name)
+        if op is None or op.definition is None:
+            raise AttributeError(f"no arithmetic of definitions has {name!r}")
+        return functools.partial(op.definition, self)
 
     def number(self, x: float) -> Any:
         """A float as a number of this kind."""
@@ -399,10 +413,6 @@ class Arithmetic:
     def abs(self, x: Any) -> Any:
         """x or -x."""
         return -x if self.compare(x, 0) < 0 else x
-
-    def copysign(self, x: Any, y: Any) -> Any:
-        """|x| with the sign of y."""
-        return self.abs(x) if self.compare(y, 0) >= 0 else -self.abs(x)
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:
         """x or y."""

@@ -85,7 +85,6 @@ class Panel {
     const record = model.record(i);
     const result = numeral(model.data[i], 6);
     const equals = () => operator("=");
-    if (!record.formula) return [symbol(model.name(i)), equals(), ...this.call(i), equals(), result];
     const named = typeset(record.formula, (place) => this.symbolOf(model.operandAt(i, place)));
     const terms = [symbol(model.name(i)), equals(), named];
     if (record.arity >= 0) {
@@ -95,14 +94,6 @@ class Panel {
       );
     }
     return [...terms, equals(), result];
-  }
-
-  /** Where there is no formula: tanh(u). */
-  call(i) {
-    const operands = this.model.operands[i]
-      .slice(0, 6)
-      .flatMap((operand, k) => [...(k ? [operator(",")] : []), this.symbolOf(operand)]);
-    return [mathml("mtext", {}, this.model.nodes[i].op), bracket("("), ...operands, bracket(")")];
   }
 
   symbolOf(i) {
