@@ -281,9 +281,7 @@ def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
     op = BY_CODE[node._code]
     assert op is not None
     operands = [_in_rule(parent) for parent in node.parents]
-    if op.arity < 0:
-        return list(op.partials[0](VALUE, operands, node))
-    return [op.partials[k](VALUE, *operands, node) if wanted[k] else None for k in range(len(operands))]
+    return op.derivatives(VALUE, operands, node, wanted)
 
 
 def times(x: Any, y: Any, reached: bool = False) -> Any:

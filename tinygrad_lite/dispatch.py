@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from types import SimpleNamespace
 from typing import Any, Final, cast
 
 from tinygrad_lite.node.codes import DOT, EDGED, FORWARD, UNARY_RULE
@@ -14,7 +13,7 @@ from tinygrad_lite.node.dot import evaluate_dot
 from tinygrad_lite.node.fields import Details, to_float
 from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations import numerics
-from tinygrad_lite.operations.arithmetic import products_without_each
+from tinygrad_lite.operations.arithmetic import interpreter, products_without_each
 from tinygrad_lite.operations.operation import NARY, Interval, Op
 from tinygrad_lite.operations.ops import BY_CODE, DEFINED, TABLE
 from tinygrad_lite.trace_mode import Demand, demanded
@@ -33,7 +32,7 @@ def apply(op: Op, operands: Iterable[Any]) -> Any:
             numbers = [float(x) for x in xs]
         except OverflowError:  # math.log takes an int of any size
             numbers = xs
-        return op.forward(numbers) if op.arity == NARY else op.forward(*numbers)
+        return op.value(numbers)
     if all(hasattr(x, "__float__") for x in xs) and not any(getattr(x, "ndim", 0) for x in xs):
         return apply(op, [x if isinstance(x, (float, int)) else operand(x).data for x in xs])
     return on_arrays(op, xs)
@@ -242,15 +241,4 @@ def _choose(condition: Any, x: Any, y: Any) -> Any:
     return x if condition else y
 
 
-def _function(op: Op) -> Callable[..., Any]:
-    if op.arity == NARY:
-        return lambda operands: apply(op, operands)
-    return lambda *operands: apply(op, operands)
-
-
-VALUE: Final = SimpleNamespace(
-    **{op.name: _function(op) for op in TABLE.values() if op.name != "where"},
-    softmaxes=_softmaxes,
-    products_without_each=products_without_each,
-    where=_choose,
-)
+VALUE: Final = interpreter(apply, softmaxes=_softmaxes, products_without_each=products_without_each, where=_choose)

@@ -36,9 +36,7 @@ PUBLIC = [pytest.param(op, id=op.name) for op in TABLE.values() if op.public]
 
 def rule(op: Op, m: Any, operands: list[Any], z: Any) -> list[Any]:
     """All partials in the arithmetic m."""
-    if op.arity == NARY:
-        return list(op.partials[0](m, operands, z))
-    return [partial(m, *operands, z) for partial in op.partials]
+    return op.derivatives(m, operands, z)
 
 
 def hexes(numbers: Any) -> list[str]:

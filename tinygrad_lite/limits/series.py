@@ -12,12 +12,11 @@ everything else from its derivative rule, as z' = Σ ∂z/∂x·x' is integrated
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
+from collections.abc import Sequence
 from typing import Any, Final
 
-from tinygrad_lite.operations.arithmetic import products_without_each
-from tinygrad_lite.operations.operation import NARY, Op
+from tinygrad_lite.operations.arithmetic import interpreter, products_without_each
+from tinygrad_lite.operations.operation import Op
 from tinygrad_lite.operations.ops import TABLE
 
 #: So many powers of ε beyond the leading one are kept.
@@ -309,16 +308,15 @@ def evaluate(op: Op, operands: Sequence[Any]) -> Any:
 
 
 def _by_definition(op: Op, operands: Sequence[Any]) -> Any:
-    assert op.definition is not None
     try:
-        return op.definition(SERIES, list(operands)) if op.arity == NARY else op.definition(SERIES, *operands)
+        return op.by_definition(SERIES, operands)
     except (ArithmeticError, AttributeError) as error:
         raise UnknownError from error
 
 
 def _on_floats(op: Op, operands: Sequence[Any]) -> float:
     try:
-        return float(op.forward(operands) if op.arity == NARY else op.forward(*operands))
+        return float(op.value(operands))
     except ValueError as error:
         raise UndefinedError from error
     except (ArithmeticError, LookupError, TypeError) as error:
@@ -383,9 +381,7 @@ def partials(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[bool
         UndefinedError, UnknownError: As its operations.
     """
     try:
-        if op.arity == NARY:
-            return list(op.partials[0](SERIES, list(operands), result))
-        return [op.partials[k](SERIES, *operands, result) if wanted[k] else None for k in range(len(operands))]
+        return op.derivatives(SERIES, list(operands), result, wanted)
     except (ArithmeticError, ValueError) as error:
         raise UnknownError from error
 
@@ -403,15 +399,9 @@ def _softmaxes(xs: Sequence[Any]) -> list[Any]:
     return [e / total for e in exponentials]
 
 
-def _function(op: Op) -> Callable[..., Any]:
-    if op.arity == NARY:
-        return lambda operands: evaluate(op, operands)
-    return lambda *operands: evaluate(op, operands)
-
-
 #: The arithmetic in which rules and definitions run on series.
-SERIES: Final = SimpleNamespace(
-    **{op.name: _function(op) for op in TABLE.values() if op.name not in ("where", "abs", "sum")},
+SERIES: Final = interpreter(
+    evaluate,
     where=_where,
     sum=lambda xs: _by_definition(TABLE["sum"], xs),
     abs=abs,

@@ -1,8 +1,9 @@
 """The arithmetics that a derivative rule runs in: floats and arrays here, Values in :mod:`tinygrad_lite.dispatch`.
 
 Each is a namespace with one function for every operation of the table; a rule written as ``m.exp(x) * y`` runs in all
-three. :data:`FLOAT` is what ``backward()`` uses, :func:`array` gives NumPy's, with IEEE 754 limits where Python's
-floats raise, and ``VALUE`` makes derivatives that can be differentiated again.
+of them, and :func:`interpreter` makes one of whatever else has operators. :data:`FLOAT` is what ``backward()`` uses,
+:func:`array` gives NumPy's, with IEEE 754 limits where Python's floats raise, and ``VALUE`` makes derivatives that can
+be differentiated again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,22 @@ FLOAT: Final = SimpleNamespace(
     softmaxes=numerics.softmaxes,
     products_without_each=numerics.products_without_each,
 )
+
+
+def interpreter(evaluate: Callable[[Op, Sequence[Any]], Any], **own: Any) -> SimpleNamespace:
+    """An arithmetic in which every operation of the table is what ``evaluate(op, operands)`` makes of it.
+
+    Args:
+        evaluate: The meaning of an operation.
+        **own: Functions that mean something else.
+    """
+
+    def function(op: Op) -> Callable[..., Any]:
+        if op.arity == NARY:
+            return lambda operands: evaluate(op, operands)
+        return lambda *operands: evaluate(op, operands)
+
+    return SimpleNamespace(**({op.name: function(op) for op in TABLE.values()} | own))
 
 
 def evaluate_rule(rule: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 from tinygrad_lite.operations.arithmetic import FLOAT
-from tinygrad_lite.operations.operation import NARY
 from tinygrad_lite.operations.ops import find
 from tinygrad_lite.viz.formulas.formulas import (
     Bars,
@@ -88,9 +87,5 @@ def _called(call: Call) -> float:
     op, numbers = find(call.function), [evaluate(argument) for argument in call.arguments]
     if call.subscript is not None:  # one of the softmaxes
         numbers.append(evaluate(call.subscript) - 1.0)
-    z = float(op.forward(numbers) if op.arity == NARY else op.forward(*numbers))
-    if not call.by:
-        return z
-    if op.arity == NARY:
-        return float(op.partials[0](FLOAT, numbers, z)[call.by - 1])
-    return float(op.partials[call.by - 1](FLOAT, *numbers, z))
+    z = float(op.value(numbers))
+    return float(op.derivatives(FLOAT, numbers, z)[call.by - 1]) if call.by else z

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.operations.operation import NARY, Op
@@ -27,7 +27,7 @@ from tinygrad_lite.viz.formulas.formulas import (
     rebuilt,
     value_of,
 )
-from tinygrad_lite.viz.formulas.symbolic import INDEX, LONGEST, SYMBOLIC, Term, as_tree, in_brackets
+from tinygrad_lite.viz.formulas.symbolic import INDEX, LONGEST, SYMBOLIC, Term, as_tree, in_brackets, written
 
 #: Formulas of nodes that a user wrote with a sign: as they were written, without any simplification.
 _AS_WRITTEN: Final[dict[str, Callable[..., Tree]]] = {
@@ -75,7 +75,10 @@ class Application:
         Args:
             k: From 0 on.
         """
-        return self._partials[k]
+        try:
+            return self._finished(as_tree(self._derivatives[k]))
+        except Exception:  # whatever a rule of the user's raises that is for numbers alone
+            return Call(self.op.name, self.operands, by=k + 1)
 
     # ------------------------------------------------------------------------------------------- running the rules
 
@@ -83,27 +86,16 @@ class Application:
     def _formula(self) -> Tree:
         if self.op.name in _AS_WRITTEN:
             return _AS_WRITTEN[self.op.name](*self.operands)
-        return _without_members(SYMBOLIC.written(self.op, self._members()))
+        return _without_members(written(self.op, self._members()))
 
     @cached_property
-    def _partials(self) -> list[Tree]:
-        op, operands = self.op, self._members()
-        terms, z = list(map(Term, operands)), Term(self.result)
-        rules = [textbook or rule for textbook, rule in zip(op.textbook, op.partials, strict=True)]
-        if op.arity != NARY:
-            return [self._derivative(k, rule, SYMBOLIC, *terms, z) for k, rule in enumerate(rules)]
-        try:
-            found = list(rules[0](SYMBOLIC, terms, z))
-        except Exception:  # whatever a rule of the user's raises that is for numbers alone
-            found = []
-        return [self._derivative(k, found.__getitem__, k) for k in range(len(operands))]
-
-    def _derivative(self, k: int, rule: Callable[..., Any], *arguments: Any) -> Tree:
-        """What a rule gives; the name of the derivative if that is no formula."""
-        try:
-            return self._finished(as_tree(rule(*arguments)))
-        except Exception:  # whatever a rule of the user's raises that is for numbers alone
-            return Call(self.op.name, self.operands, by=k + 1)
+    def _derivatives(self) -> list[Any]:
+        """What the rules give by each operand; None for one that is for numbers alone."""
+        terms, z = list(map(Term, self._members())), Term(self.result)
+        rules = [textbook or rule for textbook, rule in zip(self.op.textbook, self.op.partials, strict=True)]
+        if self.op.arity == NARY:
+            return list(rules[0](SYMBOLIC, terms, z))
+        return [_attempt(rule, SYMBOLIC, *terms, z) for rule in rules]
 
     def _finished(self, tree: Tree) -> Tree:
         """With numbers in the place of cases, and the result by its own name."""
@@ -115,7 +107,7 @@ class Application:
         """The result as other rules write it, where that is shorter than what it is: an entry of the softmax."""
         if self.op.name != "softmax":
             return None
-        return _without_members(SYMBOLIC.softmax(list(map(Term, self._members()))).tree)
+        return _without_members(as_tree(SYMBOLIC.softmax(list(map(Term, self._members())))))
 
     def _members(self) -> tuple[Tree, ...]:
         """The operands; of an operation of any number each as one of many."""
@@ -164,6 +156,7 @@ class Template(NamedTuple):
     partials: tuple[Tree, ...]
 
 
+@cache
 def template(op: Op) -> Template:
     """The formulas of an operation, in the names that the table has for its operands.
 
@@ -212,7 +205,7 @@ def _of_any_number(tree: Tree, place: int, index: str | Operand, bound: str) -> 
             case Series(kind, _, without, body):
                 renamed = rebuilt(body, lambda x: Indexed(x.name, bound) if isinstance(x, Indexed) else None)
                 return Series(kind, bound, str(index) if without else "", renamed)
-            case Indexed(name, written) if written == str(place):
+            case Indexed(name, k) if k == str(place):
                 return Indexed(name, index)
             case Number(value) if value == _COUNT:
                 return Constant("n", "n", math.nan)
@@ -224,6 +217,13 @@ def _of_any_number(tree: Tree, place: int, index: str | Operand, bound: str) -> 
         return None
 
     return rebuilt(tree, change)
+
+
+def _attempt(rule: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return rule(*arguments)
+    except Exception:  # whatever a rule of the user's raises that is for numbers alone
+        return None
 
 
 def _terms(tree: Tree) -> tuple[Tree, ...]:

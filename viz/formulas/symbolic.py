@@ -15,8 +15,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from tinygrad_lite.operations import numerics
-from tinygrad_lite.operations.operation import NARY, Op
-from tinygrad_lite.operations.ops import TABLE
+from tinygrad_lite.operations.arithmetic import interpreter
+from tinygrad_lite.operations.operation import Op
 from tinygrad_lite.viz.formulas.formulas import (
     Bars,
     Call,
@@ -271,53 +271,47 @@ def _with_index(part: Tree) -> Tree | None:
     return Indexed(part.name, INDEX) if isinstance(part, Member) else None
 
 
-class Symbolic:
-    """The functions that a rule or a definition names, on terms."""
+def written(op: Op, operands: Sequence[Tree]) -> Tree:
+    """An operation on these operands, as it is written.
 
-    pi: Final = Term(_PI)
+    Args:
+        op: The operation, of the table or a user's.
+        operands: Formulas.
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in TABLE:
-            raise AttributeError(f"no operation is named {name!r}")
-        op = TABLE[name]
-        if op.arity == NARY:
-            return lambda operands: Term(self.written(op, list(map(as_tree, operands))))
-        return lambda *operands: Term(self.written(op, list(map(as_tree, operands))))
-
-    def written(self, op: Op, operands: Sequence[Tree]) -> Tree:
-        """An operation on these operands, as it is written.
-
-        Args:
-            op: The operation, of the table or a user's.
-            operands: Formulas.
-        """
-        if op.name in _SIGNS:
-            return _SIGNS[op.name](*operands)
-        if op.notation or op.definition is None:
-            return Call(op.name, tuple(operands))
-        terms = list(map(Term, operands))
-        return as_tree(op.definition(self, terms) if op.arity == NARY else op.definition(self, *terms))
-
-    def softmax(self, operands: Sequence[Any]) -> Term:
-        """One of the softmaxes of all but the last, which says which."""
-        *xs, index = map(as_tree, operands)
-        return Term(Call("softmax", tuple(xs), add(index, ONE)))
-
-    def softmaxes(self, xs: Sequence[Any]) -> list[Term]:
-        """Each exponential over the sum of all."""
-        exponentials = [self.exp(x) for x in xs]
-        total = self.sum(exponentials)
-        return [e / total for e in exponentials]
-
-    def products_without_each(self, xs: Sequence[Any]) -> list[Term]:
-        """For each, the product of all others."""
-        trees = list(map(as_tree, xs))
-        whole = _total(trees, "Π")
-        if isinstance(whole, Series):
-            return [
-                Term(Series(whole.kind, whole.index, str(k + 1), whole.body, whole.count)) for k in range(len(trees))
-            ]
-        return [Term(_total([*trees[:k], *trees[k + 1 :]], "Π")) for k in range(len(trees))]
+    >>> written(TABLE["sqrt"], [ONE])
+    Root(of=Number(value=1), degree=2)
+    """
+    if op.name in _SIGNS:
+        return _SIGNS[op.name](*operands)
+    if op.notation or op.definition is None:
+        return Call(op.name, tuple(operands))
+    return as_tree(op.by_definition(SYMBOLIC, list(map(Term, operands))))
 
 
-SYMBOLIC: Final = Symbolic()
+def _softmax(operands: Sequence[Any]) -> Term:
+    *xs, index = map(as_tree, operands)
+    return Term(Call("softmax", tuple(xs), add(index, ONE)))
+
+
+def _softmaxes(xs: Sequence[Any]) -> list[Term]:
+    exponentials = [Power(_E, as_tree(x)) for x in xs]
+    total = _total(exponentials, "Σ")
+    return [Term(divide(e, total)) for e in exponentials]
+
+
+def _products_without_each(xs: Sequence[Any]) -> list[Term]:
+    trees = list(map(as_tree, xs))
+    match _total(trees, "Π"):
+        case Series(kind, index, _, body, count):
+            return [Term(Series(kind, index, str(k + 1), body, count)) for k in range(len(trees))]
+    return [Term(_total([*trees[:k], *trees[k + 1 :]], "Π")) for k in range(len(trees))]
+
+
+#: The arithmetic in which rules and definitions run on terms.
+SYMBOLIC: Final = interpreter(
+    lambda op, xs: Term(written(op, list(map(as_tree, xs)))),
+    pi=Term(_PI),
+    softmax=_softmax,
+    softmaxes=_softmaxes,
+    products_without_each=_products_without_each,
+)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from tinygrad_lite.errors import StaleGraphError
 from tinygrad_lite.node.freshness import check_fresh
-from tinygrad_lite.operations.operation import NARY
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.reading.node_operations import operation_of
 
@@ -70,7 +69,7 @@ def _error(node: Value) -> Exception | None:
     operation = operation_of(node)
     numbers = [operand.data for operand in node.parents]
     try:
-        operation.forward(numbers) if operation.arity == NARY else operation.forward(*numbers)
+        operation.value(numbers)
     except (ArithmeticError, ValueError, TypeError, IndexError) as error:  # as the engine's forward() may
         return error
     return None

@@ -7,11 +7,12 @@ What a formula uses twice stands twice in the text: compilers compute it once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from tinygrad_lite.lift.source.precedence import ATOM, Text, filled, infix, minus
 from tinygrad_lite.operations import ops
+from tinygrad_lite.operations.arithmetic import interpreter
 from tinygrad_lite.operations.operation import NARY
 
 
@@ -75,15 +76,6 @@ def _piece(operand: Any) -> Formula:
     return Formula(number.text, number.level)
 
 
-class _Functions:
-    """What a formula may call: every operation of the table, as text."""
-
-    def __getattr__(self, name: str) -> Callable[..., Formula]:
-        if ops.find(name).arity == NARY:
-            return lambda operands: scalar_formula(name, [_piece(x) for x in operands])
-        return lambda *operands: scalar_formula(name, [_piece(x) for x in operands])
-
-
 def scalar_formula(name: str, operands: Sequence[Formula]) -> Formula:
     """One operation of operands as text."""
     op = ops.find(name)
@@ -92,7 +84,11 @@ def scalar_formula(name: str, operands: Sequence[Formula]) -> Formula:
     formula = op.stable or op.definition
     if formula is None or op.forward is getattr(math, name, None):
         return Formula(f"math.{name}({', '.join(map(str, operands))})")
-    return _piece(formula(_Functions(), operands) if op.arity == NARY else formula(_Functions(), *operands))
+    return _piece(formula(_TEXT, operands) if op.arity == NARY else formula(_TEXT, *operands))
+
+
+#: The arithmetic in which formulas run on text.
+_TEXT: Final = interpreter(lambda op, operands: scalar_formula(op.name, [_piece(x) for x in operands]))
 
 
 def scalar_text(name: str, operands: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from tinygrad_lite.operations.operation import NARY, Op
+from tinygrad_lite.operations.operation import Op
 from tinygrad_lite.testing.oracles.dual import Arithmetic, Dual, mpmath_arithmetic
 
 #: The arithmetic in which a record's ``definition`` is evaluated.
@@ -26,15 +26,11 @@ class DefinitionError(ValueError):
 
 def value(op: Op, operands: Sequence[Any], m: Arithmetic = ARITHMETIC) -> Any:
     """The operation by its definition, on numbers of the arithmetic or on dual numbers."""
-    definition = op.definition
-    if definition is not None:
-        return definition(m, list(operands)) if op.arity == NARY else definition(m, *operands)
+    if op.definition is not None:
+        return op.by_definition(m, operands)
     function = getattr(m, op.name, None)
-    if function is None:  # its float function, which may be nothing but operators
-        function = op.forward
-        if op.arity == NARY:
-            return function(list(operands))
-    return function(*operands)
+    # its float function may be nothing but operators
+    return op.value(list(operands)) if function is None else function(*operands)
 
 
 def require_formula(op: Op, operands: Sequence[float]) -> None:

@@ -123,7 +123,7 @@ def points(op: Op, count: int, seed: int) -> Iterator[list[float]]:
         if op.kink is not None and op.kink(*xs):
             continue
         try:
-            result = op.forward(xs) if op.arity == NARY else op.forward(*xs)
+            result = op.value(xs)
         except (ArithmeticError, ValueError):
             continue
         if math.isfinite(result):

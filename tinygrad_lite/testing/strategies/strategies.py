@@ -183,7 +183,7 @@ def _record(op: str | Op) -> Op:
 def _finite(op: Op, xs: Sequence[float]) -> float | None:
     """The operation's value; None where it raises or is not finite."""
     try:
-        result = float(op.forward(xs) if op.arity == NARY else op.forward(*xs))
+        result = float(op.value(xs))
     except (ArithmeticError, ValueError):
         return None
     return result if math.isfinite(result) else None
