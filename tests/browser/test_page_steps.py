@@ -38,7 +38,7 @@ def test_the_operation_is_explained_with_its_equation(show: Show) -> None:
     root, _ = neuron()
     page = show(root, "#step=3")
     assert "Hyperbolic tangent." in page.locator("#explanation").text_content()
-    assert page.locator("#explanation .equation math").text_content() == "s=tanht=tanh0.5=0.462117"
+    assert page.locator("#explanation .equation math").text_content() == "s=tanh(t)=tanh(0.5)=0.462117"
 
 
 def test_backward_each_node_waits_for_all_its_uses(show: Show) -> None:
@@ -97,7 +97,7 @@ def test_what_is_passed_on_has_its_formula(show: Show) -> None:
     page = show(root, "#step=6")
     (row,) = page.locator("#explanation tbody tr").all()
     cells = [cell.text_content() for cell in row.locator("td").all()]
-    assert cells == ["∂s∂t", f"1cosh2t={nodes['s'].partials[0]:.4g}", f"{nodes['t'].grad:.4g}"]
+    assert cells == ["∂s∂t", f"1cosh2(t)={nodes['s'].partials[0]:.4g}", f"{nodes['t'].grad:.4g}"]
 
 
 def test_signs_have_their_colours(show: Show) -> None:
