@@ -252,11 +252,10 @@ class Module:
         """
         return state.put_numbers(state.collect(self, parts_of), state_dict, strict, head(self))
 
-    def __parameter_tree__(self) -> dict[str, tuple[tuple[int, ...], list[Value]]]:
+    def __parameter_tree__(self) -> dict[str, state.ParameterArray]:
         """Shape and leaves of each array of parameters, by name: what ``grad`` and ``lift`` know of a Module."""
-        return {
-            entry.name: (entry.shape, entry.items) for entry in state.collect(self, parts_of) if entry.owner is None
-        }
+        entries = state.collect(self, parts_of)
+        return {entry.name: state.ParameterArray(entry.shape, entry.items) for entry in entries if entry.owner is None}
 
     # ------------------------------------------------------------------------------------------- what it is
 

@@ -19,7 +19,26 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Entry(NamedTuple):
+class ParameterArray(NamedTuple):
+    """Parameters that are one array, such as a weight: what programs and gradients know of a module's parameters.
+
+    >>> ParameterArray((2,), [Value(1.0), Value(2.0)]).numbers()
+    array([1., 2.])
+    """
+
+    #: As of a NumPy array; () for a single parameter.
+    shape: tuple[int, ...]
+    #: The parameters, the last axis running fastest.
+    values: list[Value]
+
+    def numbers(self) -> Any:
+        """Copy the present numbers into a float64 array."""
+        import numpy
+
+        return numpy.array([value.data for value in self.values], numpy.float64).reshape(self.shape)
+
+
+class StateEntry(NamedTuple):
     """A parameter, a rectangular nest of parameters, or a buffer."""
 
     name: str
@@ -34,10 +53,10 @@ class Entry(NamedTuple):
 PartsOf = Callable[[Any], Iterator[tuple[str, Any]] | None]
 
 
-def copy_numbers(entries: Sequence[Entry]) -> dict[str, Any]:
+def copy_numbers(entries: Sequence[StateEntry]) -> dict[str, Any]:
     """Copy the numbers of each entry into a float64 array.
 
-    >>> copy_numbers([Entry("w", (2,), [Value(1.0), Value(2.0)], None)])
+    >>> copy_numbers([StateEntry("w", (2,), [Value(1.0), Value(2.0)], None)])
     {'w': array([1., 2.])}
     """
     import numpy
@@ -50,7 +69,7 @@ def copy_numbers(entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def put_numbers(entries: Sequence[Entry], given: Any, strict: bool, who: str) -> IncompatibleKeys:
+def put_numbers(entries: Sequence[StateEntry], given: Any, strict: bool, who: str) -> IncompatibleKeys:
     """Put arrays into the entries of their names, all of them or none; see :meth:`Module.load_state_dict`.
 
     Args:
@@ -103,7 +122,7 @@ def put_numbers(entries: Sequence[Entry], given: Any, strict: bool, who: str) ->
     return IncompatibleKeys(missing, unexpected)
 
 
-def collect(tree: Any, parts_of: PartsOf) -> list[Entry]:
+def collect(tree: Any, parts_of: PartsOf) -> list[StateEntry]:
     """Collect the parameters and buffers in a module, a rectangular nest of leaves as one entry.
 
     >>> [(entry.name, entry.shape) for entry in collect({"w": [Value(1.0), Value(2.0)]}, lambda tree: tree.items())]
@@ -112,7 +131,7 @@ def collect(tree: Any, parts_of: PartsOf) -> list[Entry]:
     return list(_walk("", tree, set(), parts_of))
 
 
-def _walk(path: str, tree: Any, seen: set[int], parts_of: PartsOf) -> Iterator[Entry]:
+def _walk(path: str, tree: Any, seen: set[int], parts_of: PartsOf) -> Iterator[StateEntry]:
     if id(tree) in seen:
         return
     block = _block(tree)
@@ -120,7 +139,7 @@ def _walk(path: str, tree: Any, seen: set[int], parts_of: PartsOf) -> Iterator[E
         shape, leaves = block
         if not all(id(leaf) in seen for leaf in leaves):
             seen.update(map(id, leaves))
-            yield Entry(path, shape, leaves, None)
+            yield StateEntry(path, shape, leaves, None)
         return
     parts = parts_of(tree)
     if parts is None:
@@ -130,7 +149,7 @@ def _walk(path: str, tree: Any, seen: set[int], parts_of: PartsOf) -> Iterator[E
     for name, part in parts:
         below = f"{path}.{name}" if path else name
         if name in buffers:
-            yield Entry(below, shape_of(part), list(flat(part)), (tree, name))
+            yield StateEntry(below, shape_of(part), list(flat(part)), (tree, name))
         else:
             yield from _walk(below, part, seen, parts_of)
 

@@ -28,6 +28,7 @@ from tinygrad_lite.lift.tracing.surroundings import Seen, Surroundings
 from tinygrad_lite.nn.base.batches import Samples, as_numbers, matched, outputs_of
 from tinygrad_lite.nn.base.module import head
 from tinygrad_lite.nn.base.shapes import as_object_array
+from tinygrad_lite.nn.base.state import ParameterArray
 from tinygrad_lite.nn.lifted.lifted_loss import reduction_of
 from tinygrad_lite.nn.train.steps import Computation
 from tinygrad_lite.trace_mode import is_tracing
@@ -55,30 +56,30 @@ class Trained:
 
     def __init__(self, model: Any, loss: Any, others: Sequence[Value]) -> None:
         seen: set[int] = set()
-        self._tree: dict[str, tuple[tuple[int, ...], list[Value]]] = {}
+        self._tree: dict[str, ParameterArray] = {}
         for name, part in (("model", model), ("loss", loss)):
             if hasattr(type(part), "__parameter_tree__"):
-                for inner, (shape, values) in part.__parameter_tree__().items():
-                    self._add(f"{name}.{inner}" if inner else name, shape, values, seen)
-        self._add("others", (len(others),), list(others), seen)
+                for inner, array in part.__parameter_tree__().items():
+                    self._add(f"{name}.{inner}" if inner else name, ParameterArray(*array), seen)
+        self._add("others", ParameterArray((len(others),), list(others)), seen)
 
-    def _add(self, name: str, shape: tuple[int, ...], values: list[Value], seen: set[int]) -> None:
-        new = [value for value in values if id(value) not in seen]
+    def _add(self, name: str, array: ParameterArray, seen: set[int]) -> None:
+        new = [value for value in array.values if id(value) not in seen]
         if new:
-            self._tree[name] = (shape if len(new) == len(values) else (len(new),), new)
+            self._tree[name] = ParameterArray(array.shape if len(new) == len(array.values) else (len(new),), new)
             seen.update(map(id, new))
 
-    def __parameter_tree__(self) -> dict[str, tuple[tuple[int, ...], list[Value]]]:
+    def __parameter_tree__(self) -> dict[str, ParameterArray]:
         return self._tree
 
-    def families(self) -> list[tuple[tuple[int, ...], list[Value]]]:
-        """Shape and Values of each array that a program takes for it: the weights of all neurons of a layer are one."""
+    def merge_arrays(self) -> list[ParameterArray]:
+        """Merge the arrays that a program takes as one: the weights of all neurons of a layer."""
         units: list[Unit] = take_apart(("trained",), (self,), {}, (), ()).units
         found = []
         for _, members in merged(units):
-            shape = units[members[0]].shape
+            shape = units[members[0]].shape if len(members) == 1 else (len(members), *units[members[0]].shape)
             values = [value for member in members for value in units[member].values or ()]
-            found.append((shape if len(members) == 1 else (len(members), *shape), values))
+            found.append(ParameterArray(shape, values))
         return found
 
 
@@ -93,8 +94,8 @@ class Programs:
         engine: What runs the programs.
 
     Attributes:
-        families: Shape and Values of each array of parameters that a program takes.
-        moved: The places in ``families`` of those whose gradients a program gives, in that order.
+        parameter_arrays: The arrays of parameters that a program takes.
+        moved: The places in ``parameter_arrays`` of those whose gradients a program gives, in that order.
         inputs: The samples as an array, one after the other along the first axis.
         targets: Likewise.
         reduce: ``"mean"`` or ``"sum"`` where one sample was traced; None where a batch was.
@@ -112,12 +113,12 @@ class Programs:
         self.inputs = self.targets = np.zeros(0)
         self._whole = False
         self.trained = Trained(compute.model, compute.loss, others)
-        self.families = self.trained.families()
+        self.parameter_arrays = self.trained.merge_arrays()
         self._moving = {id(value) for value in moving}
         self.moved = [
             place
-            for place, (_, values) in enumerate(self.families)
-            if any(id(value) in self._moving for value in values)
+            for place, array in enumerate(self.parameter_arrays)
+            if any(id(value) in self._moving for value in array.values)
         ]
         self.captured: list[Value] = []
         self.reduce: str | None = None
@@ -159,7 +160,7 @@ class Programs:
     @property
     def data(self) -> tuple[int, int]:
         """The places of inputs and targets among what a program takes: what it demands of them, all samples have."""
-        return len(self.families), len(self.families) + 1
+        return len(self.parameter_arrays), len(self.parameter_arrays) + 1
 
     def evaluated(
         self, parameters: Sequence[Any], places: Sequence[int], outputs: bool
@@ -176,7 +177,7 @@ class Programs:
 
     def parameters(self) -> list[Floats]:
         """Return the arrays of parameters as their Values have them."""
-        return [np.array([v.data for v in values], np.float64).reshape(shape) for shape, values in self.families]
+        return [array.numbers() for array in self.parameter_arrays]
 
     def captured_numbers(self) -> list[Floats]:
         """Return the array of the captured Values, if there are any."""
@@ -269,10 +270,10 @@ class Programs:
         return places[:count] if self.reduce is None else places
 
     def _expect_inputs(self, program: Program) -> None:
-        """Raise unless the program takes the families, inputs, targets and captured Values, in this order."""
+        """Raise unless the program takes the parameters, inputs, targets and captured Values, in this order."""
         count = sum(len(part) for part in program.inputs.sources)
         units = len(self.trained.__parameter_tree__())
-        shapes = [shape for shape, _ in self.families]
+        shapes = [array.shape for array in self.parameter_arrays]
         if count != units + 2 or program.inputs.shapes[: len(shapes)] != shapes:
             raise LiftError("inputs and targets are not one array of numbers each.")
         if not self.captured:
@@ -282,12 +283,14 @@ class Programs:
 
     def _step(self, trained: Trained, inputs: Any, targets: Any) -> Any:
         loss = self._loss(trained, inputs, targets)
-        leaves = [value for place in self.moved for value in self.families[place][1] if id(value) in self._moving]
+        leaves = [
+            value for place in self.moved for value in self.parameter_arrays[place].values if id(value) in self._moving
+        ]
         slopes = dict(zip(map(id, leaves), gradient(loss, leaves, create_graph=is_tracing()), strict=True))
         return loss, tuple([self._arranged(place, slopes) for place in self.moved])
 
     def _arranged(self, place: int, slopes: dict[int, Any]) -> Any:
-        shape, values = self.families[place]
+        shape, values = self.parameter_arrays[place]
         array = np.empty(len(values), dtype=object)
         array[:] = [slopes.get(id(value), 0.0) for value in values]
         return array.reshape(shape) if shape else array[0]
@@ -330,9 +333,11 @@ class Programs:
         gradients = {
             id(value): slope
             for place, array in zip(self.moved, arrays, strict=True)
-            for value, slope in zip(self.families[place][1], np.ravel(array).tolist(), strict=True)
+            for value, slope in zip(self.parameter_arrays[place].values, np.ravel(array).tolist(), strict=True)
         }
-        leaves = [value for place in self.moved for value in self.families[place][1] if id(value) in self._moving]
+        leaves = [
+            value for place in self.moved for value in self.parameter_arrays[place].values if id(value) in self._moving
+        ]
         return _difference(
             "gradient", [gradients[id(leaf)] for leaf in leaves], gradient(loss, leaves) if leaves else []
         )

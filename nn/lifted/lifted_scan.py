@@ -192,7 +192,7 @@ class ScannedSteps(LiftedSteps):
         def step(parameters: Any, state: Any, batch: Any, inputs: Any, targets: Any, captured: Any) -> Any:
             memory, steps, good, before, fine = state
             sample = [programs.turned(array[batch["places"]]) for array in (inputs, targets)]
-            arrays = [*vector.families(parameters), *sample, *captured]
+            arrays = [*vector.split(parameters), *sample, *captured]
             results = program(arrays)
             loss, *slopes = results[:count]
             last = batch["last"]

@@ -106,7 +106,7 @@ class LiftedSteps(Steps):
             programs.prepare(self._order, kinds)
             self._programs, self._vector = programs, None
         if self._vector is None or not self._vector.is_current():
-            self._vector = Vector(self.optimizer, programs.families, programs.moved)
+            self._vector = Vector(self.optimizer, programs.parameter_arrays, programs.moved)
             self._counted = self._clipped_ones(self._vector)
         vector = self._vector
         self._groups = self.optimizer._checked_groups()
@@ -140,7 +140,7 @@ class LiftedSteps(Steps):
         assert programs is not None
         places, share, first, last = batch
         parameters = held.numbers.parameters
-        arrays = [*vector.families(parameters), *programs.arrays(np.array(places)), *self._captured]
+        arrays = [*vector.split(parameters), *programs.arrays(np.array(places)), *self._captured]
         results = programs.program("step", len(places)).run_as_demanded(arrays, programs.data)
         if results is None:
             return self._eagerly(batch)
@@ -189,7 +189,7 @@ class LiftedSteps(Steps):
         """Return the present parameters, as programs take them."""
         if self._held is None or self._vector is None:
             return programs.parameters()
-        return self._vector.families(np.asarray(self._held.numbers.parameters))
+        return self._vector.split(np.asarray(self._held.numbers.parameters))
 
     def _validating(self, samples: Samples, order: Sequence[Sequence[int]]) -> Programs:
         """Return the programs for the validation; not ready if there can be none."""

@@ -1,6 +1,6 @@
 """The parameters of a run as one array, and what the optimiser remembers of them: a step is one formula on it.
 
-The array is ordered by cohorts: parameters of one group that have made equally many steps stand together, as one call
+The array is ordered by buckets: parameters of one group that have made equally many steps stand together, as one call
 of the optimiser's formula moves them all; frozen ones come last. What a program takes are views of it. The functions
 that compute know NumPy's arrays and JAX's.
 """
@@ -14,25 +14,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite.nn.base.state import ParameterArray
 from tinygrad_lite.nn.optim.optimizer import Optimizer
-from tinygrad_lite.nn.optim.optimizer_state import Cohort
+from tinygrad_lite.nn.optim.optimizer_state import Bucket
 from tinygrad_lite.operations.arithmetic import array
-from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
-#: Shape and Values of an array of parameters that a program takes.
-Family = tuple[tuple[int, ...], list[Value]]
 
 
-class Part(NamedTuple):
-    """Where a cohort of the optimiser stands in the array."""
+class Segment(NamedTuple):
+    """Where a bucket of the optimiser stands in the array."""
 
     #: The number of its parameter group.
     group: int
-    cohort: Cohort
+    bucket: Bucket
     start: int
     stop: int
-    #: For each place in the array from ``start`` on, the place in the cohort.
+    #: For each place in the array from ``start`` on, the place in the bucket.
     order: NDArray[np.intp]
 
 
@@ -41,9 +39,9 @@ class Numbers(NamedTuple):
 
     #: All parameters.
     parameters: Any
-    #: For each part what the optimiser remembers, by name: an array, or a number of the group as a whole.
+    #: For each segment what the optimiser remembers, by name: an array, or a number of the group as a whole.
     memory: tuple[Mapping[str, Any], ...]
-    #: For each part the number of steps that were made.
+    #: For each segment the number of steps that were made.
     steps: tuple[Any, ...]
 
 
@@ -52,44 +50,44 @@ class Vector:
 
     Args:
         optimizer: What moves them.
-        families: Shape and Values of each array that a program takes.
-        moved: The places in ``families`` of those that a program gives gradients of.
+        arrays: Each array of parameters that a program takes.
+        moved: The places in ``arrays`` of those that a program gives gradients of.
 
     Attributes:
-        parts: The cohorts.
+        segments: The buckets.
         moving: How many parameters move: the first ones.
         values: All of them, in order.
     """
 
-    def __init__(self, optimizer: Optimizer, families: Sequence[Family], moved: Sequence[int]) -> None:
+    def __init__(self, optimizer: Optimizer, arrays: Sequence[ParameterArray], moved: Sequence[int]) -> None:
         self.optimizer = optimizer
-        cohorts = _cohorts(optimizer)
-        owner = {id(value): number for number, (_, cohort) in enumerate(cohorts) for value in cohort.parameters}
-        values = [value for _, members in families for value in members]
-        numbers = np.array([owner.get(id(value), len(cohorts)) for value in values], dtype=np.intp)
-        by_cohort = np.argsort(numbers, kind="stable")
+        buckets = _buckets(optimizer)
+        owner = {id(value): number for number, (_, bucket) in enumerate(buckets) for value in bucket.parameters}
+        values = [value for _, members in arrays for value in members]
+        numbers = np.array([owner.get(id(value), len(buckets)) for value in values], dtype=np.intp)
+        by_bucket = np.argsort(numbers, kind="stable")
         place = np.empty(len(values), dtype=np.intp)
-        place[by_cohort] = np.arange(len(values))
-        ends = np.cumsum([0, *[len(members) for _, members in families]])
+        place[by_bucket] = np.arange(len(values))
+        ends = np.cumsum([0, *[len(members) for _, members in arrays]])
         places = [place[start:stop] for start, stop in pairwise(ends)]
-        self.values = [values[i] for i in by_cohort]
-        self.moving = int((numbers < len(cohorts)).sum())
-        self._views = [(_slice_of(at), shape) for at, (shape, _) in zip(places, families, strict=True)]
+        self.values = [values[i] for i in by_bucket]
+        self.moving = int((numbers < len(buckets)).sum())
+        self._views = [(_slice_of(at), shape) for at, (shape, _) in zip(places, arrays, strict=True)]
         self._pick = _picked([places[i] for i in moved], self.moving)
-        self.parts: list[Part] = []
-        for group, cohort in cohorts:
-            start = self.parts[-1].stop if self.parts else 0
-            stop = start + len(cohort.parameters)
-            inside = {id(value): i for i, value in enumerate(cohort.parameters)}
+        self.segments: list[Segment] = []
+        for group, bucket in buckets:
+            start = self.segments[-1].stop if self.segments else 0
+            stop = start + len(bucket.parameters)
+            inside = {id(value): i for i, value in enumerate(bucket.parameters)}
             order = np.array([inside[id(value)] for value in self.values[start:stop]], dtype=np.intp)
-            self.parts.append(Part(group, cohort, start, stop, order))
+            self.segments.append(Segment(group, bucket, start, stop, order))
 
     def is_current(self) -> bool:
         """Tell whether the optimiser moves the same parameters together as when this was made."""
-        found = _cohorts(self.optimizer)
-        return len(found) == len(self.parts) and all(
-            group == part.group and list(map(id, cohort.parameters)) == list(map(id, part.cohort.parameters))
-            for (group, cohort), part in zip(found, self.parts, strict=True)
+        found = _buckets(self.optimizer)
+        return len(found) == len(self.segments) and all(
+            group == segment.group and list(map(id, bucket.parameters)) == list(map(id, segment.bucket.parameters))
+            for (group, bucket), segment in zip(found, self.segments, strict=True)
         )
 
     # ------------------------------------------------------------------------------------- from Values, and back
@@ -97,11 +95,11 @@ class Vector:
     def read(self) -> Numbers:
         """Return the present numbers of the parameters, and what the optimiser remembers."""
         memory, steps = [], []
-        for part, (_, cohort) in zip(self.parts, _cohorts(self.optimizer), strict=True):
-            state = self.optimizer._states[part.group]
-            remembered = {name: found[part.order] for name, found in state.at(cohort).items()}
+        for segment, (_, bucket) in zip(self.segments, _buckets(self.optimizer), strict=True):
+            state = self.optimizer._states[segment.group]
+            remembered = {name: found[segment.order] for name, found in state.at(bucket).items()}
             memory.append({**self.optimizer.shared, **state.shared, **self.optimizer.numbers, **remembered})
-            steps.append(cohort.steps)
+            steps.append(bucket.steps)
         return Numbers(
             np.array([value._number for value in self.values], dtype=np.float64), tuple(memory), tuple(steps)
         )
@@ -111,33 +109,33 @@ class Vector:
         for value, number in zip(self.values[: self.moving], np.asarray(numbers.parameters).tolist(), strict=False):
             value.data = number
         first = {**self.optimizer.numbers, **self.optimizer.shared}
-        for part, memory, steps in zip(self.parts, numbers.memory, numbers.steps, strict=True):
-            state = self.optimizer._states[part.group]
-            if (state.steps[part.cohort.places] == int(steps)).all():
+        for segment, memory, steps in zip(self.segments, numbers.memory, numbers.steps, strict=True):
+            state = self.optimizer._states[segment.group]
+            if (state.steps[segment.bucket.places] == int(steps)).all():
                 continue
             changed = [name for name in memory if memory[name] is not first[name]]
-            numbers_of = {name: _unordered(memory[name], part) for name in changed if name in self.optimizer.numbers}
-            state.remember(part.cohort, numbers_of, self.optimizer.numbers)
+            numbers_of = {name: _unordered(memory[name], segment) for name in changed if name in self.optimizer.numbers}
+            state.remember(segment.bucket, numbers_of, self.optimizer.numbers)
             state.shared.update({name: float(memory[name]) for name in changed if name in self.optimizer.shared})
-            state.steps[part.cohort.places] = int(steps)
+            state.steps[segment.bucket.places] = int(steps)
 
     def changing(self, numbers: Numbers, groups: Sequence[Mapping[str, Any]]) -> list[dict[str, tuple[int, ...]]]:
-        """What a step changes of the memory of each part, with its shape: that of the part, or () for the group's."""
+        """Find what a step changes of the memory of each segment, with its shape: () for a number of the group."""
         with np.errstate(all="ignore"):
             after = self.moved(np, array(), numbers, np.zeros(self.moving), groups)
         return [
             {
-                name: () if name in self.optimizer.shared else (part.stop - part.start,)
+                name: () if name in self.optimizer.shared else (segment.stop - segment.start,)
                 for name in new
                 if new[name] is not old[name]
             }
-            for part, old, new in zip(self.parts, numbers.memory, after.memory, strict=True)
+            for segment, old, new in zip(self.segments, numbers.memory, after.memory, strict=True)
         ]
 
     # ---------------------------------------------------------------------------------------------- computing
 
-    def families(self, parameters: Any) -> list[Any]:
-        """Return the arrays that a program takes."""
+    def split(self, parameters: Any) -> list[Any]:
+        """Split the vector into the arrays that a program takes."""
         return [parameters[where].reshape(shape) for where, shape in self._views]
 
     def gradient(self, xp: Any, slopes: Sequence[Any]) -> Any:
@@ -145,7 +143,7 @@ class Vector:
 
         Args:
             xp: ``numpy`` or ``jax.numpy``.
-            slopes: An array for each family that is moved.
+            slopes: One for each array that is moved.
         """
         if not slopes:
             return xp.zeros(0)
@@ -164,10 +162,10 @@ class Vector:
         """
         parameters = numbers.parameters
         pieces, memory = [], []
-        for part, remembered, steps in zip(self.parts, numbers.memory, numbers.steps, strict=True):
-            start, stop = part.start, part.stop
+        for segment, remembered, steps in zip(self.segments, numbers.memory, numbers.steps, strict=True):
+            start, stop = segment.start, segment.stop
             moved, new = self.optimizer.update(
-                m, parameters[start:stop], gradient[start:stop], remembered, groups[part.group], steps + 1
+                m, parameters[start:stop], gradient[start:stop], remembered, groups[segment.group], steps + 1
             )
             self.optimizer._check_new(new)
             pieces.append(moved if xp.shape(moved) == (stop - start,) else xp.full(stop - start, moved))
@@ -199,8 +197,8 @@ def clipped(xp: Any, gradient: Any, limit: float, counted: Any = None) -> Any:
     return gradient * (factor if counted is None else xp.where(counted, factor, 1.0))
 
 
-def _cohorts(optimizer: Optimizer) -> list[tuple[int, Cohort]]:
-    return [(group, cohort) for group, state in enumerate(optimizer._states) for cohort in state.cohorts()]
+def _buckets(optimizer: Optimizer) -> list[tuple[int, Bucket]]:
+    return [(group, bucket) for group, state in enumerate(optimizer._states) for bucket in state.buckets()]
 
 
 def _slice_of(places: NDArray[np.intp]) -> Any:
@@ -218,8 +216,8 @@ def _picked(given: Sequence[NDArray[np.intp]], moving: int) -> NDArray[np.intp] 
     return np.argsort(places, kind="stable")[:moving]
 
 
-def _unordered(numbers: Any, part: Part) -> Floats:
-    """Return numbers of a part in the order of its cohort."""
-    full = np.empty(part.stop - part.start)
-    full[part.order] = numbers
+def _unordered(numbers: Any, segment: Segment) -> Floats:
+    """Return numbers of a segment in the order of its bucket."""
+    full = np.empty(segment.stop - segment.start)
+    full[segment.order] = numbers
     return full

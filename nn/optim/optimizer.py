@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from tinygrad_lite.nn.base.hyperparameters import Check, check_names, checked
 from tinygrad_lite.nn.optim import optimizer_state
-from tinygrad_lite.nn.optim.optimizer_state import Cohort, GroupState
+from tinygrad_lite.nn.optim.optimizer_state import Bucket, GroupState
 from tinygrad_lite.operations.arithmetic import array
 from tinygrad_lite.value import Value
 
@@ -180,8 +180,8 @@ class Optimizer:
             TypeError: A group was edited, and a hyperparameter is no number now.
         """
         loss = None if closure is None else closure()
-        for state, cohort, moved, new in self._moves(self._checked_groups()):
-            state.commit(cohort, moved, {name: new[name] for name in new if name not in self.shared}, self.numbers)
+        for state, bucket, moved, new in self._moves(self._checked_groups()):
+            state.commit(bucket, moved, {name: new[name] for name in new if name not in self.shared}, self.numbers)
             state.shared.update({name: float(new[name]) for name in new if name in self.shared})
         return loss
 
@@ -324,20 +324,20 @@ class Optimizer:
         self.check_together(hyperparameters)
         return hyperparameters
 
-    def _moves(self, groups: list[dict[str, Any]]) -> list[tuple[GroupState, Cohort, Any, dict[str, Any]]]:
-        """Return what each cohort of parameters becomes, and its new numbers; nothing is moved yet."""
+    def _moves(self, groups: list[dict[str, Any]]) -> list[tuple[GroupState, Bucket, Any, dict[str, Any]]]:
+        """Return what each bucket of parameters becomes, and its new numbers; nothing is moved yet."""
         import numpy
 
         found = []
         with numpy.errstate(all="ignore"):
             for group, state in zip(groups, self._states, strict=True):
-                for cohort in state.cohorts():
-                    remembered = {**self.shared, **state.shared, **self.numbers, **state.at(cohort)}
+                for bucket in state.buckets():
+                    remembered = {**self.shared, **state.shared, **self.numbers, **state.at(bucket)}
                     moved, new = self.update(
-                        array(), cohort.data(), cohort.gradients(), remembered, group, cohort.steps + 1
+                        array(), bucket.data(), bucket.gradients(), remembered, group, bucket.steps + 1
                     )
                     self._check_new(new)
-                    found.append((state, cohort, moved, new))
+                    found.append((state, bucket, moved, new))
         return found
 
     def _check_new(self, new: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from tinygrad_lite.nn.base.hyperparameters import COUNT, as_float
 from tinygrad_lite.value import Value
 
 
-class Cohort(NamedTuple):
+class Bucket(NamedTuple):
     """Parameters of a group that have made equally many steps: one call of the formula moves them all."""
 
     #: Their places in the group: a slice of all, or an array of indices.
@@ -45,8 +45,8 @@ class GroupState:
         shared: A number of the group as a whole, by name.
 
     >>> state = GroupState([Value(1.0), Value(2.0)])
-    >>> [cohort] = state.cohorts()
-    >>> state.commit(cohort, cohort.data() - 1.0, {}, {})
+    >>> [bucket] = state.buckets()
+    >>> state.commit(bucket, bucket.data() - 1.0, {}, {})
     >>> [parameter.data for parameter in state.parameters], state.steps.tolist()
     ([0.0, 1.0], [1, 1])
     """
@@ -59,41 +59,41 @@ class GroupState:
         self.numbers: dict[str, Any] = {}
         self.shared: dict[str, float] = {}
 
-    def cohorts(self) -> list[Cohort]:
-        """The parameters that move, those with equally many steps together: a single cohort if none was ever frozen."""
+    def buckets(self) -> list[Bucket]:
+        """The parameters that move, those with equally many steps together: a single bucket if none was ever frozen."""
         import numpy
 
         moving = [parameter.requires_grad for parameter in self.parameters]
         first = int(self.steps[0])
         if all(moving) and (self.steps == first).all():
-            return [Cohort(slice(None), self.parameters, first)]
+            return [Bucket(slice(None), self.parameters, first)]
         found = []
         for steps in sorted(set(self.steps[moving].tolist())):
             places = numpy.flatnonzero(moving & (self.steps == steps))
-            found.append(Cohort(places, [self.parameters[i] for i in places], steps))
+            found.append(Bucket(places, [self.parameters[i] for i in places], steps))
         return found
 
-    def at(self, cohort: Cohort) -> dict[str, Any]:
-        """Return the numbers of a cohort, by name."""
-        return {name: array[cohort.places] for name, array in self.numbers.items()}
+    def at(self, bucket: Bucket) -> dict[str, Any]:
+        """Return the numbers of a bucket, by name."""
+        return {name: array[bucket.places] for name, array in self.numbers.items()}
 
-    def remember(self, cohort: Cohort, new: Mapping[str, Any], first: Mapping[str, float]) -> None:
-        """Keep new numbers of a cohort; one that was not there is at first what ``first`` says, for the others."""
+    def remember(self, bucket: Bucket, new: Mapping[str, Any], first: Mapping[str, float]) -> None:
+        """Keep new numbers of a bucket; one that was not there is at first what ``first`` says, for the others."""
         import numpy
 
         for name, x in new.items():
             if name not in self.numbers:
                 self.numbers[name] = numpy.full(len(self.parameters), first[name])
-            self.numbers[name][cohort.places] = x
+            self.numbers[name][bucket.places] = x
 
-    def commit(self, cohort: Cohort, moved: Any, new: Mapping[str, Any], first: Mapping[str, float]) -> None:
-        """Move a cohort by one step, and keep its new numbers."""
+    def commit(self, bucket: Bucket, moved: Any, new: Mapping[str, Any], first: Mapping[str, float]) -> None:
+        """Move a bucket by one step, and keep its new numbers."""
         import numpy
 
-        self.remember(cohort, new, first)
-        self.steps[cohort.places] += 1
+        self.remember(bucket, new, first)
+        self.steps[bucket.places] += 1
         for parameter, x in zip(
-            cohort.parameters, numpy.broadcast_to(moved, len(cohort.parameters)).tolist(), strict=True
+            bucket.parameters, numpy.broadcast_to(moved, len(bucket.parameters)).tolist(), strict=True
         ):
             parameter.data = x
 

@@ -80,16 +80,16 @@ class Sophia(Optimizer):
             return False
         import numpy
 
-        cohorts = [
-            (group["betas"][1], state, cohort)
+        buckets = [
+            (group["betas"][1], state, bucket)
             for group, state in zip(self._checked_groups(), self._states, strict=True)
-            for cohort in state.cohorts()
+            for bucket in state.buckets()
         ]
-        estimates = iter(estimate([parameter for _, _, cohort in cohorts for parameter in cohort.parameters]))
-        for beta, state, cohort in cohorts:
-            new = numpy.array([next(estimates) for _ in cohort.parameters])
-            hessian = running_mean(beta, state.at(cohort).get("hessian", self.numbers["hessian"]), new)
-            state.remember(cohort, {"hessian": hessian}, self.numbers)
+        estimates = iter(estimate([parameter for _, _, bucket in buckets for parameter in bucket.parameters]))
+        for beta, state, bucket in buckets:
+            new = numpy.array([next(estimates) for _ in bucket.parameters])
+            hessian = running_mean(beta, state.at(bucket).get("hessian", self.numbers["hessian"]), new)
+            state.remember(bucket, {"hessian": hessian}, self.numbers)
         self._due = self._steps + self.k
         return True
 

@@ -278,8 +278,8 @@ def test_floats_values_arrays_and_the_optimiser_itself_give_the_same_bits(
         steps_in(VALUE, kind, group, Value(p), [Value(g[i]) for g in grads], known)[0] for i, p in enumerate(start)
     ]
     arrays, _ = steps_in(array(), kind, group, np.array(start), [np.array(g) for g in grads], known)
-    for cohort in optimizer._states[0].cohorts():
-        optimizer._states[0].remember(cohort, known, kind.numbers)
+    for bucket in optimizer._states[0].buckets():
+        optimizer._states[0].remember(bucket, known, kind.numbers)
     for g in grads:
         for parameter, x in zip(values, g, strict=True):
             parameter.grad = x
