@@ -108,7 +108,7 @@ coverage: $(VENV)/.dev ## branch coverage: all of the engine, interpreted; with 
 engine-coverage: $(VENV)/.dev ## of the last engine-test that measured it
 	COVERAGE_FILE=$(CURDIR)/build/coverage/engine $(BIN)/coverage combine --keep build/coverage/interpreted
 	COVERAGE_FILE=$(CURDIR)/build/coverage/engine $(BIN)/coverage report --fail-under=100 --show-missing \
-		--include='tinygrad_lite/*.py,tinygrad_lite/foreign/*,tinygrad_lite/limits/*,tinygrad_lite/node/*,tinygrad_lite/operations/*' \
+		--include='tinygrad_lite/*.py,tinygrad_lite/foreign/*,tinygrad_lite/limits/*,tinygrad_lite/node/*,tinygrad_lite/operations/*,tinygrad_lite/pytree/*' \
 		--omit='tinygrad_lite/lift/*,tinygrad_lite/testing/*,nn/*,viz/*'
 
 # In a copy of the sources, which the mutants are written into; a session that was broken off goes on.

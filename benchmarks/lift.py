@@ -401,7 +401,7 @@ def lift_once(family: str, size: int) -> dict[str, Any]:
 def on_values(function: Callable[..., Any], arguments: Any) -> list[Any]:
     """The results as Values, whose graph holds the gradient as well: what there is to lift."""
     from tinygrad_lite import Value
-    from tinygrad_lite.pytree import flatten
+    from tinygrad_lite.pytree.flat_arguments import flatten
 
     leaves, rebuild = flatten(arguments, "the arguments")
     results, _ = flatten(function(*rebuild(iter([Value(x) for x in leaves]))), "the results")

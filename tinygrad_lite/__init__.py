@@ -25,6 +25,25 @@ from tinygrad_lite.foreign import attributes as _attributes  # noqa: F401 (as se
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
 from tinygrad_lite.modes import autocast, detect_anomaly, is_recording, no_grad
 from tinygrad_lite.operations import ops
+from tinygrad_lite.pytree import (
+    DictKey,
+    FlattenedIndexKey,
+    GetAttrKey,
+    PyTreeDef,
+    SequenceKey,
+    keystr,
+    register_dataclass,
+    register_pytree_node,
+    register_pytree_node_class,
+    register_pytree_with_keys,
+    tree_flatten,
+    tree_flatten_with_path,
+    tree_leaves,
+    tree_map,
+    tree_map_with_path,
+    tree_structure,
+    tree_unflatten,
+)
 from tinygrad_lite.transforms import grad, gradient, hessian, hvp, jacobian, jvp, value_and_grad
 from tinygrad_lite.value import Value, topological_order
 
@@ -35,7 +54,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AnomalyError",
+    "DictKey",
+    "FlattenedIndexKey",
+    "GetAttrKey",
     "GraphError",
+    "PyTreeDef",
+    "SequenceKey",
     "StaleGraphError",
     "TraceError",
     "Value",
@@ -51,9 +75,21 @@ __all__ = [
     "is_recording",
     "jacobian",
     "jvp",
+    "keystr",
     "no_grad",
     "ops",
+    "register_dataclass",
+    "register_pytree_node",
+    "register_pytree_node_class",
+    "register_pytree_with_keys",
     "topological_order",
+    "tree_flatten",
+    "tree_flatten_with_path",
+    "tree_leaves",
+    "tree_map",
+    "tree_map_with_path",
+    "tree_structure",
+    "tree_unflatten",
     "value_and_grad",
     *functions.__all__,
 ]
@@ -70,6 +106,8 @@ _ELSEWHERE = {
     "jacrev": "jacobian",
     "jit": "lift",
     "tensor": "Value, a number; arrays of them are NumPy's",
+    "tree": "tree_map, tree_leaves, tree_flatten",
+    "tree_util": "tree_map, tree_leaves, tree_flatten",
     "vmap": "lift(f, batch=...)",
 }
 

@@ -24,7 +24,11 @@ from typing import Any, Final, overload
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
 from tinygrad_lite.modes import recording
 from tinygrad_lite.node.protocols import explained
-from tinygrad_lite.pytree import Flat, foreign, in_order, is_array, is_record, structure, vars_of
+from tinygrad_lite.pytree import foreign, is_array, keystr, tree_flatten
+from tinygrad_lite.pytree.flat_arguments import Flat
+from tinygrad_lite.pytree.keys import Place, path_to
+from tinygrad_lite.pytree.registry import is_container, parts_below
+from tinygrad_lite.pytree.treedef import paired
 from tinygrad_lite.trace_errors import refuse_if_traced
 from tinygrad_lite.trace_mode import is_traced
 from tinygrad_lite.value import Value, topological_order
@@ -416,14 +420,17 @@ class _Trace:
 
     def directions(self, tangents: tuple[Any, ...]) -> list[Any]:
         """The number for each input in a direction that has the structure of the arguments."""
-        zeros = [0.0] * len(self.inputs)
-        pattern = self.in_argument_structure([zeros], None)
-        if structure(tangents) != structure(pattern):
+        leaves, treedef = tree_flatten(self.in_argument_structure([[0.0] * len(self.inputs)], None))
+        try:
+            parts = paired(tangents, treedef, "the tangents", "the primals")
+            for (place, part), leaf in zip(parts, leaves, strict=True):
+                if type(part) is not float or type(leaf) is not float:
+                    _check_shape(part, leaf, place)
+        except ValueError as error:
             raise ValueError(
-                f"the tangents have another structure than the primals: {structure(tangents)}, not "
-                f"{structure(pattern)}; give one number for each"
-            )
-        numbers = iter(Flat(in_order(tangents, pattern), "the tangents").leaves)
+                f"the tangents have another structure than the primals: {error}; give one number for each"
+            ) from None
+        numbers = iter(Flat(treedef.unflatten([part for _, part in parts]), "the tangents").leaves)
         return [x for flat in self._flats for x in flat.row_of(numbers, "the tangents")]
 
 
@@ -496,22 +503,25 @@ def _refuse_shared(f: Callable[..., Any], positions: list[int], flats: list[Flat
 
 
 def _values_in(output: Any) -> list[Value]:
-    if isinstance(output, dict):
-        return [x for item in output.values() for x in _values_in(item)]
-    if isinstance(output, (list, tuple)):
-        return [x for item in output for x in _values_in(item)]
-    if is_array(output):
-        return [x for x in output.flat if isinstance(x, Value)]
-    if is_record(output):
-        return [x for item in vars_of(output).values() for x in _values_in(item)]
-    return [output] if isinstance(output, Value) else []
+    return [x for x in parts_below(output) if isinstance(x, Value)]
+
+
+def _check_shape(part: Any, leaf: Any, place: Place) -> None:
+    """Raises unless both are numbers, or arrays of one shape."""
+    given, wanted = part.shape if is_array(part) else (), leaf.shape if is_array(leaf) else ()
+    if given != wanted or is_container(part):
+        at = keystr(path_to(place))
+        said = f"a {type(part).__name__}" if is_container(part) else f"of shape {given}"
+        raise ValueError(
+            f"the tangents{at} is {said}, and the primals{at} is {f'of shape {wanted}' if wanted else 'a number'}"
+        )
 
 
 def _constant_output(output: Any, f: Callable[..., Any]) -> Value:
     """A plain number that f gave, as a leaf that depends on nothing; a clear error for anything else."""
     if foreign(output):
         raise TypeError(f"{_name(f)} gave {foreign(output)}")
-    if isinstance(output, (list, tuple, dict)) or is_array(output) or is_record(output):
+    if is_container(output) or is_array(output):
         raise TypeError(
             f"{_name(f)} gave a {type(output).__name__}, and a gradient is of one number. Sum it up to a scalar, or "
             "use jacobian for the derivatives of every output."

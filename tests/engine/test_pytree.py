@@ -1,4 +1,4 @@
-"""Structures as flat lists of numbers, and back."""
+"""Containers and their leaves: the rules of JAX and optree; containers of one's own wherever structures are taken."""
 
 from __future__ import annotations
 
@@ -12,18 +12,105 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lite as tg
-from tinygrad_lite.nn import Linear, Neuron
-from tinygrad_lite.pytree import Flat, flatten, named_units
-from tinygrad_lite.value import Value
+from tinygrad_lite import (
+    DictKey,
+    FlattenedIndexKey,
+    GetAttrKey,
+    SequenceKey,
+    Value,
+    keystr,
+    register_dataclass,
+    register_pytree_node,
+    register_pytree_node_class,
+    register_pytree_with_keys,
+    tree_flatten,
+    tree_flatten_with_path,
+    tree_leaves,
+    tree_map,
+    tree_map_with_path,
+    tree_structure,
+    tree_unflatten,
+)
+from tinygrad_lite.pytree.keys import simple_key
+from tinygrad_lite.pytree.registry import is_container, parts_below, parts_of
 
 Pair = namedtuple("Pair", "first second")
+Other = namedtuple("Other", "a b")
 
+
+@dataclasses.dataclass
+class Line:
+    slope: Any
+    offset: Any
+
+
+class Interval:
+    """Registered without keys, with a unit that is no leaf."""
+
+    def __init__(self, low: Any, high: Any, unit: str) -> None:
+        self.low, self.high, self.unit = low, high, unit
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Interval) and vars(self) == vars(other)
+
+
+register_pytree_node(Interval, lambda x: (iter([x.low, x.high]), x.unit), lambda unit, ends: Interval(*ends, unit))
+
+
+class Point:
+    """Registered with keys."""
+
+    def __init__(self, x: Any, y: Any) -> None:
+        self.x, self.y = x, y
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Point) and vars(self) == vars(other)
+
+
+register_pytree_with_keys(
+    Point, lambda p: (((GetAttrKey("x"), p.x), (GetAttrKey("y"), p.y)), None), lambda _, xy: Point(*xy)
+)
+
+
+@register_pytree_node_class
+class Scaled:
+    """Registered by methods."""
+
+    def __init__(self, factor: Any) -> None:
+        self.factor = factor
+
+    def tree_flatten(self) -> Any:
+        return (self.factor,), None
+
+    @classmethod
+    def tree_unflatten(cls, aux_data: Any, children: Any) -> Scaled:
+        return cls(*children)
+
+
+@dataclasses.dataclass
+class Marked:
+    value: Any
+    name: str = dataclasses.field(default="", metadata={"static": True})
+    shown: Any = dataclasses.field(init=False, default=None)
+
+
+register_dataclass(Marked)
+
+
+class Sorted(OrderedDict[str, Any]):
+    """A dict of another class, whose order counts."""
+
+
+keys = st.text("abc", min_size=1, max_size=2)
+#: What JAX and optree take for a container, too.
 trees = st.recursive(
-    st.floats(allow_nan=False),
+    st.integers() | st.none(),
     lambda children: st.one_of(
         st.lists(children, max_size=4),
         st.lists(children, max_size=3).map(tuple),
-        st.dictionaries(st.text(max_size=3), children, max_size=3),
+        st.dictionaries(keys, children, max_size=4),
+        st.dictionaries(keys, children, max_size=4).map(OrderedDict),
+        st.dictionaries(keys, children, max_size=4).map(lambda items: defaultdict(list, items)),
         st.tuples(children, children).map(lambda pair: Pair(*pair)),
     ),
     max_leaves=12,
@@ -31,347 +118,291 @@ trees = st.recursive(
 
 
 @given(trees)
-def test_rebuilding_gives_the_structure_back(tree: Any) -> None:
-    leaves, rebuild = flatten(tree, "the tree")
-    found = rebuild(iter(leaves))
-    assert found == tree
-    assert type(found) is type(tree)
+def test_flattened_and_unflattened_it_is_the_same(tree: Any) -> None:
+    leaves, treedef = tree_flatten(tree)
+    again = tree_unflatten(treedef, leaves)
+    assert (again, repr(again)) == (tree, repr(tree))  # repr has the order of keys and the classes
+    assert treedef == tree_structure(again) == tree_structure(tree_map(str, tree))
+    assert hash(treedef) == hash(tree_structure(again))
+    assert treedef.num_leaves == len(leaves) == len(tree_leaves(tree))
 
 
-def test_leaves_come_in_their_order_and_numbers_become_floats() -> None:
-    v = Value(4.0)
-    leaves, rebuild = flatten({"b": [1, True], "a": (np.float32(0.5), np.array([[2, 3]])), "v": v}, "it")
-    assert leaves[:-1] == [1.0, 1.0, 0.5, 2.0, 3.0]
-    assert all(type(x) is float for x in leaves[:-1])
-    assert leaves[-1] is v
-    found = rebuild(iter([10.0 * i for i in range(6)]))
-    assert list(found) == ["b", "a", "v"]
-    np.testing.assert_array_equal(found["a"][1], [[30.0, 40.0]])
+def is_list(part: Any) -> bool:
+    return isinstance(part, list)
 
 
-def test_arrays_keep_shape_and_hold_objects_only_for_values() -> None:
-    for shape in [(), (3,), (2, 0), (1, 2, 3)]:
-        array = np.arange(float(np.prod(shape))).reshape(shape)
-        leaves, rebuild = flatten(array, "it")
-        found = rebuild(iter(leaves))
-        assert found.dtype == float
-        np.testing.assert_array_equal(found, array)
-        values = rebuild(Value(x) for x in leaves)
-        assert values.shape == shape
-        assert values.dtype == (object if values.size else float)
+@given(trees)
+def test_leaves_and_paths_are_those_of_jax(tree: Any) -> None:
+    jax = pytest.importorskip("jax")
+    assert tree_leaves(tree) == jax.tree_util.tree_leaves(tree)
+    found = [(keystr(path), leaf) for path, leaf in tree_flatten_with_path(tree)[0]]
+    assert found == [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]]
+    assert tree_structure(tree).num_leaves == jax.tree_util.tree_structure(tree).num_leaves
+    assert tree_map(str, tree) == jax.tree_util.tree_map(str, tree)
+    assert tree_leaves(tree, is_list) == jax.tree_util.tree_leaves(tree, is_leaf=is_list)
 
 
-def test_a_leaf_that_is_no_number_is_named_by_its_place() -> None:
-    with pytest.raises(TypeError, match=r"argument 0 of f\['layers'\]\[1\] is a str, 'x'.*argnums"):
-        flatten({"layers": [1.0, "x"]}, "argument 0 of f")
-    with pytest.raises(TypeError, match="NoneType"):
-        flatten(None, "it")
-    with pytest.raises(TypeError, match="array of sequences"):
-        flatten(np.array([[1.0, 2.0], [3.0]], dtype=object), "it")
+@given(trees)
+def test_leaves_and_what_is_made_of_them_are_those_of_optree(tree: Any) -> None:
+    optree = pytest.importorskip("optree")
+    assert tree_leaves(tree) == optree.tree_leaves(tree)
+    made = tree_map(str, tree)
+    assert (made, repr(made)) == (optree.tree_map(str, tree), repr(optree.tree_map(str, tree)))
+    assert tree_leaves(tree, is_list) == optree.tree_leaves(tree, is_leaf=is_list)
 
 
-@pytest.mark.parametrize("tree", [OrderedDict(a=1.0)])
-def test_dicts_of_other_classes_become_dicts(tree: Any) -> None:
-    leaves, rebuild = flatten(tree, "it")
-    assert rebuild(iter(leaves)) == {"a": 1.0}
+@given(trees, trees)
+def test_structures_are_equal_where_those_of_jax_are(a: Any, b: Any) -> None:
+    jax = pytest.importorskip("jax")
+    same = jax.tree_util.tree_structure(a) == jax.tree_util.tree_structure(b)
+    assert (tree_structure(a) == tree_structure(b)) is same
+    if same:
+        assert tree_map(lambda x, y: (x, y), a, b) == jax.tree_util.tree_map(lambda x, y: (x, y), a, b)
 
 
-def test_a_namedtuples_field_is_named_in_the_message() -> None:
-    with pytest.raises(TypeError, match=r"it\[0\]\.second\['k'\] is a str"):
-        flatten([Pair(1.0, {"k": "x"})], "it")
+@given(trees, trees)
+def test_a_structure_with_more_is_paired_as_jax_pairs_it(a: Any, b: Any) -> None:
+    jax = pytest.importorskip("jax")
+    more = tree_map(lambda _: b, a)
+    pairs = tree_map(lambda _, part: [part], a, more)
+    assert pairs == jax.tree_util.tree_map(lambda _, part: [part], a, more)
+    try:
+        expected = jax.tree_util.tree_structure(a).flatten_up_to(b)
+    except ValueError:
+        return  # a list for a tuple, and a dict for an OrderedDict, are taken here
+    assert tree_structure(a).flatten_up_to(b) == expected
 
 
-def test_modules_are_refused_where_they_have_no_place() -> None:
-    with pytest.raises(TypeError, match=r"it\[1\] is a Neuron"):
-        flatten([1.0, Neuron(1)], "it")
-
-
-nested = st.recursive(
-    st.floats(allow_nan=False) | st.integers(-9, 9) | st.builds(Value, st.floats(-9, 9)),
-    lambda children: st.one_of(
-        st.lists(children, max_size=4),
-        st.tuples(children, children),
-        st.integers(1, 3).flatmap(lambda n: children.map(lambda child: [child] * n)),
-        st.dictionaries(st.text(max_size=3), children, max_size=3),
-        st.tuples(children, children).map(lambda pair: Pair(*pair)),
-        st.lists(st.floats(-9, 9), min_size=4, max_size=4).map(lambda x: np.array(x).reshape(2, 2)),
-    ),
-    max_leaves=12,
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ({"a": 1, "b": 2}, {"b": 3, "a": 4}),
+        ([1, {2: 0}], [None, {2: "x"}]),
+        ({1: 0, "a": 0}, {"a": 0, 1: 0}),
+        ({1j: 0, "a": 0, None: 0}, {None: 0, "a": 0, 1j: 0}),
+        (Interval(1, 2, "m"), Interval(3, 4, "m")),
+        (Marked(1, "a"), Marked(2, "a")),
+        (defaultdict(list, a=1), defaultdict(list, a=2)),
+    ],
 )
+def test_equal_structures(a: Any, b: Any) -> None:
+    marked = tree_map(lambda _: 0, a), tree_map(lambda _: 0, b, is_leaf=lambda x: x is None)
+    assert tree_structure(marked[0]) == tree_structure(marked[1])
+    assert hash(tree_structure(marked[0])) == hash(tree_structure(marked[1]))
+    one, other = (parts_of(tree).aux for tree in (a, b))  # type: ignore[union-attr]  # all are containers
+    assert one == other
+    assert not one != other  # noqa: SIM202 (a tuple has a != of its own)
+    assert hash(one) == hash(other)
 
 
-def same(found: Any, expected: Any) -> bool:
-    if isinstance(expected, np.ndarray):
-        return isinstance(found, np.ndarray) and np.array_equal(found, expected)
-    if isinstance(expected, dict):
-        return list(found) == list(expected) and all(same(found[key], expected[key]) for key in expected)
-    if isinstance(expected, (list, tuple)):
-        return (
-            type(found) is type(expected)
-            and len(found) == len(expected)
-            and all(same(a, b) for a, b in zip(found, expected, strict=True))
-        )
-    return found is expected or (type(found) is type(expected) and found == expected)
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([1, 2], (1, 2)),
+        ([1], [1, 2]),
+        ([None, 1], [1, None]),
+        ({"a": 1}, {"b": 1}),
+        ({"a": 1}, OrderedDict(a=1)),
+        (OrderedDict(a=1, b=1), OrderedDict(b=1, a=1)),
+        (Sorted(a=1, b=1), Sorted(b=1, a=1)),
+        (defaultdict(list, a=1), defaultdict(set, a=1)),
+        (Pair(1, 2), Other(1, 2)),
+        (Interval(1, 2, "m"), Interval(1, 2, "s")),
+        (Marked(1, "a"), Marked(1, "b")),
+        ({frozenset([1]): 0, frozenset([2]): 0}, {frozenset([2]): 0, frozenset([1]): 0}),
+        ({1j: 0, 2j: 0}, {2j: 0, 1j: 0}),
+    ],
+)
+def test_unequal_structures(a: Any, b: Any) -> None:
+    assert tree_structure(a) != tree_structure(b)
+    assert tree_structure(a) != a
 
 
-def leaves_of(tree: Any) -> list[Any]:
-    if isinstance(tree, np.ndarray):
-        return tree.ravel().tolist()
-    if isinstance(tree, dict):
-        return [x for item in tree.values() for x in leaves_of(item)]
-    if isinstance(tree, (list, tuple)):
-        return [x for item in tree for x in leaves_of(item)]
-    return [tree]
+def test_keys_of_several_types_are_sorted_by_type_first() -> None:
+    optree = pytest.importorskip("optree")
+    tree = {"b": 1, 2: 2, "a": 3, 1: 4}
+    assert tree_leaves(tree) == optree.tree_leaves(tree) == [4, 2, 3, 1]
 
 
-@given(nested)
-def test_units_hold_every_number_in_order_and_give_the_structure_back(tree: Any) -> None:
-    units, rebuild = named_units(tree, "it")
-    leaves = [x for unit in units for x in unit.leaves]
-    assert all(a is b or a == b for a, b in zip(leaves, leaves_of(tree), strict=True))
-    assert all(len(unit.leaves) == int(np.prod(unit.shape or ())) for unit in units)
-    rows = [unit.leaves[0] if unit.shape is None else list(unit.leaves) for unit in units]
-    assert same(rebuild(iter(rows)), tree)
-    objects = [
-        row if unit.shape is None else object_array(row, unit.shape) for row, unit in zip(rows, units, strict=True)
-    ]
-    assert leaves_of(rebuild(iter(objects))) == leaves_of(tree)
+def test_dicts_are_paired_by_key_whatever_their_class_and_order() -> None:
+    assert tree_map(lambda x, y: x - y, {"b": 5, "a": 3}, OrderedDict(a=1, b=2)) == {"b": 3, "a": 2}
+    assert list(tree_map(lambda x, y: x - y, {"b": 5, "a": 3}, {"a": 1, "b": 2})) == ["b", "a"]
+    assert tree_map(lambda x, y: x - y, Pair(5, 3), [1, 2]) == Pair(4, 1)
+    assert tree_map(lambda x, y: (x, y), 5, [1, 2]) == (5, [1, 2])
 
 
-def object_array(row: list[Any], shape: tuple[int, ...]) -> Any:
-    array = np.empty(len(row), dtype=object)
-    array[:] = row
-    return array.reshape(shape)
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({"a": 1}, {"b": 1}, r"the tree has other keys than the structure: 'a' is missing, and 'b' is none of the"),
+        ({"a": 1}, {}, r"other keys than the structure: 'a' is missing$"),
+        ({}, {"a": 1}, r"other keys than the structure: 'a' is none of the structure's$"),
+        ([{"a": 1}], [[1]], r"the tree\[0\] is a list, and the structure\[0\] is a dict: give a dict"),
+        ({"w": [1, 2]}, {"w": [1]}, r"the tree\['w'\] has 1 parts, but the structure\['w'\] has 2"),
+        ([1], 1, "the tree is an int, and the structure is a list of 1: give one part for each"),
+        (Pair(1, 2), Other(1, 2), "the tree is an Other, and the structure is a Pair of 2"),
+        ([None], [1], r"the tree\[0\] is an int, and the structure\[0\] is None"),
+        ([Interval(1, 2, "m")], [Interval(1, 2, "s")], r"the structure\[0\] is a Interval: give one that is equal in"),
+        (Line(1, 2), 3, "the tree is an int, and the structure is a Line: give one"),
+    ],
+)
+def test_another_structure_is_refused_with_the_place(first: Any, second: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tree_map(lambda x, y: x, first, second)
 
 
-def test_units_are_as_large_as_they_are_regular_and_named_by_their_places() -> None:
-    array = np.arange(6.0).reshape(2, 3)
-    tree = {
-        "w": [[1, 2], (3, 4), [5.0, Value(6.0)]],
-        "ragged": [[1.0], [2.0, 3.0]],
-        "mixed": [1.0, [2.0]],
-        "arrays": [array, array],
-        "pair": Pair(1.0, [2.0]),
-        "pairs": [Pair(1.0, 2.0)],
-        "empty": [[], np.zeros((2, 0))],
-        "zero": np.array(7.0),
-        7: np.float32(0.5),
-    }
-    units, _ = named_units(tree, "p")
-    assert [(unit.path, unit.shape) for unit in units] == [
-        ("p.w", (3, 2)),
-        ("p.ragged.0", (1,)),
-        ("p.ragged.1", (2,)),
-        ("p.mixed.0", None),
-        ("p.mixed.1", (1,)),
-        ("p.arrays.0", (2, 3)),
-        ("p.arrays.1", (2, 3)),
-        ("p.pair.first", None),
-        ("p.pair.second", (1,)),
-        ("p.pairs.0.first", None),
-        ("p.pairs.0.second", None),
-        ("p.empty.1", (2, 0)),
-        ("p.zero", ()),
-        ("p.7", None),
-    ]
-    np.testing.assert_array_equal(units[0].array(), [[1, 2], [3, 4], [5, 6]])
-    assert units[0].array().dtype == float
-    assert np.shares_memory(units[5].leaves, array)
-    np.testing.assert_array_equal(units[5].array(), array)
-    assert float(units[-1].array()) == 0.5
-    assert named_units(2.0, "x")[0][0].path == "x"
-    assert named_units([2.0, [1.0]], "")[0][1].path == "1"
+def test_another_number_of_leaves_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"PyTreeDef\(\[\*, \*\]\) has 2 leaves, and was given 3"):
+        tree_unflatten(tree_structure([1, 2]), [1, 2, 3])
 
 
-def test_units_of_a_module_are_its_arrays_and_it_stays_itself() -> None:
-    model = Linear(2, 3, generator=0)
-    model.bias[0].requires_grad = False
-    units, rebuild = named_units([1.0, {"model": model}], "args")
-    assert [(unit.path, unit.shape) for unit in units[1:]] == [
-        ("args.1.model.weight", (3, 2)),
-        ("args.1.model.bias", (3,)),
-    ]
-    assert [x for unit in units[1:] for x in unit.leaves] == model.parameters()
-    np.testing.assert_array_equal(units[1].array(), model.state_dict()["weight"])
-    found = rebuild(iter([5.0, np.zeros((3, 2)), np.zeros(3)]))
-    assert found[0] == 5.0
-    assert found[1]["model"] is model
-
-
-def test_an_array_over_samples_takes_the_place_of_nested_lists_as_it_is() -> None:
-    batched = np.zeros((10, 2))
-    _, rebuild = named_units({"y": [1.0, 2.0]}, "result")
-    assert rebuild(iter([batched]))["y"] is batched
-
-
-def test_what_is_no_number_is_refused_with_the_remedy() -> None:
-    with pytest.raises(TypeError, match=r"args\['name'\] is a str, 'x'; .*a Module, .*of those\. Mark it\.$"):
-        named_units({"name": "x"}, "args", "Mark it.")
-    with pytest.raises(TypeError, match=r"args\[1\] is a str"):
-        named_units(np.array([1.0, "x"], dtype=object), "args")
-
-
-def test_a_parameter_has_one_place_in_the_row_and_any_number_in_the_structure() -> None:
-    model = Neuron(2)
-    flat = Flat([model, 3.0, model], "it", lambda parameter: parameter is not model.w[1])
-    assert flat.leaves == [model.w[0], model.b, 3.0]
-    found = flat.block([[10.0, 20.0, 30.0]], None)
-    for part in (found[0], found[2]):
-        assert list(part) == ["w", "b"]
-        np.testing.assert_array_equal(part["w"], [10.0, 0.0])
-        assert part["b"] == 20.0
-    rows = flat.block([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], (2,))
-    np.testing.assert_array_equal(rows[0]["w"], [[1.0, 0.0], [4.0, 0.0]])
-    np.testing.assert_array_equal(rows[1], [3.0, 6.0])
-    assert flat.row_of(iter([1.0, 9.0, 2.0, 3.0, 1.0, 9.0, 2.0]), "they") == [1.0, 2.0, 3.0]
-
-
-FOREIGN = [
-    (lambda: np.ma.masked_array([1.0, 2.0], mask=[0, 1]), r"is a masked array.*x\.compressed\(\)"),
-    (lambda: np.ma.masked, "is a masked array"),
-    (lambda: np.matrix([[1.0, 2.0]]), r"is a matrix, whose \* is the matrix product: give numpy\.asarray\(x\)"),
-    (lambda: np.rec.array([1.0, 2.0]), "is a recarray"),
-    (lambda: np.ones(2).view(type("Metres", (np.ndarray,), {})), "is a Metres, whose own rules would be lost"),
-    (lambda: np.array([(1.0, 2.0)], dtype="f8,f8"), "is a void"),
-    (lambda: type("Series", (), {"to_numpy": None})(), r"is a Series, whose own rules.*x\.to_numpy\(\)"),
-    (lambda: type("Tensor", (), {"__module__": "torch", "numpy": None})(), r"a tensor of PyTorch.*x\.numpy\(\)"),
-]
-
-
-@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
-@pytest.mark.parametrize(("make", "message"), FOREIGN)
-def test_an_array_with_rules_of_its_own_is_refused_as_argument_tangent_and_result(make: Any, message: str) -> None:
-    array = make()
-    for call in (
-        lambda: tg.grad(lambda x: 0.0)(array),
-        lambda: tg.grad(lambda p: 0.0)({"w": [1.0, array]}),
-        lambda: tg.jvp(lambda x: 0.0, (array,), (array,)),
-        lambda: tg.jacobian(lambda x: array)(2.0),
-        lambda: tg.hessian(lambda x: 0.0)(array),
-    ):
-        with pytest.raises(TypeError, match=message):
-            call()
-
-
-def test_an_array_in_a_file_is_an_array_of_numbers(tmp_path: Any) -> None:
-    array = np.memmap(tmp_path / "numbers", float, "w+", shape=2)
-    array[:] = [3.0, 4.0]
-    assert tg.grad(lambda x: (x * x).sum())(array).tolist() == [6.0, 8.0]
-
-
-# ------------------------------------------------------------------------------------- what is made is of its kind
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-    slope: Any
-    offset: Any
-
-
-@dataclasses.dataclass
-class Box:
-    width: Any
-    height: Any
-    area: Any = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise ValueError("a width is positive")
-        self.area = self.width * self.height
-
-
-@dataclasses.dataclass(slots=True)
-class Nested:
-    line: Line
-    weights: Any
-
-
-def line_loss(p: Any) -> Any:
-    return p.slope**2 * p.offset
-
-
-#: An argument, a function of it, its numbers in order, and its gradient and Hessian in closed form.
-KINDS: list[Any] = [
-    pytest.param(OrderedDict(b=2.0, a=3.0), lambda p: p["b"] ** 2 * p["a"], [12.0, 4.0], id="OrderedDict"),
-    pytest.param(defaultdict(float, b=2.0, a=3.0), lambda p: p["b"] ** 2 * p["a"] + p["c"], [12.0, 4.0], id="default"),
-    pytest.param(Pair(2.0, 3.0), lambda p: p.first**2 * p.second, [12.0, 4.0], id="namedtuple"),
-    pytest.param(Line(2.0, 3.0), line_loss, [12.0, 4.0], id="frozen dataclass"),
-    pytest.param(Box(2.0, 3.0), lambda p: p.area * p.width, [12.0, 4.0], id="dataclass with a computed field"),
-]
-
-
-def numbers_in(tree: Any) -> list[float]:
-    return [float(x.data if isinstance(x, Value) else x) for x in flatten(tree, "it")[0]]
-
-
-@pytest.mark.parametrize(("argument", "f", "slopes"), KINDS)
-def test_derivatives_are_of_the_kind_of_the_argument(argument: Any, f: Any, slopes: list[float]) -> None:
-    kind = type(argument)
-    value, gradient = tg.value_and_grad(f)(argument)
-    assert (value, type(gradient), numbers_in(gradient)) == (12.0, kind, slopes)
-    for again in (tg.grad(f)(argument), tg.grad(lambda n, p: f(p) * n, np.int64(1))(1.0, argument)):
-        assert (type(again), numbers_in(again)) == (kind, slopes)
-    hessian = tg.hessian(f)(argument)
-    rows = list(hessian) if kind is Pair else list((hessian if isinstance(hessian, dict) else vars(hessian)).values())
-    assert [type(row) for row in (hessian, *rows[:2])] == [kind] * 3
-    assert [numbers_in(row) for row in rows[:2]] == [[6.0, 4.0], [4.0, 0.0]]  # of x²y at (2, 3)
-    identity = tg.jacobian(lambda p: p)(argument)
-    assert (type(identity), numbers_in(identity)) == (kind, [1.0, 0.0, 0.0, 1.0])
-    ones = type(argument)(1.0, 1.0) if not isinstance(argument, dict) else {"a": 1.0, "b": 1.0}
-    assert tg.jvp(f, (argument,), (ones,)) == (12.0, 16.0)
-    product = tg.hvp(f)(argument, ones)
-    assert (type(product), numbers_in(product)) == (kind, [10.0, 4.0])
-    value_again, direction = tg.jvp(lambda p: p, (argument,), (ones,))
-    assert (type(value_again), type(direction), numbers_in(direction)) == (kind, kind, [1.0, 1.0])
-    leaves, rebuild = flatten(argument, "it")
-    assert rebuild(iter(leaves)) == argument or kind is Box
-    program: Any = tg.lift.lift(tg.value_and_grad(f), check=False) if kind is not Box else tg.value_and_grad(f)
-    for _ in range(2):
-        lifted_value, lifted = program(argument)
-        assert (lifted_value, type(lifted), numbers_in(lifted)) == (12.0, kind, slopes)
-
-
-def test_kinds_may_be_nested_and_hold_arrays() -> None:
-    nested = Nested(Line(2.0, np.array([1.0, 3.0])), OrderedDict(w=[4.0, (5.0,)]))
-    gradient = tg.grad(lambda p: (p.line.slope * p.line.offset).sum() + p.weights["w"][0] * p.weights["w"][1][0])(
-        nested
+def test_a_structure_is_shown_as_it_is_written() -> None:
+    tree = [1, None, (2,), (3, 4), {"b": 1, "a": []}, OrderedDict(c=1), Pair(1, 2), Line(1, 2)]
+    assert repr(tree_structure(tree)) == (
+        "PyTreeDef([*, None, (*,), (*, *), {'a': [], 'b': *}, OrderedDict({'c': *}), Pair([*, *]), Line([*, *])])"
     )
-    assert gradient.line.slope == 4.0
-    assert gradient.line.offset.tolist() == [2.0, 2.0]
-    assert gradient.weights == OrderedDict(w=[5.0, (4.0,)])
-    assert type(gradient.weights) is OrderedDict
-    units, _ = named_units(nested, "p")
-    assert [unit.path for unit in units] == ["p.line.slope", "p.line.offset", "p.weights.w.0", "p.weights.w.1"]
 
 
-def test_a_gradient_is_not_made_as_its_user_makes_objects() -> None:
-    """A width is positive, its derivative need not be; and what is computed from others has no derivative."""
-    gradient = tg.grad(lambda box: -box.area)(Box(2.0, 3.0))
-    assert (gradient.width, gradient.height, gradient.area) == (-3.0, -2.0, None)
-    with pytest.raises(ValueError, match="a width is positive"):
-        tg.grad(lambda box: box.area)(dataclasses.replace(Box(2.0, 3.0), width=-2.0))
+def test_paths_are_written_as_jax_writes_them() -> None:
+    jax = pytest.importorskip("jax.tree_util")
+    for ours in (SequenceKey(3), DictKey("a"), DictKey(1.5), GetAttrKey("x"), FlattenedIndexKey(2)):
+        fields = [getattr(ours, name) for name in ("idx", "key", "name") if hasattr(ours, name)]
+        theirs = getattr(jax, type(ours).__name__)(*fields)
+        for options in ({}, {"simple": True, "separator": "/"}):
+            assert keystr((ours, ours), **options) == jax.keystr((theirs, theirs), **options)
+    assert simple_key("mine") == "mine"
 
 
-def test_a_defaultdict_keeps_its_default_and_is_not_changed() -> None:
-    argument = defaultdict(lambda: 7.0, a=2.0)
-    gradient = tg.grad(lambda p: p["a"] * p["missing"])(argument)
-    assert (gradient, gradient["new"]) == ({"a": 7.0, "new": 7.0}, 7.0)
-    assert argument == {"a": 2.0}
+def test_paths_go_through_containers_of_all_kinds() -> None:
+    tree = {"w": [1, Pair(2, 3)], "line": Line(4, 5), "point": Point(6, 7), "interval": Interval(8, 9, "m")}
+    paths = [keystr(path) for path, _ in tree_flatten_with_path(tree)[0]]
+    assert paths == [
+        "['interval'][<flat index 0>]",
+        "['interval'][<flat index 1>]",
+        "['line'].slope",
+        "['line'].offset",
+        "['point'].x",
+        "['point'].y",
+        "['w'][0]",
+        "['w'][1].first",
+        "['w'][1].second",
+    ]
+    shown = tree_map_with_path(lambda path, x, y: f"{keystr(path)}={x + y}", Pair(1, 2), Pair(10, 20))
+    assert shown == Pair(".first=11", ".second=22")
 
 
-def test_tangents_are_paired_by_key_in_dicts_of_any_kind() -> None:
-    for kind in (dict, OrderedDict):
-        given = kind({"b": Line(3.0, 1.0), "a": 2.0})
-        direction = {"a": 10.0, "b": Line(1.0, 0.0)}
-        assert tg.jvp(lambda p: p["a"] * p["b"].slope, (given,), (direction,)) == (6.0, 32.0)
-    with pytest.raises(ValueError, match="another structure"):
-        tg.jvp(line_loss, (Line(1.0, 2.0),), ([1.0, 2.0],))
+def test_all_registered_kinds_are_made_again() -> None:
+    tree = [Interval(1, 2, "m"), Point(3, 4), Scaled(5), Marked(6, "name")]
+    made = tree_map(lambda x: 10 * x, tree)
+    assert made[:2] == [Interval(10, 20, "m"), Point(30, 40)]
+    assert made[2].factor == 50
+    assert (made[3].value, made[3].name, made[3].shown) == (60, "name", None)
+    assert tree_leaves(tree) == [1, 2, 3, 4, 5, 6]
 
 
-def test_what_is_no_number_in_a_dataclass_is_named() -> None:
-    with pytest.raises(TypeError, match=r"argument 0 of line_loss\.offset is a str, 'x'"):
-        tg.grad(line_loss)(Line(1.0, "x"))
-    with pytest.raises(TypeError, match="is a type"):
-        tg.grad(line_loss)(Line)
-    with pytest.raises(TypeError, match="gave a Line, and a gradient is of one number"):
-        tg.grad(lambda p: p)(Line(1.0, 2.0))
+def test_fields_of_a_dataclass_are_data_or_meta() -> None:
+    @dataclasses.dataclass
+    class Named:
+        x: Any
+        name: str
+
+    assert tree_leaves(Named(1, "a")) == [1, "a"]  # without a registration all are data
+    assert register_dataclass(Named, data_fields=["x"]) is Named
+    assert tree_leaves(Named(1, "a")) == [1]
+    with pytest.raises(ValueError, match="Named is a container already"):
+        register_dataclass(Named, meta_fields=["x"])
+    with pytest.raises(ValueError, match="the fields of Line are slope, offset: each is one of data_fields or of meta"):
+        register_dataclass(Line, data_fields=["slope"], meta_fields=["name"])
+    with pytest.raises(TypeError, match="takes a dataclass, not"):
+        register_dataclass(Interval)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "message"),
+    [
+        (Value, TypeError, "numbers, text, None and arrays are leaves"),
+        (np.ndarray, TypeError, "numbers, text, None and arrays are leaves"),
+        (tg.nn.MLP, TypeError, "MLP is a Module: its parameters are found without a registration"),
+        (Interval, ValueError, "Interval is a container already"),
+        (dict, ValueError, "dict is a container already"),
+        (3, TypeError, "a class is registered, not 3"),
+    ],
+)
+def test_what_cannot_be_registered(kind: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        register_pytree_node(kind, lambda tree: ((), None), lambda aux, items: None)
+
+
+def test_a_registration_counts_for_what_was_a_container_by_its_class() -> None:
+    class Pairs(dict[str, Any]):
+        pass
+
+    assert tree_leaves(Pairs(a=1, b=2)) == [1, 2]
+    register_pytree_node(Pairs, lambda tree: ((tree["a"],), None), lambda _, items: Pairs(a=items[0], b=0))
+    assert tree_leaves(Pairs(a=1, b=2)) == [1]
+    assert tree_map(lambda x: 7 * x, Pairs(a=1, b=2)) == {"a": 7, "b": 0}
+
+
+def test_parts() -> None:
+    assert parts_of("text") is None
+    assert not is_container(tg.nn.Neuron(1))
+    array = np.array([Value(1.0), 2.0], dtype=object)
+    assert list(parts_below([array, np.ones(2), (3.0, None)]))[1] == 2.0
+    parts = parts_of(Line(1.0, 2.0))
+    assert parts is not None
+    assert parts.made([3.0, 4.0]) == parts.called([3.0, 4.0]) == Line(3.0, 4.0)
+    assert [str(key) for key in parts.keys] == [".slope", ".offset"]
+
+
+# ------------------------------------------------------------------------------------- where structures are taken
+
+
+def area(shape: Any) -> Any:
+    """Of a structure of all registered kinds: 2 (high − low) x² f v."""
+    interval, point, scaled, marked = shape
+    return 2.0 * (interval.high - interval.low) * point.x**2 * scaled.factor * marked.value + 0.0 * point.y
+
+
+def example() -> list[Any]:
+    return [Interval(1.0, 3.0, "m"), Point(2.0, 1.0), Scaled(0.5), Marked(1.5, "name")]
+
+
+SLOPES = [-6.0, 6.0, 12.0, 0.0, 24.0, 8.0]  # by hand
+
+
+def test_registered_containers_are_differentiated_in_their_own_kinds() -> None:
+    value, slopes = tg.value_and_grad(area)(example())
+    assert value == 12.0
+    assert tree_structure(slopes) == tree_structure(example())
+    assert tree_leaves(slopes) == tree_leaves(tg.grad(area)(example())) == SLOPES
+    jacobian = tg.jacobian(lambda shape: Point(area(shape), shape[2].factor))(example())
+    assert isinstance(jacobian, Point)
+    assert tree_leaves(jacobian) == [*SLOPES, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    assert tg.jvp(area, (example(),), (slopes,)) == (12.0, sum(x * x for x in SLOPES))
+    assert tree_leaves(tg.hvp(area)(example(), slopes))[4] == pytest.approx(
+        tg.jvp(lambda shape: tg.grad(area)(shape)[2].factor, (example(),), (slopes,))[1]
+    )
+    assert len(tree_leaves(tg.hessian(area)(example()))) == 36
+
+
+def test_what_is_no_number_in_a_registered_container_is_named() -> None:
+    with pytest.raises(TypeError, match=r"argument 0 of <lambda>\[1\]\.y is a str, 'x'"):
+        tg.grad(lambda shape: shape[0])([1.0, Point(1.0, "x")])
+    with pytest.raises(TypeError, match="gave a Point, and a gradient is of one number"):
+        tg.grad(lambda x: Point(x, x))(1.0)
+
+
+@pytest.mark.parametrize(
+    "tangents",
+    [
+        [Interval(1.0, 1.0, "s"), Point(1.0, 1.0), Scaled(1.0), Marked(1.0, "name")],
+        [1.0, 1.0, 1.0, 1.0],
+        [Interval(1.0, [1.0], "m"), Point(1.0, 1.0), Scaled(1.0), Marked(1.0, "name")],
+        [Interval(1.0, np.ones(2), "m"), Point(1.0, 1.0), Scaled(1.0), Marked(1.0, "name")],
+    ],
+)
+def test_tangents_of_registered_containers_are_alike(tangents: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"the tangents have another structure than the primals: the tangents\[0\]\[0\]"
+    ):
+        tg.jvp(area, (example(),), (tangents,))

@@ -1,14 +1,14 @@
 """The arguments of a lifted function: their structure, their arrays, and the Values that stand for them in a trace.
 
-An argument is a number, an array, a Value, a module, or lists, tuples, dicts and dataclasses of these, nested in any
-way. A
-rectangular nest of numbers counts as one array. Everything else (strings, booleans, None, functions, what ``static``
-names) is static: it is given to the function as it is, and a program holds for these very things only.
+An argument is a number, an array, a Value, a module, or a container of these (a list, a tuple, a dict, a dataclass, one
+that was registered), nested in any way. A rectangular nest of numbers counts as one array. Everything else (strings,
+booleans, None, functions, what ``static`` names) is static: it is given to the function as it is, and a program holds
+for these very things only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.tracing.cache_key import of_module, of_static
-from tinygrad_lite.pytree import dict_like, foreign, is_record, record_like, vars_of
+from tinygrad_lite.lift.tracing.cache_key import of_metadata, of_module, of_static
+from tinygrad_lite.pytree import foreign
+from tinygrad_lite.pytree.keys import simple_key
+from tinygrad_lite.pytree.registry import Container, DictNames, container_of
 from tinygrad_lite.transforms import is_differentiating
 from tinygrad_lite.value import Value
 
@@ -151,6 +153,16 @@ def _argument(
     """Adds the units of one argument; gives what rebuilds it, and its part of the signature."""
     if static:
         return _as_it_is(taken, tree, True, path)
+    container = container_of(type(tree))
+    if container is not None:
+        return _items(taken, tree, container, path, axis)
+    if isinstance(tree, Value):
+        _check_constant(tree, path)
+        _add(taken, path, np.float64(tree.data), axis)
+        return next, "number"
+    if isinstance(tree, _NUMBERS) and not isinstance(tree, bool):
+        _add(taken, path, tree, axis)
+        return next, "number"
     unlike = foreign(tree)
     if unlike:
         raise LiftError(f"{_text(path)} is {unlike}")
@@ -160,13 +172,6 @@ def _argument(
     if hasattr(tree, "__array__") and hasattr(tree, "dtype") and not isinstance(tree, (np.ndarray, np.generic)):
         shape = _add(taken, path, np.asarray(tree), axis, whole=True)  # another library's array
         return next, ("array", shape, axis)
-    if isinstance(tree, Value):
-        _check_constant(tree, path)
-        _add(taken, path, np.float64(tree.data), axis)
-        return next, "number"
-    if isinstance(tree, _NUMBERS) and not isinstance(tree, bool):
-        _add(taken, path, tree, axis)
-        return next, "number"
     if hasattr(tree, "__parameter_tree__"):
         return _module(taken, tree, path, axis)
     if isinstance(tree, np.ndarray) and tree.dtype == object:
@@ -178,7 +183,14 @@ def _argument(
             raise LiftError(f"{_text(path)} is an array of objects that are neither Values nor numbers")
         shape = _add(taken, path, numbers, axis, whole=True)
         return next, ("array", shape, axis)
-    if isinstance(tree, (list, tuple)):
+    return _as_it_is(taken, tree, False, path)
+
+
+def _items(
+    taken: Arguments, tree: Any, container: Container, path: tuple[str, ...], axis: int | None
+) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+    """Adds the units of a container's items, as :func:`_argument` does."""
+    if container.is_sequence:
         kinds = [] if axis is None and _is_few_matrices(tree) else _kinds(tree)
         nest = _rectangular(tree, path) if kinds else None
         if nest is not None:
@@ -186,33 +198,28 @@ def _argument(
             if axis is not None and axis % nest.ndim < len(kinds):
                 kinds.pop(axis % nest.ndim)
             return (lambda leaves: _nested(next(leaves), kinds)), ("nest", shape, axis, tuple(kinds))
-        parts = [_argument(taken, item, (*path, str(i)), axis, False) for i, item in enumerate(tree)]
-        kind = type(tree)
+    items, aux = container.flatten(tree)
+    names: Iterable[Any] = range(len(items))
+    if not container.is_sequence:
+        names = aux if isinstance(aux, DictNames) else [simple_key(key) for key in container.keys(tree)]
+    parts = [_argument(taken, item, (*path, str(name)), axis, False) for name, item in zip(names, items, strict=True)]
+    make = container.called_of(tree, aux)
 
-        def sequence(leaves: Iterator[Any]) -> Any:
-            items = [build(leaves) for build, _ in parts]
-            return kind(*items) if hasattr(kind, "_fields") else kind(items)
+    def build(leaves: Iterator[Any]) -> Any:
+        return make([build(leaves) for build, _ in parts])
 
-        return sequence, (kind.__name__, tuple([part for _, part in parts]))
-    if isinstance(tree, dict):
-        build, part = _keyed(taken, tree, path, axis)
-        if type(tree) is dict:
-            return build, part
-        default = _as_it_is(taken, getattr(tree, "default_factory", None), False, (*path, "default_factory"))
-        return lambda leaves: dict_like(tree, build(leaves)), (_kind_of(tree), (part, default[1]))
-    if is_record(tree) and not isinstance(tree, type):
-        build, part = _keyed(taken, vars_of(tree), path, axis)
-        return lambda leaves: record_like(tree, build(leaves), checked=True), (_kind_of(tree), (part,))
-    return _as_it_is(taken, tree, False, path)
-
-
-def _keyed(taken: Arguments, items: dict[Any, Any], path: tuple[str, ...], axis: int | None) -> tuple[Any, Any]:
-    """Adds the units of named parts, as :func:`_argument` does; what it gives rebuilds them as a dict."""
-    keyed = {key: _argument(taken, item, (*path, str(key)), axis, False) for key, item in items.items()}
-    return (
-        lambda leaves: {key: build(leaves) for key, (build, _) in keyed.items()},
-        ("dict", tuple([(key, part) for key, (_, part) in keyed.items()])),
-    )
+    inner = tuple([part for _, part in parts])
+    if container.is_sequence:
+        return build, (container.kind.__name__, inner)
+    signature = ("dict", tuple(zip(names, inner, strict=True)))
+    if container.kind is dict:
+        return build, signature
+    settings = getattr(tree, "default_factory", None) if isinstance(aux, DictNames) else aux
+    if isinstance(settings, tuple) and not settings:
+        return build, (_kind_of(tree), (signature,))
+    if settings is not None:
+        taken.code.append(settings)
+    return build, (_kind_of(tree), (signature, ("static", type(settings).__name__, of_metadata(settings))))
 
 
 def _kind_of(tree: Any) -> str:

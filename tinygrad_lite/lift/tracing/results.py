@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.pytree import dict_like, foreign, is_record, record_of, vars_of
+from tinygrad_lite.pytree import foreign
+from tinygrad_lite.pytree.keys import DictKey, GetAttrKey
+from tinygrad_lite.pytree.registry import parts_of
 from tinygrad_lite.value import Value, operand
 
 Rebuild = Callable[[Iterator[Any]], Any]
 
 
 class Kind(str):
-    """What makes of a dict or a tuple an object of the kind that the function gave; in a file, its name alone."""
+    """What makes of items a container of the kind that the function gave; in a file, its name alone."""
 
     __slots__ = ("make",)
 
-    def __new__(cls, name: str, make: Callable[[Any], Any]) -> Kind:
+    def __new__(cls, name: str, make: Callable[[Sequence[Any]], Any]) -> Kind:
         """The name of a class, and what makes objects of it."""
         kind = super().__new__(cls, name)
         kind.make = make
         return kind
 
-    make: Callable[[Any], Any]
+    make: Callable[[Sequence[Any]], Any]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)
-
-    @classmethod
-    def of_dict(cls, tree: Any) -> Kind:
-        """That of a dict of another kind, such as a defaultdict with its default.
-
-        >>> from collections import OrderedDict
-        >>> Kind.of_dict(OrderedDict(a=1)).make({"b": 2})
-        OrderedDict([('b', 2)])
-        """
-        empty = copy.copy(tree)
-        empty.clear()
-        return cls(type(tree).__name__, partial(dict_like, empty))
 
 
 @dataclass(eq=False)
@@ -79,32 +67,33 @@ def take_apart_results(tree: Any, name: str) -> Results:
 
 
 def _structure(taken: Results, tree: Any, what: str) -> Any:
-    if isinstance(tree, dict):
-        for key in tree:
-            if not isinstance(key, (str, int)):
-                raise LiftError(f"{what} is a dict with the key {key!r}: keys are str or int")
-        held = {"dict": [[key, _structure(taken, item, f"{what}[{key!r}]")] for key, item in tree.items()]}
-        return held if type(tree) is dict else {"made": [Kind.of_dict(tree), held]}
-    if is_record(tree):
-        named = [[name, _structure(taken, item, f"{what}.{name}")] for name, item in vars_of(tree).items()]
-        return {"made": [Kind(type(tree).__name__, partial(record_of, type(tree))), {"dict": named}]}
-    unlike = foreign(tree)
+    parts = parts_of(tree)
+    unlike = foreign(tree) if parts is None else ""
     if unlike:
         raise LiftError(f"{what} is {unlike}")
-    array = _as_array(tree)
+    array = _as_array(tree) if parts is None or isinstance(tree, list) else None
     if array is not None:
         taken.shapes.append(None if not isinstance(tree, np.ndarray) and array.ndim == 0 else array.shape)
         taken.nodes.append([operand(item) for item in array.flat])
         return "array"
-    if isinstance(tree, (list, tuple)):
-        kind = "tuple" if isinstance(tree, tuple) else "list"
-        inner = {kind: [_structure(taken, item, f"{what}[{i}]") for i, item in enumerate(tree)]}
-        if not hasattr(tree, "_fields"):
-            return inner
-        return {"made": [Kind(type(tree).__name__, type(tree)._make), inner]}  # type: ignore[union-attr]  # a named tuple
-    if tree is None:
-        raise LiftError(f"{what} is None: return the Values to compute")
-    raise LiftError(f"{what} is a {type(tree).__name__}, {tree!r:.80}: a lifted function gives Values and numbers")
+    if parts is None:
+        if tree is None:
+            raise LiftError(f"{what} is None: return the Values to compute")
+        raise LiftError(f"{what} is a {type(tree).__name__}, {tree!r:.80}: a lifted function gives Values and numbers")
+    keys = parts.keys
+    items = [_structure(taken, item, f"{what}{key}") for key, item in zip(keys, parts.items, strict=True)]
+    held: Any = {"tuple" if isinstance(tree, tuple) else "list": items}
+    if not parts.container.is_sequence and all(isinstance(key, (DictKey, GetAttrKey)) for key in keys):
+        names = [key.key if isinstance(key, DictKey) else key.name for key in keys]
+        for name in names:
+            if not isinstance(name, (str, int)):
+                raise LiftError(f"{what} is a dict with the key {name!r}: keys are str or int")
+        held = {"dict": [list(pair) for pair in zip(names, items, strict=True)]}
+    return (
+        held
+        if type(tree) in (dict, list, tuple)
+        else {"made": [Kind(type(tree).__name__, parts.container.made_of(parts.aux)), held]}
+    )
 
 
 def _as_array(tree: Any) -> Any:
@@ -155,9 +144,10 @@ def _text_of(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str,
     ((kind, items),) = structure.items()
     if kind == "made":
         whole, held = items
-        inner = _text_of(held, places, keys)
         if not isinstance(whole, Kind):  # from a file
-            return inner
+            return _text_of(held, places, keys)
+        ((kind, items),) = held.items()
+        inner = _text_of({"list": [item for _, item in items] if kind == "dict" else items}, places, keys)
         name = f"k{len(keys)}"
         keys[name] = whole.make
         return f"{name}({inner})"

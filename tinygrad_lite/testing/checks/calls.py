@@ -9,9 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
-from tinygrad_lite.pytree import Rebuild, flatten, in_order, structure
+from tinygrad_lite.pytree import is_array, keystr, tree_flatten, tree_flatten_with_path, tree_map
+from tinygrad_lite.pytree.flat_arguments import Rebuild, flatten
+from tinygrad_lite.pytree.registry import parts_below
 from tinygrad_lite.testing.checks.reproducer import argument_text
 from tinygrad_lite.testing.oracles.verdicts import FunctionError, shortened
 from tinygrad_lite.value import Value
@@ -65,7 +68,6 @@ class Call:
         #: how the outputs are called: ``""`` for the only one, else ``[3]``
         self.output_names: list[str] = []
         self._shape: Any = None
-        self._pattern: Any = None
 
     def text(self, point: Sequence[float]) -> str:
         """The arguments at a point, as code."""
@@ -125,18 +127,23 @@ class Call:
             raise TypeError(f"{what}; a function to be differentiated gives Values or numbers") from None
         if not leaves:
             raise TypeError(f"{called} returns an empty {type(result).__name__}: there is nothing to differentiate")
-        shape = structure(result)
+        shape = tree_map(lambda y: str(y.shape) if is_array(y) and y.ndim else "number", result)
         if self._shape is None:
             self._shape = shape
-            self._pattern = result
-            self.output_names = [""] if result is leaves[0] or len(leaves) == 1 else _paths(rebuild, len(leaves))
-        elif shape != self._shape:
-            raise FunctionError(
-                f"{called} returns the shape {shape}, and returned {self._shape} before: a function has outputs of "
-                "one shape"
-            )
-        elif isinstance(result, (dict, list, tuple)):
-            leaves, _ = flatten(in_order(result, self._pattern), "the result")  # the order of keys may have changed
+            self.output_names = [""] if len(leaves) == 1 else _paths(rebuild, len(leaves))
+        elif not isinstance(result, Value):
+            shapes, treedef = tree_flatten(self._shape)
+            try:
+                same = treedef.flatten_up_to(shape) == shapes
+            except ValueError:
+                same = False
+            if not same:
+                raise FunctionError(
+                    f"{called} returns the shape {shape}, and returned {self._shape} before: a function has outputs of "
+                    "one shape"
+                )
+            again = treedef.unflatten(treedef.flatten_up_to(result))  # the order of keys may have changed
+            leaves, _ = flatten(again, "the result")
         return [y if isinstance(y, Value) else Value(y) for y in leaves]
 
     @contextmanager
@@ -166,29 +173,16 @@ def _inputs_of(arg: Any, name: str) -> tuple[list[Any], Rebuild | None, list[str
 def _paths(rebuild: Rebuild, count: int) -> list[str]:
     """Where each leaf stands in a structure: ``[0]['w'][2]``."""
     found: dict[int, str] = {}
-    waiting: list[tuple[Any, str]] = [(rebuild(iter(range(count))), "")]
-    while waiting:
-        tree, path = waiting.pop()
-        if isinstance(tree, dict):
-            waiting += [(item, f"{path}[{key!r}]") for key, item in tree.items()]
-        elif isinstance(tree, (list, tuple)):
-            waiting += [(item, f"{path}[{i}]") for i, item in enumerate(tree)]
-        elif hasattr(tree, "shape") and tree.shape:
-            waiting += [(tree[i], f"{path}[{i}]") for i in range(len(tree))]
-        else:
-            found[int(tree)] = path
+    for path, leaf in tree_flatten_with_path(rebuild(iter(range(count))))[0]:
+        for index in product(*map(range, getattr(leaf, "shape", ()))):
+            found[int(leaf[index] if index else leaf)] = keystr(path) + "".join([f"[{i}]" for i in index])
     return [found[i] for i in range(count)]
 
 
 def _identities(arg: Any) -> Any:
     """What must be the same before and after a call."""
-    if isinstance(arg, dict):
-        return {key: _identities(item) for key, item in arg.items()}
-    if isinstance(arg, (list, tuple)):
-        return [_identities(item) for item in arg]
-    if hasattr(arg, "flat"):
-        return [id(item) for item in arg.flat]
-    return id(arg)
+    leaves, treedef = tree_flatten(arg)
+    return [id(item) for leaf in leaves for item in parts_below(leaf)], treedef
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:

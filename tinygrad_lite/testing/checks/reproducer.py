@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_lite.pytree import Rebuild
+from tinygrad_lite.pytree import GetAttrKey
+from tinygrad_lite.pytree.flat_arguments import Rebuild
+from tinygrad_lite.pytree.registry import parts_of
 from tinygrad_lite.syntax import written
 from tinygrad_lite.testing.oracles.recorded_steps import Program
 
@@ -20,21 +22,36 @@ def argument_text(arg: Any, numbers: Sequence[float], rebuild: Rebuild | None) -
     """An argument with these numbers in it, as code."""
     if rebuild is None:  # a Module, a string: it stands for itself
         return repr(arg) if arg is None or isinstance(arg, str) else getattr(arg, "__name__", type(arg).__name__)
-    return _text(rebuild(iter(numbers)))
+    return code_of(rebuild(iter(numbers)), _text)
 
 
-def _text(tree: Any) -> str:
+def code_of(tree: Any, leaf: Callable[[Any], str]) -> str:
+    """A structure as code that makes it.
+
+    Args:
+        tree: The structure.
+        leaf: The code of a leaf.
+
+    >>> code_of({"w": [1.0], "b": (2.0,)}, str)
+    "{'w': [1.0], 'b': (2.0,)}"
+    """
+    parts = parts_of(tree)
+    if parts is None:
+        return leaf(tree)
+    items = [code_of(item, leaf) for item in parts.items]
     if isinstance(tree, dict):
-        return "{" + ", ".join(f"{key!r}: {_text(item)}" for key, item in tree.items()) + "}"
-    if isinstance(tree, tuple):
-        if hasattr(tree, "_fields"):
-            return repr(tree)
-        return "(" + ", ".join(_text(item) for item in tree) + ("," if len(tree) == 1 else "") + ")"
+        return "{" + ", ".join([f"{key!r}: {item}" for key, item in zip(tree, items, strict=True)]) + "}"
     if isinstance(tree, list):
-        return "[" + ", ".join(_text(item) for item in tree) + "]"
-    if hasattr(tree, "tolist"):
-        return f"numpy.array({_text(tree.tolist())})"
-    return number_text(tree)
+        return f"[{', '.join(items)}]"
+    if isinstance(tree, tuple) and not hasattr(tree, "_fields"):
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    keys = parts.keys
+    named = [f"{key.name}={x}" if isinstance(key, GetAttrKey) else x for key, x in zip(keys, items, strict=True)]
+    return f"{type(tree).__name__}({', '.join(named)})"
+
+
+def _text(leaf: Any) -> str:
+    return f"numpy.array({code_of(leaf.tolist(), _text)})" if hasattr(leaf, "tolist") else number_text(leaf)
 
 
 def number_text(number: float) -> str:

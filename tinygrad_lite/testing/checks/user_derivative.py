@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.testing.checks.reproducer import number_text
+from tinygrad_lite.pytree.registry import parts_of
+from tinygrad_lite.testing.checks.reproducer import code_of, number_text
 from tinygrad_lite.testing.oracles.arrays import Leaf, as_one_array, leaf_of, leaves_of, parts_like
 from tinygrad_lite.testing.oracles.differences import DOUBLE, OUTSIDE, Precision
 from tinygrad_lite.testing.oracles.verdicts import FunctionError, shortened
@@ -351,7 +352,7 @@ class Handwritten:
 
     def arguments_text(self, point: Array) -> str:
         """The arguments as code."""
-        return ", ".join(_text(arg) for arg in self.arguments(point))
+        return ", ".join(code_of(arg, _text) for arg in self.arguments(point))
 
     def call_text(self, point: Array, name: str = "") -> str:
         """A call as code."""
@@ -434,7 +435,8 @@ def _of_the_sum(output: Output, shape: tuple[int, ...], got: tuple[int, ...]) ->
 
 
 def _has_dict(tree: Any) -> bool:
-    return isinstance(tree, dict) or (isinstance(tree, (list, tuple)) and any(map(_has_dict, tree)))
+    parts = parts_of(tree)
+    return parts is not None and (not parts.container.is_sequence or any(map(_has_dict, parts.items)))
 
 
 def _one(items: list[Any]) -> Any:
@@ -449,13 +451,6 @@ def _described(result: Any) -> str:
 def _text(arg: Any) -> str:
     if isinstance(arg, Value):
         return f"Value({number_text(arg.data)})"
-    if isinstance(arg, dict):
-        return "{" + ", ".join(f"{key!r}: {_text(item)}" for key, item in arg.items()) + "}"
-    if isinstance(arg, (list, tuple)):
-        inner = ", ".join(_text(item) for item in arg)
-        if isinstance(arg, list):
-            return f"[{inner}]"
-        return f"({inner},)" if len(arg) == 1 else f"({inner})"
     if isinstance(arg, float) and not isinstance(arg, np.generic):
         return number_text(arg)
     library = type(arg).__module__.partition(".")[0]

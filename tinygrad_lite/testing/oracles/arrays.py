@@ -5,7 +5,6 @@ No array library but NumPy is imported: if an argument is a tensor, its library 
 
 from __future__ import annotations
 
-import copy
 import importlib
 import math
 import sys
@@ -17,6 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite.pytree import keystr, tree_structure
+from tinygrad_lite.pytree.keys import path_to
+from tinygrad_lite.pytree.registry import parts_below, parts_of
+from tinygrad_lite.pytree.treedef import paired
 from tinygrad_lite.testing.oracles.differences import DOUBLE, Precision
 from tinygrad_lite.value import Value
 
@@ -74,28 +77,15 @@ def leaves_of(tree: Any, what: str, path: str = "") -> tuple[list[Leaf], Rebuild
     >>> rebuild(iter([leaf.make(10 * leaf.values) for leaf in leaves]))
     {'w': array([10., 10.], dtype=float32), 'b': 30.0}
     """
-    if isinstance(tree, dict):
-        parts = [leaves_of(item, what, f"{path}[{key!r}]") for key, item in tree.items()]
-
-        def keyed(made: Iterator[Any]) -> Any:
-            again = copy.copy(tree)  # an OrderedDict and a defaultdict stay what they are
-            again.update(zip(tree, [rebuild(made) for _, rebuild in parts], strict=True))
-            return again
-
-        return _joined(parts), keyed
-    if isinstance(tree, (list, tuple)):
-        parts = [leaves_of(item, what, f"{path}[{i}]") for i, item in enumerate(tree)]
-        kind = type(tree)
-
-        def sequence(made: Iterator[Any]) -> Any:
-            items = [rebuild(made) for _, rebuild in parts]
-            return kind(*items) if hasattr(kind, "_fields") else kind(items)
-
-        return _joined(parts), sequence
-    return [leaf_of(tree, what, path)], next
+    parts = parts_of(tree)
+    if parts is None:
+        return [leaf_of(tree, what, path)], next
+    inner = [leaves_of(item, what, f"{path}{key}") for key, item in zip(parts.keys, parts.items, strict=True)]
+    leaves = [leaf for leaves, _ in inner for leaf in leaves]
+    return leaves, lambda made: parts.called([rebuild(made) for _, rebuild in inner])
 
 
-def parts_like(tree: Any, pattern: Any, what: str, whose: str, path: str = "") -> list[tuple[str, Any]]:
+def parts_like(tree: Any, pattern: Any, what: str, whose: str) -> list[tuple[str, Any]]:
     """What a structure has in the places of another one's numbers and arrays: dicts go by their keys, not their order.
 
     Args:
@@ -103,7 +93,6 @@ def parts_like(tree: Any, pattern: Any, what: str, whose: str, path: str = "") -
         pattern: The other one.
         what: What the structure is, for the message.
         whose: Whose structure it should have, for the message: ``"the argument"``.
-        path: Where in both this is.
 
     Returns:
         Each part and its place, in the order of the other structure's leaves.
@@ -118,28 +107,10 @@ def parts_like(tree: Any, pattern: Any, what: str, whose: str, path: str = "") -
     ...
     ValueError: the derivative has other keys than the argument: 'w' is missing, and 'b' is none of the argument's
     """
-    if isinstance(pattern, dict):
-        if not isinstance(tree, dict):
-            raise ValueError(f"{what}{path} is {_kind(tree)}, and {whose}{path} is a dict: give a dict with its keys")
-        missing = [repr(key) for key in pattern if key not in tree]
-        further = [repr(key) for key in tree if key not in pattern]
-        if missing or further:
-            wrong = [f"{', '.join(missing)} is missing"] if missing else []
-            wrong += [f"{', '.join(further)} is none of {whose}'s"] if further else []
-            raise ValueError(f"{what}{path} has other keys than {whose}{path}: {', and '.join(wrong)}")
-        pairs = [(tree[key], item, f"{path}[{key!r}]") for key, item in pattern.items()]
-    elif isinstance(pattern, (list, tuple)):
-        if not isinstance(tree, (list, tuple)):
-            raise ValueError(
-                f"{what}{path} is {_kind(tree)}, and {whose}{path} is a {type(pattern).__name__} of {len(pattern)}: "
-                "give one part for each of its parts"
-            )
-        if len(tree) != len(pattern):
-            raise ValueError(f"{what}{path} has {len(tree)} parts, but {whose}{path} has {len(pattern)}")
-        pairs = [(part, item, f"{path}[{i}]") for i, (part, item) in enumerate(zip(tree, pattern, strict=True))]
-    else:
-        return [(path, tree)]
-    return [found for part, item, place in pairs for found in parts_like(part, item, what, whose, place)]
+    treedef = tree_structure(pattern)
+    found = paired(tree, treedef, what, whose)
+    places = parts_below(treedef.unflatten(range(len(found))))  # the order of leaves is that of sorted keys
+    return [(keystr(path_to(place)), part) for place, part in (found[i] for i in places)]
 
 
 def as_one_array(part: Any) -> Any:
@@ -147,11 +118,6 @@ def as_one_array(part: Any) -> Any:
     if isinstance(part, (list, tuple)) and part and not isinstance(part[0], dict):
         return np.array(part, dtype=object)
     return part
-
-
-def _kind(tree: Any) -> str:
-    name = type(tree).__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def leaf_of(number: Any, what: str, path: str = "") -> Leaf:
@@ -285,7 +251,3 @@ def _precision(kind: Any, information: Callable[[Any], Any]) -> Precision:
 def _is_made_by(library: str, kind: str, number: Any) -> bool:
     module = sys.modules.get(library)
     return module is not None and hasattr(module, kind) and isinstance(number, getattr(module, kind))
-
-
-def _joined(parts: list[tuple[list[Leaf], Rebuild]]) -> list[Leaf]:
-    return [leaf for leaves, _ in parts for leaf in leaves]

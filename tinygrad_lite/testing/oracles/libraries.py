@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from tinygrad_lite.pytree import tree_map
+
 Function = Callable[..., Any]
 
 
@@ -70,17 +72,16 @@ def _replaced(tree: Any, parts: Any, torch: Any) -> Any:
 
 def _mapped(tree: Any, function: Callable[[Any], Any], torch: Any) -> Any:
     """The structure with the function of each tensor in its place."""
-    if isinstance(tree, dict):
-        return {key: _mapped(item, function, torch) for key, item in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        items = [_mapped(item, function, torch) for item in tree]
-        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    if isinstance(tree, torch.Tensor):
-        return function(tree)
-    raise TypeError(
-        f'check_derivative(f, "torch", ...) differentiates tensors by tensors, and {tree!r} is a '
-        f"{type(tree).__name__}: make f give tensors, of which none leaves the graph by item() or numpy()"
-    )
+
+    def of_leaf(leaf: Any) -> Any:
+        if isinstance(leaf, torch.Tensor):
+            return function(leaf)
+        raise TypeError(
+            f'check_derivative(f, "torch", ...) differentiates tensors by tensors, and {leaf!r} is a '
+            f"{type(leaf).__name__}: make f give tensors, of which none leaves the graph by item() or numpy()"
+        )
+
+    return tree_map(of_leaf, tree, is_leaf=lambda part: part is None)
 
 
 def by_jax(f: Function, argnums: Sequence[int] | None) -> Function:
@@ -123,7 +124,7 @@ def arrays_of(name: str, args: Sequence[Any]) -> tuple[Any, ...]:
     (tensor(0.5000, dtype=torch.float64),)
     """
     _known(name)
-    return tuple(_converted(arg, LIBRARIES[name][1]) for arg in args)
+    return tuple(tree_map(lambda leaf: _converted(leaf, LIBRARIES[name][1]), list(args)))
 
 
 def _known(name: str) -> None:
@@ -132,13 +133,9 @@ def _known(name: str) -> None:
         raise ValueError(f"check_derivative(f, df, ...): df is a function, or {names}, not {name!r}")
 
 
-def _converted(tree: Any, make: Callable[[Any], Any]) -> Any:
-    if isinstance(tree, dict):
-        return {key: _converted(item, make) for key, item in tree.items()}
-    if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
-        return type(tree)([_converted(item, make) for item in tree])
-    floats = isinstance(tree, (float, np.floating)) or (isinstance(tree, np.ndarray) and tree.dtype.kind == "f")
-    return make(tree) if floats else tree
+def _converted(leaf: Any, make: Callable[[Any], Any]) -> Any:
+    floats = isinstance(leaf, (float, np.floating)) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
+    return make(leaf) if floats else leaf
 
 
 def library_of(f: Any, args: Sequence[Any] = ()) -> str:
