@@ -12,7 +12,7 @@ from typing import Any
 
 from mypy_extensions import i32
 
-from tinygrad_lite.dispatch import VALUE
+from tinygrad_lite.dispatch import VALUE, nary
 from tinygrad_lite.limits import limits
 from tinygrad_lite.limits.chosen import choice
 from tinygrad_lite.node.codes import ADD, CONSTANT, LEAF, MUL, POS, SUB
@@ -22,7 +22,7 @@ from tinygrad_lite.node.state import LOCK, STATE
 from tinygrad_lite.operations.arithmetic import IEEELimits
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
 from tinygrad_lite.trace_mode import is_traced, is_tracing
-from tinygrad_lite.value import Value, nary, operand, propagate, topological_order
+from tinygrad_lite.value import Value, operand, propagate, topological_order
 
 
 def adjoints_as_floats(output: Value, inputs: Sequence[Value], together: Sequence[Value] = ()) -> list[float]:

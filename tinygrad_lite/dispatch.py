@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, cast
 
+from mypy_extensions import i16
+
 from tinygrad_lite.node.codes import DOT, EDGED, FORWARD, UNARY_RULE
 from tinygrad_lite.node.dot import evaluate_dot
+from tinygrad_lite.node.evaluation import evaluate
 from tinygrad_lite.node.fields import Details, to_float
 from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations import numerics
@@ -17,7 +20,7 @@ from tinygrad_lite.operations.arithmetic import interpreter, products_without_ea
 from tinygrad_lite.operations.operation import NARY, Interval, Op
 from tinygrad_lite.operations.ops import BY_CODE, DEFINED, TABLE
 from tinygrad_lite.trace_mode import Demand, demanded
-from tinygrad_lite.value import Value, nary, operand, record
+from tinygrad_lite.value import Value, operand, record
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -53,8 +56,14 @@ def record_operation(op: Op, operands: Sequence[Any]) -> Value:
     return nary(op.code, tuple(xs))
 
 
+def nary(code: i16, first: tuple[Value, ...], last: Value | None = None) -> Value:
+    """Record an operation on any number of operands: those of ``first``, then ``last``."""
+    operands = first if last is None else (*first, last)
+    return record(code, evaluate(code, operands), last, None, Details("", first))
+
+
 def dot_node(ws: tuple[Value, ...], xs: tuple[Value, ...], bias: Value) -> Value:
-    """Records bias + w₁x₁ + … + wₙxₙ, added from the left."""
+    """Record bias + w₁x₁ + … + wₙxₙ, added from the left."""
     details = Details("", ws, xs)
     return record(DOT, evaluate_dot(details, bias), bias, None, details)
 

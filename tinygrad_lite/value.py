@@ -154,7 +154,8 @@ class Value(Methods):
         return record(code, evaluate_binary(code, self, b), self, b)
 
     def _nary(self, code: i16, others: tuple[object, ...]) -> Value:
-        return nary(code, (self, *[operand(x) for x in others]))
+        operands = (self, *[operand(x) for x in others])
+        return record(code, evaluate(code, operands), None, None, Details("", operands))
 
     # ------------------------------------------------------------------------------- 3. and 4. the two sweeps
 
@@ -167,7 +168,7 @@ class Value(Methods):
         create_graph: object = False,
         inputs: object = None,
     ) -> None:
-        """Adds ∂self/∂leaf, times ``seed``, to the ``grad`` of every leaf below; sets that of every interior node.
+        """Add ∂self/∂leaf, times ``seed``, to the ``grad`` of every leaf below; set that of every interior node.
 
         Args:
             seed: ∂L/∂self, where self is one step on the way to an L that is not in the graph; None is 1.
@@ -204,7 +205,7 @@ class Value(Methods):
             propagate(order)
 
     def forward(self) -> Value:
-        """Evaluates the graph below self again, as far as changed leaves reach, and returns self.
+        """Evaluate the graph below self again, as far as changed leaves reach, and return self.
 
         Raises:
             ArithmeticError, ValueError: As the operation raises that cannot be evaluated; the nodes before it are
@@ -233,20 +234,20 @@ class Value(Methods):
         return self
 
     def zero_grad(self) -> None:
-        """Sets ``grad`` to 0 for self and everything below it."""
+        """Set ``grad`` to 0 for self and everything below it."""
         for node in topological_order(self, True):
             node._grad = 0.0
 
 
 def constant(number: object) -> Value | None:
-    """A leaf for a plain number that meets a Value; None if it is something else."""
+    """Make a leaf for a plain number that meets a Value; None if it is something else."""
     if isinstance(number, (float, int)) or is_numpy_scalar(number):
         return Value(number, _code=CONSTANT)
     return None
 
 
 def operand(number: object) -> Value:
-    """The Value itself, or a constant leaf for a plain number."""
+    """Give the Value itself, or a constant leaf for a plain number."""
     found = number if isinstance(number, Value) else constant(number)
     if found is None:
         raise TypeError(f"expected a Value or a number, not {type(number).__name__} {number!r}")
@@ -254,17 +255,11 @@ def operand(number: object) -> Value:
 
 
 def record(code: i16, data: float, a: Value | None, b: Value | None = None, details: Details | None = None) -> Value:
-    """A new node: the operation's code, its result, its operands (those in ``details`` before a)."""
+    """Make a new node: the operation's code, its result, its operands (those in ``details`` before a)."""
     if STATE.modes != 0:
         node: Value = STATE.record(code, data, a, b, details)
         return node
     return Value(None, None, None, None, code, a, b, details, data)
-
-
-def nary(code: i16, first: tuple[Value, ...], last: Value | None = None) -> Value:
-    """Records an operation on any number of operands: those of ``first``, then ``last``."""
-    operands = first if last is None else (*first, last)
-    return record(code, evaluate(code, operands), last, None, Details("", first))
 
 
 # ---------------------------------------------------------------------------------------- 2. topological order
@@ -299,10 +294,10 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
 
 
 def _walk(root: Value, step: i32, arrived: i32, counted: i16) -> list[Value]:
-    """Goes along each edge below root, and counts it by ``step`` at the node that it leads to.
+    """Go along each edge below root, and count it by ``step`` at the node that it leads to.
 
-    From there it goes on when the count is ``arrived``: counting up, with the first edge; counting down, with the last.
-    Gives the nodes in that order when it counts down.
+    The way goes on from there when the count is ``arrived``: counting up, with the first edge; down, with the last.
+    Counting down, give the nodes in that order.
     """
     order: list[Value] = []
     below: list[Value] = []
@@ -359,7 +354,7 @@ def propagate(order: list[Value], wanted: Sequence[Value] | None = None, togethe
 
 
 def sweep(order: list[Value]) -> None:
-    """Passes each node's gradient on to its operands: the chain rule, node by node.
+    """Pass each node's gradient on to its operands: the chain rule, node by node.
 
     A gradient of exactly 0 passes nothing on, not even 0·inf: what ``where`` did not choose stays without influence.
     (Other zeros than chosen ones are seen to by :func:`propagate`.)
@@ -413,7 +408,7 @@ def sweep(order: list[Value]) -> None:
 
 
 def pass_on(node: Value, g: float) -> None:
-    """The sweep's step at any node, by the rule of its record."""
+    """Do the sweep's step at any node, by the rule of its record."""
     parents = node.parents
     partials = local_derivatives(node)
     for i in range(len(parents)):

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from typing import Any, Final, NoReturn
 
+from tinygrad_lite.dispatch import nary
 from tinygrad_lite.node.fields import Node
 from tinygrad_lite.node.freshness import check_fresh
 from tinygrad_lite.node.state import LOCK, STATE
 from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
-from tinygrad_lite.value import Value, nary, operand, propagate
+from tinygrad_lite.value import Value, operand, propagate
 
 #: Whether nodes have no ``__dict__``.
 COMPILED: Final = not hasattr(Value(0.0), "__dict__")

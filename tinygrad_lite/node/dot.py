@@ -9,7 +9,7 @@ from tinygrad_lite.node.fields import Details, Node
 
 
 def evaluate_dot(details: Details, bias: Node) -> float:
-    """The number bias + w₁x₁ + … + wₙxₙ, added from the left."""
+    """Give the number bias + w₁x₁ + … + wₙxₙ, added from the left."""
     ws = details.first
     xs = details.second
     total = bias._number
@@ -24,7 +24,7 @@ def evaluate_dot(details: Details, bias: Node) -> float:
 
 
 def pass_on_dot(details: Details | None, bias: Node | None, g: float) -> None:
-    """The sweep's step at a dot node whose gradient is g."""
+    """Do the sweep's step at a dot node whose gradient is g."""
     assert details is not None
     assert bias is not None
     if bias._code != CONSTANT:

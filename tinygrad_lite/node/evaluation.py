@@ -15,7 +15,7 @@ from tinygrad_lite.operations.ops import BY_CODE
 
 
 def evaluate_unary(code: i16, x: Node) -> float:
-    """The float result of an operation on one operand."""
+    """Give the float result of an operation on one operand."""
     if code == RELU:
         return 0.0 if x._number <= 0.0 else x._number
     if code == ABS:
@@ -32,7 +32,7 @@ def evaluate_unary(code: i16, x: Node) -> float:
 
 
 def evaluate_binary(code: i16, x: Node, y: Node) -> float:
-    """The float result of an operation on two operands."""
+    """Give the float result of an operation on two operands."""
     if code == ADD:
         return x._number + y._number
     if code == SUB:
@@ -53,7 +53,7 @@ def evaluate_binary(code: i16, x: Node, y: Node) -> float:
 
 
 def evaluate(code: i16, operands: tuple[Any, ...]) -> float:
-    """The float result of an operation on any number of operands."""
+    """Give the float result of an operation on any number of operands."""
     op = BY_CODE[code]
     assert op is not None
     numbers = [_number(x) for x in operands]

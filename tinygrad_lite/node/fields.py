@@ -80,7 +80,7 @@ class Node:
         self.set_data(data)
 
     def set_data(self, data: object) -> None:
-        """What setting ``data`` does."""
+        """Set ``data``."""
         if STATE.tracing != 0:
             STATE.refuse_if_traced(self, "set data")
         self._number = to_float(data)
@@ -105,7 +105,7 @@ class Node:
         self.set_grad(grad)
 
     def set_grad(self, grad: object) -> None:
-        """What setting ``grad`` does."""
+        """Set ``grad``."""
         if grad is None:
             raise TypeError("the grad of a Value is a number: to clear it write v.grad = 0.0, or zero_grad()")
         self._grad = to_float(grad)
@@ -120,7 +120,7 @@ class Node:
         self.set_label(label)
 
     def set_label(self, label: object) -> None:
-        """What setting ``label`` does."""
+        """Set ``label``."""
         if not isinstance(label, str):
             raise TypeError(f"a label is a str, not {type(label).__name__}: write Value(data, label='name')")
         self.details().label = label
@@ -162,7 +162,7 @@ class Node:
         self.set_requires_grad(requires_grad)
 
     def set_requires_grad(self, requires_grad: object) -> None:
-        """What setting ``requires_grad`` does."""
+        """Set ``requires_grad``."""
         if self._code <= CONSTANT:
             self._code = LEAF if requires_grad else CONSTANT
             self.details()  # what tells a frozen leaf, which may be asked for, from a number that met a Value
@@ -173,7 +173,7 @@ class Node:
             )
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Freezes a leaf (False), or thaws it, as in PyTorch; see ``requires_grad``.
+        """Freeze a leaf (False), or thaw it, as in PyTorch; see ``requires_grad``.
 
         >>> from tinygrad_lite import Value
         >>> Value(2.0).requires_grad_(False).is_constant

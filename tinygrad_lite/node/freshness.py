@@ -11,7 +11,7 @@ from tinygrad_lite.node.state import STATE
 
 
 def check_fresh(order: list[Any]) -> None:
-    """Raises if an operand is newer than the node above it; quick where no leaf was changed since all were recorded."""
+    """Raise if an operand is newer than the node above it; quick where no leaf was changed since all were recorded."""
     now = STATE.clock
     node: Node
     for node in order:
@@ -47,7 +47,7 @@ def _stale(root: Node, node: Node, parent: Node) -> StaleGraphError:
 
 
 def forget_counts(root: Node) -> None:
-    """Sets every count below root back to 0, after a traversal was broken off anywhere."""
+    """Set every count below root back to 0, after a traversal was broken off anywhere."""
     for node in _below(root):
         node._pending = 0
 

@@ -19,22 +19,22 @@ class Operators(Readable):
 
     @abstractmethod
     def _unary(self, code: i16) -> Self:
-        """Records an operation on this node."""
+        """Record an operation on this node."""
         ...
 
     @abstractmethod
     def _binary(self, code: i16, other: object) -> Self:
-        """Records an operation on this node and another operand."""
+        """Record an operation on this node and another operand."""
         ...
 
     @abstractmethod
     def _nary(self, code: i16, others: tuple[object, ...]) -> Self:
-        """Records an operation on this node and others."""
+        """Record an operation on this node and others."""
         ...
 
     @abstractmethod
     def _operand(self, other: object) -> Self | None:
-        """The other operand of an operator; None where Python should ask it."""
+        """Give the other operand of an operator; None where Python should ask it."""
         ...
 
     def __rtruediv__(self, other: object) -> Self | Any:
