@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.viz.formulas.formulas import (
-    Bars,
     Call,
     Constant,
     Indexed,
@@ -37,7 +36,6 @@ _AS_WRITTEN: Final[dict[str, Callable[..., Tree]]] = {
     "truediv": Quotient,
     "pow": Power,
     "neg": Negative,
-    "abs": lambda x: Bars("|", x),
 }
 #: So many operands, and the derivative by that one, stand for n and for the i-th: numbers that no rule has.
 _COUNT: Final = 97

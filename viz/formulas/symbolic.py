@@ -17,6 +17,7 @@ from typing import Any, Final
 from tinygrad_lite.operations import numerics
 from tinygrad_lite.operations.arithmetic import interpreter
 from tinygrad_lite.operations.operation import Op
+from tinygrad_lite.operations.ops import TABLE
 from tinygrad_lite.viz.formulas.formulas import (
     Bars,
     Call,
@@ -76,69 +77,6 @@ class Term:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
 
-    def __add__(self, other: Any) -> Term:
-        return Term(add(self.tree, as_tree(other)))
-
-    def __radd__(self, other: Any) -> Term:
-        return Term(add(as_tree(other), self.tree))
-
-    def __sub__(self, other: Any) -> Term:
-        return Term(add(self.tree, negate(as_tree(other))))
-
-    def __rsub__(self, other: Any) -> Term:
-        return Term(add(as_tree(other), negate(self.tree)))
-
-    def __mul__(self, other: Any) -> Term:
-        return Term(multiply(self.tree, as_tree(other)))
-
-    def __rmul__(self, other: Any) -> Term:
-        return Term(multiply(as_tree(other), self.tree))
-
-    def __truediv__(self, other: Any) -> Term:
-        return Term(divide(self.tree, as_tree(other)))
-
-    def __rtruediv__(self, other: Any) -> Term:
-        return Term(divide(as_tree(other), self.tree))
-
-    def __pow__(self, other: Any) -> Term:
-        return Term(raise_to(self.tree, as_tree(other)))
-
-    def __rpow__(self, other: Any) -> Term:
-        return Term(raise_to(as_tree(other), self.tree))
-
-    def __floordiv__(self, other: Any) -> Term:
-        return Term(Bars("floor", divide(self.tree, as_tree(other))))
-
-    def __rfloordiv__(self, other: Any) -> Term:
-        return Term(Bars("floor", divide(as_tree(other), self.tree)))
-
-    def __mod__(self, other: Any) -> Term:
-        return Term(Remainder(self.tree, as_tree(other)))
-
-    def __rmod__(self, other: Any) -> Term:
-        return Term(Remainder(as_tree(other), self.tree))
-
-    def __neg__(self) -> Term:
-        return Term(negate(self.tree))
-
-    def __pos__(self) -> Term:
-        return self
-
-    def __abs__(self) -> Term:
-        return Term(Bars("|", self.tree))
-
-    def __lt__(self, other: Any) -> Term:
-        return Term(compare(self.tree, "<", as_tree(other)))
-
-    def __le__(self, other: Any) -> Term:
-        return Term(compare(self.tree, "≤", as_tree(other)))
-
-    def __gt__(self, other: Any) -> Term:
-        return Term(compare(self.tree, ">", as_tree(other)))
-
-    def __ge__(self, other: Any) -> Term:
-        return Term(compare(self.tree, "≥", as_tree(other)))
-
     def __int__(self) -> int:
         if isinstance(self.tree, Number):
             return int(self.tree.value)
@@ -153,6 +91,25 @@ class Term:
         return bool(self)
 
     __hash__ = None  # type: ignore[assignment]  # as Python has it for what has an __eq__ of its own
+
+
+def _give_operator(method: str, name: str, *, reflected: bool = False) -> None:
+    """Give terms an operator of Python's: the operation of the table that it is."""
+
+    def operator(self: Term, *others: Any) -> Term:
+        operands = (*others, self) if reflected else (self, *others)
+        return Term(written(TABLE[name], list(map(as_tree, operands))))
+
+    setattr(Term, f"__{method}__", operator)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    _give_operator(_name, _name)
+    _give_operator(f"r{_name}", _name, reflected=True)
+for _name in ("neg", "pos", "abs"):
+    _give_operator(_name, _name)
+for _method, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
+    _give_operator(_method, _name)
 
 
 def as_tree(x: Any) -> Tree:
@@ -227,6 +184,12 @@ _OPPOSITES: Final = {">": "≤", "≤": ">", "<": "≥", "≥": "<", "=": "≠",
 
 #: Operations that mathematics writes in another way than as a function.
 _SIGNS: Final[dict[str, Callable[..., Tree]]] = {
+    "add": add,
+    "sub": lambda x, y: add(x, negate(y)),
+    "mul": multiply,
+    "truediv": divide,
+    "neg": negate,
+    "pow": raise_to,
     "exp": lambda x: Power(_E, x),
     "expm1": lambda x: Sum((Power(_E, x), Negative(ONE))),
     "log1p": lambda x: Call("log", (add(ONE, x),)),
