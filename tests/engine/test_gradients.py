@@ -17,7 +17,7 @@ def test_random_expressions_have_the_right_derivatives_of_first_and_second_order
     assert report.verdict is not Verdict.UNDECIDED
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples * 3 // 10)
 @given(expressions(max_nodes=5, inputs=1))
 def test_and_of_third_order(f: Formula) -> None:
     check_gradients(f, *f.point, order=3)

@@ -490,7 +490,9 @@ def sides(tree: Any, order: int) -> list[Any]:
     return found
 
 
-@settings(max_examples=60, deadline=None)  # a limit takes milliseconds, and there are forty
+@settings(
+    max_examples=settings().max_examples * 3 // 5, deadline=None
+)  # a limit takes milliseconds, and there are forty
 @given(TREES)
 def test_random_functions_have_the_same_derivative_in_every_way_and_none_that_is_wrong(tree: Any) -> None:
     try:

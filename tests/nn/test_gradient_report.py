@@ -44,7 +44,7 @@ def steepness(report: GradientReport) -> float:
 # ---------------------------------------------------------------------------------- against NumPy, by hand
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(seed=st.integers(0, 10**6), sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4), data=st.data())
 def test_jacobians_and_singular_values_are_those_of_numpy(seed: int, sizes: list[int], data: st.DataObject) -> None:
     rng = random.Random(seed)

@@ -62,7 +62,7 @@ def gradients_here(model: MLP, xs: list[list[float]], ys: list[list[float]]) -> 
     return np.array([[y.data for y in output] for output in outputs]), found
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples * 3 // 10)
 @given(
     sizes=st.lists(st.integers(1, 4), min_size=3, max_size=4),
     activation=st.sampled_from(sorted(ACTIVATIONS)),

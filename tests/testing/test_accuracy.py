@@ -66,7 +66,7 @@ def test_the_textbook_derivative_of_tanh_is_found_out_where_tanh_rounds_to_1() -
 
 
 @given(ulps=st.integers(-40, 40), x=st.floats(0.3, 3.0))
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples * 3 // 10)
 def test_a_planted_error_is_measured_to_half_an_ulp(ulps: int, x: float) -> None:
     exact = true_partial(TABLE["tanh"])([x], 0)
     (sample,), _ = measure([([x], 0)], lambda xs, k: moved(float(exact), ulps), true_partial(TABLE["tanh"]))

@@ -164,7 +164,7 @@ def test_a_masked_scalar_is_not_read() -> None:
 
 @needs_renderer
 @given(path=st.text(st.characters(), max_size=40), op=st.sampled_from(["exp", "neg"]))
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 def test_hostile_paths_are_drawn_as_they_are_and_nothing_else(path: str, op: str) -> None:
     along = (Index(0, ((0, 1),)),)
     groups = Groups([Group("input", (2,), path=path), Group("map", (2,), op, (Ref(0, along),))], [0])

@@ -205,7 +205,7 @@ def recipes(draw: DrawFn) -> Recipe:
     )
 
 
-@settings(max_examples=80)
+@settings(max_examples=settings().max_examples * 4 // 5)
 @given(
     recipe=recipes(), points=st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=2, max_size=2), at=st.data()
 )
@@ -229,7 +229,7 @@ def test_each_root_has_the_traced_nodes_number_at_these_and_other_leaves(recipe,
                 assert abs(found - expected) <= TINY * max(1, abs(expected))
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(recipe=recipes(), numbers=st.lists(NUMBERS, min_size=3, max_size=3))
 def test_of_sums_and_products_only_the_ones_named_in_the_docstring_are_left(recipe, numbers):
     inputs, index = [Value(x) for x in numbers], Value(1.0)

@@ -24,7 +24,7 @@ def bounds_of(program: Program, *arguments) -> list[float]:
     return error_analysis.bounds(program._groups, program.inputs.gathered(program.inputs.taken(arguments, {})))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples * 3 // 5, deadline=None)
 @given(st.lists(floats, min_size=1, max_size=8), st.data())
 def test_a_sum_of_products_is_as_near_to_the_exact_one_as_the_bound_says(w, data):
     x = data.draw(st.lists(floats, min_size=len(w), max_size=len(w)))
@@ -35,7 +35,7 @@ def test_a_sum_of_products_is_as_near_to_the_exact_one_as_the_bound_says(w, data
     assert bound <= 1e-14 * (len(w) + 2) * sum(abs(a * b) for a, b in zip(w, x, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples * 3 // 5, deadline=None)
 @given(st.lists(st.floats(-3.0, 3.0), min_size=2, max_size=5))
 def test_functions_of_functions_are_as_near_to_the_truth_as_the_bound_says(x):
     def f(x):

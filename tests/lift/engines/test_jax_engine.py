@@ -35,7 +35,7 @@ def whole_numbers(program: Groups, samples: int, seed: int) -> list[np.ndarray]:
     return [generator.integers(-3, 4, size=g.shape + (samples,) * g.batched).astype(float) for g in groups]
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings().max_examples * 2 // 5)
 @given(programs())
 def test_a_drawn_program_gives_what_the_interpreter_gives(program):
     inputs = whole_numbers(program, 3, seed=1)

@@ -125,7 +125,7 @@ def check_nodes(found: Found, arguments: Sequence[Any]) -> None:
 
 
 _DRAWN = settings(
-    max_examples=40,
+    max_examples=settings().max_examples * 2 // 5,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 

@@ -48,7 +48,7 @@ def check_order(program: Groups) -> None:
     ids=lambda passes: " ".join(p.__name__ for p in passes),
 )
 def test_a_pass_leaves_every_result_as_it_is(passes: tuple[Callable[[Groups], None], ...]) -> None:
-    @settings(max_examples=30)
+    @settings(max_examples=settings().max_examples * 3 // 10)
     @given(programs())
     def holds(program: Groups) -> None:
         tidied = copy.deepcopy(program)
@@ -65,7 +65,7 @@ def test_a_pass_leaves_every_result_as_it_is(passes: tuple[Callable[[Groups], No
 
 @pytest.mark.parametrize("reduce", ["mean", "sum", None])
 def test_results_of_one_sample_become_those_of_all(reduce: str | None) -> None:
-    @settings(max_examples=30)
+    @settings(max_examples=settings().max_examples * 3 // 10)
     @given(programs())
     def holds(program: Groups) -> None:
         if not any(program.groups[number].batched for number in program.inputs):

@@ -60,13 +60,13 @@ def again(arguments: Arguments) -> list[Any]:
     return args
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(TREES)
 def test_arguments_are_rebuilt_as_they_were(tree):
     assert plain(again(taken(tree))) == [plain(tree)]
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(TREES, TREES)
 def test_equal_structures_have_equal_signatures_and_others_do_not(first, second):
     def shape(tree: Any) -> Any:

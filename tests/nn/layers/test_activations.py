@@ -75,7 +75,7 @@ def twin_of(module: Module) -> Any:
 
 
 @pytest.mark.parametrize(("module", "formula"), FORMULAS, ids=IDS)
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(x=numbers_or_kinks)
 def test_values_are_those_of_60_digit_arithmetic(module: Module, formula: Any, x: float) -> None:
     with mpmath.workdps(60):
@@ -84,7 +84,7 @@ def test_values_are_those_of_60_digit_arithmetic(module: Module, formula: Any, x
 
 
 @pytest.mark.parametrize("module", [module for module, _ in FORMULAS], ids=IDS)
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(x=st.lists(numbers_or_kinks, min_size=1, max_size=4))
 def test_they_are_pytorchs_at_kinks_too(module: Module, x: list[float]) -> None:
     assert_is_pytorchs(module, twin_of(module), x)
@@ -162,7 +162,7 @@ def test_softmax_and_its_gradient_are_those_of_the_formula_along_the_axis(
 
 
 @pytest.mark.parametrize("kind", [Softmax, LogSoftmax])
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(case=shapes_with_an_axis(), seed=st.integers(0, 1000))
 def test_softmax_is_pytorchs(kind: type[Softmax], case: tuple[tuple[int, ...], int], seed: int) -> None:
     shape, axis = case

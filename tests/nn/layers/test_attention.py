@@ -28,7 +28,7 @@ from tinygrad_lite.nn.layers.kv_cache import KVCache
 from tinygrad_lite.nn.layers.scaled_dot_product import scaled_dot_product_attention
 from tinygrad_lite.testing import Verdict, check_gradients
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=settings().max_examples // 4)
 seeds = st.integers(0, 2**16)
 sizes = st.integers(1, 3)
 several = st.sampled_from([3, 2, 1])  # the first most often

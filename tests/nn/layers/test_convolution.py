@@ -19,7 +19,7 @@ from tinygrad_lite.nn.base.shapes import flat, shape_of
 from tinygrad_lite.nn.layers.convolution import Conv1d, Conv2d
 from tinygrad_lite.testing import Verdict, check_gradients
 
-SOME = settings(max_examples=50)
+SOME = settings(max_examples=settings().max_examples // 2)
 LAYERS = {1: Conv1d, 2: Conv2d}
 
 
@@ -94,7 +94,7 @@ def unit_steps(f: Any, arguments: list[Any], which: int, cotangent: Any) -> Any:
 
 
 @pytest.mark.parametrize("axes", [1, 2])
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(data=st.data())
 def test_value_and_gradients_for_whole_numbers_are_scipys_to_the_last_bit(axes: int, data: st.DataObject) -> None:
     arguments, shape, seed = data.draw(cases(axes))

@@ -49,7 +49,7 @@ def test_rows_are_those_of_the_table_and_gradients_add_up_over_repeated_indices(
     assert_close(by_table(layer, given, c), expected)
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(index=indices, padding=st.one_of(st.none(), st.integers(-SIZE, SIZE - 1)), as_values=st.booleans(), seed=seeds)
 def test_it_is_pytorchs(index: Any, padding: int | None, as_values: bool, seed: int) -> None:
     torch = pytest.importorskip("torch")

@@ -18,7 +18,7 @@ from tinygrad_lite.nn.base.shapes import flat
 from tinygrad_lite.nn.layers.graph_layers import Graph, GraphAttention, GraphConv
 from tinygrad_lite.testing import Verdict, check_gradients
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=settings().max_examples // 4)
 seeds = st.integers(0, 2**16)
 sizes = st.integers(1, 3)
 

@@ -41,7 +41,7 @@ def test_value_and_gradients_are_those_of_the_matrix_product(
         assert_close(by_parameters["bias"], c.reshape(-1, nout).sum(axis=0))
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(nin=sizes, nout=sizes, batch=leading, bias=st.booleans(), seed=seeds)
 def test_it_is_pytorchs(nin: int, nout: int, batch: tuple[int, ...], bias: bool, seed: int) -> None:
     torch = pytest.importorskip("torch")

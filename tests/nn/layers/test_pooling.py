@@ -21,7 +21,7 @@ from tinygrad_lite.nn.layers.convolution import Conv1d
 from tinygrad_lite.nn.layers.pooling import AvgPool1d, AvgPool2d, Flatten, MaxPool1d, MaxPool2d
 from tinygrad_lite.testing import Verdict, check_gradients
 
-SOME = settings(max_examples=60)
+SOME = settings(max_examples=settings().max_examples * 3 // 5)
 
 
 @st.composite
@@ -104,7 +104,7 @@ def gradient_by_unit_steps(f: Callable[[Any], Any], x: Any, cotangent: Any) -> A
 
 
 @pytest.mark.parametrize("axes", [1, 2])
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples * 3 // 10)
 @given(data=st.data())
 def test_max_pooling_is_the_largest_of_each_window_and_gradients_go_to_it(axes: int, data: st.DataObject) -> None:
     arguments, shape, seed = data.draw(cases(axes, largest=True))
@@ -123,7 +123,7 @@ def test_max_pooling_is_the_largest_of_each_window_and_gradients_go_to_it(axes: 
 
 
 @pytest.mark.parametrize("axes", [1, 2])
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples * 3 // 10)
 @given(data=st.data())
 def test_average_pooling_is_the_mean_of_what_counts_in_each_window(axes: int, data: st.DataObject) -> None:
     arguments, shape, seed = data.draw(cases(axes, largest=False))

@@ -18,7 +18,7 @@ from tinygrad_lite.nn.base.shapes import flat
 from tinygrad_lite.nn.layers.positions import LearnedPositions, SinusoidalPositions
 from tinygrad_lite.testing import Verdict, check_gradients
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=settings().max_examples // 4)
 sizes = st.integers(1, 5)
 offsets = st.integers(0, 4)
 batches = st.lists(st.integers(1, 3), max_size=2)

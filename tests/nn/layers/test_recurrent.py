@@ -20,7 +20,7 @@ from tinygrad_lite.nn.layers.recurrent import GRU, LSTM, RNN
 from tinygrad_lite.nn.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_lite.testing import Verdict, check_gradients
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=settings().max_examples // 4)
 NETWORKS = (RNN, LSTM, GRU)
 CELLS = (RNNCell, LSTMCell, GRUCell)
 PAIRS = list(zip(NETWORKS, CELLS, strict=True))

@@ -21,7 +21,7 @@ from tinygrad_lite.nn.layers.positions import LearnedPositions
 from tinygrad_lite.nn.layers.transformer import TransformerBlock
 from tinygrad_lite.testing import Verdict, check_gradients
 
-FEW = settings(max_examples=20)
+FEW = settings(max_examples=settings().max_examples // 5)
 seeds = st.integers(0, 2**16)
 sizes = st.integers(1, 3)
 heads = st.sampled_from([(4, 2), (2, 2), (2, 1)])

@@ -75,7 +75,7 @@ def check_against(definition: Callable[[list[Any]], Any], function: Callable[[An
 any_scores = rows(st.floats(-1000.0, 1000.0), 3) | st.sampled_from(EXTREMES)
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(z=any_scores, k=st.integers(0, 2), smoothing=st.sampled_from([0.0, 0.1, 1.0]))
 def test_cross_entropy_with_a_class_index_is_its_definition(z: list[float], k: int, smoothing: float) -> None:
     check_against(
@@ -83,7 +83,7 @@ def test_cross_entropy_with_a_class_index_is_its_definition(z: list[float], k: i
     )
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(z=any_scores, y=distribution(3), smoothing=st.sampled_from([0.0, 0.1, 1.0]))
 def test_cross_entropy_with_probabilities_is_its_definition(z: list[float], y: list[float], smoothing: float) -> None:
     check_against(
@@ -91,13 +91,13 @@ def test_cross_entropy_with_probabilities_is_its_definition(z: list[float], y: l
     )
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(z=any_scores, k=st.integers(0, 2))
 def test_nll_loss_of_log_softmax_is_its_definition(z: list[float], k: int) -> None:
     check_against(lambda x: minus_log_softmax(x, k), lambda x: nll_loss(log_softmax(x), k), z)
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples * 3 // 10)
 @given(z=any_scores, k=st.integers(0, 2), p=st.sampled_from([1, 2]), margin=st.floats(0.1, 3.0))
 def test_multi_margin_loss_is_its_definition(z: list[float], k: int, p: int, margin: float) -> None:
     assume(all(abs(margin - z[k] + x) > 1e-9 for x in z))

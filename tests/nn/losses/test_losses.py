@@ -124,7 +124,7 @@ def check_against_definition(name: str, z: float, y: float) -> None:
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(data=st.data())
 def test_value_and_derivative_are_those_of_the_definition(name: str, data: st.DataObject) -> None:
     z, y = data.draw(DEFINITIONS[name][1]), data.draw(DEFINITIONS[name][2])
@@ -174,7 +174,7 @@ PEERS: dict[str, tuple[Callable[..., Any], Any, Any, dict[str, Any]]] = {
 
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch's opinion of its kl_div
 @pytest.mark.parametrize("name", PEERS)
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples * 3 // 10)
 @given(data=st.data(), reduction=st.sampled_from(["mean", "sum", "none"]))
 def test_value_and_gradient_are_those_of_pytorch(name: str, data: st.DataObject, reduction: str) -> None:
     torch = pytest.importorskip("torch")
@@ -412,7 +412,7 @@ def test_modules_refuse_unknown_reductions_at_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(data=st.data())
 def test_a_recorded_loss_can_be_evaluated_again_anywhere(name: str, data: st.DataObject) -> None:
     function, of_input, of_target, _ = DEFINITIONS[name]

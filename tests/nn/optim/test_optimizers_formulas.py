@@ -22,7 +22,7 @@ from tinygrad_lite.nn.optim.sophia import SophiaG, SophiaH
 from tinygrad_lite.operations.arithmetic import FLOAT, array
 from tinygrad_lite.operations.ops import TABLE
 
-fewer = settings(max_examples=25)
+fewer = settings(max_examples=settings().max_examples // 4)
 
 #: Every optimiser, with hyperparameters that reach every branch of its formula.
 VARIANTS: list[tuple[type[Optimizer], dict[str, Any]]] = [
@@ -261,7 +261,7 @@ def steps_in(
 
 @every_variant
 @given(start=numbers, grads=gradients, curvature=st.floats(-0.1, 10.0))
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 def test_floats_values_arrays_and_the_optimiser_itself_give_the_same_bits(
     kind: type[Optimizer],
     given_settings: dict[str, Any],

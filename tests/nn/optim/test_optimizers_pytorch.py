@@ -17,7 +17,7 @@ from tinygrad_lite.nn.optim.schedule_free import AdamWScheduleFree, SGDScheduleF
 
 torch = pytest.importorskip("torch")
 
-fewer = settings(max_examples=25)
+fewer = settings(max_examples=settings().max_examples // 4)
 rates = st.floats(1e-3, 0.1)
 decays = st.sampled_from([0.0, 0.01, 0.3])
 momenta = st.sampled_from([0.0, 0.5, 0.9])

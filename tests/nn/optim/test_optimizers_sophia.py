@@ -16,7 +16,7 @@ from tinygrad_lite import StaleGraphError, Value, exp, hessian, logsumexp, mean,
 from tinygrad_lite.nn.optim.hessian_estimates import gauss_newton_bartlett, hutchinson, sampled_label
 from tinygrad_lite.nn.optim.sophia import SophiaG, SophiaH
 
-fewer = settings(max_examples=25)
+fewer = settings(max_examples=settings().max_examples // 4)
 points = st.lists(st.floats(-1.5, 1.5), min_size=3, max_size=3)
 
 

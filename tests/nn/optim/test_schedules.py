@@ -28,7 +28,7 @@ from tinygrad_lite.nn.optim.schedules import (
 )
 from tinygrad_lite.nn.optim.sophia import SophiaH
 
-fewer = settings(max_examples=30)
+fewer = settings(max_examples=settings().max_examples * 3 // 10)
 Make = Callable[[Any, Any], Any]  # of a namespace with schedules and an optimiser, a schedule
 
 

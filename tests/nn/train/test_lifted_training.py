@@ -154,7 +154,7 @@ def test_a_run_has_groups_frozen_weights_clipping_schedules_and_accumulation(eng
     )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=st.sampled_from(list(OPTIMIZERS)),
     batch_size=st.sampled_from([None, 1, 4, 8]),

@@ -65,7 +65,7 @@ def small(seed: int = 0) -> MLP:
 # ------------------------------------------------------------------------------------------------- what it does
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(seed=st.integers(0, 100), batch_size=st.integers(1, 12), epochs=st.integers(0, 3), clip=st.booleans())
 def test_fit_is_the_loop_written_out(seed: int, batch_size: int, epochs: int, clip: bool) -> None:
     inputs, targets = moons(10, generator=seed)

@@ -35,7 +35,7 @@ def verdict(*args: Any, **options: Any) -> Verdict:
 
 @pytest.mark.parametrize("name", RULES)
 @given(x=numbers)
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 def test_a_right_rule_is_correct(name: str, x: float) -> None:
     f, df = RULES[name]
     assert verdict(f, df, x) in (Verdict.CORRECT, Verdict.KINK)

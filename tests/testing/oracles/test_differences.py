@@ -90,7 +90,9 @@ def truth(f: Function, x: float) -> Any:
         return None if any(isinstance(y, mpmath.mpc) for y in ends) else (ends[1] - ends[0]) / (2 * step)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(
+    max_examples=settings().max_examples * 4, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
 @given(parts, st.sampled_from(["chain", "sum", "product"]), points)
 @example([("sin", 1.0, 0.0), ("exp", 1.0, 0.0)], "chain", 0.3)
 @example([("soft abs", 1.0, 0.0), ("square", 1.0, 1.0)], "sum", -0.868664085633637)
@@ -149,7 +151,7 @@ def test_a_kink_is_recognised(f: Function, at: float) -> None:
 
 @pytest.mark.parametrize("at", [0.0, 1.0, 1e5])
 @given(exponent=st.floats(-14.0, -1.0), side=signs)
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples * 3 // 5)
 def test_beside_a_kink_no_other_slope_is_claimed(at: float, exponent: float, side: float) -> None:
     x = at + side * 10.0**exponent
     assume(x != at)

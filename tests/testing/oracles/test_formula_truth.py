@@ -47,7 +47,7 @@ def test_a_derivative_that_is_less_than_the_rounding_of_f_is_decided(f: Function
 
 
 @given(x=st.floats(-300.0, 300.0))
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 def test_the_truth_is_mpmaths(x: float) -> None:
     truth = float(mpmath.sech(x) ** 2)
     assert verdict(math.tanh, lambda x: truth, x) in (Verdict.CORRECT, Verdict.NON_FINITE)

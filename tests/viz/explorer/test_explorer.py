@@ -256,7 +256,7 @@ def test_modules_are_open_as_far_as_there_is_room() -> None:
 # --------------------------------------------------------------------------------------------------- the page
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples * 3 // 5)
 @given(label=texts)
 def test_labels_stay_data(label: str) -> None:
     check_label(label)

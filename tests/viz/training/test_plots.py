@@ -449,7 +449,7 @@ def test_names_are_written_as_they_are(name: str) -> None:
     png(figure)
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 5)
 @given(name=st.text("$\\{}_^ab\n", min_size=1, max_size=12))
 def test_no_name_is_read_as_mathematics(name: str) -> None:
     png(plot_history({name: [1.0, 2.0]}, x_label=name))
