@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite.dispatch import VALUE, record_operation
+from tinygrad_lite.node import codes
 from tinygrad_lite.operations import numerics
 from tinygrad_lite.operations.arithmetic import FLOAT, array, evaluate_rule
 from tinygrad_lite.operations.operation import NARY, Op
@@ -529,14 +530,14 @@ def test_a_record_shows_its_name() -> None:
 
 
 @pytest.mark.skipif(
-    not (tg.value.__file__ or "").endswith(".py"), reason="a compiled module is executed once in a process"
+    not (codes.__file__ or "").endswith(".py"), reason="a compiled module is executed once in a process"
 )
 def test_an_engine_whose_codes_are_not_the_tables_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TABLE["mul"], "code", TABLE["mul"].code + 1)
-    spec = importlib.util.spec_from_file_location("value_once_more", tg.value.__file__)
+    spec = importlib.util.spec_from_file_location("codes_once_more", codes.__file__)
     assert spec is not None
     assert spec.loader is not None
-    with pytest.raises(RuntimeError, match=r"value\.py and the operation table disagree on the code of 'mul'"):
+    with pytest.raises(RuntimeError, match=r"codes\.py and the operation table disagree on the code of 'mul'"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
