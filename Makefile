@@ -21,21 +21,18 @@ PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 # more options for pytest
 OPTIONS ?=
 
-.PHONY: demo test whole-test lint bench features seeds testers generate picture gallery lift-pictures lift-programs lift-expressions notebooks docs operations \
+.PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs lift-expressions notebooks docs operations \
 	pure-test engine-test coverage engine-coverage mutants clean
 
 # A process for each core already: threads of NumPy's library would wait for one another.
-test whole-test pure-test engine-test notebooks: export OMP_NUM_THREADS = 1
+test pure-test engine-test notebooks: export OMP_NUM_THREADS = 1
 
 demo: $(VENV)/.package ## train XOR and draw its gradient graph
 	$(BIN)/tinygrad-lite xor --out $(OUT)
 
-test: export HYPOTHESIS_PROFILE ?= quick
-test: $(VENV)/.test ## each property that holds, on few cases: minutes
-	$(BIN)/pytest $(PARALLEL) -m "not slow" $(OPTIONS)
-
-whole-test: $(VENV)/.test ## the whole test suite, as CI runs it
-	$(BIN)/pytest $(PARALLEL) $(OPTIONS)
+test: export HYPOTHESIS_PROFILE ?= $(if $(WHOLE),ci,quick)
+test: $(VENV)/.test ## the test suite, each property on few cases: minutes; `make test WHOLE=1` on all of them, as CI runs it
+	$(BIN)/pytest $(PARALLEL) $(if $(WHOLE),,-m "not slow") $(OPTIONS)
 
 lint: $(VENV)/.dev $(VENV)-pure/.package ## style, format, types, and those of the public names
 	$(BIN)/ruff check .
@@ -99,7 +96,7 @@ engine-test: $(VENV)-pure/.package ## the engine's tests on the interpreted buil
 
 # What is compiled cannot be measured and is run interpreted; the rest is the same file in both environments.
 coverage: $(VENV)/.dev ## branch coverage: all of the engine, interpreted; with the whole suite, 95 % of everything
-	COVERAGE_FILE=$(CURDIR)/build/coverage/compiled $(MAKE) whole-test OPTIONS="--cov --cov-report="
+	COVERAGE_FILE=$(CURDIR)/build/coverage/compiled $(MAKE) test WHOLE=1 OPTIONS="--cov --cov-report="
 	COVERAGE_FILE=$(CURDIR)/build/coverage/interpreted $(MAKE) engine-test OPTIONS="--cov --cov-report="
 	$(MAKE) engine-coverage
 	COVERAGE_FILE=$(CURDIR)/build/coverage/all $(BIN)/coverage combine --keep build/coverage/compiled build/coverage/interpreted
