@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite import tree_leaves
+
 Array = NDArray[np.float64]
 Layers = list[tuple[Array, Array]]  # weight (outputs, inputs) and bias (outputs,) of each layer
 Step = Callable[[], Any]
@@ -109,7 +111,7 @@ def moons_numba(layers: Layers, inputs: Array, targets: Array) -> Step:
             g1[i, 0], g1[i, 1], h1[i] = u, v, w
         return loss / n, (g1, h1, g2, h2, g3, h3)
 
-    arguments = [*flat(layers), inputs, targets]
+    arguments = [*tree_leaves(layers), inputs, targets]
     return lambda: fused(*arguments)
 
 
@@ -146,7 +148,7 @@ def moons_casadi(layers: Layers, inputs: Array, targets: Array) -> Step:
     """A graph of scalars (SX) for one sample, mapped over the samples and summed, in CasADi's virtual machine."""
     import casadi
 
-    symbols = [casadi.SX.sym("p", *(a.shape if a.ndim == 2 else (len(a), 1))) for a in flat(layers)]
+    symbols = [casadi.SX.sym("p", *(a.shape if a.ndim == 2 else (len(a), 1))) for a in tree_leaves(layers)]
     x, y = casadi.SX.sym("x", inputs.shape[1]), casadi.SX.sym("y")
     activation = x
     for w, b in zip(symbols[0:-2:2], symbols[1:-2:2]):
@@ -156,7 +158,7 @@ def moons_casadi(layers: Layers, inputs: Array, targets: Array) -> Step:
     one = casadi.Function("one", [*symbols, x, y], [loss, *gradients])
     constant, summed = list(range(len(symbols))), list(range(1 + len(symbols)))
     mapped = one.map("mapped", "serial", len(targets), constant, summed)
-    arguments = [casadi.DM(a) for a in [*flat(layers), inputs.T, targets[None, :]]]
+    arguments = [casadi.DM(a) for a in [*tree_leaves(layers), inputs.T, targets[None, :]]]
 
     def step() -> Any:
         loss, *gradients = mapped(*arguments)
@@ -263,7 +265,7 @@ def torch_step(loss: Callable[[Any, Any], Any], layers: Layers, inputs: Array, t
     import torch
 
     torch.set_num_threads(1)
-    parameters = [torch.tensor(a, requires_grad=True) for a in flat(layers)]
+    parameters = [torch.tensor(a, requires_grad=True) for a in tree_leaves(layers)]
     x, y = torch.tensor(inputs), torch.tensor(targets)
 
     def step() -> Any:
@@ -312,17 +314,8 @@ def gpt_jax(matrices: dict[str, Array], heads: int, word: Sequence[int]) -> Step
 # ------------------------------------------------------------------------------------------------------- results
 
 
-def flat(tree: Any) -> list[Any]:
-    """The arrays and numbers of nested lists, tuples and dicts, in order (dicts by key: JAX sorts them)."""
-    if isinstance(tree, dict):
-        return [leaf for key in sorted(tree) for leaf in flat(tree[key])]
-    if isinstance(tree, (list, tuple)):
-        return [leaf for item in tree for leaf in flat(item)]
-    return [tree]
-
-
 def as_arrays(result: Any) -> list[Array]:
     """The loss and the gradients of a step, whatever library they come from."""
     value, gradients = result
-    leaves = [value, *flat(gradients)]
+    leaves = [value, *tree_leaves(gradients)]
     return [np.asarray(a.detach() if hasattr(a, "detach") else a, dtype=np.float64) for a in leaves]

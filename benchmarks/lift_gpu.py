@@ -18,8 +18,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from by_hand import Step, flat, jax_cross_entropy
+from by_hand import Step, jax_cross_entropy
 from lift import classes_arrays, contender, cross_entropy, failures, lift_of, peak_memory, print_ratio
+
+from tinygrad_lite import tree_leaves
 
 TARGET = 1.05
 #: Largest difference between the two, in the scale of each array's largest element: sums are taken in other orders.
@@ -64,7 +66,7 @@ def timed_lifting(layers: Any, inputs: Any, targets: Any, dtype: str) -> Step:
 
 def check_close(expected: Any, found: Any, tolerance: float) -> None:
     """Both losses and all gradients against each other."""
-    for i, (a, b) in enumerate(zip(flat(expected), flat(found), strict=True)):
+    for i, (a, b) in enumerate(zip(tree_leaves(expected), tree_leaves(found), strict=True)):
         a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
         error = np.abs(a - b).max() / (np.abs(a).max() or 1.0)
         if not error <= tolerance:

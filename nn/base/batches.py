@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import is_number
 from tinygrad_lite.pytree import foreign, is_array
+from tinygrad_lite.pytree.registry import parts_of
 from tinygrad_lite.value import Value
 
 
@@ -145,11 +146,11 @@ def as_numbers(outputs: Any) -> Any:
         return outputs.data
     if is_array(outputs):
         outputs = outputs.tolist()
-    if isinstance(outputs, (list, tuple)):
-        return [as_numbers(output) for output in outputs]
-    if isinstance(outputs, dict):
-        return {name: as_numbers(output) for name, output in outputs.items()}
-    return outputs
+    parts = parts_of(outputs)
+    if parts is None:
+        return outputs
+    items = [as_numbers(output) for output in parts.items]
+    return items if parts.container.is_sequence else parts.made(items)
 
 
 def numbers_in(tree: Any) -> Iterator[tuple[str, float]]:
@@ -160,12 +161,11 @@ def numbers_in(tree: Any) -> Iterator[tuple[str, float]]:
     """
     if is_number(tree):
         yield "", tree.data if isinstance(tree, Value) else float(tree)
-    elif isinstance(tree, dict):
-        for name, part in tree.items():
-            yield from ((f"[{name!r}]{place}", number) for place, number in numbers_in(part))
-    elif isinstance(tree, (list, tuple)) or is_array(tree):
-        for i, part in enumerate(tree):
-            yield from ((f"[{i}]{place}", number) for place, number in numbers_in(part))
+        return
+    parts = parts_of(tree.tolist() if is_array(tree) else tree)
+    if parts is not None:
+        for key, part in zip(parts.keys, parts.items, strict=True):
+            yield from ((f"{key}{place}", number) for place, number in numbers_in(part))
 
 
 def _is_single(output: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -12,6 +11,8 @@ from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.base import state
 from tinygrad_lite.nn.base.summary import describe_shape, format_summary
 from tinygrad_lite.pytree import is_array
+from tinygrad_lite.pytree.keys import simple_key
+from tinygrad_lite.pytree.registry import container_of
 from tinygrad_lite.value import Value
 
 _M = TypeVar("_M", bound="Module")
@@ -81,7 +82,7 @@ class Module:
         >>> [name for name, _ in MLP(1, [1]).named_parameters()]
         ['layers.0.neurons.0.w.0', 'layers.0.neurons.0.b']
         """
-        return ((name, leaf) for name, leaf in _walk("", self, set()) if isinstance(leaf, Value))
+        return ((name, leaf) for name, leaf in _walk("", self, {}) if isinstance(leaf, Value))
 
     def parameters(self) -> list[Value]:
         """Every parameter, in the order of ``named_parameters``; a list, as in micrograd.
@@ -131,7 +132,7 @@ class Module:
         >>> [name for name, _ in MLP(1, [1]).named_modules()]
         ['', 'layers.0', 'layers.0.neurons.0']
         """
-        return ((name, part) for name, part in _walk("", self, set()) if isinstance(part, Module))
+        return ((name, part) for name, part in _walk("", self, {}) if isinstance(part, Module))
 
     def modules(self) -> Iterator[Module]:
         """Itself, and every module in its attributes, at any depth, each once.
@@ -149,7 +150,7 @@ class Module:
         >>> [name for name, _ in MLP(2, [3, 1]).named_children()]
         ['layers.0', 'layers.1']
         """
-        return ((name, part) for name, part in _walk("", self, set(), deep=False) if isinstance(part, Module))
+        return ((name, part) for name, part in _walk("", self, {}, deep=False) if isinstance(part, Module))
 
     def children(self) -> Iterator[Module]:
         """The modules that its attributes hold, directly or in lists, tuples and dicts.
@@ -418,34 +419,33 @@ def parts_of(tree: Any) -> Iterator[tuple[str, Any]] | None:
     >>> list(parts_of({"a": 1, "b": 2}))
     [('a', 1), ('b', 2)]
     """
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and is_array(tree):
-        if tree.dtype != object:
-            return None
-        return ((".".join(map(str, index)), tree[index]) for index in product(*map(range, tree.shape)))
     if isinstance(tree, Module):
         return _attributes(tree)
-    if isinstance(tree, dict):
-        return ((str(key), part) for key, part in tree.items())
-    if isinstance(tree, (list, tuple)):
-        return ((str(i), part) for i, part in enumerate(tree))
-    return None
+    container = container_of(type(tree))
+    if container is None:
+        if not is_array(tree) or tree.dtype != object:
+            return None
+        return ((".".join(map(str, index)), tree[index]) for index in product(*map(range, tree.shape)))
+    items, _ = container.flatten(tree)
+    if container.is_sequence:
+        return ((str(i), part) for i, part in enumerate(items))
+    return ((simple_key(key), part) for key, part in zip(container.keys(tree), items, strict=True))
 
 
-def _walk(path: str, tree: Any, seen: set[int], deep: bool = True) -> Iterator[tuple[str, Any]]:
+def _walk(path: str, tree: Any, seen: dict[int, Any], deep: bool = True) -> Iterator[tuple[str, Any]]:
     """Each parameter and each module in ``tree`` once; without ``deep`` not what is within a module.
 
-    ``seen`` holds the ids of what was visited, all of it kept alive by the model.
+    ``seen`` holds what was visited by its id, and alive: what a container of one's own gives may be made for this.
     """
     if isinstance(tree, Value):
         if tree.is_leaf and id(tree) not in seen:
-            seen.add(id(tree))
+            seen[id(tree)] = tree
             yield path, tree
         return
     parts = parts_of(tree)
     if parts is None or id(tree) in seen:
         return
-    seen.add(id(tree))
+    seen[id(tree)] = tree
     if isinstance(tree, Module):
         if path or deep:
             yield path, tree

@@ -128,23 +128,23 @@ def collect(tree: Any, parts_of: PartsOf) -> list[StateEntry]:
     >>> [(entry.name, entry.shape) for entry in collect({"w": [Value(1.0), Value(2.0)]}, lambda tree: tree.items())]
     [('w', (2,))]
     """
-    return list(_walk("", tree, set(), parts_of))
+    return list(_walk("", tree, {}, parts_of))
 
 
-def _walk(path: str, tree: Any, seen: set[int], parts_of: PartsOf) -> Iterator[StateEntry]:
+def _walk(path: str, tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> Iterator[StateEntry]:
     if id(tree) in seen:
         return
     block = _block(tree)
     if block is not None:
         shape, leaves = block
         if not all(id(leaf) in seen for leaf in leaves):
-            seen.update(map(id, leaves))
+            seen.update({id(leaf): leaf for leaf in leaves})
             yield StateEntry(path, shape, leaves, None)
         return
     parts = parts_of(tree)
     if parts is None:
         return
-    seen.add(id(tree))
+    seen[id(tree)] = tree
     buffers = getattr(tree, "_buffers", ())
     for name, part in parts:
         below = f"{path}.{name}" if path else name

@@ -265,16 +265,16 @@ def generators_of(model: Module) -> dict[str, random.Random]:
     >>> list(generators_of(model))
     ['rng']
     """
-    return dict(_generators("", model, set()))
+    return dict(_generators("", model, {}))
 
 
-def _generators(path: str, tree: Any, seen: set[int]) -> Iterator[tuple[str, random.Random]]:
+def _generators(path: str, tree: Any, seen: dict[int, Any]) -> Iterator[tuple[str, random.Random]]:
     if isinstance(tree, random.Random):
         yield path, tree
         return
     parts = None if isinstance(tree, Value) or id(tree) in seen else parts_of(tree)
     if parts is None:
         return
-    seen.add(id(tree))
+    seen[id(tree)] = tree
     for name, part in parts:
         yield from _generators(f"{path}.{name}" if path else name, part, seen)

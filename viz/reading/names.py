@@ -13,6 +13,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from tinygrad_lite.pytree import is_array
+from tinygrad_lite.pytree.registry import parts_of
 from tinygrad_lite.value import Value
 
 #: What a notebook adds to the variables of its cells.
@@ -145,18 +146,15 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]] | None:
     """What a container or a module holds, with the code that leads there; None if it is neither."""
     if isinstance(thing, (float, int, str)):
         return None
-    if isinstance(thing, dict):
-        return ((f"[{key!r}]", part) for key, part in list(thing.items()))
-    if isinstance(thing, tuple) and hasattr(thing, "_fields"):
-        return ((f".{field}", part) for field, part in zip(thing._fields, thing, strict=True))
-    if isinstance(thing, (list, tuple)):
-        return ((f"[{i}]", part) for i, part in enumerate(list(thing)))
     if is_array(thing):
         if thing.dtype != object:
             return None
         indices = product(*map(range, thing.shape))
         return ((f"[{', '.join(map(str, index))}]" if index else "[()]", thing[index]) for index in indices)
-    return _attributes(thing) if is_module(thing) else None
+    parts = parts_of(thing)
+    if is_module(thing) and not (parts and isinstance(thing, (list, tuple))):
+        return _attributes(thing)
+    return None if parts is None else zip(map(str, parts.keys), list(parts.items), strict=True)
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]] | None:

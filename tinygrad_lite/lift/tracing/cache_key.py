@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.pytree.registry import parts_of
 from tinygrad_lite.value import Value
 
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
@@ -105,4 +106,7 @@ def _state(tree: Any) -> Any:
         return type(tree).__name__, frozenset(map(_state, tree))
     if isinstance(tree, np.ndarray) and tree.dtype != object:
         return "array", tree.shape, tree.dtype.str, tree.tobytes()
-    return Identity(tree)
+    parts = parts_of(tree)
+    if parts is None:
+        return Identity(tree)
+    return type(tree), tuple(map(_state, parts.items)), of_metadata(parts.aux)
