@@ -257,7 +257,7 @@ def _steps(
 ) -> Steps:
     if engine == "eager":
         return Steps(compute, optimizer, metrics, clip, scaler)
-    from tinygrad_lite.lift.engines.engines import ENGINES
+    from tinygrad_lite.lift.engines.registry import ENGINES
 
     if engine not in ENGINES:
         raise ValueError(f"engine is one of {', '.join(map(repr, ['eager', *ENGINES]))}, not {engine!r}")

@@ -318,7 +318,7 @@ def test_doctor_says_which_engines_run_lifted_programs(monkeypatch: pytest.Monke
 
 
 def test_doctor_survives_a_broken_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tinygrad_lite.lift.engines.engines", None)
+    monkeypatch.setitem(sys.modules, "tinygrad_lite.lift.engines.registry", None)
     assert "not usable" in next(line for line in doctor.report().splitlines() if line.startswith("lift"))
 
 

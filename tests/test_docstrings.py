@@ -31,7 +31,7 @@ EXAMPLES_NEED = {
     "lift.engines.jax_engine": "jax",
     "lift.engines.jax_library": "jax",
     "lift.engines.sharding": "jax",
-    "lift.engines.engines": "jax",
+    "lift.engines.registry": "jax",
     "lift.engines.mixed_precision": "jax",
     "lift.engines.op_lowerings:jax_functions": "jax",
 }

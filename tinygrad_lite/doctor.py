@@ -81,7 +81,7 @@ def _engine() -> str:
 
 def _lift_engines() -> Iterator[str]:
     try:
-        from tinygrad_lite.lift.engines.engines import ENGINES
+        from tinygrad_lite.lift.engines.registry import ENGINES
     except ImportError as error:  # this package requires NumPy, and a broken one is what a doctor is asked about
         yield f"not usable: {error}"
         return

@@ -24,15 +24,15 @@ from matplotlib.patches import Rectangle
 
 from tinygrad_lite import Value, dot, exp, relu, softplus, value_and_grad, viz
 from tinygrad_lite.lift import Group, Groups, Program, lift
-from tinygrad_lite.lift.canonical.canonical import Canonical, canonical
+from tinygrad_lite.lift.canonical.canonicalize import Canonical, canonical
 from tinygrad_lite.lift.checking import equivalence_check
 from tinygrad_lite.lift.engines import numba_engine
 from tinygrad_lite.lift.ir.groups import Ref, Term
 from tinygrad_lite.lift.lifting import _mark_constants
 from tinygrad_lite.lift.loops import buffer_allocation, loop_fusion
-from tinygrad_lite.lift.source.listing import listed
-from tinygrad_lite.lift.source.naming import forward_groups
-from tinygrad_lite.lift.tracing.trace import Graph, graph_of
+from tinygrad_lite.lift.source.listing import list_statements
+from tinygrad_lite.lift.source.naming import find_forward_groups
+from tinygrad_lite.lift.tracing.trace import Graph, make_graph
 from tinygrad_lite.operations.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
 from tinygrad_lite.plotting.plot_style import Style, axes_of, label_axes, new_figure, style_of
 from tinygrad_lite.plotting.themes import Theme, find_theme
@@ -101,7 +101,7 @@ def passes(f: Any, *arguments: Any, **options: Any) -> Passes:
     lifted = lift(f, **options)
     taken = lifted._taken(arguments, {})
     leaves, results = lifted._traced(taken)
-    graph = graph_of(results.forgotten())
+    graph = make_graph(results.forgotten())
     _, _, unit, place = lifted._inputs(taken, leaves, graph)
     _mark_constants(graph, unit)
     return Passes(graph, canonical(graph), unit, place, lifted.program_for(*arguments))
@@ -197,7 +197,7 @@ def draw_canonical(theme: str) -> Figure:
     )  # fmt: skip
     forms, roots = [], []
     for number, (text, root) in enumerate(written.items()):
-        graph = graph_of([root])
+        graph = make_graph([root])
         form = canonical(graph)
         labels = [leaf.label or f"{leaf.data:g}" for leaf in graph.leaves]
         forms.append(sorted(_signed(form, labels)))
@@ -275,7 +275,7 @@ def reads(program: Groups, group: Group, place: tuple[int, ...]) -> Iterator[tup
 
 def draw_groups(found: Passes, style: Style) -> Any:
     """The same scalars, each in its group's grid, and what each reads."""
-    program, theme = found.program._groups, style.theme
+    program, theme = found.program.ir, style.theme
     colours = colours_of(found.program)
     drawn = [n for n, group in enumerate(program.groups) if group.kind != "constant"]
     level: dict[int, int] = {}
@@ -283,7 +283,7 @@ def draw_groups(found: Passes, style: Style) -> Any:
         level[n] = 1 + max((level[ref.group] for ref in program.groups[n].refs() if ref.group in level), default=-1)
     for n in program.inputs:  # an input stands before the first that reads it
         level[n] = min(level[m] for m in drawn if any(ref.group == n for ref in program.groups[m].refs())) - 1
-    forward = forward_groups(program)
+    forward = find_forward_groups(program)
     bands: list[dict[int, list[int]]] = [{}, {}, {}]
     for n in drawn:
         band = 0 if n in program.inputs else 1 if n in forward else 2
@@ -529,7 +529,7 @@ def draw_ragged(style: Style) -> Any:
     program = lift(attention_weights).program_for(q, k)
     square = [(n, g) for n, g in computed(program) if g.present is not None and len(g.shape) == 2]
     total = next((n, g) for n, g in computed(program) if len(g.shape) == 1 and any(t.mask is not None for t in g.terms))
-    lines = listed(program._groups)
+    lines = list_statements(program.ir)
     panels: list[tuple[int, str, Any]] = []
     for n, group in square:
         count = int(np.count_nonzero(group.present))
@@ -610,7 +610,7 @@ def mistakes(right: Program) -> Iterator[tuple[str, Program]]:
     def changed(name: str, **what: Any) -> Program:
         groups = list(right.groups)
         groups[number[name]] = replace(groups[number[name]], **what)
-        whole = Groups(groups, right._groups.inputs, right._groups.outputs)
+        whole = Groups(groups, right.ir.inputs, right.ir.outputs)
         return Program(right.name, whole, right.inputs, right._results, right.report())
 
     delta = right.groups[number["d2"]]
@@ -652,10 +652,8 @@ def draw_growth(style: Style) -> Any:
 
 def loops_of(program: Program) -> str:
     """Of the text that numba compiles the loops that compute the first layer."""
-    found = loop_fusion.phases(program._groups)
-    writer = numba_engine._Writer(
-        program._groups, buffer_allocation.arrange(program._groups, found, numba_engine._calls)
-    )
+    found = loop_fusion.fuse_loops(program.ir)
+    writer = numba_engine._Writer(program.ir, buffer_allocation.allocate(program.ir, found, numba_engine._is_call))
     writer.write(found)
     whole = "\n".join(text for text, _ in writer.parts)
     nest = next(part for part in re.split(r"\n(?= \S)", whole) if "p0 * p1" in part)

@@ -93,7 +93,7 @@ def measure(
             program = lift(value_and_grad(loss), batch=(None, 0, 0), engine=engine).program_for(*arguments)
         except ImportError:
             continue
-        run = _lifted_step(program.run, program.inputs.gathered(program.inputs.taken(arguments, {})))
+        run = _lifted_step(program.run, program.inputs.gather(program.inputs.take_apart(arguments, {})))
         run()
         first_call[engine] = time.perf_counter() - begun
         milliseconds[engine] = _best(run, seconds)

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
-from tinygrad_lite.lift.tracing.arguments import Unit, merged, take_apart
-from tinygrad_lite.lift.tracing.surroundings import Seen, Surroundings
+from tinygrad_lite.lift.tracing.arguments import Unit, merge_units, take_apart
+from tinygrad_lite.lift.tracing.captures import Captures, Snapshot
 from tinygrad_lite.nn.base.batches import Samples, as_numbers, matched, outputs_of
 from tinygrad_lite.nn.base.module import head
 from tinygrad_lite.nn.base.shapes import as_object_array
@@ -76,7 +76,7 @@ class Trained:
         """Merge the arrays that a program takes as one: the weights of all neurons of a layer."""
         units: list[Unit] = take_apart(("trained",), (self,), {}, (), ()).units
         found = []
-        for _, members in merged(units):
+        for _, members in merge_units(units):
             shape = units[members[0]].shape if len(members) == 1 else (len(members), *units[members[0]].shape)
             values = [value for member in members for value in units[member].values or ()]
             found.append(ParameterArray(shape, values))
@@ -124,14 +124,14 @@ class Programs:
         self.reduce: str | None = None
         self._programs: dict[Any, Program] = {}
         self.is_ready, self.is_sure = False, True
-        self._surroundings = Surroundings()
-        self._seen = self._read_besides()
+        self._captures = Captures()
+        self._snapshot = self._read_besides()
 
     def are_right(self, samples: Samples, moving: Sequence[Value], order: Sequence[Sequence[int]]) -> bool:
         """Whether they are for these samples and parameters, and the model is still as it was when they were made."""
         if samples is not self.samples or not self._moving.issuperset(map(id, moving)):
             return False
-        if self.is_ready and self._surroundings.differ(self._seen, self._read_besides()):
+        if self.is_ready and self._captures.have_changed(self._snapshot, self._read_besides()):
             return False
         if self.is_ready and not self.is_sure:
             before = _State(self.compute)
@@ -141,9 +141,9 @@ class Programs:
             return self.is_sure
         return True
 
-    def _read_besides(self) -> Seen:
+    def _read_besides(self) -> Snapshot:
         """Return what loss and model read beside their arguments and what they are made of."""
-        return self._surroundings.seen([self.compute.loss], [self.compute.model])
+        return self._captures.take_snapshot([self.compute.loss], [self.compute.model])
 
     # ------------------------------------------------------------------------------------------------ using them
 
@@ -167,7 +167,7 @@ class Programs:
     ) -> tuple[float, list[Any]] | None:
         """Loss and outputs of a batch; no outputs unless they are wanted. None where a number is not as demanded."""
         arrays = [*parameters, *self.arrays(np.asarray(places)), *self.captured_numbers()]
-        found = self.program("loss", len(places)).run_as_demanded(arrays, self.data)
+        found = self.program("loss", len(places)).try_run(arrays, self.data)
         if found is None:
             return None
         loss = float(found[0])
@@ -228,8 +228,8 @@ class Programs:
         finally:
             before.put_back()
         now = self._read_besides()
-        self._surroundings.ran(self._seen, now)
-        self._seen = now
+        self._captures.learn_writes(self._snapshot, now)
+        self._snapshot = now
         self.is_ready = True
 
     def _looked_at(self, places: Sequence[int]) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.lift.engines import jax_engine, op_lowerings
-from tinygrad_lite.lift.engines.jax_library import library, x64
+from tinygrad_lite.lift.engines.jax_library import import_jax, use_x64
 from tinygrad_lite.nn.base.batches import Samples
 from tinygrad_lite.nn.lifted.lifted_programs import Programs
 from tinygrad_lite.nn.lifted.lifted_steps import LiftedSteps, is_foreign
@@ -163,8 +163,8 @@ class ScannedSteps(LiftedSteps):
         assert vector is not None
         assert programs is not None
         if self._scans_of is None or self._scans_of[0] is not vector or self._scans_of[1] is not programs:
-            with x64():
-                self._data = tuple([library().numpy.asarray(given) for given in (programs.inputs, programs.targets)])
+            with use_x64():
+                self._data = tuple([import_jax().numpy.asarray(given) for given in (programs.inputs, programs.targets)])
             self._scans, self._changing, self._scans_of = {}, {}, (vector, programs)
         kind = str((fixed, [sorted(names) for names in moving]))
         if kind not in self._changing:
@@ -181,12 +181,12 @@ class ScannedSteps(LiftedSteps):
         vector, programs = self._vector, self._programs
         assert vector is not None
         assert programs is not None
-        jnp = library().numpy
+        jnp = import_jax().numpy
         step_program = programs.program("step", size)
-        program, demands = jax_engine.as_function(step_program.demanding_groups), step_program.demands
-        count = len(step_program._groups.outputs)
-        outputs = jax_engine.as_function(programs.program("outputs", size)._groups) if self.metrics else None
-        arithmetic = SimpleNamespace(**op_lowerings.jax_functions())
+        program, demands = jax_engine.make_function(step_program.checked_ir), step_program.demands
+        count = len(step_program.ir.outputs)
+        outputs = jax_engine.make_function(programs.program("outputs", size).ir) if self.metrics else None
+        arithmetic = SimpleNamespace(**op_lowerings.load_jax_functions())
         limit, counted = self.clip_grad_norm, self._counted
 
         def step(parameters: Any, state: Any, batch: Any, inputs: Any, targets: Any, captured: Any) -> Any:
@@ -201,12 +201,12 @@ class ScannedSteps(LiftedSteps):
             whole = tuple([{**old, **new} for old, new in zip(remembered, memory, strict=True)])
             groups = [_given(*group) for group in zip(fixed, batch["rates"], strict=True)]
             moved = vector.moved(jnp, arithmetic, Numbers(parameters, whole, tuple(steps)), used, groups)
-            fine = fine & demands.hold(jnp, arrays, results[count:], programs.data)
+            fine = fine & demands.are_met(jnp, arrays, results[count:], programs.data)
             fine = fine & jnp.isfinite(loss) & jnp.isfinite(gradient).all()
             fine = fine & (jnp.isfinite(moved.parameters).all() | ~last)
             taken = fine & last
             new = [{name: there[name] for name in names} for names, there in zip(memory, moved.memory, strict=True)]
-            memory, steps = library().tree.map(
+            memory, steps = import_jax().tree.map(
                 lambda a, b: jnp.where(taken, a, b), (new, list(moved.steps)), (memory, steps)
             )
             after = jnp.where(taken, used, jnp.where(fine, gradient, before))

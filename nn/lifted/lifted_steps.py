@@ -141,7 +141,7 @@ class LiftedSteps(Steps):
         places, share, first, last = batch
         parameters = held.numbers.parameters
         arrays = [*vector.split(parameters), *programs.arrays(np.array(places)), *self._captured]
-        results = programs.program("step", len(places)).run_as_demanded(arrays, programs.data)
+        results = programs.program("step", len(places)).try_run(arrays, programs.data)
         if results is None:
             return self._eagerly(batch)
         found, *slopes = results

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.checking import equivalence_check, error_analysis
+from tinygrad_lite.lift.checking import error_analysis, tolerance
 from tinygrad_lite.lift.engines import numba_engine
 from tinygrad_lite.lift.loops import loop_fusion, vector_functions
-from tinygrad_lite.lift.loops.buffer_allocation import arrange
+from tinygrad_lite.lift.loops.buffer_allocation import allocate
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.tracing.results import take_apart_results
 from tinygrad_lite.operations.operation import NARY
@@ -113,7 +113,7 @@ def _source(rng: random.Random) -> str:
     leaves = leaves[: rng.randint(1, 3)]
     lines: list[str] = []
     for k in range(rng.randint(1, 3) if kind != "line" else 0):
-        lines.append(f"d{k} = {_text(rng, leaves, 2)}")
+        lines.append(f"d{k} = {_write_operation(rng, leaves, 2)}")
         leaves = [*leaves, f"d{k}"]
     result, is_number = _result(rng, kind, leaves, lines)
     gradient = is_number and rng.random() < 0.4
@@ -130,22 +130,22 @@ def _result(rng: random.Random, kind: str, leaves: list[str], lines: list[str]) 
     """What is returned, and whether it is one number."""
     inner = [*leaves, "a[i]", "b[i]"]
     if kind == "several":
-        return f"[{', '.join(_text(rng, leaves, 2) for _ in range(rng.randint(2, 4)))}]", False
+        return f"[{', '.join(_write_operation(rng, leaves, 2) for _ in range(rng.randint(2, 4)))}]", False
     if kind == "loop":
-        return f"[{_text(rng, inner, 3)} for i in range({LENGTH})]", False
+        return f"[{_write_operation(rng, inner, 3)} for i in range({LENGTH})]", False
     if kind == "nested":
-        text = _text(rng, [*inner, "a[j]", "b[j]"], 3)
+        text = _write_operation(rng, [*inner, "a[j]", "b[j]"], 3)
         return f"[[{text} for j in range({LENGTH})] for i in range({LENGTH})]", False
     if kind == "total":
         start = rng.choice(("0.0", leaves[-1], f"-{leaves[0]}"))
         lines.append(f"total = {start}")
         sign = rng.choice("+-")
-        lines.append(f"for i in range({LENGTH}): total = total {sign} {_text(rng, inner, 2)}")
+        lines.append(f"for i in range({LENGTH}): total = total {sign} {_write_operation(rng, inner, 2)}")
         return rng.choice(("total", f"-total / {LENGTH}", f"(-total)**2 - {leaves[0]}", f"{leaves[0]} - total")), True
-    return _text(rng, leaves, rng.choice((2, 3, 4))), True
+    return _write_operation(rng, leaves, rng.choice((2, 3, 4))), True
 
 
-def _text(rng: random.Random, leaves: Sequence[str], depth: int) -> str:
+def _write_operation(rng: random.Random, leaves: Sequence[str], depth: int) -> str:
     return ast.unparse(ast.fix_missing_locations(ast.Expression(_tree(rng, leaves, depth))))
 
 
@@ -204,29 +204,22 @@ def compare(run: Callable[..., Any], program: Program, function: Callable[..., A
     for point in points:
         truth = _arrays(function(*point))
         found = _flat(run(*point))
-        worst = equivalence_check.largest_difference(found, truth)
-        if worst.relative <= equivalence_check.TOLERANCE:
+        worst = tolerance.find_largest_difference(found, truth)
+        if worst.relative <= tolerance.TOLERANCE:
             continue
-        moved = equivalence_check.rounding(
+        moved = tolerance.measure_rounding(
             lambda xs: _arrays(function(*[x.tolist() for x in xs])), [np.asarray(p) for p in point]
         )
-        bounds = error_analysis.bounds(program._groups, program.inputs.gathered(program.inputs.taken(point, {})))
-        for ours, right, shaken, bound in zip(found, truth, moved, bounds, strict=True):
-            scale = np.abs(right).max(initial=0.0)
-            allowed = (
-                equivalence_check.TOLERANCE * scale
-                + equivalence_check.AMPLIFIED * shaken.max(initial=0.0)
-                + equivalence_check.SAFETY * bound
-            )
-            if not (np.abs(ours - right) <= allowed).all():
-                raise WrongProgramError(f"at {point}: {worst}")
+        bounds = error_analysis.bound_errors(program.ir, program.inputs.gather(program.inputs.take_apart(point, {})))
+        if not tolerance.is_within_rounding(found, truth, bounds, moved):
+            raise WrongProgramError(f"at {point}: {worst}")
 
 
 def loops_by_python(program: Program) -> Callable[..., Any]:
     """The loops that numba would compile, run by Python: all that is made here, in a thousandth of the time."""
-    phases = loop_fusion.phases(program._groups)
-    memory = arrange(program._groups, phases, numba_engine._calls)
-    writer = numba_engine._Writer(program._groups, memory)
+    phases = loop_fusion.fuse_loops(program.ir)
+    memory = allocate(program.ir, phases, numba_engine._is_call)
+    writer = numba_engine._Writer(program.ir, memory)
     writer.write(phases)
     names = {
         **{function.__name__: function for function in vector_functions.FUNCTIONS},
@@ -235,14 +228,14 @@ def loops_by_python(program: Program) -> Callable[..., Any]:
         "constant": lambda array, place: array[place],
         "pointer": lambda array, place: array.reshape(-1)[place:],
     }
-    for text in [*(text for text, _ in writer.parts), writer.kernel()]:
+    for text in [*(text for text, _ in writer.parts), writer.write_kernel()]:
         exec(compile(text, "<loops>", "exec"), names)
     kernel: Any = names["kernel"]
-    run = numba_engine._caller(program._groups, memory, kernel, writer.loops.tables.joined())
+    run = numba_engine._make_caller(program.ir, memory, kernel, writer.loops.tables.join())
 
     def call(*arguments: Any) -> Any:
         with np.errstate(all="ignore"):
-            return run(program.inputs.gathered(program.inputs.taken(arguments, {})))
+            return run(program.inputs.gather(program.inputs.take_apart(arguments, {})))
 
     return call
 

@@ -17,7 +17,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tinygrad_lite.lift.checking import equivalence_check, error_analysis
+from tinygrad_lite.lift.checking import error_analysis, tolerance
+from tinygrad_lite.lift.checking.probes import is_whole
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.tracing.results import take_apart_results
@@ -199,8 +200,8 @@ def compared(drawn: RandomProgram, engine: str = "numpy") -> Program | None:
         found = _flat(lifted(*arguments))
         if [a.shape for a in found] != [a.shape for a in truth]:
             raise WrongProgramError(f"shapes {[a.shape for a in found]} instead of {[a.shape for a in truth]}")
-        worst = equivalence_check.largest_difference(found, truth)
-        if worst.relative > equivalence_check.TOLERANCE and not _only_rounding(
+        worst = tolerance.find_largest_difference(found, truth)
+        if worst.relative > tolerance.TOLERANCE and not _only_rounding(
             drawn, lifted.last, function, arguments, found, truth
         ):
             raise WrongProgramError(f"{worst}, lifted {found}, eager {truth}")
@@ -242,7 +243,7 @@ def compared_beyond(drawn: RandomProgram, engine: str = "numpy") -> int:
         for ours, numbers in zip(_flat(lifted(*arguments)), truth, strict=True):
             finite = np.abs(numbers[np.isfinite(numbers)])
             with np.errstate(all="ignore"):
-                near = np.abs(ours - numbers) <= equivalence_check.TOLERANCE * finite.max(initial=0.0)
+                near = np.abs(ours - numbers) <= tolerance.TOLERANCE * finite.max(initial=0.0)
             by_design = (np.isnan(numbers) & ("else 0.0" in drawn.source)) | (np.isnan(ours) & is_masked)
             same = (ours == numbers) | (np.isnan(ours) & np.isnan(numbers)) | near | by_design
             if not same.all():
@@ -253,7 +254,7 @@ def compared_beyond(drawn: RandomProgram, engine: str = "numpy") -> int:
 def _beyond(x: Any, rng: np.random.Generator) -> Any:
     """An argument with some of its numbers replaced; indices stay."""
     array = np.array(x, dtype=float)
-    if array.size and not equivalence_check.is_whole(array):
+    if array.size and not is_whole(array):
         array = np.where(rng.uniform(size=array.shape) < 0.3, rng.choice(_BEYOND, array.shape), array)
     return _given(array, isinstance(x, list))
 
@@ -305,17 +306,9 @@ def _only_rounding(
         given = [_given(x, isinstance(a, list)) for a, x in zip(arguments, xs, strict=True)]
         return _eager(drawn, function, given)
 
-    shaken = equivalence_check.rounding(eager, arrays)
-    inputs = program.inputs.gathered(program.inputs.taken(arguments, {}))
-    return all(
-        (
-            np.abs(a - b)
-            <= equivalence_check.TOLERANCE * np.abs(b).max()
-            + equivalence_check.AMPLIFIED * moved.max()
-            + equivalence_check.SAFETY * bound
-        ).all()
-        for a, b, moved, bound in zip(found, truth, shaken, error_analysis.bounds(program._groups, inputs), strict=True)
-    )
+    shaken = tolerance.measure_rounding(eager, arrays)
+    inputs = program.inputs.gather(program.inputs.take_apart(arguments, {}))
+    return tolerance.is_within_rounding(found, truth, error_analysis.bound_errors(program.ir, inputs), shaken)
 
 
 # --------------------------------------------------------------------------------------------------- arguments

@@ -187,7 +187,7 @@ def test_a_program_shows_its_source_its_groups_and_what_was_found():
 
 
 def test_program_for_does_not_run_the_program(monkeypatch):
-    monkeypatch.setattr(Program, "run_on", lambda *_: pytest.fail("it was run"))
+    monkeypatch.setattr(Program, "run_arguments", lambda *_: pytest.fail("it was run"))
     program = lift(squares).program_for([1.0, 2.0])
     monkeypatch.undo()
     assert program([1.0, 2.0]) == 5.0

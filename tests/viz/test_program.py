@@ -114,7 +114,7 @@ def test_the_colours_are_those_of_the_theme(theme: str) -> None:
 
 def test_results_have_a_thick_border() -> None:
     cards = dict(NODE.findall(draw(MLP).source))
-    results = {f"n{output.ref.group}" for output in MLP.last._groups.outputs}
+    results = {f"n{output.ref.group}" for output in MLP.last.ir.outputs}
     assert {name for name, card in cards.items() if 'BORDER="2"' in card} == results
 
 
@@ -130,7 +130,7 @@ def test_a_group_that_is_opened_shows_its_scalars_and_who_reads_whom() -> None:
 
 
 def test_a_number_opens_all_groups_of_at_most_so_many_scalars() -> None:
-    opened = [box for box in compose(MLP.last._groups, 3).boxes if box.cells]
+    opened = [box for box in compose(MLP.last.ir, 3).boxes if box.cells]
     assert {box.number for box in opened} == {
         n for n, group in enumerate(MLP.last.groups) if group.size <= 3 and group.kind != "constant"
     }
@@ -138,7 +138,7 @@ def test_a_number_opens_all_groups_of_at_most_so_many_scalars() -> None:
 
 def test_of_many_scalars_some_are_shown_and_the_rest_counted() -> None:
     found = lift(lambda x: np.array([[2.0 * t for t in row] for row in x], dtype=object)).program_for(np.ones((20, 30)))
-    name = found.groups[found._groups.outputs[0].ref.group].name
+    name = found.groups[found.ir.outputs[0].ref.group].name
     source = draw(found, expand=name).source
     assert source.count("PORT=") == 64
     assert "… 536 more" in source
@@ -147,7 +147,7 @@ def test_of_many_scalars_some_are_shown_and_the_rest_counted() -> None:
 def test_elements_that_the_graph_does_not_have_are_faint_and_not_counted() -> None:
     program = causal()
     group = next(group for group in program.groups if group.present is not None and not group.present.all())
-    (box,) = [box for box in compose(program._groups, group.name).boxes if box.cells]
+    (box,) = [box for box in compose(program.ir, group.name).boxes if box.cells]
     assert box.scalars == int(group.present.sum()) < group.size
     card = dict(NODE.findall(draw(program, expand=group.name).source))[f"n{box.number}"]
     assert card.count(THEMES["light"].faint) == group.size - box.scalars
@@ -170,7 +170,7 @@ def test_hostile_paths_are_drawn_as_they_are_and_nothing_else(path: str, op: str
     groups = Groups([Group("input", (2,), path=path), Group("map", (2,), op, (Ref(0, along),))], [0])
     groups.outputs.append(Output((2,), Ref(1, along)))
     program = Program.__new__(Program)
-    program._groups = groups
+    program.ir = groups
     root = ET.fromstring(render(draw(program, expand=1), "svg"))
     kinds = [element.get("class") for element in root.iter("{http://www.w3.org/2000/svg}g") if element.get("class")]
     assert sorted(kinds) == ["edge", "graph", "node", "node"]

@@ -18,14 +18,14 @@ def program(w, b, x):
 What the passes do, in their order, is told by the docstring of each:
 
 1. :mod:`~tinygrad_lite.lift.tracing.trace`: the function's scalar graph, as arrays of numbers.
-2. :mod:`~tinygrad_lite.lift.canonical.canonical`: one way to write each thing.
+2. :mod:`~tinygrad_lite.lift.canonical.canonicalize`: one way to write each thing.
 3. :mod:`~tinygrad_lite.lift.grouping.grouping`: isomorphic scalars become groups; for their grids
    :mod:`~tinygrad_lite.lift.grouping.index_maps`, and :mod:`~tinygrad_lite.lift.grouping.contractions` for sums of
    products.
-4. :mod:`~tinygrad_lite.lift.grouping.tidying`: samples, equal constants, the order of axes;
+4. :mod:`~tinygrad_lite.lift.grouping.cleanup`: samples, equal constants, the order of axes;
    :mod:`~tinygrad_lite.lift.source.naming`.
 5. :mod:`~tinygrad_lite.lift.source.emit`: readable source; or loops, for numba
-   (:mod:`~tinygrad_lite.lift.loops.loops`).
+   (:mod:`~tinygrad_lite.lift.loops.loop_writer`).
 6. :mod:`~tinygrad_lite.lift.checking.equivalence_check`: the program beside the function, on fresh inputs.
 """
 
@@ -35,9 +35,9 @@ from typing import Any
 
 from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift.ir.groups import Group, Groups
+from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.lifting import Lifted, lift
-from tinygrad_lite.lift.program import Program, Report
-from tinygrad_lite.lift.storage.storage import load
+from tinygrad_lite.lift.program import Program, load
 
 __all__ = ["Group", "Groups", "LiftError", "Lifted", "Program", "Report", "TraceError", "lift", "load"]
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tinygrad_lite.lift.ir.groups import Group, Groups, Ref, Term
-from tinygrad_lite.lift.source.listing import Listed, is_uniform, listed
-from tinygrad_lite.lift.source.naming import forward_groups
+from tinygrad_lite.lift.source.listing import Listed, is_uniform, list_statements
+from tinygrad_lite.lift.source.naming import find_forward_groups
 
 Place = tuple[int, ...]
 
@@ -82,10 +82,10 @@ def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
     >>> [box.line.text for box in picture.boxes], picture.links[0].cells[2]
     (['x', 't1 = exp(x)'], ((2,), (2,)))
     """
-    lines = listed(program)
+    lines = list_statements(program)
     drawn = [n for n, group in enumerate(program.groups) if group.kind != "constant" or not is_uniform(group)]
     opened = _opened(program, drawn, expand)
-    forward = forward_groups(program)
+    forward = find_forward_groups(program)
     results = {output.ref.group for output in program.outputs}
     boxes = {
         n: Box(

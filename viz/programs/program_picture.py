@@ -61,7 +61,7 @@ def draw_program(
         raise ValueError(f"direction is one of {', '.join(_SIDES)}, not {direction!r}")
     found = program.last if isinstance(program, Lifted) else program
     colours = find_theme(theme)
-    picture = compose(found._groups, expand)
+    picture = compose(found.ir, expand)
     return _figure(picture, colours, direction or ("LR" if len(picture.boxes) <= _WIDE else "TB"), legend)
 
 

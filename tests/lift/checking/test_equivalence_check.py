@@ -14,14 +14,8 @@ import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift import lift
-from tinygrad_lite.lift.checking.equivalence_check import (
-    PROBES,
-    TOLERANCE,
-    is_whole,
-    largest_difference,
-    probes,
-    rounding,
-)
+from tinygrad_lite.lift.checking.probes import KINDS, is_whole, make_probes
+from tinygrad_lite.lift.checking.tolerance import TOLERANCE, find_largest_difference, measure_rounding
 
 ARRAYS = st.lists(st.floats(-100.0, 100.0).map(lambda x: round(x, 3) + 0.0), min_size=1, max_size=6).map(np.array)
 WHOLE = st.lists(st.integers(-5, 5), min_size=1, max_size=6).map(lambda xs: np.array(xs, dtype=float))
@@ -31,7 +25,7 @@ SEEDS = st.integers(0, 5)
 @given(st.lists(st.one_of(ARRAYS, WHOLE), min_size=1, max_size=3), SEEDS)
 def test_probes_have_the_shapes_of_the_inputs_and_end_with_the_inputs(arrays, seed):
     before = [array.copy() for array in arrays]
-    found = list(probes(arrays, [False] * len(arrays), seed))
+    found = list(make_probes(arrays, [False] * len(arrays), seed))
     assert len(found) >= 2
     for fresh in found:
         assert [array.shape for array in fresh] == [array.shape for array in arrays]
@@ -44,21 +38,21 @@ def test_probes_have_the_shapes_of_the_inputs_and_end_with_the_inputs(arrays, se
 
 @given(ARRAYS, SEEDS)
 def test_probes_differ_from_the_inputs(array, seed):
-    *fresh, _ = probes([array], [False], seed)
+    *fresh, _ = make_probes([array], [False], seed)
     assert (fresh[0][0] != array).all()
     assert all((one[0] != array).all() for one in fresh if not is_whole(array))
 
 
 @given(WHOLE, ARRAYS, SEEDS)
 def test_for_whole_numbers_there_is_a_probe_of_the_callers_own(whole, array, seed):
-    *fresh, _ = probes([whole, array], [False, False], seed)
+    *fresh, _ = make_probes([whole, array], [False, False], seed)
     assert any(set(one[0]) <= set(whole) for one in fresh)
 
 
 @given(st.integers(1, 5), SEEDS)
 def test_samples_of_several_arguments_are_exchanged_together(samples, seed):
     labels = np.arange(float(samples))
-    *_, drawn, _ = probes([labels, labels[None, :]], [True, True], seed)
+    *_, drawn, _ = make_probes([labels, labels[None, :]], [True, True], seed)
     np.testing.assert_array_equal(drawn[0], drawn[1][0])
     assert set(drawn[0]) <= set(labels)
 
@@ -66,19 +60,19 @@ def test_samples_of_several_arguments_are_exchanged_together(samples, seed):
 @given(st.lists(ARRAYS, min_size=1, max_size=2), SEEDS)
 def test_probes_are_the_same_in_every_run(arrays, seed):
     batched = [False] * len(arrays)
-    for one, other in zip(probes(arrays, batched, seed), probes(arrays, batched, seed), strict=True):
+    for one, other in zip(make_probes(arrays, batched, seed), make_probes(arrays, batched, seed), strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
 @given(ARRAYS, SEEDS)
 def test_the_most_modest_probe_is_near_the_inputs(array, seed):
-    *_, modest, _ = probes([array + 0.5], [False], seed)
+    *_, modest, _ = make_probes([array + 0.5], [False], seed)
     assert (np.abs(modest[0] - (array + 0.5)) <= 0.1 * np.abs(array + 0.5) + 0.01).all() or is_whole(array + 0.5)
 
 
 def test_some_probe_turns_every_sign():
-    *fresh, _ = probes([np.array(2.5), np.array(-0.5)], [False, False], 1)
+    *fresh, _ = make_probes([np.array(2.5), np.array(-0.5)], [False, False], 1)
     assert (fresh[0][0] < 0) & (fresh[0][1] > 0)
 
 
@@ -100,7 +94,7 @@ def test_the_largest_difference_is_found_where_it_is(array, data):
     scale = np.abs(array).max() or 1.0
     other = array.copy()
     other[place] += 1e-3 * scale
-    found = largest_difference([np.array(1.0), other], [np.array(1.0), array])
+    found = find_largest_difference([np.array(1.0), other], [np.array(1.0), array])
     assert (found.result, found.place) == (1, place)
     assert found.lifted == other[place]
     assert found.eager == array[place]
@@ -123,14 +117,14 @@ def test_the_largest_difference_is_found_where_it_is(array, data):
     ],
 )
 def test_differences_are_relative_to_the_largest_number_and_nan_equals_nan_alone(lifted, eager, relative):
-    assert largest_difference([np.array(lifted)], [np.array(eager)]).relative == relative
+    assert find_largest_difference([np.array(lifted)], [np.array(eager)]).relative == relative
 
 
 def test_a_result_in_a_thousand_that_is_wrong_by_a_millionth_is_found():
     truth = np.random.default_rng(0).normal(size=1000)
     wrong = truth.copy()
     wrong[617] *= 1.0 + 1e-6
-    found = largest_difference([wrong], [truth])
+    found = find_largest_difference([wrong], [truth])
     assert found.place == 617
     assert found.relative > TOLERANCE
 
@@ -140,10 +134,10 @@ def test_rounding_says_how_much_the_function_amplifies_the_last_place():
         (x,) = arrays
         return [np.asarray((x + 1e8) - 1e8), np.asarray(2.0 * x)]
 
-    large, small = rounding(difference, [np.array([0.3])])
+    large, small = measure_rounding(difference, [np.array([0.3])])
     assert large.max() < 1e-7
     assert 0.0 < small.max() < 1e-14
-    still = rounding(difference, [np.array([3.0])])
+    still = measure_rounding(difference, [np.array([3.0])])
     assert all(not bound.any() for bound in still)
 
 
@@ -203,7 +197,7 @@ def test_a_difference_of_one_in_a_thousand_million_is_refused(monkeypatch):
     monkeypatch.setattr(program.Program, "run", lambda self, arrays: [a * (1.0 + 1e-8) for a in run(self, arrays)])
     with pytest.raises(LiftError, match="is not the function"):
         lift(lambda x: x * x)(2.0)
-    assert PROBES >= 2
+    assert KINDS >= 2
 
 
 def test_a_function_that_fails_on_every_probe_is_proved_on_the_callers_own_numbers():

@@ -21,7 +21,7 @@ floats = st.floats(-1e3, 1e3).filter(lambda x: x == 0.0 or abs(x) > 1e-3)
 
 
 def bounds_of(program: Program, *arguments) -> list[float]:
-    return error_analysis.bounds(program._groups, program.inputs.gathered(program.inputs.taken(arguments, {})))
+    return error_analysis.bound_errors(program.ir, program.inputs.gather(program.inputs.take_apart(arguments, {})))
 
 
 @settings(max_examples=settings().max_examples * 3 // 5, deadline=None)

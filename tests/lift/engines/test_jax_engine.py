@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from tinygrad_lite import define
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.engines import jax_engine
-from tinygrad_lite.lift.engines.jax_library import x64
+from tinygrad_lite.lift.engines.jax_library import use_x64
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Term
 
 jax = pytest.importorskip("jax", reason="the engine needs JAX: the extra jax")
@@ -82,7 +82,7 @@ def test_bfloat16_multiplies_stacks_of_matrices():
 
 
 def test_bfloat16_contractions_are_of_bfloat16_for_accelerators():
-    run = jax.jit(jax_engine.as_function(contraction(8), "bfloat16"))
+    run = jax.jit(jax_engine.make_function(contraction(8), "bfloat16"))
     inputs = [np.ones(8, dtype=np.float32)] * 2
     text = run.trace(inputs).lower(lowering_platforms=("cuda",)).as_text()
     assert "(tensor<8xbf16>, tensor<8xbf16>) -> tensor<f32>" in text
@@ -116,7 +116,7 @@ def test_bfloat16_rounds_the_factors_of_contractions_and_nothing_else():
 def test_bfloat16_keeps_what_a_layer_computes_for_each_sample_in_bfloat16():
     run = jax_engine.build(dense_program(), dtype="bfloat16")
     residuals = np.asarray(run(dense_inputs(8))[-1])
-    with x64(False):
+    with use_x64(False):
         assert np.array_equal(residuals, np.asarray(jax.numpy.asarray(residuals).astype("bfloat16"), dtype="float32"))
 
 
@@ -133,24 +133,24 @@ def test_places_in_a_table_are_exact_in_every_dtype(dtype):
 
 def test_a_program_is_traced_once_for_each_number_of_samples(monkeypatch):
     traced = []
-    whole = jax_engine.as_function
+    whole = jax_engine.make_function
 
     def counted(program, dtype):
         function = whole(program, dtype)
         return lambda arrays: traced.append(arrays[-1].shape[-1]) or function(arrays)
 
-    monkeypatch.setattr(jax_engine, "as_function", counted)
+    monkeypatch.setattr(jax_engine, "make_function", counted)
     run = jax_engine.build(dense_program())
     for samples in (8, 8, 16, 8, 16):
         run(dense_inputs(samples))
-    with x64():
+    with use_x64():
         run([jax.numpy.asarray(array) for array in dense_inputs(8)])
     assert traced == [8, 16]
 
 
 def test_arrays_on_the_device_stay_there():
     run = jax_engine.build(dense_program())
-    with x64():
+    with use_x64():
         inputs = [jax.numpy.asarray(array) for array in dense_inputs(8)]
     run(inputs)
     with jax.transfer_guard("disallow_explicit"):
@@ -162,7 +162,7 @@ def test_arrays_on_the_device_stay_there():
 @pytest.mark.parametrize("dtype", TOLERANCES)
 def test_the_dtype_does_not_depend_on_jax_enable_x64_nor_change_it(dtype, flag):
     inputs = dense_inputs(8)
-    with x64(flag):
+    with use_x64(flag):
         found = jax_engine.build(dense_program(), dtype=dtype)(inputs)
         assert jax.config.jax_enable_x64 is flag
     assert_close(found, interpreter.run(dense_program(), inputs), TOLERANCES[dtype])
@@ -171,7 +171,7 @@ def test_the_dtype_does_not_depend_on_jax_enable_x64_nor_change_it(dtype, flag):
 
 def test_wider_arrays_on_the_device_are_rounded_for_a_narrower_program():
     inputs = dense_inputs(8)
-    with x64():
+    with use_x64():
         found = jax_engine.build(dense_program(), dtype="float32")([jax.numpy.asarray(array) for array in inputs])
     assert found[0].dtype == "float32"
     assert_close(found, interpreter.run(dense_program(), inputs), TOLERANCES["float32"])
@@ -196,9 +196,9 @@ def constants_and_comparisons(*weight: int) -> Groups:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_narrow_programs_have_nothing_wide_in_them(dtype):
     inputs = [np.ones((3, 4), dtype=np.float32)]
-    with x64(True):
+    with use_x64(True):
         assert "f64" not in jax_engine.build(constants_and_comparisons(3), dtype=dtype).text(inputs)
-        function = jax_engine.as_function(constants_and_comparisons(), dtype)
+        function = jax_engine.make_function(constants_and_comparisons(), dtype)
         assert "f64" not in str(jax.make_jaxpr(function)(inputs))
 
 
@@ -212,8 +212,8 @@ def test_samples_may_run_along_any_axis():
 def test_jax_differentiates_the_function_to_the_programs_own_gradients():
     program, inputs = dense_program(), dense_inputs(8)
     loss = Groups(program.groups, program.inputs, program.outputs[:1])
-    with x64():
-        function = jax_engine.as_function(loss)
+    with use_x64():
+        function = jax_engine.make_function(loss)
         gradients = jax.grad(lambda parameters: function([*parameters, *inputs[3:]])[0])(inputs[:3])
     assert_close(gradients, interpreter.run(program, inputs)[1:4], 1e-13)
 
@@ -221,8 +221,8 @@ def test_jax_differentiates_the_function_to_the_programs_own_gradients():
 def test_the_function_composes_with_vmap():
     inputs = dense_inputs(8)
     weights = np.stack([inputs[0], 2.0 * inputs[0]])
-    with x64():
-        function = jax_engine.as_function(dense_program())
+    with use_x64():
+        function = jax_engine.make_function(dense_program())
         losses = jax.vmap(lambda weight: function([weight, *inputs[1:]])[0])(weights)
     for weight, found in zip(weights, np.asarray(losses), strict=True):
         assert_close([found], interpreter.run(dense_program(), [weight, *inputs[1:]])[:1], 1e-13)
@@ -243,8 +243,8 @@ def test_many_steps_in_one_call_are_the_same_steps():
     *parameters, x, y = dense_inputs(12)
     start = parameters, [np.zeros_like(p) for p in parameters]
     places = np.random.default_rng(0).integers(0, 12, size=(7, 4))
-    with x64():
-        step = descent(jax_engine.as_function(dense_program()))
+    with use_x64():
+        step = descent(jax_engine.make_function(dense_program()))
     found = jax_engine.scan_steps(step)(*start, places, x, y)
     eager, losses = start, []
     for few in places:
@@ -280,8 +280,8 @@ def test_an_operation_that_a_user_defined_runs_on_the_host_and_has_its_own_deriv
     program.outputs.append(Output((3,), reads(1, 0)))
     (found,) = jax_engine.build(program)([np.array([2.0, 3.0, -1.0])])
     assert np.array_equal(found, [8.0, 27.0, np.nan], equal_nan=True)
-    with x64():
-        slope = jax.grad(lambda x: jax_engine.as_function(program)([x])[0].sum())(np.array([2.0, 3.0, 5.0]))
+    with use_x64():
+        slope = jax.grad(lambda x: jax_engine.make_function(program)([x])[0].sum())(np.array([2.0, 3.0, 5.0]))
     assert slope.tolist() == [12.0, 27.0, 75.0]
 
 

@@ -347,7 +347,7 @@ class CheckedMemory:
 def interpreted(program, writer, fastmath):
     """Stands in for the compiler: the kernel's text, run by Python."""
     names = {"math": math, "inf": math.inf, "pointer": CheckedMemory, "constant": CheckedMemory.__getitem__}
-    text = "\n".join([*[part for part, _ in writer.parts], writer.kernel()])
+    text = "\n".join([*[part for part, _ in writer.parts], writer.write_kernel()])
     note(text)
     namespace = {**names, **vars(vector_functions)}
     exec(text, namespace)

@@ -106,7 +106,7 @@ def columns(drawn):
 def text_of(op):
     """What the loops say for it, and the names of its operands."""
     names = ["x", "y", "z"][: op.arity]
-    return numba_engine._text(op.name, names), names
+    return numba_engine._write_operation(op.name, names), names
 
 
 def run_text(op, drawn):
@@ -125,9 +125,9 @@ def run_text(op, drawn):
 
 
 def on_jax(op, drawn):
-    with jax_library.x64():
-        operands = map(jax_library.library().numpy.asarray, columns(drawn))
-        return np.asarray(op_lowerings.jax_functions()[op.name](*operands))
+    with jax_library.use_x64():
+        operands = map(jax_library.import_jax().numpy.asarray, columns(drawn))
+        return np.asarray(op_lowerings.load_jax_functions()[op.name](*operands))
 
 
 # ---------------------------------------------------------------------------------------------------- the engines
@@ -139,7 +139,7 @@ def test_numpys_functions_agree_with_the_float_functions(op):
     @given(points(op))
     def agrees(drawn):
         with np.errstate(all="ignore"):
-            check(op, drawn, op_lowerings.numpy_functions()[op.name](*columns(drawn)))
+            check(op, drawn, op_lowerings.load_numpy_functions()[op.name](*columns(drawn)))
 
     agrees()
 
@@ -172,7 +172,7 @@ def test_texts_mean_the_same_when_they_are_compiled():
     numba = pytest.importorskip("numba")
     lines = [f"    out[{k}, i] = {text_of(op)[0]}" for k, op in enumerate(OPERATIONS)]
     source = "def kernel(xs, ys, zs, out):\n  for i in range(len(xs)):\n    x, y, z = xs[i], ys[i], zs[i]\n"
-    namespace = {"math": math, **vector_functions.compiled()}
+    namespace = {"math": math, **vector_functions.compile_functions()}
     exec(source + "\n".join(lines), namespace)
     drawn = list(itertools.product(EXTREMES, EXTREMES, (-1.0, 0.5, 2.0)))
     found = np.empty((len(OPERATIONS), len(drawn)))
@@ -204,7 +204,7 @@ def test_in_float32_nothing_overflows_that_need_not(op, rng):
     drawn = [sampling.operands(rng, op) for _ in range(POINTS)]
     drawn = [[math.copysign(max(min(abs(x), 1e4), 1e-3), x) if x else x for x in operands] for operands in drawn]
     narrow = [jax.numpy.array(column, jax.numpy.float32) for column in zip(*drawn, strict=True)]
-    found = op_lowerings.jax_functions()[op.name](*narrow)
+    found = op_lowerings.load_jax_functions()[op.name](*narrow)
     assert found.dtype in (np.float32, bool)
     for got, xs in zip(found, zip(*narrow, strict=True), strict=True):
         expected = limit(op, [float(x) for x in xs])
@@ -215,7 +215,7 @@ def test_in_float32_nothing_overflows_that_need_not(op, rng):
 def test_bfloat16_stays_bfloat16(op):
     jax = pytest.importorskip("jax")
     operands = [jax.numpy.full(3, x, jax.numpy.bfloat16) for x in ordinary(op)]
-    assert jax.jit(op_lowerings.jax_functions()[op.name])(*operands).dtype in (jax.numpy.bfloat16, bool)
+    assert jax.jit(op_lowerings.load_jax_functions()[op.name])(*operands).dtype in (jax.numpy.bfloat16, bool)
 
 
 def ordinary(op: Op) -> list[float]:
@@ -231,21 +231,21 @@ def ordinary(op: Op) -> list[float]:
 def test_jax_differentiates_them(op):
     jax = pytest.importorskip("jax")
     xs = ordinary(op)
-    function = op_lowerings.jax_functions()[op.name]
-    with jax_library.x64():
+    function = op_lowerings.load_jax_functions()[op.name]
+    with jax_library.use_x64():
         slopes = jax.jit(jax.grad(lambda *xs: function(*xs).astype(float), range(op.arity)))(*xs)
     np.testing.assert_allclose(slopes, record_operation(op, [Value(x) for x in xs]).partials, rtol=1e-12, atol=1e-15)
 
 
 def test_without_scipy_the_error_function_is_computed_number_by_number(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.special", None)
-    functions = op_lowerings._functions(np, op_lowerings._of_scipy)
+    functions = op_lowerings._make_functions(np, op_lowerings._import_special)
     np.testing.assert_array_equal(functions["erf"](np.array([0.5, math.inf])), [math.erf(0.5), 1.0])
 
 
 def test_derivative_rules_of_several_operands_find_what_they_ask_for():
     pytest.importorskip("jax")
-    for functions in (op_lowerings.numpy_functions(), op_lowerings.jax_functions()):
+    for functions in (op_lowerings.load_numpy_functions(), op_lowerings.load_jax_functions()):
         xs = [np.array([1e4, 0.0]), np.array([0.0, 0.0]), 1e4]
         np.testing.assert_allclose(np.stack(functions["softmaxes"](xs)), [[0.5, 0.0], [0.0, 0.0], [0.5, 1.0]])
         np.testing.assert_allclose(functions["sum"](xs), [2e4, 1e4])

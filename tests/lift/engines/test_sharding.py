@@ -1,4 +1,4 @@
-"""Samples divided among devices and processes give what one device gives."""
+"""Samples make_sharding among devices and processes give what one device gives."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ import tinygrad_lite as tg
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift import lift
 from tinygrad_lite.lift.engines import jax_engine
-from tinygrad_lite.lift.engines.jax_library import x64
-from tinygrad_lite.lift.engines.sharding import divided, mesh_of
+from tinygrad_lite.lift.engines.jax_library import use_x64
+from tinygrad_lite.lift.engines.sharding import make_mesh, make_sharding
 
 def descended(run, inputs, steps):
     *parameters, x, y = inputs
@@ -68,13 +68,13 @@ runs = one, four, jax_engine.build(dense_program(), devices=mesh)
 found = [[np.asarray(array).tolist() for array in run(inputs)] for run in runs]
 turned = jax_engine.build(dense_program(), devices=4, axes=(None, None, None, 0, 0))
 found.append([np.asarray(array).tolist() for array in turned(upright)])
-with x64():
-    function = jax_engine.as_function(dense_program())
+with use_x64():
+    function = jax_engine.make_function(dense_program())
     def step(parameters, state, batch):
         loss, *gradients, _ = function([*parameters, *batch])
         return [p - 0.1 * g for p, g in zip(parameters, gradients)], state, loss
     batches = [np.stack([array] * 3) for array in inputs[3:]]
-    placed = [jax.device_put(array, divided(mesh_of(4), 2)) for array in batches]
+    placed = [jax.device_put(array, make_sharding(make_mesh(4), 2)) for array in batches]
 many = jax_engine.scan_steps(step)
 scanned = [many(inputs[:3], (), data)[2] for data in (batches, placed)]
 try:
@@ -101,14 +101,14 @@ jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=numb
 mine = slice(6 * number, 6 * number + 6)
 run = jax_engine.build(dense_program(), devices=4)
 refused = []
-for attempt in (lambda: mesh_of(2), lambda: run(dense_inputs(5))):
+for attempt in (lambda: make_mesh(2), lambda: run(dense_inputs(5))):
     try:
         attempt()
     except LiftError as error:
         refused.append(str(error))
 local = descended(run, [*parameters, x[:, mine], y[:, mine]], 4)
-with x64():
-    whole = [jax.make_array_from_process_local_data(divided(mesh_of(4), 1), a[:, mine].copy()) for a in (x, y)]
+with use_x64():
+    whole = [jax.make_array_from_process_local_data(make_sharding(make_mesh(4), 1), a[:, mine].copy()) for a in (x, y)]
 print(json.dumps({
     "local": local,
     "global": descended(run, [*parameters, *whole], 4),

@@ -48,10 +48,10 @@ def checked(parts: Sequence[Entries], count: int) -> list[tuple[Grid, list[Fit]]
     seen: list[int] = []
     for rows, grid in split_rows(parts, count):
         seen += rows.tolist()
-        assert len(np.unique(np.broadcast_to(grid.places(), (len(rows),)))) == len(rows)
+        assert len(np.unique(np.broadcast_to(grid.find_places(), (len(rows),)))) == len(rows)
         fits = []
         for whole in parts:
-            part, _ = whole.of_rows(rows)
+            part, _ = whole.select_rows(rows)
             fits.append(fit_entries(part, grid))
             check(part, grid, fits[-1])
             if len(parts) == 1:
@@ -150,7 +150,7 @@ def test_each_entry_of_a_box_is_summed_once_without_a_mask(drawn):
     part, count = drawn
     note(f"{part}, {count} rows")
     for grid, fits in checked([part], count):
-        if grid.size == len(grid.places()):
+        if grid.size == len(grid.find_places()):
             assert all(fitted.mask is None for fitted in fits)
 
 
@@ -179,7 +179,7 @@ def test_each_entry_is_summed_once_where_there_is_no_rule(data):
 def test_rows_alone_have_a_grid_without_two_in_one_place(drawn):
     part, count = drawn
     grid = fit_rows([part], count)
-    assert len(np.unique(np.broadcast_to(grid.places(), (count,)))) == count
+    assert len(np.unique(np.broadcast_to(grid.find_places(), (count,)))) == count
 
 
 # ------------------------------------------------------------------------------------------------------ examples

@@ -15,12 +15,12 @@ from random_programs import RandomProgram, random_programs
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.canonical.canonical import canonical
-from tinygrad_lite.lift.checking import equivalence_check
-from tinygrad_lite.lift.grouping.grouping import grouped
+from tinygrad_lite.lift.canonical.canonicalize import canonicalize
+from tinygrad_lite.lift.checking import tolerance
+from tinygrad_lite.lift.grouping.grouping import group_nodes
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, all_of
 from tinygrad_lite.lift.tracing.results import take_apart_results
-from tinygrad_lite.lift.tracing.trace import Graph, graph_of
+from tinygrad_lite.lift.tracing.trace import Graph, make_graph
 from tinygrad_lite.operations.operation import NARY
 from tinygrad_lite.operations.ops import CONSTANT_CODE, LEAF_CODE
 from tinygrad_lite.trace_mode import tracing
@@ -44,15 +44,15 @@ def groups_of(function: Callable[..., Any], arguments: Sequence[Any]) -> Found:
         given.append(array if np.ndim(argument) else values[0])
     with tracing([value for values in inputs for value in values]):
         results = take_apart_results(function(*given), "f")
-    graph = graph_of(results.forgotten())
+    graph = make_graph(results.release())
     owner = {id(value): (k, place) for k, values in enumerate(inputs) for place, value in enumerate(values)}
     found = [owner.get(id(leaf), (-1, 0)) for leaf in graph.leaves]
     unit, place = (np.array([pair[k] for pair in found], dtype=np.intp) for k in (0, 1))
     graph.codes[: len(found)] = np.where(unit >= 0, LEAF_CODE, CONSTANT_CODE)
-    simple = canonical(graph)
+    simple = canonicalize(graph)
     groups = [Group("input", np.shape(argument), path=f"x{k}") for k, argument in enumerate(arguments)]
-    grouping = grouped(simple, groups, unit, place, [shape or () for shape in results.shapes])
-    refs = grouping.results()
+    grouping = group_nodes(simple, groups, unit, place, [shape or () for shape in results.shapes])
+    refs = grouping.locate_results()
     grouping.program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=True)]
     return Found(grouping.program, graph)
 
@@ -81,15 +81,13 @@ def compare(function: Callable[..., Any], found: Found, arguments: Sequence[Any]
     truth = eager(function, arguments)
     results = run(found.program, arguments)
     assert [np.shape(a) for a in results] == [a.shape for a in truth]
-    if equivalence_check.largest_difference(results, truth).relative <= equivalence_check.TOLERANCE:
+    if tolerance.find_largest_difference(results, truth).relative <= tolerance.TOLERANCE:
         return
     arrays = [np.asarray(x, dtype=float) for x in arguments]
-    bounds = equivalence_check.rounding(lambda xs: eager(function, [x if x.ndim else float(x) for x in xs]), arrays)
+    bounds = tolerance.measure_rounding(lambda xs: eager(function, [x if x.ndim else float(x) for x in xs]), arrays)
     cancelled = 1e-13 * np.abs(found.graph.numbers).max()  # what should be 0 is the rounding of what cancels
     for ours, expected, bound in zip(results, truth, bounds, strict=True):
-        allowed = (
-            cancelled + equivalence_check.TOLERANCE * np.abs(expected).max() + equivalence_check.AMPLIFIED * bound.max()
-        )
+        allowed = cancelled + tolerance.TOLERANCE * np.abs(expected).max() + tolerance.AMPLIFIED * bound.max()
         assert (np.abs(ours - expected) <= allowed).all()
 
 

@@ -13,7 +13,15 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tinygrad_lite.lift.grouping.index_maps import Grid, distinct, fit, flat, in_a_row, used_axes, within
+from tinygrad_lite.lift.grouping.index_maps import (
+    Grid,
+    count_distinct,
+    find_used_axes,
+    fit,
+    fit_row,
+    flatten,
+    is_within,
+)
 
 
 def check(grid: Grid, columns: Sequence[Any], limits: Sequence[int], count: int) -> None:
@@ -24,7 +32,7 @@ def check(grid: Grid, columns: Sequence[Any], limits: Sequence[int], count: int)
         assert ((coordinate >= 0) & (coordinate < size)).all()
     for index, column in zip(grid.columns, columns, strict=True):
         np.testing.assert_array_equal(np.broadcast_to(index.at(grid.coordinates), (count,)), column)
-    places = np.broadcast_to(grid.places(), (count,))
+    places = np.broadcast_to(grid.find_places(), (count,))
     assert len(np.unique(places)) == count
     box = np.indices(grid.shape, sparse=True)
     for index, limit in zip(grid.columns, limits, strict=True):
@@ -76,7 +84,7 @@ def _drawn_column(draw: DrawFn, grid: Sequence[Any], shape: Sequence[int]) -> An
         return np.array(table)[grid[axis]]
     if kind == "blocks":
         order = draw(st.permutations(range(len(shape))))
-        return flat([grid[axis] for axis in order], [shape[axis] for axis in order])
+        return flatten([grid[axis] for axis in order], [shape[axis] for axis in order])
     return _line(sum(draw(st.sampled_from([0, 1, 2, -1])) * c for c in grid), 1, draw(st.integers(0, 3)))
 
 
@@ -101,7 +109,7 @@ def test_every_column_of_every_scalar_is_given_back_where_there_is_no_rule(rows)
     count = len(rows[0]) if rows else 1
     limits = [7] * len(columns)
     check(fit(columns, limits, count), columns, limits, count)
-    check(in_a_row(columns, count), columns, limits, count)
+    check(fit_row(columns, count), columns, limits, count)
 
 
 def scalars(shape: tuple[int, ...], keep: Any = None, seed: int = 0) -> list[Any]:
@@ -219,20 +227,20 @@ def test_scalars_that_no_column_tells_apart_are_in_a_row():
 
 @given(st.lists(st.one_of(st.integers(0, 9), st.integers(-(10**9), 10**9)), max_size=20))
 def test_distinct_numbers_are_counted(numbers):
-    assert distinct(np.array(numbers, dtype=np.intp)) == len(set(numbers))
+    assert count_distinct(np.array(numbers, dtype=np.intp)) == len(set(numbers))
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (1, 4), (3, 1, 2)])
 def test_the_axes_that_an_array_uses_are_those_along_which_it_varies(shape):
     grid = np.indices(shape)
     for axis, size in enumerate(shape):
-        assert used_axes(grid[axis]) == ([axis] if size > 1 else [])
-    assert used_axes(np.zeros(shape)) == []
+        assert find_used_axes(grid[axis]) == ([axis] if size > 1 else [])
+    assert find_used_axes(np.zeros(shape)) == []
     whole = np.arange(math.prod(shape)).reshape(shape)
-    assert used_axes(whole) == [axis for axis, size in enumerate(shape) if size > 1]
+    assert find_used_axes(whole) == [axis for axis, size in enumerate(shape) if size > 1]
     first = np.zeros(shape, dtype=bool)
     first[(0,) * len(shape)] = True
-    assert used_axes(whole, first) == []
+    assert find_used_axes(whole, first) == []
 
 
 @given(boxes(holes=False))
@@ -242,4 +250,4 @@ def test_within_is_whether_every_cell_reads_inside(box):
     for index in grid.columns:
         for limit in range(12):
             read = np.asarray(index.at(cells))
-            assert within(index, grid.shape, limit) == bool(((read >= 0) & (read < limit)).all())
+            assert is_within(index, grid.shape, limit) == bool(((read >= 0) & (read < limit)).all())

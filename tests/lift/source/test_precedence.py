@@ -11,9 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_lite.lift.loops.scalar_functions import Formula, scalar_formula
-from tinygrad_lite.lift.source.fragments import Fragment, binary, call, literal, negative
-from tinygrad_lite.lift.source.precedence import OPERATORS, Text, attribute, choice, filled, infix, level_of, minus
+from tinygrad_lite.lift.loops.scalar_functions import Formula, make_formula
+from tinygrad_lite.lift.source.fragments import Fragment, binary, call, literal, negate
+from tinygrad_lite.lift.source.precedence import (
+    OPERATORS,
+    Text,
+    access,
+    fill_template,
+    find_level,
+    infix,
+    write_choice,
+    write_minus,
+)
 from tinygrad_lite.operations.ops import TABLE
 
 PYTHON = {
@@ -115,11 +124,11 @@ def fragment(tree: Tree) -> Fragment:
         return binary(symbol, fragment(left), fragment(right))
     part = fragment(tree.parts[0])
     if tree.kind == "minus":
-        return Fragment(*minus(part), part.axes)
+        return Fragment(*write_minus(part), part.axes)
     if tree.kind == "attribute":
-        return part.method("T", part.axes)
+        return part.call_method("T", part.axes)
     if tree.kind == "subscript":
-        return part.closed().with_items(("0",), ())
+        return part.close().with_items(("0",), ())
     return call(tree.kind, [part], part.axes)
 
 
@@ -132,7 +141,7 @@ def formula(tree: Tree) -> Formula:
     if tree.kind == "infix":
         symbol, left, right = tree.parts
         if symbol in ("//", "%"):
-            return scalar_formula({"//": "floordiv", "%": "mod"}[symbol], [formula(left), formula(right)])
+            return make_formula({"//": "floordiv", "%": "mod"}[symbol], [formula(left), formula(right)])
         return arithmetic(symbol, formula(left), formula(right))
     return -formula(tree.parts[0]) if tree.kind == "minus" else abs(formula(tree.parts[0]))
 
@@ -156,7 +165,7 @@ def test_every_operator_reads_back_in_every_other(tree):
         if tree.kind == "infix":
             return Text(*infix(tree.parts[0], piece(tree.parts[1]), piece(tree.parts[2])))
         if tree.kind == "minus":
-            return Text(*minus(piece(tree.parts[0])))
+            return Text(*write_minus(piece(tree.parts[0])))
         return Text.of(tree.parts[0]) if tree.kind == "number" else Text(tree.parts[0])
 
     assert reads_as(piece(tree).text, tree)
@@ -197,12 +206,12 @@ def test_both_texts_compute_what_the_tree_computes_to_the_bit(tree, numbers):
 def test_what_the_table_writes_out_has_brackets_inside_of_an_operator(op, symbol):
     names = ("a", "b", "c")[: op.arity]
     inner = op.source.format(*names)
-    written = scalar_formula(op.name, [Formula(name) for name in names])
+    written = make_formula(op.name, [Formula(name) for name in names])
     for text, outer in (
         (arithmetic(symbol, written, Formula("d")).text, f"({inner}) {symbol} d"),
         (arithmetic(symbol, Formula("d"), written).text, f"d {symbol} ({inner})"),
         ((-written).text, f"-({inner})"),
-        (scalar_formula("maximum", [written, Formula("d")]).text, TABLE["maximum"].source.format(f"({inner})", "d")),
+        (make_formula("maximum", [written, Formula("d")]).text, TABLE["maximum"].source.format(f"({inner})", "d")),
     ):
         assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(outer))
 
@@ -210,14 +219,14 @@ def test_what_the_table_writes_out_has_brackets_inside_of_an_operator(op, symbol
 @pytest.mark.parametrize(
     ("text", "written"),
     [
-        (lambda a, b, c: negative(binary("//", a, b)), "-(a // b)"),
-        (lambda a, b, c: negative(binary("%", a, b)), "-(a % b)"),
-        (lambda a, b, c: negative(binary("*", binary("%", a, b), c)), "-(a % b) * c"),
-        (lambda a, b, c: negative(binary("/", binary("//", a, b), c)), "-(a // b) / c"),
-        (lambda a, b, c: negative(binary("*", a, b)), "-a * b"),
-        (lambda a, b, c: negative(negative(binary("*", a, b))), "-(-a * b)"),
-        (lambda a, b, c: negative(binary("**", a, b)), "-a**b"),
-        (lambda a, b, c: binary("**", negative(a), b), "(-a)**b"),
+        (lambda a, b, c: negate(binary("//", a, b)), "-(a // b)"),
+        (lambda a, b, c: negate(binary("%", a, b)), "-(a % b)"),
+        (lambda a, b, c: negate(binary("*", binary("%", a, b), c)), "-(a % b) * c"),
+        (lambda a, b, c: negate(binary("/", binary("//", a, b), c)), "-(a // b) / c"),
+        (lambda a, b, c: negate(binary("*", a, b)), "-a * b"),
+        (lambda a, b, c: negate(negate(binary("*", a, b))), "-(-a * b)"),
+        (lambda a, b, c: negate(binary("**", a, b)), "-a**b"),
+        (lambda a, b, c: binary("**", negate(a), b), "(-a)**b"),
         (lambda a, b, c: binary("**", literal(-1.0), a), "(-1)**a"),
         (lambda a, b, c: binary("**", a, literal(-1.0)), "a**-1"),
         (lambda a, b, c: binary("**", binary("**", a, b), c), "(a**b)**c"),
@@ -229,10 +238,10 @@ def test_what_the_table_writes_out_has_brackets_inside_of_an_operator(op, symbol
         (lambda a, b, c: binary("/", binary("@", a, b), c), "a @ b / c"),
         (lambda a, b, c: binary("<", binary("<", a, b), c), "1.0 * (a < b) < c"),
         (lambda a, b, c: binary("+", binary(">", a, b), c), "(a > b) + c"),
-        (lambda a, b, c: negative(binary("/", binary(">", a, b), c)), "-1.0 * (a > b) / c"),
-        (lambda a, b, c: binary("+", a, b).method("T", ()), "(a + b).T"),
+        (lambda a, b, c: negate(binary("/", binary(">", a, b), c)), "-1.0 * (a > b) / c"),
+        (lambda a, b, c: binary("+", a, b).call_method("T", ()), "(a + b).T"),
         (lambda a, b, c: Fragment(*infix("+", a, b), (0,)).with_items(("0",), ()), "(a + b)[0]"),
-        (lambda a, b, c: Fragment(*minus(a), (0,)).with_items(("0",), ()), "(-a)[0]"),
+        (lambda a, b, c: Fragment(*write_minus(a), (0,)).with_items(("0",), ()), "(-a)[0]"),
     ],
 )
 def test_brackets_stand_where_they_are_needed_and_nowhere_else(text, written):
@@ -241,22 +250,22 @@ def test_brackets_stand_where_they_are_needed_and_nowhere_else(text, written):
 
 
 def test_a_number_is_no_place_for_a_bare_point():
-    assert attribute(Text("2"), "real") == "(2).real"
-    assert attribute(Text.of(2.0), "real") == "2.0.real"
-    assert attribute(Text.of(-2.0), "real") == "(-2.0).real"
+    assert access(Text("2"), "real") == "(2).real"
+    assert access(Text.of(2.0), "real") == "2.0.real"
+    assert access(Text.of(-2.0), "real") == "(-2.0).real"
 
 
 def test_choices_are_in_brackets_but_at_their_ends():
     a, b = Text("a"), Text("b")
-    inner = Text(*choice(a, a, b))
-    assert choice(inner, inner, inner)[0] == "(a if a else b) if (a if a else b) else a if a else b"
+    inner = Text(*write_choice(a, a, b))
+    assert write_choice(inner, inner, inner)[0] == "(a if a else b) if (a if a else b) else a if a else b"
     assert infix("<", inner, b)[0] == "(a if a else b) < b"
-    assert filled("{0} if {0} else {1}", [inner, b])[0] == "(a if a else b) if (a if a else b) else b"
+    assert fill_template("{0} if {0} else {1}", [inner, b])[0] == "(a if a else b) if (a if a else b) else b"
 
 
 @given(trees(tuple(OPERATORS), ("minus",)))
 def test_the_level_of_a_text_is_that_of_its_outermost_operator(tree):
     text = ast.unparse(ast.fix_missing_locations(ast.Expression(expected(tree))))
     kind = tree.kind if tree.kind != "number" or tree.parts[0] >= 0 else "minus"
-    levels = {"name": Text("a").level, "number": Text("a").level, "minus": minus(Text("a"))[1]}
-    assert level_of(text) == (OPERATORS[tree.parts[0]].level if kind == "infix" else levels[kind])
+    levels = {"name": Text("a").level, "number": Text("a").level, "minus": write_minus(Text("a"))[1]}
+    assert find_level(text) == (OPERATORS[tree.parts[0]].level if kind == "infix" else levels[kind])

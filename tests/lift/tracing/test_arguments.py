@@ -55,7 +55,7 @@ def plain(tree: Any) -> Any:
 def again(arguments: Arguments) -> list[Any]:
     """The arguments, rebuilt from their arrays."""
     given_again = [array.item() if not array.ndim else array.astype(object) for array in arguments.arrays]
-    args, kwargs = arguments.rebuilt(iter(given_again))
+    args, kwargs = arguments.rebuild(iter(given_again))
     assert not kwargs
     return args
 
@@ -127,7 +127,7 @@ def test_samples_in_a_nest_are_taken_out_of_it():
     found = taken([([1.0, 2.0],), ([3.0, 4.0],), ([5.0, 6.0],)], batch=(0,))
     assert found.samples == 3
     sample = found.arrays[0][..., 1]
-    args, _ = found.rebuilt(iter([sample.astype(object)]))
+    args, _ = found.rebuild(iter([sample.astype(object)]))
     assert args == [([3.0, 4.0],)]
 
 
@@ -160,7 +160,7 @@ def test_static_arguments_are_given_as_they_are_and_told_apart_by_value(static):
     tree = {"sizes": [1, 2], "array": np.ones(2), "set": frozenset({1})}
     found = taken(tree, static=static)
     assert found.units == []
-    assert found.rebuilt(iter(()))[0][0] is tree
+    assert found.rebuild(iter(()))[0][0] is tree
     same = {"sizes": [1, 2], "array": np.ones(2), "set": frozenset({1})}
     assert found.signature == taken(same, static=static).signature
     assert hash(found.signature) == hash(taken(same, static=static).signature)
@@ -172,7 +172,7 @@ def test_keywords_are_named_in_the_signature():
     first, second = taken(x=1.0, y=2.0), taken(x=3.0, z=4.0)
     assert first.signature != second.signature
     assert first.signature == taken(x=5.0, y=6.0).signature
-    _, kwargs = first.rebuilt(iter([7.0, 8.0]))
+    _, kwargs = first.rebuild(iter([7.0, 8.0]))
     assert kwargs == {"x": 7.0, "y": 8.0}
 
 
@@ -181,7 +181,7 @@ def test_the_parameters_of_a_module_are_arrays_and_the_module_is_given_itself():
     found = taken(model)
     assert sum(array.size for array in found.arrays) == len(list(model.parameters()))
     assert [value for unit in found.units for value in unit.values or ()] == list(model.parameters())
-    assert found.rebuilt(iter(found.arrays))[0] == [model]
+    assert found.rebuild(iter(found.arrays))[0] == [model]
     before = found.signature
     next(iter(model.parameters())).data = 9.0
     assert taken(model).signature == before

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.lift.tracing.trace import graph_of
+from tinygrad_lite.lift.tracing.trace import make_graph
 from tinygrad_lite.operations.operation import NARY
 from tinygrad_lite.operations.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
 
@@ -37,7 +37,7 @@ def test_the_arrays_are_the_graph_that_was_recorded(steps, results):
     for name, a, b in steps:
         pool.append(STEPS[name](pool[a % len(pool)], pool[b % len(pool)]))
     roots = [pool[k % len(pool)] for k in results]
-    graph = graph_of(list(roots))
+    graph = make_graph(list(roots))
     assert len(graph) == len(graph.codes) == len(graph.numbers) == len(graph.starts) - 1
     assert graph.starts[-1] == len(graph.operands)
     counts = np.diff(graph.starts)
@@ -59,7 +59,7 @@ def test_the_arrays_are_the_graph_that_was_recorded(steps, results):
 
 def test_nothing_is_simplified():
     x = Value(3.0)
-    graph = graph_of([+(x * 1.0) + 0.0])
+    graph = make_graph([+(x * 1.0) + 0.0])
     names = [BY_CODE[code].name for code in graph.codes if code > CONSTANT_CODE]
     assert names == ["mul", "pos", "add"]
 
@@ -67,7 +67,7 @@ def test_nothing_is_simplified():
 def test_a_node_that_is_used_twice_is_one_node_and_a_result_may_come_twice():
     x = Value(3.0)
     square = x * x
-    graph = graph_of([square, square, x])
+    graph = make_graph([square, square, x])
     assert len(graph) == 2
     assert graph.roots.tolist() == [1, 1, 0]
     assert graph.operands.tolist() == [0, 0]
@@ -76,7 +76,7 @@ def test_a_node_that_is_used_twice_is_one_node_and_a_result_may_come_twice():
 def test_the_list_of_roots_is_emptied_so_that_the_graph_may_go():
     x = Value(3.0)
     roots = [x * x]
-    graph = graph_of(roots)
+    graph = make_graph(roots)
     assert roots == []
     assert graph.leaves == [x]
     assert graph.codes.tolist() == [LEAF_CODE, TABLE["mul"].code]
@@ -84,7 +84,7 @@ def test_the_list_of_roots_is_emptied_so_that_the_graph_may_go():
 
 def test_derivatives_are_part_of_the_graph_where_the_function_differentiates():
     x = Value(3.0)
-    graph = graph_of([tg.gradient(tg.sin(x), x, create_graph=True)])
+    graph = make_graph([tg.gradient(tg.sin(x), x, create_graph=True)])
     assert "cos" in [BY_CODE[code].name for code in graph.codes if code > CONSTANT_CODE]
 
 
@@ -93,6 +93,6 @@ def test_graphs_deeper_than_the_stack_are_read():
     y = x
     for _ in range(20_000):
         y = y + x
-    graph = graph_of([y])
+    graph = make_graph([y])
     assert len(graph) == 20_001
     assert graph.numbers[-1] == 20_001.0

@@ -37,13 +37,13 @@ class Edges:
     signs: list[Integers] = field(default_factory=list)
 
     def add(self, nodes: Integers, operands: Integers, signs: Integers | int = 1) -> None:
-        """An operand more for each of some nodes."""
+        """Add one operand more to each of some nodes."""
         self.nodes.append(nodes)
         self.operands.append(operands)
         self.signs.append(np.broadcast_to(np.asarray(signs, dtype=np.int8), nodes.shape))
 
 
-class Draft:
+class Rewriter:
     """A graph while it is rewritten.
 
     Attributes:
@@ -78,8 +78,8 @@ class Draft:
         self.replaced = np.zeros(len(graph), dtype=bool)
         self.shifted = np.zeros(len(graph), dtype=bool)
 
-    def new(self, count: int, code: int, numbers: Floats | float = 0.0) -> Integers:
-        """Nodes that the traced graph has not."""
+    def add_nodes(self, count: int, code: int, numbers: Floats | float = 0.0) -> Integers:
+        """Add nodes that the traced graph has not."""
         first = len(self.codes)
         self.codes = np.concatenate([self.codes, np.full(count, code, dtype=np.intp)])
         self.numbers = np.concatenate([self.numbers, np.broadcast_to(np.asarray(numbers, float), (count,))])
@@ -87,21 +87,21 @@ class Draft:
         self.shifted = np.concatenate([self.shifted, np.zeros(count, dtype=bool)])
         return np.arange(first, first + count)
 
-    def constants(self, numbers: Floats) -> Integers:
-        """Nodes for some numbers."""
-        return self.new(len(numbers), CONSTANT, numbers)
+    def add_constants(self, numbers: Floats) -> Integers:
+        """Add nodes for some numbers."""
+        return self.add_nodes(len(numbers), CONSTANT, numbers)
 
-    def of(self, name: str) -> Integers:
-        """The traced nodes of an operation that have not been rewritten yet."""
+    def find(self, name: str) -> Integers:
+        """Find the traced nodes of an operation that have not been rewritten yet."""
         nodes = np.flatnonzero(self.codes[: self.traced] == TABLE[name].code)
         return nodes[~self.replaced[nodes]]
 
-    def row(self, nodes: Integers, place: int) -> Integers:
-        """One operand of each node."""
+    def get_operand(self, nodes: Integers, place: int) -> Integers:
+        """Get one operand of each node."""
         return self.edge_operands[self.starts[nodes] + place]
 
-    def rows(self, nodes: Integers) -> tuple[Integers, Integers]:
-        """All operands of all nodes: for each the place of its node in ``nodes``, and the operand."""
+    def get_operands(self, nodes: Integers) -> tuple[Integers, Integers]:
+        """Get all operands of all nodes: for each the place of its node in ``nodes``, and the operand."""
         counts = self.counts[nodes]
         owners = np.repeat(np.arange(len(nodes)), counts)
         ends = np.cumsum(counts)
@@ -109,22 +109,22 @@ class Draft:
         return owners, self.edge_operands[np.repeat(self.starts[nodes], counts) + offsets]
 
     def rewrite(self, nodes: Integers, code: int, *operands: Integers) -> None:
-        """Gives nodes another operation and other operands."""
+        """Give nodes another operation and other operands."""
         self.codes[nodes] = code
         self.replaced[nodes] = True
         for column in operands:
             self.more.add(nodes, column)
 
-    def stand_for(self, nodes: Integers, others: Integers) -> None:
-        """Makes nodes other names of others: sums of that one term."""
+    def replace_by(self, nodes: Integers, others: Integers) -> None:
+        """Make nodes other names of others: sums of that one term."""
         self.rewrite(nodes, SUM, others)
 
-    def fixed(self, nodes: Integers) -> Floats:
-        """The numbers of constants; nan for other nodes."""
+    def get_constants(self, nodes: Integers) -> Floats:
+        """Get the numbers of constants; nan for other nodes."""
         return np.where(self.codes[nodes] == CONSTANT, self.numbers[nodes], np.nan)
 
     def join_edges(self) -> None:
-        """Puts the new edges into their rows; those of replaced nodes go."""
+        """Put the new edges into their rows; those of replaced nodes go."""
         kept = ~self.replaced[self.edge_nodes]
         in_order = not self.more.nodes and kept.all() and (self.edge_nodes[1:] >= self.edge_nodes[:-1]).all()
         if in_order:
@@ -145,7 +145,7 @@ class Draft:
         np.cumsum(self.counts, out=self.starts[1:])
 
     def keep_edges(self, kept: NDArray[np.bool_]) -> None:
-        """Leaves the other edges out."""
+        """Leave the other edges out."""
         if not kept.all():
             self.edge_nodes, self.edge_operands = self.edge_nodes[kept], self.edge_operands[kept]
             self.edge_signs = self.edge_signs[kept]
@@ -153,7 +153,7 @@ class Draft:
 
 
 def follow(above: Integers, sign: NDArray[np.int8] | None = None) -> None:
-    """Lets each node point at the end of its chain, by pointer jumping (Wyllie 1979): as many rounds as doublings.
+    """Let each node point at the end of its chain, by pointer jumping (Wyllie 1979): as many rounds as doublings.
 
     Args:
         above: The node that each points at; itself, at the end of a chain. It is changed in place.

@@ -1,157 +1,160 @@
-"""The proof of a program: it is run on fresh inputs, beside the function itself, before anyone gets it.
+"""The last pass: a program is run on fresh inputs, beside the function itself, before anyone gets it.
 
-A probe is an input made from the caller's own: bold ones have other signs and sizes, so that a branch which was taken
-on a number is taken otherwise; modest ones are near the caller's, where the function is defined. Whole numbers
-(labels, indices) are drawn from those that the caller gave where the function takes no others. On a probe the
-function runs eagerly, on floats, and both results must agree. The boldest probe counts on which the function gives
-finite numbers.
+On each probe (:mod:`~tinygrad_lite.lift.checking.probes`) the function runs eagerly, on floats, and both results must
+agree, but for rounding (:mod:`~tinygrad_lite.lift.checking.tolerance`). The boldest probe counts on which the function
+gives finite numbers. Where they do not agree, the error says why (:mod:`~tinygrad_lite.lift.checking.disagreement`).
 
-How much may they differ? Sums are re-associated, nothing else. A result may be off by :data:`TOLERANCE` of the largest
-number in its array; where the function itself amplifies rounding more than that, by a multiple of what a change in the
-last place of the inputs changes in the eager result; and where terms cancel, by what rounding can do to them
-(:mod:`~tinygrad_lite.lift.checking.error_analysis`). A branch that was frozen in the trace, or a constant that was read
-from a number, differs by much more.
+Costs: a few runs of the function on a few samples, which take most of the time of lifting a large one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.checking.disagreement import Case, Probe, explain_dependence
+from tinygrad_lite.lift.checking.error_analysis import bound_errors
+from tinygrad_lite.lift.checking.internal_errors import Judge, report_internal_errors
+from tinygrad_lite.lift.checking.probes import KINDS, make_probes
+from tinygrad_lite.lift.checking.reference import Reference
+from tinygrad_lite.lift.checking.tolerance import (
+    TOLERANCE,
+    find_largest_difference,
+    is_within_rounding,
+    measure_rounding,
+)
+from tinygrad_lite.lift.engines import registry
+from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.tracing.inputs import Inputs
+from tinygrad_lite.lift.tracing.trace import Floats, Graph
 
-#: The largest difference, relative to the largest number of the array that it stands in.
-TOLERANCE = 1e-9
-#: How many times the effect of rounding the inputs a result may differ.
-AMPLIFIED = 1e4
-#: How many times the bound of the error analysis it may differ: the function is evaluated in other roundings.
-SAFETY = 16.0
-#: How many probes there are besides the caller's numbers: near these, of other signs, larger and smaller. Of a graph
-#: that is large only that of other signs: it has many numbers, and all of them move.
-PROBES = 4
-LARGE = 50_000
-_MORE = 3
-#: Larger floats are all whole.
-_LARGEST_LABEL = 2.0**31
+#: From so many nodes on a graph is large: it has many numbers, all of which one probe of other signs moves.
+_LARGE: Final = 50_000
 #: Of how many samples the function itself is evaluated.
-SAMPLES = 3
+_SAMPLES: Final = 3
+
+
+class Candidate(Protocol):
+    """A program that has to be its function."""
+
+    @property
+    def engine(self) -> str:
+        """What runs it."""
+
+    @property
+    def ir(self) -> Groups:
+        """Its groups."""
+
+    @property
+    def inputs(self) -> Inputs:
+        """How arguments become the arrays of its input groups."""
+
+    def run_in_double(self, arrays: list[Floats]) -> list[Floats]:
+        """Run it in float64, whatever it computes in otherwise."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Where a program and its function disagree most on one probe.
+class EquivalenceCheck:
+    """A program beside its function.
 
     Attributes:
-        relative: |difference| over the largest number of the array.
-        result: Which array of the results.
-        place: Where in it, in C order.
-        lifted: What the program gives there.
-        eager: What the function gives.
+        program: The program.
+        reference: The function.
+        graph: That of which the program was made.
+        judge_on: What tells whether ``lift`` goes wrong on an engine; nothing, where that is being found out.
     """
 
-    relative: float
-    result: int
-    place: int
-    lifted: float
-    eager: float
+    program: Candidate
+    reference: Reference
+    graph: Graph
+    judge_on: Callable[[str], Judge | None]
 
+    def run(self) -> float:
+        """Compare them on all probes.
 
-def probes(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> Iterator[list[Floats]]:
-    """Fresh inputs made from the given ones, the boldest first; the last are the given ones.
+        Returns:
+            The largest difference, relative to the largest number of the array that it stands in.
 
-    Args:
-        arrays: The caller's inputs.
-        batched: Which of them have samples along their last axis.
-        seed: Which probe: the first begins near the caller's numbers, the others with bold ones.
-    """
-    bold = ((), (_flipped, _enlarged), (_enlarged,), (_reduced,))[seed % PROBES]
-    for move in (*bold, _nudged):
-        for draws_whole in (False, True):
-            if draws_whole and not any(map(is_whole, arrays)):
-                continue
-            yield _moved(arrays, batched, np.random.default_rng(seed), move, draws_whole)
-    for attempt in range(_MORE if any(batched) else 0):  # one sample of many may be what the function refuses
-        yield _moved(arrays, batched, np.random.default_rng([seed, attempt]), _nudged, True)
-    yield [np.array(array) for array in arrays]
+        Raises:
+            LiftError: They differ; or the function gives other results when it is called again.
+        """
+        worst = 0.0
+        is_large = len(self.graph) >= _LARGE
+        for seed in (None, 1) if is_large else (None, *range(KINDS)):
+            arrays, eager = self._draw_probe(seed, 2 if is_large else _SAMPLES)
+            given = self._gather(arrays)
+            with report_internal_errors(self.reference.name, self.graph, self.judge_on(self.program.engine)):
+                lifted = [np.asarray(array) for array in self.program.run_in_double(given)]
+            found = find_largest_difference(lifted, eager)
+            if found.relative > TOLERANCE and not self._is_only_rounding(arrays, lifted, eager):
+                reason = self._explain(Probe(arrays, lifted, eager))
+                if reason:
+                    raise LiftError(
+                        f"the program of {self.reference.name} is not the function: on a probe, number {found.place} "
+                        f"of result {found.result} is {found.lifted!r} instead of {found.eager!r}. {reason}"
+                    )
+            worst = max(worst, found.relative)
+        return worst
 
+    def _gather(self, arrays: list[Floats]) -> list[Floats]:
+        return self.program.inputs.gather(replace(self.reference.arguments, arrays=arrays))
 
-def _moved(
-    arrays: Sequence[Floats],
-    batched: Sequence[bool],
-    rng: np.random.Generator,
-    move: Callable[[Floats, np.random.Generator], Floats],
-    draws_whole: bool,
-) -> list[Floats]:
-    samples = next((a.shape[-1] for a, has in zip(arrays, batched, strict=True) if has), 0)
-    order = rng.integers(0, samples, samples) if samples else None
-    fresh = []
-    for array, has in zip(arrays, batched, strict=True):
-        moved = array[..., order] if has else array
-        if draws_whole and is_whole(array):
-            fresh.append(moved if has or not array.size else rng.choice(array.ravel(), size=array.shape))
-        else:
-            fresh.append(move(moved, rng))
-    return fresh
+    def _draw_probe(self, seed: int | None, few: int) -> tuple[list[Floats], list[Floats]]:
+        """Draw the boldest probe, of a few samples, on which the function gives finite numbers; and evaluate it there.
 
+        Without a seed it is what the caller gave, if the function gives finite numbers there.
+        """
+        arguments = self.reference.arguments
+        batched = [unit.axis is not None for unit in arguments.units]
+        drawn = list(make_probes(arguments.arrays, batched, seed or 0))
+        probes = [
+            [array[..., :few] if has else array for array, has in zip(arrays, batched, strict=True)]
+            for arrays in ([drawn[-1], *drawn] if seed is None else drawn)
+        ]
+        for arrays in probes:
+            self.reference.tie_parameters(arrays)
+        for arrays in probes[:-1]:
+            with suppress(Exception):  # the function may take no such numbers, and say so in any way
+                eager = self.reference.evaluate(arrays)
+                if all(np.isfinite(array).all() for array in eager):
+                    return arrays, eager
+        return probes[-1], self.reference.evaluate(probes[-1])
 
-def _nudged(array: Floats, rng: np.random.Generator) -> Floats:
-    """Moved by up to a tenth, zeros by up to a hundredth."""
-    relative = array * (1.0 + rng.uniform(-0.1, 0.1, array.shape))
-    return np.where(array == 0.0, rng.uniform(-0.01, 0.01, array.shape), relative)
+    def _is_only_rounding(self, arrays: list[Floats], lifted: list[Any], eager: list[Floats]) -> bool:
+        """Whether the results differ by no more than rounding can make them."""
+        self._check_repeats(arrays, eager)
+        shaken = measure_rounding(self.reference.evaluate, arrays)
+        return is_within_rounding(lifted, eager, bound_errors(self.program.ir, self._gather(arrays)), shaken)
 
+    def _check_repeats(self, arrays: list[Floats], eager: list[Floats]) -> None:
+        """Raise if the function gives other numbers when it is called again with the same ones."""
+        again = self.reference.evaluate(arrays)
+        same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(again, eager, strict=False)]
+        if len(again) != len(eager) or not all(same):
+            raise LiftError(
+                f"{self.reference.name} gives other results when it is called again with the same arguments: it draws "
+                "random numbers, or keeps something between its calls, which a program would not. Give what it draws "
+                "or keeps as an argument."
+            )
 
-def _enlarged(array: Floats, rng: np.random.Generator) -> Floats:
-    """Up to four times as large, with the same signs, or somewhat smaller; a number alone at least twice."""
-    factors = 2.0 ** rng.uniform(-1.0 if array.size > 1 else 1.0, 2.0, array.shape)
-    return np.where(array == 0.0, rng.uniform(0.0, 0.5, array.shape), array * factors)
-
-
-def _reduced(array: Floats, rng: np.random.Generator) -> Floats:
-    """At most half as large, with the same signs."""
-    return np.where(array == 0.0, rng.uniform(0.0, 0.1, array.shape), array * rng.uniform(0.1, 0.5, array.shape))
-
-
-def _flipped(array: Floats, rng: np.random.Generator) -> Floats:
-    """Of another size and, about half of them, with another sign; a number alone certainly."""
-    signs = rng.choice([-1.0, 1.0], array.shape) if array.size > 1 else np.full(array.shape, -1.0)
-    flipped: Floats = _enlarged(array, rng) * signs
-    return flipped
-
-
-def is_whole(array: Floats) -> bool:
-    """Whether all its numbers are whole: labels and indices, which are drawn, never moved."""
-    return bool(array.size) and bool((array == np.rint(array)).all()) and bool((np.abs(array) < _LARGEST_LABEL).all())
-
-
-def largest_difference(lifted: Sequence[Floats], eager: Sequence[Floats]) -> Difference:
-    """Where they differ most."""
-    worst = Difference(0.0, 0, 0, 0.0, 0.0)
-    for number, (ours, truth) in enumerate(zip(lifted, eager, strict=True)):
-        ours, truth = np.asarray(ours, dtype=np.float64).ravel(), np.asarray(truth, dtype=np.float64).ravel()
-        if ours.shape != truth.shape:
-            return Difference(np.inf, number, 0, np.nan, np.nan)
-        if not ours.size:
-            continue
-        same = (ours == truth) | (np.isnan(ours) & np.isnan(truth))
-        finite = np.abs(truth[np.isfinite(truth)])
-        scale = max(float(finite.max()) if len(finite) else 0.0, 1e-290)
-        with np.errstate(all="ignore"):
-            relative = np.where(same, 0.0, np.abs(ours - truth) / scale)
-        relative = np.where(np.isnan(relative), np.inf, relative)
-        place = int(relative.argmax())
-        if relative[place] > worst.relative:
-            worst = Difference(float(relative[place]), number, place, float(ours[place]), float(truth[place]))
-    return worst
-
-
-def rounding(eager: Callable[[Sequence[Floats]], list[Floats]], arrays: Sequence[Floats]) -> list[Floats]:
-    """How much each eager result changes when every input changes in its last places: labels and indices do not."""
-    rng = np.random.default_rng(0)
-    shaken = [
-        array if is_whole(array) else array * (1.0 + rng.choice([-4.0, 4.0], array.shape) * 2.0**-53)
-        for array in arrays
-    ]
-    return [np.abs(a - b) for a, b in zip(eager(shaken), eager(arrays), strict=True)]
+    def _explain(self, probe: Probe) -> str:
+        """Say why a program is not the function; "" if the function itself rounds so much."""
+        judge = self.judge_on(self.program.engine)
+        if judge is None:
+            return "It is a part of another one."
+        if judge.engine != "numpy":
+            on_numpy = registry.build("numpy", self.program.ir, {})(self._gather(probe.arrays))
+            if find_largest_difference(on_numpy, probe.eager).relative > TOLERANCE:
+                judge = self.judge_on("numpy") or judge
+        again = self.reference.record(self.reference.arguments.arrays, 1)[0]
+        try:
+            samples = self.reference.record(probe.arrays)
+        except Exception as error:  # whatever the function does when it is given Values with these numbers
+            return explain_dependence(f"it raises {type(error).__name__}: {error}".rstrip(": "))
+        remedy = "numpy" if judge.engine != "numpy" else ""
+        return Case(self.reference, self.graph, again, samples, probe, remedy, judge).explain()

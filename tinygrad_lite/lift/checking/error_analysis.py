@@ -34,10 +34,12 @@ Floats = NDArray[np.float64]
 _UNIT: Final = 2.0**-53
 #: So many half units an operation may be off.
 _OPERATION: Final = 16.0
+#: The least float above 0: how far a product may be off that is too small for more digits.
+_LEAST: Final = 2.0**-1074
 
 
-def bounds(program: Groups, arrays: Sequence[Floats]) -> list[float]:
-    """For each result the largest bound on the rounding error of one of its numbers.
+def bound_errors(program: Groups, arrays: Sequence[Floats]) -> list[float]:
+    """Find for each result the largest bound on the rounding error of one of its numbers.
 
     Args:
         program: A valid program.
@@ -47,16 +49,16 @@ def bounds(program: Groups, arrays: Sequence[Floats]) -> list[float]:
     >>> along = (Index(0, ((0, 1),)),)
     >>> sum_of_three = Group("sum", (), terms=(Term((Ref(0, along),), (3,)),))
     >>> program = Groups([Group("input", (3,)), sum_of_three], [0], [Output((), Ref(1, ()))])
-    >>> (bound,) = bounds(program, [np.array([1e9, -1e9, 1.0])])
+    >>> (bound,) = bound_errors(program, [np.array([1e9, -1e9, 1.0])])
     >>> 1e-7 < bound < 1e-5
     True
     """
     with np.errstate(all="ignore"):
-        return _Analysis(program, arrays).bounds()
+        return _Analysis(program, arrays).bound_outputs()
 
 
-def graph_bounds(graph: Graph) -> Floats:
-    """For each result of a scalar graph a bound on its rounding error, where the graph is evaluated node by node.
+def bound_graph_errors(graph: Graph) -> Floats:
+    """Bound the rounding error of each result of a scalar graph, where it is evaluated node by node.
 
     Args:
         graph: With the numbers that its nodes hold.
@@ -80,7 +82,7 @@ def graph_bounds(graph: Graph) -> Floats:
             errors[node] = sum(abs(slope) * errors[k] for slope, k in zip(slopes, row, strict=True) if errors[k])
         if op.arity == NARY and op.definition is not None:  # what is added up on the way
             sizes += [abs(x) for x in xs]
-        errors[node] += _UNIT * _OPERATION * sum(sizes)
+        errors[node] += _UNIT * _OPERATION * sum(sizes) + _LEAST * len(row)
     return np.array([errors[k] for k in graph.roots.tolist()])
 
 
@@ -89,15 +91,15 @@ class _Analysis:
 
     def __init__(self, program: Groups, arrays: Sequence[Floats]) -> None:
         self.program = program
-        self.functions = op_lowerings.numpy_functions()
+        self.functions = op_lowerings.load_numpy_functions()
         self.arithmetic = SimpleNamespace(**self.functions)
         given = dict(zip(program.inputs, arrays, strict=True))
         self.samples = next((a.shape[-1] for n, a in given.items() if program.groups[n].batched), 1)
         self.found: list[tuple[Any, Any]] = []
         for number, group in enumerate(program.groups):
-            self.found.append(self._group(group, given.get(number)))
+            self.found.append(self._analyze(group, given.get(number)))
 
-    def bounds(self) -> list[float]:
+    def bound_outputs(self) -> list[float]:
         found = []
         for output in self.program.outputs:
             source = self.program.groups[output.ref.group]
@@ -105,7 +107,7 @@ class _Analysis:
             found.append(float(np.max(np.nan_to_num(errors, nan=0.0, posinf=np.inf), initial=0.0)))
         return found
 
-    def _group(self, group: Group, given: Floats | None) -> tuple[Any, Any]:
+    def _analyze(self, group: Group, given: Floats | None) -> tuple[Any, Any]:
         if group.kind == "input":
             array = np.asarray(given, dtype=np.float64)
             return array, np.zeros_like(array)
@@ -113,15 +115,15 @@ class _Analysis:
             data = np.asarray(group.data)
             return data, np.where(data == np.rint(data), 0.0, _UNIT * np.abs(data))  # a whole number is exact
         if group.kind == "map":
-            return self._map(group)
-        return self._sum(group) if group.kind == "sum" else self._fold(group)
+            return self._analyze_map(group)
+        return self._analyze_sum(group) if group.kind == "sum" else self._analyze_fold(group)
 
-    def _map(self, group: Group) -> tuple[Any, Any]:
+    def _analyze_map(self, group: Group) -> tuple[Any, Any]:
         op = ops.find(group.op)
-        function = self.functions.get(group.op) or op_lowerings.element_by_element(op)
+        function = self.functions.get(group.op) or op_lowerings.vectorize(op)
         operands = [self._read(ref, group.shape, group.batched) for ref in group.operands]
         xs = [x for x, _ in operands]
-        value = self._full(1.0 * function(*xs), group)
+        value = self._broadcast(1.0 * function(*xs), group)
         errors = _UNIT * _OPERATION * np.abs(value)
         for rule, (_, error) in zip(op.partials, operands, strict=True):
             if np.any(error):
@@ -129,7 +131,7 @@ class _Analysis:
                 errors = errors + np.where(error == 0.0, 0.0, slope * error)
         return value, errors
 
-    def _sum(self, group: Group) -> tuple[Any, Any]:
+    def _analyze_sum(self, group: Group) -> tuple[Any, Any]:
         total, errors, sizes, terms = 0.0, 0.0, 0.0, 0
         for term in group.terms:
             wide = any(self.program.groups[ref.group].batched for ref in term.factors)
@@ -139,7 +141,7 @@ class _Analysis:
                 other, other_error = self._read(ref, shape, wide)
                 error = np.abs(value) * other_error + np.abs(other) * error
                 value = value * other
-            kept = self._mask(term, len(shape), wide)
+            kept = self._make_mask(term, len(shape), wide)
             value, error = (np.where(kept, array, 0.0) for array in (term.sign * value, error))
             axes = tuple(range(len(group.shape), len(shape)))
             over = (*axes, -1) if wide and not group.batched else axes
@@ -149,9 +151,9 @@ class _Analysis:
                 parts = [part[..., None] for part in parts]
             total, errors, sizes = total + parts[0], errors + parts[1], sizes + parts[2]
             terms += int(np.prod(term.reduced, dtype=int)) * (self.samples if over != axes else 1)
-        return self._full(total, group), self._full(errors + _UNIT * (terms + 1) * sizes, group)
+        return self._broadcast(total, group), self._broadcast(errors + _UNIT * (terms + 1) * sizes, group)
 
-    def _fold(self, group: Group) -> tuple[Any, Any]:
+    def _analyze_fold(self, group: Group) -> tuple[Any, Any]:
         (term,) = group.terms
         shape = group.shape + term.reduced
         axes = tuple(range(len(group.shape), len(shape)))
@@ -162,7 +164,7 @@ class _Analysis:
             taken = [np.take_along_axis(array, place, axis=axes[0]).squeeze(axes[0]) for array in (value, error)]
             return taken[0], taken[1]
         reduction = REDUCTIONS[group.op]
-        kept = self._mask(term, len(shape), group.batched)
+        kept = self._make_mask(term, len(shape), group.batched)
         value, error = np.where(kept, value, reduction.neutral), np.where(kept, error, 0.0)
         result = getattr(np, reduction.method)(value, axis=axes)
         if reduction.selects:
@@ -171,7 +173,7 @@ class _Analysis:
         return result, np.abs(result) * (relative + _UNIT * np.prod(term.reduced))
 
     def _read(self, ref: Ref, shape: tuple[int, ...], wide: bool) -> tuple[Any, Any]:
-        """Numbers and errors for each coordinate of a grid, and each sample."""
+        """Read numbers and errors for each coordinate of a grid, and each sample."""
         source = self.program.groups[ref.group]
         grid: Any = np.indices(shape, sparse=True)
         places = tuple([np.broadcast_to(np.asarray(index.at(grid)), shape) for index in ref.index])
@@ -184,8 +186,8 @@ class _Analysis:
             read.append(found[..., None] if wide and not source.batched else found)
         return read[0], read[1]
 
-    def _mask(self, term: Term, axes: int, wide: bool) -> Any:
-        """Which cells of a term's grid count."""
+    def _make_mask(self, term: Term, axes: int, wide: bool) -> Any:
+        """Say which cells of a term's grid count."""
         if term.mask is None:
             return True
         order = np.argsort(term.axes)
@@ -193,5 +195,5 @@ class _Analysis:
         mask = term.mask.transpose(order).reshape([sizes.get(axis, 1) for axis in range(axes)])
         return mask[..., None] if wide else mask
 
-    def _full(self, array: Any, group: Group) -> Any:
+    def _broadcast(self, array: Any, group: Group) -> Any:
         return np.broadcast_to(array, group.shape + ((self.samples,) if group.batched else ()))

@@ -21,7 +21,7 @@ _SMALL = 256
 
 
 def einsum(subscripts: str, left: Array, right: Array) -> Array:
-    """The contraction of two arrays.
+    """Contract two arrays.
 
     Args:
         subscripts: Such as ``"tin,tjn->ij"``: letters, each at most once in an array, and an explicit result.

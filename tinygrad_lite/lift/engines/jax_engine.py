@@ -1,6 +1,6 @@
 """Programs on JAX: the emitted source, traced once for each number of samples, and compiled by XLA for the device.
 
-A function of the program's input arrays is made from its source (:func:`as_function`), and ``jax.jit`` compiles it
+A function of the program's input arrays is made from its source (:func:`make_function`), and ``jax.jit`` compiles it
 (:func:`build`). The text is that of the NumPy engine but for sliding windows. What a call costs beside the arithmetic:
 JAX's own dispatch and the entry of one context.
 
@@ -27,8 +27,8 @@ import numpy as np
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.engines import mixed_precision, op_lowerings
-from tinygrad_lite.lift.engines.jax_library import library, x64
-from tinygrad_lite.lift.engines.sharding import Placement, mesh_of, sample_axes
+from tinygrad_lite.lift.engines.jax_library import import_jax, use_x64
+from tinygrad_lite.lift.engines.sharding import Placement, find_sample_axes, make_mesh
 from tinygrad_lite.lift.ir.groups import Groups
 from tinygrad_lite.lift.source.emit import Source, emit
 from tinygrad_lite.operations import ops
@@ -51,7 +51,7 @@ def build(
     devices: int | Mesh | None = None,
     axes: Sequence[int | None] | None = None,
 ) -> Compiled:
-    """The program as a compiled function of the input groups' arrays, which gives the outputs' arrays.
+    """Compile the program as a function of the input groups' arrays, which gives the outputs' arrays.
 
     Args:
         program: A valid program.
@@ -76,12 +76,12 @@ def build(
     >>> build(program, dtype="float32")([np.zeros(3)])
     [Array([1., 1., 1.], dtype=float32)]
     """
-    library()
-    mesh = mesh_of(devices)
-    given = sample_axes(program, axes)
+    import_jax()
+    mesh = make_mesh(devices)
+    given = find_sample_axes(program, axes)
     placement = None if mesh is None else Placement(program, mesh, given)
-    function = as_function(program, dtype)
-    return Compiled(function if axes is None else _with_samples_last(function, given), dtype == "float64", placement)
+    function = make_function(program, dtype)
+    return Compiled(function if axes is None else _move_samples(function, given), dtype == "float64", placement)
 
 
 class Compiled:
@@ -93,7 +93,7 @@ class Compiled:
     """
 
     def __init__(self, function: Run, wide: bool, placement: Placement | None) -> None:
-        jax = library()
+        jax = import_jax()
         self.function: Final = function
         self.placement: Final = placement
         self._wide: Final = wide
@@ -103,24 +103,24 @@ class Compiled:
             self._jit = jax.jit(function, in_shardings=(placement.inputs,), out_shardings=placement.outputs)
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
-        """The results, which are JAX arrays.
+        """Compute the results, which are JAX arrays.
 
         Raises:
             LiftError: The samples cannot be divided equally among the devices.
         """
-        with x64(self._wide):
-            found: list[Any] = self._jit(list(arrays) if self.placement is None else self.placement.placed(arrays))
+        with use_x64(self._wide):
+            found: list[Any] = self._jit(list(arrays) if self.placement is None else self.placement.place(arrays))
             return found
 
     def text(self, arrays: Sequence[Any]) -> str:
-        """What XLA made of it for such arrays, in its own language: all-reduces and fused loops can be read there."""
-        with x64(self._wide):
-            placed = list(arrays) if self.placement is None else self.placement.placed(arrays)
+        """Show what XLA made of it for such arrays, in its own language: all-reduces and fused loops stand there."""
+        with use_x64(self._wide):
+            placed = list(arrays) if self.placement is None else self.placement.place(arrays)
             return str(self._jit.lower(placed).compile().as_text())
 
 
-def as_function(program: Groups, dtype: str = "float64") -> Run:
-    """The program as a pure function in ``jax.numpy``, to be composed with ``jax.grad``, ``jax.vmap``, ``jax.jit``.
+def make_function(program: Groups, dtype: str = "float64") -> Run:
+    """Make a pure function in ``jax.numpy``, to be composed with ``jax.grad``, ``jax.vmap``, ``jax.jit``.
 
     Args:
         program: A valid program.
@@ -133,13 +133,13 @@ def as_function(program: Groups, dtype: str = "float64") -> Run:
         ImportError: JAX is not installed.
         LiftError: There is no such dtype.
     """
-    library()
+    import_jax()
     if dtype not in _RESULTS:
         raise LiftError(f"there is no dtype {dtype!r} here: choose one of {', '.join(_RESULTS)}")
     source = emit(program, dialect="jax")
-    statements = _compiled(program, source, dtype)
+    statements = _compile(program, source, dtype)
     result = np.dtype(_RESULTS[dtype])
-    given = _given_dtype(dtype)
+    given = _make_conversion(dtype)
 
     def function(arrays: Sequence[Any]) -> list[Any]:
         return [array.astype(result) for array in statements(*[given(array) for array in arrays])]
@@ -150,7 +150,7 @@ def as_function(program: Groups, dtype: str = "float64") -> Run:
 def scan_steps(
     step: Callable[..., tuple[Any, Any, Any]], dtype: str = "float64"
 ) -> Callable[..., tuple[Any, Any, Any]]:
-    """Many training steps as one compiled call.
+    """Make many training steps one compiled call.
 
     Args:
         step: A pure function in ``jax.numpy``, ``step(parameters, state, batch, *shared)``, which gives ``(parameters,
@@ -172,7 +172,7 @@ def scan_steps(
     >>> float(weight), losses.tolist()
     (2.0, [16.0, 28.0, 30.0])
     """
-    jax = library()
+    jax = import_jax()
 
     def steps(parameters: Any, state: Any, batches: Any, *shared: Any) -> tuple[Any, Any, Any]:
         def body(carried: Any, batch: Any) -> tuple[Any, Any]:
@@ -186,51 +186,51 @@ def scan_steps(
     compiled = jax.jit(steps)
 
     def run(parameters: Any, state: Any, batches: Any, *shared: Any) -> tuple[Any, Any, Any]:
-        with x64(dtype == "float64"):
+        with use_x64(dtype == "float64"):
             found: tuple[Any, Any, Any] = compiled(parameters, state, batches, *shared)
             return found
 
     return run
 
 
-def _with_samples_last(function: Run, axes: Sequence[int | None]) -> Run:
-    """The function of arrays whose samples run along these axes."""
-    moved = library().numpy.moveaxis
+def _move_samples(function: Run, axes: Sequence[int | None]) -> Run:
+    """Make a function of arrays whose samples run along these axes."""
+    moved = import_jax().numpy.moveaxis
 
-    def of_given(arrays: Sequence[Any]) -> list[Any]:
+    def run_moved(arrays: Sequence[Any]) -> list[Any]:
         last = [a if axis is None else moved(a, axis, -1) for a, axis in zip(arrays, axes, strict=True)]
         return function(last)
 
-    return of_given
+    return run_moved
 
 
-def _compiled(program: Groups, source: Source, dtype: str) -> Callable[..., tuple[Any, ...]]:
-    """The function that the source defines. Text is made from a validated program, and run here."""
+def _compile(program: Groups, source: Source, dtype: str) -> Callable[..., tuple[Any, ...]]:
+    """Compile the function that the source defines. Text is made from a validated program, and run here."""
     number = np.dtype(_RESULTS[dtype])
     narrow = dtype == "bfloat16"
-    text = mixed_precision.rewritten(source.text, mixed_precision.kept_narrow(program)) if narrow else source.text
+    text = mixed_precision.rewrite_source(source.text, mixed_precision.find_narrow(program)) if narrow else source.text
     namespace = {
-        **_operations(source),
-        **_array_functions(number),
-        **{name: _constant(array, number) for name, array in source.constants.items()},
-        **(mixed_precision.functions() if narrow else {}),
+        **_find_operations(source),
+        **_make_array_functions(number),
+        **{name: _convert_constant(array, number) for name, array in source.constants.items()},
+        **(mixed_precision.make_functions() if narrow else {}),
     }
     exec(compile(text, "<lifted program>", "exec"), namespace)
     function: Callable[..., tuple[Any, ...]] = namespace["program"]
     return function
 
 
-def _operations(source: Source) -> dict[str, Any]:
-    """JAX's functions for the operations that the source uses."""
-    known = op_lowerings.jax_functions()
-    return {name: known.get(op) or _element_by_element(op, known) for name, op in source.operations.items()}
+def _find_operations(source: Source) -> dict[str, Any]:
+    """Find JAX's functions for the operations that the source uses."""
+    known = op_lowerings.load_jax_functions()
+    return {name: known.get(op) or _call_host(op, known) for name, op in source.operations.items()}
 
 
-def _element_by_element(operation: str, known: Mapping[str, Any]) -> Callable[..., Any]:
-    """An operation that a user defined: Python on the host, nan where it raises. JAX differentiates it by its rules."""
-    jax = library()
+def _call_host(operation: str, known: Mapping[str, Any]) -> Callable[..., Any]:
+    """Run an operation that a user defined on the host, nan where it raises. JAX differentiates it by its rules."""
+    jax = import_jax()
     op = ops.find(operation)
-    on_host = op_lowerings.element_by_element(op)
+    on_host = op_lowerings.vectorize(op)
 
     @jax.custom_jvp  # type: ignore[untyped-decorator]  # library() is Any
     def on_device(*operands: Any) -> Any:
@@ -250,8 +250,8 @@ def _element_by_element(operation: str, known: Mapping[str, Any]) -> Callable[..
     return on_device  # type: ignore[no-any-return]  # as above
 
 
-def _constant(array: Any, number: np.dtype[Any]) -> Any:
-    """A constant in the type that the program computes in; places and masks as they are."""
+def _convert_constant(array: Any, number: np.dtype[Any]) -> Any:
+    """Convert a constant to the type that the program computes in; places and masks stay as they are."""
     return array.astype(number).view(_Table) if array.dtype.kind == "f" else array
 
 
@@ -261,17 +261,17 @@ class _Table(np.ndarray):
     def __getitem__(self, places: Any) -> Any:
         items = places if isinstance(places, tuple) else (places,)
         plain = np.asarray(self)
-        if any(isinstance(item, library().core.Tracer) for item in items):
-            return library().numpy.asarray(plain)[places]
+        if any(isinstance(item, import_jax().core.Tracer) for item in items):
+            return import_jax().numpy.asarray(plain)[places]
         return plain[places]
 
 
-def _array_functions(number: np.dtype[Any]) -> dict[str, Any]:
-    """``jax.numpy`` where arrays are computed. Constants are NumPy's: XLA sees their numbers, no device holds them."""
-    jnp = library().numpy
+def _make_array_functions(number: np.dtype[Any]) -> dict[str, Any]:
+    """Compute arrays by ``jax.numpy``, and constants by NumPy: XLA sees their numbers, no device holds them."""
+    jnp = import_jax().numpy
 
     def constant(make: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *sizes, **options: _constant(make(*sizes, **options), number)
+        return lambda *sizes, **options: _convert_constant(make(*sizes, **options), number)
 
     return {
         **{name: constant(getattr(np, name)) for name in ("arange", "eye", "tri")},
@@ -281,9 +281,9 @@ def _array_functions(number: np.dtype[Any]) -> dict[str, Any]:
     }
 
 
-def _given_dtype(dtype: str) -> Callable[[Any], Any]:
-    """Arguments in the type that the program computes in. Those that are bfloat16 stay so in a bfloat16 program."""
-    jnp = library().numpy
+def _make_conversion(dtype: str) -> Callable[[Any], Any]:
+    """Convert arguments to the type that the program computes in. bfloat16 stays so in a bfloat16 program."""
+    jnp = import_jax().numpy
     if dtype != "bfloat16":
         return lambda array: jnp.asarray(array).astype(dtype)
     return lambda array: array if array.dtype == jnp.bfloat16 else jnp.asarray(array).astype(jnp.float32)

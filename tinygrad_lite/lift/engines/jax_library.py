@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 
-def library() -> Any:
-    """The module ``jax``.
+def import_jax() -> Any:
+    """Import the module ``jax``.
 
     Raises:
         ImportError: It is not installed; the message names the extra.
@@ -21,11 +21,11 @@ def library() -> Any:
         raise ImportError("engine 'jax' needs JAX: pip install 'tinygrad-lite[jax]'") from error
 
 
-def x64(wide: bool = True) -> AbstractContextManager[None]:
-    """While active, JAX has 64-bit numbers, or has none. ``jax_enable_x64`` is left as it is elsewhere.
+def use_x64(wide: bool = True) -> AbstractContextManager[None]:
+    """Give JAX 64-bit numbers, or none, while active. ``jax_enable_x64`` is left as it is elsewhere.
 
-    >>> with x64():
-    ...     library().numpy.zeros(2).dtype
+    >>> with use_x64():
+    ...     import_jax().numpy.zeros(2).dtype
     dtype('float64')
     """
     return _enable_x64()(wide)
@@ -33,7 +33,7 @@ def x64(wide: bool = True) -> AbstractContextManager[None]:
 
 @functools.cache
 def _enable_x64() -> Callable[[bool], AbstractContextManager[None]]:
-    found: Callable[[bool], AbstractContextManager[None]] | None = getattr(library(), "enable_x64", None)
+    found: Callable[[bool], AbstractContextManager[None]] | None = getattr(import_jax(), "enable_x64", None)
     if found is None:  # before JAX 0.8; jax.experimental has it no more since 0.10
         found = importlib.import_module("jax.experimental").enable_x64
     return found
@@ -41,4 +41,4 @@ def _enable_x64() -> Callable[[bool], AbstractContextManager[None]]:
 
 def is_traced_by_jax(array: Any) -> bool:
     """Whether it is JAX's stand-in for an array, whose numbers are not known yet."""
-    return isinstance(array, library().core.Tracer)
+    return isinstance(array, import_jax().core.Tracer)

@@ -1,10 +1,10 @@
 """The numba engine: groups → one compiled function of fused loops, the fastest engine for small models.
 
 :mod:`tinygrad_lite.lift.loops.loop_fusion` decides which groups share loops,
-:mod:`tinygrad_lite.lift.loops.buffer_allocation` where numbers stand and :mod:`tinygrad_lite.lift.loops.loops` writes
-the loops; here the text becomes functions, numba compiles them, and a call hands over the arrays. Only text that was
-written here is executed. A program has to be valid (:mod:`tinygrad_lite.lift.ir.verifier`): compiled loops read memory
-without asking whether an index is in range.
+:mod:`tinygrad_lite.lift.loops.buffer_allocation` where numbers stand and
+:mod:`tinygrad_lite.lift.loops.loop_writer` writes the loops; here the text becomes functions,
+numba compiles them, and a call hands over the arrays. Only text that was written here is executed. A program has to be
+valid (:mod:`tinygrad_lite.lift.ir.verifier`): compiled loops read memory without asking whether an index is in range.
 
 Samples are worked through in chunks of at most ``WIDTH``; the number of samples may change from call to call. Calls may
 come from several threads at once: each has arrays of its own to work in, which are kept for later calls, and the
@@ -35,11 +35,11 @@ from numpy.typing import NDArray
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.ir.groups import Groups
 from tinygrad_lite.lift.loops import loop_fusion, vector_functions
-from tinygrad_lite.lift.loops.buffer_allocation import Memory, arrange
+from tinygrad_lite.lift.loops.buffer_allocation import Memory, allocate
 from tinygrad_lite.lift.loops.code_writer import Text
 from tinygrad_lite.lift.loops.loop_fusion import Nest
-from tinygrad_lite.lift.loops.loops import Loops
-from tinygrad_lite.lift.loops.scalar_functions import scalar_text
+from tinygrad_lite.lift.loops.loop_writer import Loops
+from tinygrad_lite.lift.loops.scalar_functions import write_scalar
 from tinygrad_lite.operations import ops
 
 Array = NDArray[np.float64]
@@ -65,12 +65,12 @@ class Compiled:
         self.checked: Final = checked
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
-        """The results."""
+        """Compute the results, without a look whether they are finite."""
         return self.checked(inputs)[0]
 
 
 def build(program: Groups, fastmath: Iterable[str] = REASSOCIATE) -> Compiled:
-    """The program as a compiled function of its inputs' arrays.
+    """Compile the program as a function of its inputs' arrays.
 
     Args:
         program: A valid program.
@@ -91,12 +91,12 @@ def build(program: Groups, fastmath: Iterable[str] = REASSOCIATE) -> Compiled:
     [array([0., 0., 2.])]
     """
     _require_numba()
-    phases = loop_fusion.phases(program)
-    memory = arrange(program, phases, _calls)
+    phases = loop_fusion.fuse_loops(program)
+    memory = allocate(program, phases, _is_call)
     writer = _Writer(program, memory)
     writer.write(phases)
     kernel = _compile(program, writer, frozenset(fastmath))
-    return _caller(program, memory, kernel, writer.loops.tables.joined())
+    return _make_caller(program, memory, kernel, writer.loops.tables.join())
 
 
 def _require_numba() -> None:
@@ -104,8 +104,8 @@ def _require_numba() -> None:
         raise ImportError("engine 'numba' needs numba: pip install 'tinygrad-lite[fast]'")
 
 
-def _caller(program: Groups, memory: Memory, kernel: Callable[..., int], tables: NDArray[np.int64]) -> Compiled:
-    """Hands arrays to the kernel; written for speed, as small programs take no longer than this."""
+def _make_caller(program: Groups, memory: Memory, kernel: Callable[..., int], tables: NDArray[np.int64]) -> Compiled:
+    """Hand arrays to the kernel; written for speed, as small programs take no longer than this."""
     groups = [program.groups[number] for number in program.inputs]
     batched = [place for place, group in enumerate(groups) if group.batched]
     turnable = [(place, (len(groups[place].shape), *range(len(groups[place].shape)))) for place in batched]
@@ -117,7 +117,7 @@ def _caller(program: Groups, memory: Memory, kernel: Callable[..., int], tables:
     size = memory.unbatched.size
 
     def new_workspace(chunks: int) -> tuple[int, Array, Array]:
-        u, v = _aligned(size + 1), _aligned(memory.rows * WIDTH * chunks)
+        u, v = _allocate(size + 1), _allocate(memory.rows * WIDTH * chunks)
         u[:size] = memory.unbatched
         return chunks, u, v
 
@@ -158,19 +158,19 @@ def _caller(program: Groups, memory: Memory, kernel: Callable[..., int], tables:
 _REPLACED = re.compile(rf"\bmath\.({'|'.join(function.__name__ for function in vector_functions.FUNCTIONS)})\(")
 
 
-def _text(name: str, operands: Sequence[str]) -> str:
-    """The text of an operation, with our own functions instead of those that keep a loop from being vectorised."""
-    return _REPLACED.sub(r"\1(", scalar_text(name, operands))
+def _write_operation(name: str, operands: Sequence[str]) -> str:
+    """Write the text of an operation, with our own functions for those that keep a loop from being vectorised."""
+    return _REPLACED.sub(r"\1(", write_scalar(name, operands))
 
 
-def _calls(name: str) -> bool:
+def _is_call(name: str) -> bool:
     """Whether that text still calls the C library: powers and remainders do."""
-    text = _text(name, [f"x{k}" for k in range(max(ops.find(name).arity, 1))])
+    text = _write_operation(name, [f"x{k}" for k in range(max(ops.find(name).arity, 1))])
     return re.search(r"math\.|\*\*|//|%", text) is not None
 
 
-def _aligned(size: int) -> Array:
-    """Zeros that begin where a cache line does: vectors that lie across two lines take twice as long to read."""
+def _allocate(size: int) -> Array:
+    """Allocate zeros that begin where a cache line does: vectors across two lines take twice as long to read."""
     array = np.zeros(size + 7)
     skipped = -array.ctypes.data // 8 % 8
     return array[skipped : skipped + size]
@@ -182,10 +182,10 @@ class _Writer:
     def __init__(self, program: Groups, memory: Memory) -> None:
         self.program = program
         self.memory = memory
-        self.loops = Loops(program, memory.cells, WIDTH, _text, _calls)
+        self.loops = Loops(program, memory.cells, WIDTH, _write_operation, _is_call)
         #: Each function's text, and whether there is nothing but sums in it.
         self.parts: list[tuple[str, bool]] = []
-        self._calls = Text()
+        self._is_call = Text()
 
     def write(self, phases: list[list[Nest]]) -> None:
         """Write everything."""
@@ -193,26 +193,26 @@ class _Writer:
         for number in range(max(len(phases), 2 * samples)):
             phase = phases[number] if number < len(phases) else []
             if number % 2 == 0:
-                self._nests(phase)
+                self._write_nests(phase)
             elif phase or number == 1:
-                self._chunks(phase, number == 1, not any(phases[number + 2 :: 2]))
+                self._write_chunks(phase, number == 1, not any(phases[number + 2 :: 2]))
         for place, output in enumerate(self.program.outputs):
             if not output.batched and self.memory.results.get(output.ref.group) != place:
-                self.loops.result(place, output)
-        self._part(False)
-        self._finiteness()
+                self.loops.write_result(place, output)
+        self._end_part(False)
+        self._write_finiteness()
 
-    def _finiteness(self) -> None:
-        """Leaves 0 behind the constants if all results are finite, for x·0 is 0 then; else NaN."""
+    def _write_finiteness(self) -> None:
+        """Leave 0 behind the constants if all results are finite, for x·0 is 0 then; else NaN."""
         self.loops.text.add("total = 0.0")
         for place, output in enumerate(self.program.outputs):
             size = f"{math.prod(output.shape or ())}{'*n' if output.batched else ''}"
             self.loops.text.add(f"for k in range({size}): total += o{place}[k] * 0.0")
         self.loops.text.add(f"u[{self.memory.unbatched.size}] = total")
-        self._part(True)
+        self._end_part(True)
 
-    def kernel(self) -> str:
-        """The text of the kernel; it returns 0, or 1 + the number of an input of the wrong size."""
+    def write_kernel(self) -> str:
+        """Write the text of the kernel; it returns 0, or 1 + the number of an input of the wrong size."""
         groups, inputs = self.program.groups, self.program.inputs
         text = Text()
         flags = [f"f{place}" for place, number in enumerate(inputs) if groups[number].batched and groups[number].shape]
@@ -225,63 +225,68 @@ class _Writer:
             text.add(f"{name} = pointer({name}_, 0)")
         text.add(f"chunks = (n + {WIDTH - 1}) // {WIDTH}")
         text.add("width = ((n + chunks - 1) // chunks + 15) // 16 * 16 if chunks else 0")
-        text.append(self._calls)
+        text.append(self._is_call)
         text.add("return 0")
         return "\n".join(text.lines)
 
-    def _chunks(self, phase: list[Nest], first: bool, last: bool) -> None:
-        """The loop over the chunks of one phase."""
+    def _write_chunks(self, phase: list[Nest], first: bool, last: bool) -> None:
+        """Write the loop over the chunks of one phase."""
         for nest in phase:
             if nest.accumulates:
-                self.loops.zeros(nest.members[0])
-        self._part(False)
-        self._calls.open("for c in range(chunks):")
-        self._calls.add("start = c * width")
-        self._calls.add("m = max(0, min(width, n - start))")
-        self._calls.add("blocks = (m + 15) // 16")
-        self._calls.add(f"v = pointer(v_, c * {self.memory.rows * WIDTH if self.memory.chunks_kept else 0})")
+                self.loops.write_zeros(nest.members[0])
+        self._end_part(False)
+        self._is_call.open("for c in range(chunks):")
+        self._is_call.add("start = c * width")
+        self._is_call.add("m = max(0, min(width, n - start))")
+        self._is_call.add("blocks = (m + 15) // 16")
+        self._is_call.add(f"v = pointer(v_, c * {self.memory.rows * WIDTH if self.memory.chunks_kept else 0})")
         for place, number in enumerate(self.program.inputs):
             if first and self.program.groups[number].batched:
-                self.loops.chunk_of_input(place, number)
-        self._nests(phase)
+                self.loops.write_input_chunk(place, number)
+        self._write_nests(phase)
         for place, output in enumerate(self.program.outputs):
             if last and output.batched:
-                self.loops.result(place, output)
-        self._part(False)
-        self._calls.close()
+                self.loops.write_result(place, output)
+        self._end_part(False)
+        self._is_call.close()
 
-    def _nests(self, phase: list[Nest]) -> None:
-        """The functions of some nests."""
+    def _write_nests(self, phase: list[Nest]) -> None:
+        """Write the functions of some nests."""
         sums = False
         for nest in phase:
             if (nest.accumulates or nest.dot) != sums or len(self.loops.text.lines) > _MOST_LINES:
-                self._part(sums)
+                self._end_part(sums)
                 sums = nest.accumulates or nest.dot
-            self.loops.nest(nest)
-        self._part(sums)
+            self.loops.write_nest(nest)
+        self._end_part(sums)
 
-    def _part(self, sums: bool) -> None:
+    def _end_part(self, sums: bool) -> None:
         """Make a function of the lines that have been written, if there are any, and call it."""
         lines, self.loops.text.lines = self.loops.text.lines, []
         if lines:
             names = re.findall(r"\b(?:[uvtmn]|start|blocks|[fxo]\d+)\b", "\n".join(lines))
             call = f"part{len(self.parts)}({', '.join(sorted(set(names)))})"
             self.parts.append((f"def {call}:\n" + "\n".join([" " + line for line in lines]), sums))
-            self._calls.add(call)
+            self._is_call.add(call)
 
 
 def _compile(program: Groups, writer: _Writer, fastmath: frozenset[str]) -> Callable[..., int]:
-    """The kernel, compiled."""
+    """Compile the kernel, and the functions that it calls."""
     numba: Any = importlib.import_module("numba")
     types = numba.types
-    namespace: dict[str, Any] = {"math": math, "inf": math.inf, **_memory_access(), **vector_functions.compiled()}
+    namespace: dict[str, Any] = {
+        "math": math,
+        "inf": math.inf,
+        **_make_memory_access(),
+        **vector_functions.compile_functions(),
+    }
     for number, (text, sums) in enumerate(writer.parts):
         exec(text, namespace)
         licence = set(fastmath if sums else fastmath & {"contract"})
         namespace[f"part{number}"] = numba.njit(fastmath=licence, error_model="numpy", no_cpython_wrapper=True)(
             namespace[f"part{number}"]
         )
-    exec(writer.kernel(), namespace)
+    exec(writer.write_kernel(), namespace)
     numbers = types.Array(types.float64, 1, "C")
     inputs = [program.groups[number] for number in program.inputs]
     ranks = [len(group.shape) + group.batched for group in inputs]
@@ -301,8 +306,8 @@ def _compile(program: Groups, writer: _Writer, fastmath: frozenset[str]) -> Call
 
 
 @functools.cache
-def _memory_access() -> dict[str, Any]:
-    """Two functions for the kernel: an array's memory from a place on, and a number in memory that nobody writes to.
+def _make_memory_access() -> dict[str, Any]:
+    """Make two functions for the kernel: an array's memory from a place on, and a number in memory never written to.
 
     An index of an array that is negative counts from the end; a check of that in each access would keep loops from
     being vectorised. LLVM takes a read marked as invariant out of loops whatever these write.

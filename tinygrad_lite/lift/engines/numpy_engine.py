@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 def build(program: Groups) -> Callable[[Sequence[Array]], list[Array]]:
-    """The program as a function of the input groups' arrays, which gives the outputs' arrays.
+    """Make a function of the input groups' arrays, which gives the outputs' arrays.
 
     Args:
         program: A valid program.
@@ -43,8 +43,8 @@ def build(program: Groups) -> Callable[[Sequence[Array]], list[Array]]:
     [array([1., 1., 1.])]
     """
     source = emit(program)
-    function = compile_source(source, {**_functions(source), **_ARRAY_FUNCTIONS})
-    shared = _shared(program)
+    function = compile_source(source, {**_find_functions(source), **_ARRAY_FUNCTIONS})
+    shared = _find_shared(program)
     repeated = "broadcast_to(" in source.text
 
     def run(inputs: Sequence[Array]) -> list[Array]:
@@ -60,7 +60,7 @@ def build(program: Groups) -> Callable[[Sequence[Array]], list[Array]]:
 
 
 def compile_source(source: Source, functions: Mapping[str, Any]) -> Callable[..., tuple[Any, ...]]:
-    """The function that the source defines.
+    """Compile the function that the source defines.
 
     Args:
         source: What :func:`tinygrad_lite.lift.source.emit.emit` made. Text from anywhere else is never to be given.
@@ -72,24 +72,22 @@ def compile_source(source: Source, functions: Mapping[str, Any]) -> Callable[...
     return function
 
 
-def _functions(source: Source) -> dict[str, Any]:
-    """NumPy's functions for the operations that the source uses."""
-    known = op_lowerings.numpy_functions()
-    return {
-        name: known.get(op) or op_lowerings.element_by_element(ops.find(op)) for name, op in source.operations.items()
-    }
+def _find_functions(source: Source) -> dict[str, Any]:
+    """Find NumPy's functions for the operations that the source uses."""
+    known = op_lowerings.load_numpy_functions()
+    return {name: known.get(op) or op_lowerings.vectorize(ops.find(op)) for name, op in source.operations.items()}
 
 
 def _mean(x: Array) -> Any:
-    """The mean of all elements: what ``numpy.mean`` computes, in a third of the time where they are few."""
+    """Compute what ``numpy.mean`` does of all elements, in a third of the time where they are few."""
     return np.add.reduce(x, axis=None) / x.size
 
 
-def _shared(program: Groups) -> list[int]:
-    """The places of the results that may have elements in common with an argument, a constant or another result."""
+def _find_shared(program: Groups) -> list[int]:
+    """Find the places of the results that may share elements with an argument, a constant or another result."""
     readers = Counter(output.ref.group for output in program.outputs)
     several = {
-        place: _elements(program, output)
+        place: _find_elements(program, output)
         for place, output in enumerate(program.outputs)
         if readers[output.ref.group] > 1
     }
@@ -117,8 +115,8 @@ def _is_computed(group: Group) -> bool:
     return group.kind == "map" and ops.find(group.op).forward is not operator.pos
 
 
-def _elements(program: Groups, output: Output) -> NDArray[Any]:
-    """The elements of its group that a result reads, each once, by their places in C order."""
+def _find_elements(program: Groups, output: Output) -> NDArray[Any]:
+    """Find the elements of its group that a result reads, each once, by their places in C order."""
     shape = output.shape or ()
     grid: Any = np.indices(shape, sparse=True)
     places = tuple(np.broadcast_to(index.at(grid), shape) for index in output.ref.index)

@@ -6,8 +6,8 @@ A record says which it is (:class:`tinygrad_lite.operations.operation.Op`): ``nu
 ``stable``, or its ``definition``, in the arithmetic of these functions. Nothing is said about an operation here.
 
 Results keep the type of the operands: constants are Python's numbers, which take on the type of the array that they
-meet. Functions of :func:`jax_functions` can be traced and differentiated. Where floats raise there is an IEEE limit, as
-NumPy gives it; NumPy warns of it, unless ``numpy.errstate`` says otherwise.
+meet. Functions of :func:`load_jax_functions` can be traced and differentiated. Where floats raise there is an IEEE
+limit, as NumPy gives it; NumPy warns of it, unless ``numpy.errstate`` says otherwise.
 
 How near they are to the float functions: a few units in the last place, and as many more as the exponent of an
 exponential is large, whose rounding exp magnifies. Where derivatives cross 0 (``gelu_derivative``, ``silu_derivative``)
@@ -25,39 +25,39 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.lift.engines.jax_library import library
+from tinygrad_lite.lift.engines.jax_library import import_jax
 from tinygrad_lite.operations.arithmetic import products_without_each
 from tinygrad_lite.operations.operation import Op
 from tinygrad_lite.operations.ops import TABLE
 
 
 @functools.cache
-def numpy_functions() -> Mapping[str, Callable[..., Any]]:
-    """NumPy's functions by the names of the operations. SciPy gives ``erf`` and ``erfc``, if it is installed.
+def load_numpy_functions() -> Mapping[str, Callable[..., Any]]:
+    """List NumPy's functions by the names of the operations. SciPy gives ``erf`` and ``erfc``, if it is installed.
 
-    >>> numpy_functions()["relu"](np.array([-1.0, 0.0, 2.0]))
+    >>> load_numpy_functions()["relu"](np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    return _functions(np, _of_scipy)
+    return _make_functions(np, _import_special)
 
 
 @functools.cache
-def jax_functions() -> Mapping[str, Callable[..., Any]]:
-    """JAX's functions by the names of the operations.
+def load_jax_functions() -> Mapping[str, Callable[..., Any]]:
+    """List JAX's functions by the names of the operations.
 
     Raises:
         ImportError: JAX is not installed.
 
-    >>> jax_functions()["relu"](np.array([-1.0, 0.0, 2.0], dtype=np.float32))
+    >>> load_jax_functions()["relu"](np.array([-1.0, 0.0, 2.0], dtype=np.float32))
     Array([0., 0., 2.], dtype=float32)
     """
-    return _functions(library().numpy, lambda op: getattr(library().scipy.special, op.special))
+    return _make_functions(import_jax().numpy, lambda op: getattr(import_jax().scipy.special, op.special))
 
 
-def limit(op: Op, *numbers: float) -> float:
-    """One scalar operation; nan where it raises.
+def evaluate_limit(op: Op, *numbers: float) -> float:
+    """Compute one scalar operation; nan where it raises.
 
-    >>> limit(TABLE["add"], 1.0, 2.0), limit(TABLE["log"], -1.0)
+    >>> evaluate_limit(TABLE["add"], 1.0, 2.0), evaluate_limit(TABLE["log"], -1.0)
     (3.0, nan)
     """
     try:
@@ -66,17 +66,17 @@ def limit(op: Op, *numbers: float) -> float:
         return math.nan
 
 
-def element_by_element(op: Op) -> Callable[..., Any]:
-    """An operation that a user defined, on arrays: its float function of each number; nan where that raises.
+def vectorize(op: Op) -> Callable[..., Any]:
+    """Apply an operation that a user defined to arrays: its float function to each number; nan where that raises.
 
-    >>> element_by_element(TABLE["log"])(np.array([1.0, -1.0]))
+    >>> vectorize(TABLE["log"])(np.array([1.0, -1.0]))
     array([ 0., nan])
     """
-    return np.vectorize(functools.partial(limit, op), otypes=[float])
+    return np.vectorize(functools.partial(evaluate_limit, op), otypes=[float])
 
 
-def _functions(arrays: Any, special: Callable[[Op], Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:
-    """The functions on the arrays of one library.
+def _make_functions(arrays: Any, special: Callable[[Op], Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:
+    """Make the functions on the arrays of one library.
 
     Args:
         arrays: ``numpy``, or a module like it.
@@ -96,21 +96,21 @@ def _functions(arrays: Any, special: Callable[[Op], Callable[..., Any]]) -> Mapp
     return vars(m)
 
 
-def _of_scipy(op: Op) -> Callable[..., Any]:
-    """SciPy's function, imported in the first call, as that takes half a second; number by number where it is not."""
+def _import_special(op: Op) -> Callable[..., Any]:
+    """Take SciPy's function, imported in the first call, which takes half a second; number by number without it."""
 
     @functools.cache
     def function() -> Callable[..., Any]:
         try:
             return getattr(importlib.import_module("scipy.special"), op.special)  # type: ignore[no-any-return]  # untyped
         except ImportError:
-            return element_by_element(op)
+            return vectorize(op)
 
     return lambda *operands: function()(*operands)
 
 
 def _softmaxes(arrays: Any, xs: Sequence[Any]) -> list[Any]:
-    """exp(xᵢ)/Σ exp(xₖ) for every i, shifted by the largest x; derivative rules ask for it."""
+    """Compute exp(xᵢ)/Σ exp(xₖ) for every i, shifted by the largest x; derivative rules ask for it."""
     stacked = arrays.stack(arrays.broadcast_arrays(*xs))
     exponentials = arrays.exp(stacked - stacked.max(0))
     return list(exponentials / exponentials.sum(0))

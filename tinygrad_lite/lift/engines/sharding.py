@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.engines.jax_library import library
+from tinygrad_lite.lift.engines.jax_library import import_jax
 from tinygrad_lite.lift.ir.groups import Groups
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 SAMPLES: Final = "samples"
 
 
-def mesh_of(devices: int | Mesh | None) -> Mesh | None:
-    """The mesh of devices that a program runs on; None for JAX's default device.
+def make_mesh(devices: int | Mesh | None) -> Mesh | None:
+    """Make the mesh of devices that a program runs on; None for JAX's default device.
 
     Args:
         devices: How many devices, of all processes together; or a mesh, over all of whose axes samples are divided.
@@ -36,7 +36,7 @@ def mesh_of(devices: int | Mesh | None) -> Mesh | None:
     Raises:
         LiftError: There are not as many devices, a process has none of them, or it is neither a number nor a mesh.
     """
-    jax = library()
+    jax = import_jax()
     if devices is None or isinstance(devices, jax.sharding.Mesh):
         return devices
     if isinstance(devices, bool) or not isinstance(devices, int) or devices < 1:
@@ -57,16 +57,16 @@ def mesh_of(devices: int | Mesh | None) -> Mesh | None:
     return mesh
 
 
-def divided(mesh: Mesh, axis: int | None) -> NamedSharding:
-    """The sharding of an array whose samples run along that axis; None: of one that is whole on each device."""
-    sharding = library().sharding
+def make_sharding(mesh: Mesh, axis: int | None) -> NamedSharding:
+    """Make the sharding of an array whose samples run along that axis; None: of one that is whole on each device."""
+    sharding = import_jax().sharding
     axes = () if axis is None else (*[None] * axis, tuple(mesh.axis_names))
     found: NamedSharding = sharding.NamedSharding(mesh, sharding.PartitionSpec(*axes))
     return found
 
 
-def sample_axes(program: Groups, axes: Sequence[int | None] | None = None) -> list[int | None]:
-    """For each input the axis of its samples, from the first; None where it has none.
+def find_sample_axes(program: Groups, axes: Sequence[int | None] | None = None) -> list[int | None]:
+    """Find for each input the axis of its samples, from the first; None where it has none.
 
     Args:
         program: The program.
@@ -91,8 +91,8 @@ class Placement:
 
     def __init__(self, program: Groups, mesh: Mesh, axes: Sequence[int | None]) -> None:
         self.mesh = mesh
-        self.inputs = [divided(mesh, axis) for axis in axes]
-        self.outputs = [divided(mesh, 0 if output.batched else None) for output in program.outputs]
+        self.inputs = [make_sharding(mesh, axis) for axis in axes]
+        self.outputs = [make_sharding(mesh, 0 if output.batched else None) for output in program.outputs]
         self._batched = [
             (place, axis, program.groups[program.inputs[place]].path)
             for place, axis in enumerate(axes)
@@ -100,11 +100,11 @@ class Placement:
         ]
         self._several = mesh.is_multi_process
         self._share = mesh.size // len({device.process_index for device in mesh.devices.flat})
-        self._on_device = library().Array
-        self._global = library().make_array_from_process_local_data
+        self._on_device = import_jax().Array
+        self._global = import_jax().make_array_from_process_local_data
 
-    def placed(self, arrays: Sequence[Any]) -> list[Any]:
-        """The arrays, those with samples divided where several processes each have some of them.
+    def place(self, arrays: Sequence[Any]) -> list[Any]:
+        """Put arrays in place: those with samples are divided where several processes each have some of them.
 
         Raises:
             LiftError: The samples cannot be divided equally.

@@ -30,13 +30,13 @@ from tinygrad_lite.lift.grouping.index_maps import (
     SMALL,
     Grid,
     Search,
-    distinct,
+    count_distinct,
+    find_used_axes,
     fit,
-    flat,
-    renumbered,
-    simplicity,
-    used_axes,
-    within,
+    flatten,
+    is_within,
+    rank_simplicity,
+    renumber_axes,
 )
 from tinygrad_lite.lift.ir.groups import Booleans, Index, Integers
 
@@ -68,8 +68,8 @@ class Entries:
         """Where each row's entries begin."""
         return np.cumsum(self.counts) - self.counts
 
-    def of_rows(self, rows: Integers) -> tuple[Entries, Integers]:
-        """The entries of some rows, which are numbered anew; and which entries these are."""
+    def select_rows(self, rows: Integers) -> tuple[Entries, Integers]:
+        """Select the entries of some rows, which are numbered anew; and which entries these are."""
         if len(rows) == len(self.counts):
             return self, np.arange(len(self.owners))
         number = np.full(len(self.counts), -1, dtype=np.intp)
@@ -79,8 +79,8 @@ class Entries:
         columns, spare = ([column[chosen] for column in kind] for kind in (self.columns, self.spare))
         return Entries(owners[chosen], columns, self.limits, self.counts[rows], spare), chosen
 
-    def least(self, column: Integers) -> Integers:
-        """The least of each row's places."""
+    def find_least(self, column: Integers) -> Integers:
+        """Find the least of each row's places."""
         return np.minimum.reduceat(column, self.starts)
 
     def is_fixed(self, column: Integers) -> bool:
@@ -108,7 +108,7 @@ class Fit:
 
 
 def split_rows(parts: Sequence[Entries], count: int) -> list[tuple[Integers, Grid]]:
-    """Rows that sum along the same axes, and the grid of each such set.
+    """Split rows into sets that sum along the same axes, and find the grid of each.
 
     Sums along the rows and along the columns of one matrix are different statements, although they read the same group.
     A row with few entries may vary in fewer columns than its siblings; it stays with them if they are a box together.
@@ -128,25 +128,25 @@ def split_rows(parts: Sequence[Entries], count: int) -> list[tuple[Integers, Gri
         widest = kinds.pop(0)
         narrower = [kind for kind in kinds if kind | widest == widest]
         rows = np.flatnonzero(np.isin(pattern, [widest, *narrower]))
-        grid = _grid_of(parts, rows)
+        grid = _fit_some_rows(parts, rows)
         if narrower and not grid.regular:
             alone = np.flatnonzero(pattern == widest)
-            apart = _grid_of(parts, alone)
+            apart = _fit_some_rows(parts, alone)
             if apart.regular:
                 rows, grid, narrower = alone, apart, []
         if not grid.regular:
-            grid = _grid_of(parts, rows, lengths=True)
+            grid = _fit_some_rows(parts, rows, lengths=True)
         kinds = [kind for kind in kinds if kind not in narrower]
         found.append((rows, grid))
     return found
 
 
-def _grid_of(parts: Sequence[Entries], rows: Integers, lengths: bool = False) -> Grid:
-    return fit_rows([part.of_rows(rows)[0] for part in parts], len(rows), lengths)
+def _fit_some_rows(parts: Sequence[Entries], rows: Integers, lengths: bool = False) -> Grid:
+    return fit_rows([part.select_rows(rows)[0] for part in parts], len(rows), lengths)
 
 
 def fit_rows(parts: Sequence[Entries], count: int, lengths: bool = False) -> Grid:
-    """The grid of the rows themselves.
+    """Find the grid of the rows themselves.
 
     Args:
         parts: Their entries.
@@ -163,11 +163,11 @@ def fit_rows(parts: Sequence[Entries], count: int, lengths: bool = False) -> Gri
                 limits.append(limit)
             else:
                 varying.append((part, column))
-    if count > 1 and not tell_apart(columns, count):
-        for more in _further_columns(parts, varying, lengths):
+    if count > 1 and not are_distinct(columns, count):
+        for more in _find_further_columns(parts, varying, lengths):
             columns += more
             limits += [np.iinfo(np.intp).max] * len(more)
-            if more and tell_apart(columns, count):
+            if more and are_distinct(columns, count):
                 break
         else:
             grid = fit([np.arange(count)], [count], count)
@@ -179,25 +179,25 @@ def fit_rows(parts: Sequence[Entries], count: int, lengths: bool = False) -> Gri
 
 
 def fit_entries(part: Entries, rows: Grid) -> Fit:
-    """The part's columns as functions of the rows' coordinates and of reduced axes."""
-    found = _in_a_box(part, rows)
-    return found if found is not None else _numbered(part, rows)
+    """Explain the part's columns as functions of the rows' coordinates and of reduced axes."""
+    found = _fit_box(part, rows)
+    return found if found is not None else _number_entries(part, rows)
 
 
-def _further_columns(
+def _find_further_columns(
     parts: Sequence[Entries], varying: list[tuple[Entries, Integers]], lengths: bool
 ) -> Iterator[list[Integers]]:
-    """What else may tell rows apart: constants, differences, where each row begins, and how many entries it has."""
+    """Find what else may tell rows apart: constants, differences, where each row begins, how many entries it has."""
     constants = [(part, column) for part in parts for column in part.spare]
     yield [column[part.starts] for part, column in constants if part.is_fixed(column)]
-    yield _differences(varying)
-    yield [part.least(column) for part, column in varying]
-    yield [part.least(column) for part, column in constants if not part.is_fixed(column)]
+    yield _find_differences(varying)
+    yield [part.find_least(column) for part, column in varying]
+    yield [part.find_least(column) for part, column in constants if not part.is_fixed(column)]
     if lengths:
         yield [part.counts for part in parts]
 
 
-def tell_apart(columns: Sequence[Integers], count: int) -> bool:
+def are_distinct(columns: Sequence[Integers], count: int) -> bool:
     """Whether no two of so many scalars have the same in all columns."""
     if not columns:
         return count <= 1
@@ -209,8 +209,8 @@ def tell_apart(columns: Sequence[Integers], count: int) -> bool:
     return int(key.max()) + 1 == count
 
 
-def _differences(varying: Sequence[tuple[Entries, Integers]]) -> list[Integers]:
-    """What is the same within each row of v − ratio·u, for two columns v and u."""
+def _find_differences(varying: Sequence[tuple[Entries, Integers]]) -> list[Integers]:
+    """Find what is the same within each row of v − ratio·u, for two columns v and u."""
     found = []
     for part, v in varying:
         for other, u in varying:
@@ -222,7 +222,7 @@ def _differences(varying: Sequence[tuple[Entries, Integers]]) -> list[Integers]:
                 starts = part.starts[part.owners[few]]
                 if (difference[few] == difference[starts]).all() and part.is_fixed(difference):
                     rows = difference[part.starts]
-                    if distinct(rows) > 1:  # rows are in the order of their code, which the coordinate keeps
+                    if count_distinct(rows) > 1:  # rows are in the order of their code, which the coordinate keeps
                         found.append(rows if rows[0] < rows[-1] else -rows)
                     break
     return found
@@ -231,15 +231,16 @@ def _differences(varying: Sequence[tuple[Entries, Integers]]) -> list[Integers]:
 # ------------------------------------------------------------------------------------------------- regular sums
 
 
-def _in_a_box(part: Entries, rows: Grid) -> Fit | None:
+def _fit_box(part: Entries, rows: Grid) -> Fit | None:
     own = len(rows.shape)
     given = [coordinate[part.owners] for coordinate in rows.coordinates]
     search = Search(len(part.owners), given, rows.shape)
     order = sorted(
-        range(len(part.columns)), key=lambda c: (not part.is_fixed(part.columns[c]), *simplicity(part.columns[c]), c)
+        range(len(part.columns)),
+        key=lambda c: (not part.is_fixed(part.columns[c]), *rank_simplicity(part.columns[c]), c),
     )
     for c in order:
-        index = _explained(search, part, part.columns[c], own)
+        index = _explain(search, part, part.columns[c], own)
         if index is None:
             return None
         search.found[c] = index
@@ -250,7 +251,7 @@ def _in_a_box(part: Entries, rows: Grid) -> Fit | None:
     if entries < LEAST_FILL * present and present > SMALL * len(part.counts):
         return None
     shape = (*rows.shape, *reduced)
-    places = flat(search.coordinates, shape) if shape else np.zeros(entries, dtype=np.intp)
+    places = flatten(search.coordinates, shape) if shape else np.zeros(entries, dtype=np.intp)
     filled = np.zeros(cells, dtype=bool)
     filled[places] = True
     if int(filled.sum()) != entries:
@@ -258,39 +259,39 @@ def _in_a_box(part: Entries, rows: Grid) -> Fit | None:
     known = np.ones(shape, dtype=bool)
     if len(part.counts) < rows.size:
         rows_known = np.zeros(rows.size, dtype=bool)
-        rows_known[rows.places()] = True
+        rows_known[rows.find_places()] = True
         known = np.broadcast_to(rows_known.reshape(rows.shape + (1,) * len(reduced)), shape)
-    mask, axes = mask_of(filled.reshape(shape), known)
+    mask, axes = make_mask(filled.reshape(shape), known)
     indices = []
     for c, limit in enumerate(part.limits):
         index = found[c]
-        if not within(index, shape, limit):
+        if not is_within(index, shape, limit):
             # only cells that are masked out, or rows that nobody reads, lead outside
             grid = np.indices(shape, sparse=True)
             clipped = np.clip(np.broadcast_to(index.at(grid), shape), 0, limit - 1)
-            index = table_of(clipped)
+            index = make_table(clipped)
         indices.append(index)
     fitted = Fit(reduced, indices, mask, axes, list(search.coordinates))
-    return _without_trivial_axes(fitted, own)
+    return _drop_trivial_axes(fitted, own)
 
 
-def _explained(search: Search, part: Entries, column: Integers, own: int) -> Index | None:
-    known = search.known(column)
+def _explain(search: Search, part: Entries, column: Integers, own: int) -> Index | None:
+    known = search.find_known(column)
     if known is not None:
         return known
     if part.is_fixed(column):
-        return _table_over_rows(search, column, own)
-    whole = distinct(column)
+        return _tabulate_rows(search, column, own)
+    whole = count_distinct(column)
     longest = int(part.counts.max())
-    base = part.least(column)[part.owners]
+    base = part.find_least(column)[part.owners]
     offsets = column - base
-    start = search.affine(base)
-    if start is not None and start.steps and distinct(offsets) < whole:
-        inner = search.known(offsets) or search.add(offsets)
+    start = search.find_affine(base)
+    if start is not None and start.steps and count_distinct(offsets) < whole:
+        inner = search.find_known(offsets) or search.add(offsets)
         if inner.table is None:
-            return Index(start.offset + inner.offset, tuple(_added(start.steps, inner.steps)))
+            return Index(start.offset + inner.offset, tuple(_add_steps(start.steps, inner.steps)))
         return None
-    block = search.in_blocks(column)  # 4·h + d, where h is reduced already
+    block = search.find_blocks(column)  # 4·h + d, where h is reduced already
     if block is not None:
         return block
     if whole > max(longest, SMALL) / LEAST_FILL:
@@ -298,47 +299,47 @@ def _explained(search: Search, part: Entries, column: Integers, own: int) -> Ind
     return search.add(column)
 
 
-def _added(steps: Sequence[tuple[int, int]], more: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _add_steps(steps: Sequence[tuple[int, int]], more: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     total = dict(steps)
     for axis, step in more:
         total[axis] = total.get(axis, 0) + step
     return sorted((axis, step) for axis, step in total.items() if step)
 
 
-def _table_over_rows(search: Search, column: Integers, own: int) -> Index | None:
-    """A column that depends on the row, in some other way than affine."""
+def _tabulate_rows(search: Search, column: Integers, own: int) -> Index | None:
+    """Tabulate a column that depends on the row, in some other way than affine."""
     shape = tuple(search.shape[:own])
     table = np.full(math.prod(shape), -1, dtype=np.intp)
-    table[flat(search.coordinates[:own], shape)] = column
-    return table_of(np.where(table < 0, table.max(), table).reshape(shape), (table >= 0).reshape(shape))
+    table[flatten(search.coordinates[:own], shape)] = column
+    return make_table(np.where(table < 0, table.max(), table).reshape(shape), (table >= 0).reshape(shape))
 
 
-def table_of(table: Integers, known: Booleans | None = None) -> Index:
-    """The table as an Index, over no more axes than it depends on."""
-    squeezed, axes = _narrowed(table, np.ones(table.shape, dtype=bool) if known is None else known)
+def make_table(table: Integers, known: Booleans | None = None) -> Index:
+    """Make an Index of a table, over no more axes than it depends on."""
+    squeezed, axes = _narrow(table, np.ones(table.shape, dtype=bool) if known is None else known)
     if not axes:
         return Index(int(squeezed))
     return Index(table=np.ascontiguousarray(squeezed), axes=axes)
 
 
-def mask_of(filled: Booleans, known: Booleans | None = None) -> tuple[Booleans | None, tuple[int, ...]]:
-    """The mask over no more axes than it depends on; None if no known row lacks an entry."""
+def make_mask(filled: Booleans, known: Booleans | None = None) -> tuple[Booleans | None, tuple[int, ...]]:
+    """Make a mask over no more axes than it depends on; None if no known row lacks an entry."""
     if known is None:
         known = np.ones_like(filled)
     if (filled | ~known).all():
         return None, ()
-    mask, axes = _narrowed(filled.astype(np.intp), known)
+    mask, axes = _narrow(filled.astype(np.intp), known)
     return np.ascontiguousarray(mask.astype(bool)), axes
 
 
-def _narrowed(array: Integers, known: Booleans) -> tuple[Integers, tuple[int, ...]]:
-    """The array without the axes along which what is known of it does not vary; 0 where nothing is known.
+def _narrow(array: Integers, known: Booleans) -> tuple[Integers, tuple[int, ...]]:
+    """Leave out the axes along which what is known of an array does not vary; 0 where nothing is known.
 
     One axis after the other: what is known in one place is known for a whole line once an axis is gone.
     """
     axes = []
     for axis in range(array.ndim):
-        if used_axes(array, known, [axis]):
+        if find_used_axes(array, known, [axis]):
             axes.append(axis)
             continue
         array = np.where(known, array, np.iinfo(np.intp).min).max(axis=axis, keepdims=True)
@@ -347,8 +348,8 @@ def _narrowed(array: Integers, known: Booleans) -> tuple[Integers, tuple[int, ..
     return narrow.reshape([narrow.shape[axis] for axis in axes]), tuple(axes)
 
 
-def _without_trivial_axes(fitted: Fit, own: int) -> Fit:
-    """The same without reduced axes of size 1."""
+def _drop_trivial_axes(fitted: Fit, own: int) -> Fit:
+    """Leave out reduced axes of size 1."""
     kept = [axis for axis, size in enumerate(fitted.reduced) if size > 1]
     if len(kept) == len(fitted.reduced):
         return fitted
@@ -360,7 +361,7 @@ def _without_trivial_axes(fitted: Fit, own: int) -> Fit:
         mask, axes = mask.squeeze(gone), tuple([number[axis] for axis in axes if axis in number])
     return Fit(
         tuple([fitted.reduced[axis] for axis in kept]),
-        [renumbered(index, number) for index in fitted.columns],
+        [renumber_axes(index, number) for index in fitted.columns],
         mask,
         axes,
         [fitted.cells[axis] for axis in sorted(number)],
@@ -371,41 +372,41 @@ def _without_trivial_axes(fitted: Fit, own: int) -> Fit:
 
 
 def fit_ranked(part: Entries, rows: Grid) -> Fit:
-    """As :func:`fit_entries`, where the order of the entries within a row counts: they are numbered in it."""
+    """Fit as :func:`fit_entries` does, where the order of the entries within a row counts: they are numbered in it."""
     rank = np.arange(len(part.owners)) - part.starts[part.owners]
-    fitted = _with_ranks(part, rows, rank)
+    fitted = _fit_ranks(part, rows, rank)
     if not fitted.reduced:  # a table of one entry is a table all the same
         return Fit((1,), fitted.columns, fitted.mask, fitted.axes, [*fitted.cells, rank])
     return fitted
 
 
-def _numbered(part: Entries, rows: Grid) -> Fit:
-    """Entries numbered within their rows, read through tables."""
+def _number_entries(part: Entries, rows: Grid) -> Fit:
+    """Give entries numbers within their rows, and read them through tables."""
     order = np.lexsort((*reversed(part.columns), part.owners))
     rank = np.empty(len(order), dtype=np.intp)
     rank[order] = np.arange(len(order)) - part.starts[part.owners]
-    return _with_ranks(part, rows, rank)
+    return _fit_ranks(part, rows, rank)
 
 
-def _with_ranks(part: Entries, rows: Grid, rank: Integers) -> Fit:
+def _fit_ranks(part: Entries, rows: Grid, rank: Integers) -> Fit:
     longest = int(part.counts.max())
     shape = (*rows.shape, longest)
     cells = [*[coordinate[part.owners] for coordinate in rows.coordinates], rank]
-    places = flat(cells, shape)
+    places = flatten(cells, shape)
     filled = np.zeros(math.prod(shape), dtype=bool)
     filled[places] = True
     box = filled.reshape(shape)
     indices = []
     search = Search(len(part.owners), cells, shape)
     for column, limit in zip(part.columns, part.limits, strict=True):
-        index = search.affine(column)
-        if index is None or not within(index, shape, limit):
+        index = search.find_affine(column)
+        if index is None or not is_within(index, shape, limit):
             table = np.zeros(math.prod(shape), dtype=np.intp)
             table[places] = column
-            index = table_of(table.reshape(shape), box)
+            index = make_table(table.reshape(shape), box)
         indices.append(index)
     rows_known = np.zeros(rows.size, dtype=bool)
-    rows_known[rows.places()] = True
+    rows_known[rows.find_places()] = True
     known = np.broadcast_to(rows_known.reshape((*rows.shape, 1)), shape)
-    mask, axes = mask_of(box, known)
-    return _without_trivial_axes(Fit((longest,), indices, mask, axes, cells), len(rows.shape))
+    mask, axes = make_mask(box, known)
+    return _drop_trivial_axes(Fit((longest,), indices, mask, axes, cells), len(rows.shape))

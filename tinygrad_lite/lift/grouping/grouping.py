@@ -24,13 +24,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.canonical.canonical import Canonical
+from tinygrad_lite.lift.canonical.canonicalize import Canonical
 from tinygrad_lite.lift.canonical.decompositions import MUL
 from tinygrad_lite.lift.canonical.rewriter import SUM
-from tinygrad_lite.lift.grouping.building import CONSTANTS, FOLDS, Builder, gathered
+from tinygrad_lite.lift.grouping.group_builder import CONSTANTS, FOLDS, Builder, gather_operands
 from tinygrad_lite.lift.ir.groups import Group, Groups, Integers
 from tinygrad_lite.lift.ir.reductions import REDUCTIONS
-from tinygrad_lite.lift.ir.row_hashes import row_hashes, scrambled
+from tinygrad_lite.lift.ir.row_hashes import hash_rows, scramble
 from tinygrad_lite.operations.ops import TABLE
 
 _POW = TABLE["pow"].code
@@ -38,12 +38,12 @@ _REDUCED = [reduction.code for reduction in REDUCTIONS.values()]
 
 
 class Grouping(Builder):
-    """The pass at work; the arguments are a :class:`~tinygrad_lite.lift.grouping.building.Builder`'s."""
+    """The pass at work; the arguments are a :class:`~tinygrad_lite.lift.grouping.group_builder.Builder`'s."""
 
     def run(self) -> Groups:
-        """All rounds."""
+        """Run round after round, until all nodes are in groups."""
         graph = self.graph
-        alive = self._alive()
+        alive = self._find_alive()
         owners = np.repeat(np.arange(len(graph)), np.diff(graph.starts))
         used = alive[owners]
         consumers_of, consumers = graph.operands[used], owners[used]
@@ -57,23 +57,23 @@ class Grouping(Builder):
         self._only_summed = not_sums == 0
         ready = self._resolve(np.flatnonzero((self.cls >= 0) & alive))
         while len(ready):
-            ready = self._round(ready)
+            ready = self._run_round(ready)
         return self.program
 
-    def _alive(self) -> NDArray[np.bool_]:
-        """What the results depend on."""
+    def _find_alive(self) -> NDArray[np.bool_]:
+        """Find what the results depend on."""
         graph = self.graph
         alive = np.zeros(len(graph), dtype=bool)
         frontier = np.unique(graph.roots)
         while len(frontier):
             alive[frontier] = True
-            below = np.unique(gathered(graph.starts, graph.operands, frontier))
+            below = np.unique(gather_operands(graph.starts, graph.operands, frontier))
             frontier = below[~alive[below]]
         return alive
 
     def _resolve(self, nodes: Integers) -> Integers:
-        """Tells the readers of some nodes that these are done; which of the readers have all operands now."""
-        readers: Integers = gathered(self._consumer_starts, self._consumers, nodes)
+        """Tell the readers of some nodes that these are done; find which of the readers have all operands now."""
+        readers: Integers = gather_operands(self._consumer_starts, self._consumers, nodes)
         if not len(readers):
             return readers
         readers, counts = np.unique(readers, return_counts=True)
@@ -81,60 +81,60 @@ class Grouping(Builder):
         done: Integers = readers[self._pending[readers] == 0]
         return done
 
-    def _round(self, ready: Integers) -> Integers:
+    def _run_round(self, ready: Integers) -> Integers:
         rest: list[Integers] = []
         while len(ready):  # sums that count as elements make their readers ready in the same round
-            lazy = self._lazy_sums(ready)
+            lazy = self._defer_sums(ready)
             rest.append(np.setdiff1d(ready, lazy, assume_unique=True))
             ready = self._resolve(lazy)
         nodes = np.sort(np.concatenate(rest))
-        distinct = self._distinct(nodes)
-        classes = self._classes(distinct)
-        self._make_sums(classes)
+        distinct = self._merge_equal(nodes)
+        classes = self._split_classes(distinct)
+        self._compute_waiting_sums(classes)
         for members in classes:
-            self._group(members)
+            self._make_group(members)
         return self._resolve(nodes)
 
-    def _lazy_sums(self, nodes: Integers) -> Integers:
-        """Sums of elements of one group alone."""
+    def _defer_sums(self, nodes: Integers) -> Integers:
+        """Defer sums of elements of one group alone."""
         sums: Integers = nodes[self.graph.codes[nodes] == SUM]
         if not len(sums):
             return sums
-        owners, operands, signs = self._rows(sums)
+        owners, operands, signs = self._get_operands(sums)
         classes = self.cls[operands]
         first = classes[np.searchsorted(owners, np.arange(len(sums)))]
         other = (classes != first[owners]) | (signs < 0) | self.lazy[operands] | (classes == CONSTANTS)
         plain = np.bincount(owners, weights=other, minlength=len(sums)) == 0
         sums, first = sums[plain], first[plain]
-        sums_kept = self._distinct(sums)
+        sums_kept = self._merge_equal(sums)
         self.cls[sums] = first
         self.lazy[sums] = True
         if len(sums_kept):
             self._waiting.append(sums_kept)
         return sums
 
-    def _distinct(self, nodes: Integers) -> Integers:
-        """One node of each kind of equal ones; the others are marked as the same."""
+    def _merge_equal(self, nodes: Integers) -> Integers:
+        """Keep one node of each kind of equal ones; the others are marked as the same."""
         if not len(nodes):
             return nodes
-        owners, operands, signs = self._rows(nodes)
+        owners, operands, signs = self._get_operands(nodes)
         codes = self.graph.codes[nodes]
         identity = operands * 4 + (signs < 0)
         constant = self.cls[operands] == CONSTANTS
         if constant.any():  # equal numbers are equal nodes
             bits = self.graph.numbers[operands[constant]].view(np.int64)
-            identity[constant] = scrambled(bits.view(np.uint64)).view(np.int64) | 2
+            identity[constant] = scramble(bits.view(np.uint64)).view(np.int64) | 2
         commutes = (codes == SUM) | (codes == MUL)
-        ordered = row_hashes(owners, identity, len(nodes), ordered=True)
-        unordered = row_hashes(owners, identity, len(nodes), ordered=False)
-        key = scrambled(np.where(commutes, unordered, ordered) ^ scrambled(codes.astype(np.uint64)))
+        ordered = hash_rows(owners, identity, len(nodes), ordered=True)
+        unordered = hash_rows(owners, identity, len(nodes), ordered=False)
+        key = scramble(np.where(commutes, unordered, ordered) ^ scramble(codes.astype(np.uint64)))
         _, firsts, which = np.unique(key, return_index=True, return_inverse=True)
         self.same[nodes] = nodes[firsts[which]]
         return nodes[np.sort(firsts)]
 
-    def _classes(self, nodes: Integers) -> list[Integers]:
-        """Nodes of one operation with operands from the same groups, in the order of their first members."""
-        owners, operands, signs = self._rows(nodes)
+    def _split_classes(self, nodes: Integers) -> list[Integers]:
+        """Put nodes of one operation with operands from the same groups together, ordered by their first members."""
+        owners, operands, signs = self._get_operands(nodes)
         codes = self.graph.codes[nodes]
         kind = self.cls[operands] * 4 + (signs < 0)
         summed = (codes[owners] == SUM) | (codes[owners] < 0)
@@ -142,32 +142,32 @@ class Grouping(Builder):
         exponents = (codes[owners] == _POW) & (self.cls[operands] == CONSTANTS)
         if exponents.any():
             bits = self.graph.numbers[operands[exponents]].view(np.uint64)
-            kind[exponents] = scrambled(bits).view(np.int64) | 3
+            kind[exponents] = scramble(bits).view(np.int64) | 3
         unordered = codes[owners] == SUM
         kinds = kind
         if unordered.any():  # of a sum only which groups it reads counts, not how often
             pairs = np.unique(np.stack([owners[unordered], kind[unordered]]), axis=1)
-            sums = row_hashes(pairs[0], pairs[1], len(nodes), ordered=False)
+            sums = hash_rows(pairs[0], pairs[1], len(nodes), ordered=False)
         else:
             sums = np.zeros(len(nodes), dtype=np.uint64)
         if (codes == MUL).any():
-            kinds = self._sorted_products(owners, kind, codes)
+            kinds = self._sort_products(owners, kind, codes)
         folded = np.isin(codes, _REDUCED)
         if folded.any():
             inside = folded[owners]
             pairs = np.unique(np.stack([owners[inside], kind[inside]]), axis=1)
-            folds = row_hashes(pairs[0], pairs[1], len(nodes), ordered=False)
+            folds = hash_rows(pairs[0], pairs[1], len(nodes), ordered=False)
             sums = np.where(folded, folds, sums)
-        others = row_hashes(owners, kinds, len(nodes), ordered=True)
+        others = hash_rows(owners, kinds, len(nodes), ordered=True)
         key = np.where((codes == SUM) | folded, sums, others)
-        key = scrambled(key ^ scrambled((codes + 16).astype(np.uint64)))
+        key = scramble(key ^ scramble((codes + 16).astype(np.uint64)))
         _, firsts, which = np.unique(key, return_index=True, return_inverse=True)
         order = np.argsort(which, kind="stable")
         pieces = np.split(nodes[order], np.cumsum(np.bincount(which))[:-1])
         return [pieces[i] for i in np.argsort(firsts)]
 
-    def _sorted_products(self, owners: Integers, kind: Integers, codes: Integers) -> Integers:
-        """The kinds of a product's two operands, the lesser first: a·b and b·a are the same."""
+    def _sort_products(self, owners: Integers, kind: Integers, codes: Integers) -> Integers:
+        """Sort the kinds of a product's two operands, the lesser first: a·b and b·a are the same."""
         kinds = kind.copy()
         edges = np.flatnonzero(codes[owners] == MUL)
         first, second = edges[0::2], edges[1::2]
@@ -175,8 +175,8 @@ class Grouping(Builder):
         kinds[second] = np.maximum(kind[first], kind[second])
         return kinds
 
-    def _make_sums(self, classes: Sequence[Integers]) -> None:
-        """Computes the sums that wait, with single elements among them where one statement reads both."""
+    def _compute_waiting_sums(self, classes: Sequence[Integers]) -> None:
+        """Compute the sums that wait, with single elements among them where one statement reads both."""
         if not self._waiting:
             return
         waiting = np.concatenate(self._waiting)
@@ -185,7 +185,7 @@ class Grouping(Builder):
         for members in classes:
             if self.graph.codes[members[0]] in (SUM, *FOLDS):
                 continue
-            for operands in self._slots(members):
+            for operands in self._split_operands(members):
                 lazy = self.lazy[operands]
                 if lazy.any() and not lazy.all():
                     single.append(np.unique(operands[~lazy]))
@@ -198,20 +198,20 @@ class Grouping(Builder):
         for base in np.unique(self.cls[waiting]).tolist():
             sums = waiting[self.cls[waiting] == base]
             nodes = np.concatenate([sums, alone[self.cls[alone] == base]])
-            owners, operands, _ = self._rows(sums)
+            owners, operands, _ = self._get_operands(sums)
             owners = np.concatenate([owners, np.arange(len(sums), len(nodes))])
             operands = np.concatenate([operands, nodes[len(sums) :]])
             origins = np.where(np.arange(len(nodes)) < len(sums), nodes, -1)
-            for rows, number, grid in self._summed(len(nodes), [(1.0, base, owners, operands)]):
+            for rows, number, grid in self._add_sums(len(nodes), [(1.0, base, owners, operands)]):
                 self.sum_group[nodes[rows]] = number
-                self.sum_place[nodes[rows]] = grid.places()
+                self.sum_place[nodes[rows]] = grid.find_places()
                 self._note(number, grid, origins[rows])
 
 
-def grouped(
+def group_nodes(
     graph: Canonical, inputs: Sequence[Group], unit: Integers, place: Integers, shapes: Sequence[tuple[int, ...]]
 ) -> Grouping:
-    """The groups of a canonical graph; ask the result for its ``program`` and its ``results``."""
+    """Group the nodes of a canonical graph; ask the result for its ``program`` and its ``results``."""
     grouping = Grouping(graph, inputs, unit, place, shapes)
     grouping.run()
     return grouping

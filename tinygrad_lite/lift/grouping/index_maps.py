@@ -54,13 +54,13 @@ class Grid:
         """How many cells the box has."""
         return math.prod(self.shape)
 
-    def places(self) -> Integers:
-        """Where each scalar stands in the box, in C order."""
-        return flat(self.coordinates, self.shape)
+    def find_places(self) -> Integers:
+        """Find where each scalar stands in the box, in C order."""
+        return flatten(self.coordinates, self.shape)
 
 
-def flat(coordinates: Sequence[Integers], shape: Sequence[int]) -> Integers:
-    """Places in C order."""
+def flatten(coordinates: Sequence[Integers], shape: Sequence[int]) -> Integers:
+    """Compute the numbers of cells in C order."""
     if not len(shape):
         return np.zeros(1, dtype=np.intp)
     places: Integers = coordinates[0]
@@ -70,7 +70,7 @@ def flat(coordinates: Sequence[Integers], shape: Sequence[int]) -> Integers:
 
 
 def fit(columns: Sequence[Integers], limits: Sequence[int], count: int) -> Grid:
-    """The grid of scalars whose columns these are.
+    """Find the grid of scalars whose columns these are.
 
     Args:
         columns: For each column the place that each scalar reads.
@@ -78,21 +78,21 @@ def fit(columns: Sequence[Integers], limits: Sequence[int], count: int) -> Grid:
         count: How many scalars there are.
     """
     search = Search(count)
-    for c in sorted(range(len(columns)), key=lambda c: (*simplicity(columns[c]), c)):
+    for c in sorted(range(len(columns)), key=lambda c: (*rank_simplicity(columns[c]), c)):
         search.explain(c, columns[c])
     indices = [search.found[c] for c in range(len(columns))]
     size = math.prod(search.shape)
     filled = count >= LEAST_FILL * size or size <= SMALL
     if filled and size <= 64 * max(count, 1):
-        places = flat(search.coordinates, search.shape) if search.shape else np.zeros(count, dtype=np.intp)
-        inside = all(within(index, search.shape, limit) for index, limit in zip(indices, limits, strict=True))
-        if inside and _unique(places, size):
-            return _in_order(search, indices)
-    return in_a_row(columns, count)
+        places = flatten(search.coordinates, search.shape) if search.shape else np.zeros(count, dtype=np.intp)
+        inside = all(is_within(index, search.shape, limit) for index, limit in zip(indices, limits, strict=True))
+        if inside and _are_unique(places, size):
+            return _sort_axes(search, indices)
+    return fit_row(columns, count)
 
 
-def in_a_row(columns: Sequence[Integers], count: int) -> Grid:
-    """The grid of scalars without any: one axis, along which the columns are tables (or affine, some of them)."""
+def fit_row(columns: Sequence[Integers], count: int) -> Grid:
+    """Put scalars along one axis, along which the columns are tables (or affine, some of them)."""
     order = np.lexsort(tuple(reversed(columns))) if columns else np.arange(count)
     rank = np.empty(count, dtype=np.intp)
     rank[order] = np.arange(count)
@@ -122,18 +122,18 @@ class Search:
         self.shape: list[int] = list(shape)
         self.found: dict[int, Index] = {}
         self._given = len(self.shape)
-        self._sample = _sample_of(count)
+        self._sample = _draw_sample(count)
 
     def explain(self, name: int, column: Integers) -> None:
-        """Finds the column as a function of the coordinates, with a new one if it needs it."""
-        self.found[name] = self.known(column) or self.in_blocks(column) or self.add(column)
+        """Explain a column as a function of the coordinates, with a new one if it needs it."""
+        self.found[name] = self.find_known(column) or self.find_blocks(column) or self.add(column)
 
-    def known(self, column: Integers) -> Index | None:
-        """The column as a function of the coordinates that there are, if it is one."""
-        return self.affine(column) or self.looked_up(column)
+    def find_known(self, column: Integers) -> Index | None:
+        """Explain a column as a function of the coordinates that there are, if it is one."""
+        return self.find_affine(column) or self.find_table(column)
 
     def add(self, column: Integers) -> Index:
-        """A new coordinate for the column."""
+        """Add a new coordinate for the column."""
         values = np.unique(column)
         axis = len(self.shape)
         steps = np.diff(values)
@@ -149,14 +149,14 @@ class Search:
         return index
 
     def _replace_dependent(self, new: int) -> None:
-        """A coordinate that is a function of the new one is none: what used it looks it up."""
+        """Take away a coordinate that is a function of the new one: what used it looks it up."""
         for axis in range(self._given, new):
             if not 1 < self.shape[axis] <= self.shape[new]:
                 continue
             users = [name for name, index in self.found.items() if axis in index.depends_on()]
             if any(len(self.found[name].depends_on()) > 1 for name in users):
                 continue
-            table = self._table(new, self.coordinates[axis])
+            table = self._make_table(new, self.coordinates[axis])
             if table is None:
                 continue
             for name in users:
@@ -164,17 +164,17 @@ class Search:
             self.shape[axis] = 1
             self.coordinates[axis] = np.zeros_like(self.coordinates[axis])
 
-    def looked_up(self, column: Integers) -> Index | None:
-        """table[coordinate], if one coordinate decides the column."""
-        total = distinct(column)
+    def find_table(self, column: Integers) -> Index | None:
+        """Explain a column as table[coordinate], if one coordinate decides it."""
+        total = count_distinct(column)
         for axis, size in enumerate(self.shape):
             if size >= total and size > 1:
-                table = self._table(axis, column)
+                table = self._make_table(axis, column)
                 if table is not None:
                     return Index(table=table, axes=(axis,))
         return None
 
-    def _table(self, axis: int, column: Integers) -> Integers | None:
+    def _make_table(self, axis: int, column: Integers) -> Integers | None:
         coordinate = self.coordinates[axis]
         sample = self._sample
         table = np.zeros(self.shape[axis], dtype=np.intp)
@@ -184,8 +184,8 @@ class Search:
         table[coordinate] = column
         return table if (table[coordinate] == column).all() else None
 
-    def affine(self, column: Integers) -> Index | None:
-        """offset + Σ step·coordinate, if that is what the column is."""
+    def find_affine(self, column: Integers) -> Index | None:
+        """Explain a column as offset + Σ step·coordinate, if that is what it is."""
         if not len(column):
             return Index(0)
         if not self.coordinates:
@@ -206,9 +206,9 @@ class Search:
             return None
         return Index(int(whole[0]), tuple(steps))
 
-    def in_blocks(self, column: Integers) -> Index | None:
-        """step·coordinate + new, where the new coordinate stays within a block."""
-        total = distinct(column)
+    def find_blocks(self, column: Integers) -> Index | None:
+        """Explain a column as step·coordinate + new, where the new coordinate stays within a block."""
+        total = count_distinct(column)
         for axis, (coordinate, size) in enumerate(zip(self.coordinates, self.shape, strict=True)):
             if not 1 < size < total or total % size:
                 continue
@@ -218,23 +218,23 @@ class Search:
             if step == 0 or not (np.diff(least) == step).all():
                 continue
             rest = column - least[0] - step * coordinate
-            if int(rest.max()) < abs(step) and distinct(rest) * size == total:
-                inner = self.known(rest) or self.add(rest)
+            if int(rest.max()) < abs(step) and count_distinct(rest) * size == total:
+                inner = self.find_known(rest) or self.add(rest)
                 if inner.table is None:
                     return Index(int(least[0]) + inner.offset, ((axis, step), *inner.steps))
         return None
 
 
-def simplicity(column: Integers) -> tuple[int, bool]:
-    """In which order columns are explained: few places first, and evenly spaced ones before others."""
-    total = distinct(column)
+def rank_simplicity(column: Integers) -> tuple[int, bool]:
+    """Rank columns, as they are explained: few places first, and evenly spaced ones before others."""
+    total = count_distinct(column)
     if total < 2:
         return total, False
     low, high = int(column.min()), int(column.max())
     return total, (high - low) % (total - 1) != 0 or bool(((column - low) % ((high - low) // (total - 1))).any())
 
 
-def within(index: Index, shape: Sequence[int], limit: int) -> bool:
+def is_within(index: Index, shape: Sequence[int], limit: int) -> bool:
     """Whether all places of a box lie on the axis that is read."""
     if index.table is not None:
         return bool(index.table.min() >= 0 and index.table.max() < limit)
@@ -243,8 +243,8 @@ def within(index: Index, shape: Sequence[int], limit: int) -> bool:
     return low >= 0 and high < limit
 
 
-def distinct(column: Integers) -> int:
-    """How many different numbers there are in it."""
+def count_distinct(column: Integers) -> int:
+    """Count how many different numbers there are in it."""
     if not len(column):
         return 0
     low, high = int(column.min()), int(column.max())
@@ -255,10 +255,10 @@ def distinct(column: Integers) -> int:
     return len(np.unique(column))
 
 
-def used_axes(
+def find_used_axes(
     array: NDArray[np.generic], known: Booleans | None = None, among: Iterable[int] | None = None
 ) -> list[int]:
-    """The axes (of those) along which an array varies where it is known.
+    """Find the axes (of those) along which an array varies where it is known.
 
     Any one of the others may be left out; all of them together only where everything is known.
     """
@@ -277,8 +277,8 @@ def used_axes(
     return axes
 
 
-def _in_order(search: Search, indices: list[Index]) -> Grid:
-    """The axes in the order in which the columns use them; axes of size 1 go."""
+def _sort_axes(search: Search, indices: list[Index]) -> Grid:
+    """Put axes into the order in which the columns use them; axes of size 1 go."""
     order: list[int] = []
     for index in indices:
         for axis in index.depends_on():
@@ -288,12 +288,12 @@ def _in_order(search: Search, indices: list[Index]) -> Grid:
     return Grid(
         tuple([search.shape[axis] for axis in order]),
         [search.coordinates[axis] for axis in order],
-        [renumbered(index, number) for index in indices],
+        [renumber_axes(index, number) for index in indices],
     )
 
 
-def renumbered(index: Index, number: dict[int, int]) -> Index:
-    """The same place with other numbers for the axes; axes without a number are those of size 1."""
+def renumber_axes(index: Index, number: dict[int, int]) -> Index:
+    """Give the axes of an index other numbers; axes without a number are those of size 1."""
     if index.table is not None:
         kept = [place for place, axis in enumerate(index.axes) if axis in number]
         dropped = tuple([place for place in range(len(index.axes)) if place not in kept])
@@ -304,14 +304,14 @@ def renumbered(index: Index, number: dict[int, int]) -> Index:
     return Index(index.offset, tuple(sorted([(number[axis], step) for axis, step in index.steps if axis in number])))
 
 
-def _unique(places: Integers, size: int) -> bool:
+def _are_unique(places: Integers, size: int) -> bool:
     seen = np.zeros(size, dtype=bool)
     seen[places] = True
     return int(seen.sum()) == len(places)
 
 
-def _sample_of(count: int) -> Integers:
-    """Some scalars, the first and the last among them; which ones is fixed, so that every run finds the same."""
+def _draw_sample(count: int) -> Integers:
+    """Draw some scalars, the first and the last among them; every run draws the same."""
     if count <= 96:
         return np.arange(count)
     rng = np.random.default_rng(count)

@@ -51,7 +51,7 @@ class Index:
     axes: tuple[int, ...] = ()
 
     def at(self, grid: Sequence[Integers] | Mapping[int, Integers]) -> Any:
-        """The places, for coordinates given as arrays that broadcast against one another (``numpy.indices``)."""
+        """Compute the places, for coordinates as arrays that broadcast against one another (``numpy.indices``)."""
         if self.table is not None:
             return self.table[tuple([grid[axis] for axis in self.axes])]
         places: Any = self.offset
@@ -60,7 +60,7 @@ class Index:
         return places
 
     def depends_on(self) -> tuple[int, ...]:
-        """The axes whose coordinates it uses."""
+        """List the axes whose coordinates it uses."""
         return self.axes if self.table is not None else tuple([axis for axis, _ in self.steps])
 
 
@@ -140,7 +140,7 @@ class Group:
         return int(np.prod(self.shape, dtype=int))
 
     def refs(self) -> Iterator[Ref]:
-        """Everything that it reads."""
+        """List everything that it reads."""
         yield from self.operands
         for term in self.terms:
             yield from term.factors
@@ -170,7 +170,7 @@ class Groups:
         inputs: The numbers of the input groups, in the order of the arguments' arrays.
         outputs: The results.
         demands: Numbers of which the function demands something, and what that is, where no statement says so
-            (:mod:`tinygrad_lite.lift.checking.demands`).
+            (:mod:`tinygrad_lite.lift.checking.runtime_checks`).
     """
 
     groups: list[Group] = field(default_factory=list)
@@ -180,7 +180,7 @@ class Groups:
 
 
 def all_of(number: int, axes: int) -> Ref:
-    """All of a group that has so many axes, as it is.
+    """Read all of a group that has so many axes, as it is.
 
     >>> [index.steps for index in all_of(3, 2).index]
     [((0, 1),), ((1, 1),)]

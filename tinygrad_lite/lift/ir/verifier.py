@@ -24,7 +24,7 @@ _MOST_AXES = 30
 
 
 def check_groups(program: Groups, largest: int) -> None:
-    """Raises unless it is a valid program.
+    """Raise unless it is a valid program.
 
     Args:
         program: Any groups, whose fields have the right types.
@@ -39,14 +39,14 @@ def check_groups(program: Groups, largest: int) -> None:
     tinygrad_lite.errors.LiftError: it is no program: group 0 reads group 1, which is not before it
     """
     for number, group in enumerate(program.groups):
-        _Check(program, number, f"group {number}", largest).group(group)
+        _Check(program, number, f"group {number}", largest).check_group(group)
     inputs = [number for number, group in enumerate(program.groups) if group.kind == "input"]
     if sorted(program.inputs) != inputs:
         _refuse(f"its inputs are said to be {program.inputs}, and the input groups are {inputs}")
     for place, output in enumerate(program.outputs):
-        _Check(program, len(program.groups), f"result {place}", largest).output(output)
+        _Check(program, len(program.groups), f"result {place}", largest).check_output(output)
     for place, (output, _) in enumerate(program.demands):
-        _Check(program, len(program.groups), f"demand {place}", largest).output(output)
+        _Check(program, len(program.groups), f"demand {place}", largest).check_output(output)
     together = sum(
         math.prod(output.shape or ()) for output in (*program.outputs, *[output for output, _ in program.demands])
     )
@@ -70,14 +70,14 @@ class _Check:
         self.what = what
         self.largest = largest
 
-    def group(self, group: Group) -> None:
-        self._grid(group.shape, 0 if group.kind in ("input", "constant") else 1)
+    def check_group(self, group: Group) -> None:
+        self._check_grid(group.shape, 0 if group.kind in ("input", "constant") else 1)
         for name, array in (("present", group.present), ("nodes", group.nodes)):
             if array is not None and array.size != group.size:
                 self._fail(f"has {array.size} entries in {name}, and {group.size} elements")
         if group.role not in ("", "forward", "backward"):
             self._fail(f"has the role {group.role!r}")
-        check = getattr(self, f"_{group.kind}", None) if group.kind in _FIELDS else None
+        check = getattr(self, f"_check_{group.kind}", None) if group.kind in _FIELDS else None
         if check is None:
             self._fail(f"is of kind {group.kind!r}; there are {', '.join(_FIELDS)}")
         for name in ("op", "operands", "terms", "data", "over"):
@@ -85,61 +85,61 @@ class _Check:
                 self._fail(f"is of kind {group.kind}, which has no {name}")
         check(group)
 
-    def output(self, output: Output) -> None:
+    def check_output(self, output: Output) -> None:
         shape = output.shape or ()
-        self._grid(shape, 0)
-        self._ref(output.ref, shape)
+        self._check_grid(shape, 0)
+        self._check_ref(output.ref, shape)
         if output.batched != self.groups[output.ref.group].batched:
             self._fail("is said to have samples, or not to, unlike the group that it reads")
 
     # ------------------------------------------------------------------------------------------------ by kind
 
-    def _input(self, group: Group) -> None:
+    def _check_input(self, group: Group) -> None:
         pass
 
-    def _constant(self, group: Group) -> None:
+    def _check_constant(self, group: Group) -> None:
         if group.batched or group.data is None or group.data.shape != group.shape:
             self._fail(f"is a constant of shape {group.shape} without the numbers for it")
 
-    def _map(self, group: Group) -> None:
-        arity = self._operation(group.op).arity
+    def _check_map(self, group: Group) -> None:
+        arity = self._find_operation(group.op).arity
         if arity < 1 or len(group.operands) != arity:
             self._fail(f"applies {group.op} to {len(group.operands)} operands element by element")
         for ref in group.operands:
-            self._ref(ref, group.shape)
-        self._samples(group, group.operands)
+            self._check_ref(ref, group.shape)
+        self._check_samples(group, group.operands)
 
-    def _sum(self, group: Group) -> None:
+    def _check_sum(self, group: Group) -> None:
         if not group.terms:
             self._fail("is a sum without terms")
         for term in group.terms:
-            self._term(term, group)
+            self._check_term(term, group)
         wide = any(self.groups[ref.group].batched for ref in group.refs())
         if group.over not in ("", "sum", "mean") or wide != (group.batched or bool(group.over)):
             self._fail('adds up samples: over must be "sum" or "mean" where factors have samples and it has none')
         if group.batched and group.over:
             self._fail("has samples, and adds them up")
 
-    def _fold(self, group: Group) -> None:
+    def _check_fold(self, group: Group) -> None:
         if group.op not in _FOLDS or len(group.terms) != 1 or len(group.terms[0].factors) != 1:
             self._fail(f"folds with {group.op!r}; there are {', '.join(_FOLDS)}, of one factor")
         (term,) = group.terms
-        self._term(term, group)
+        self._check_term(term, group)
         if term.sign != 1.0:
             self._fail("folds with a sign")
         if group.op == LOOKUP:
             if len(group.operands) != 1 or len(term.reduced) != 1 or term.mask is not None:
                 self._fail("looks up without one index into one axis")
-            self._ref(group.operands[0], group.shape)
+            self._check_ref(group.operands[0], group.shape)
         elif group.operands:
             self._fail(f"folds with {group.op}, which has no index")
-        self._samples(group, list(group.refs()))
+        self._check_samples(group, list(group.refs()))
 
-    def _samples(self, group: Group, refs: Sequence[Ref]) -> None:
+    def _check_samples(self, group: Group, refs: Sequence[Ref]) -> None:
         if group.batched != any(self.groups[ref.group].batched for ref in refs):
             self._fail("is said to have samples, or not to, unlike what it reads")
 
-    def _operation(self, name: str) -> Op:
+    def _find_operation(self, name: str) -> Op:
         try:
             return ops.find(name)
         except KeyError as error:
@@ -150,21 +150,21 @@ class _Check:
 
     # ----------------------------------------------------------------------------------------------- its parts
 
-    def _term(self, term: Term, group: Group) -> None:
+    def _check_term(self, term: Term, group: Group) -> None:
         sizes = group.shape + term.reduced
-        self._grid(sizes, 1)
+        self._check_grid(sizes, 1)
         if not 1 <= len(term.factors) <= 2:
             self._fail(f"has a term of {len(term.factors)} factors")
         if term.sign not in (1.0, -1.0):
             self._fail(f"has a term with the sign {term.sign}")
         for ref in term.factors:
-            self._ref(ref, sizes)
+            self._check_ref(ref, sizes)
         if term.mask is not None:
-            self._along("a mask", term.mask.shape, term.axes, sizes)
+            self._check_axes("a mask", term.mask.shape, term.axes, sizes)
         elif term.axes:
             self._fail("has axes of a mask, and no mask")
 
-    def _ref(self, ref: Ref, sizes: tuple[int, ...]) -> None:
+    def _check_ref(self, ref: Ref, sizes: tuple[int, ...]) -> None:
         if not 0 <= ref.group < self.number:
             self._fail(f"reads group {ref.group}, which is not before it")
         shape = self.groups[ref.group].shape
@@ -173,14 +173,14 @@ class _Check:
         if len(ref.index) != len(shape):
             self._fail(f"reads group {ref.group}, which has {len(shape)} axes, at {len(ref.index)} places")
         for index, size in zip(ref.index, shape, strict=True):
-            low, high = self._range(index, sizes)
+            low, high = self._find_range(index, sizes)
             if math.prod(sizes) and not 0 <= low <= high < size:
                 self._fail(f"reads places {low} to {high} of an axis of group {ref.group} that has {size}")
 
-    def _range(self, index: Index, sizes: tuple[int, ...]) -> tuple[int, int]:
-        """The least and the greatest place."""
+    def _find_range(self, index: Index, sizes: tuple[int, ...]) -> tuple[int, int]:
+        """Find the least and the greatest place."""
         if index.table is not None:
-            self._along("a table", index.table.shape, index.axes, sizes)
+            self._check_axes("a table", index.table.shape, index.axes, sizes)
             if index.offset or index.steps:
                 self._fail("reads through a table that has steps")
             return (int(index.table.min()), int(index.table.max())) if index.table.size else (0, -1)
@@ -192,18 +192,18 @@ class _Check:
         reach = [step * (sizes[axis] - 1) for axis, step in index.steps]
         return index.offset + sum(x for x in reach if x < 0), index.offset + sum(x for x in reach if x > 0)
 
-    def _along(self, what: str, shape: tuple[int, ...], axes: tuple[int, ...], sizes: tuple[int, ...]) -> None:
-        """Raises unless an array has one dimension for each of those axes."""
+    def _check_axes(self, what: str, shape: tuple[int, ...], axes: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+        """Raise unless an array has one dimension for each of those axes."""
         fitting = len(set(axes)) == len(axes) == len(shape) and all(0 <= axis < len(sizes) for axis in axes)
         if not fitting or shape != tuple([sizes[axis] for axis in axes]):
             self._fail(f"has {what} of shape {shape} along axes {axes} of a grid of shape {sizes}")
 
-    def _grid(self, sizes: tuple[int, ...], least: int) -> None:
+    def _check_grid(self, sizes: tuple[int, ...], least: int) -> None:
         if len(sizes) > _MOST_AXES or any(size < least for size in sizes):
-            self._fail(f"has a grid of the impossible shape {_shown(sizes)}")
+            self._fail(f"has a grid of the impossible shape {_show(sizes)}")
         if math.prod(sizes) > self.largest:
             self._fail(
-                f"has a grid of shape {_shown(sizes)}: more than the {self.largest:,} elements that are allowed for"
+                f"has a grid of shape {_show(sizes)}: more than the {self.largest:,} elements that are allowed for"
             )
 
     def _fail(self, what: str) -> NoReturn:
@@ -224,5 +224,5 @@ def _refuse(what: str) -> NoReturn:
     raise LiftError(f"it is no program: {what}")
 
 
-def _shown(sizes: Sequence[Any]) -> str:
+def _show(sizes: Sequence[Any]) -> str:
     return f"{tuple(sizes)}" if len(sizes) <= _MOST_AXES else f"with {len(sizes)} axes"

@@ -57,37 +57,37 @@ class Memory:
     results: dict[int, int]
 
 
-def arrange(program: Groups, phases: list[list[Nest]], calls: Callable[[str], bool]) -> Memory:
+def allocate(program: Groups, phases: list[list[Nest]], calls: Callable[[str], bool]) -> Memory:
     """Give each group its place.
 
     Args:
         program: The program.
         phases: Its nests.
-        calls: Whether an operation is a call (:func:`tinygrad_lite.lift.loops.loop_fusion.segments`).
+        calls: Whether an operation is a call (:func:`tinygrad_lite.lift.loops.loop_fusion.split_segments`).
     """
-    return _Arrangement(program, phases, calls).memory()
+    return _Allocator(program, phases, calls).allocate()
 
 
-class _Arrangement:
+class _Allocator:
     def __init__(self, program: Groups, phases: list[list[Nest]], calls: Callable[[str], bool]) -> None:
         self.program = program
         self.nests = [nest for phase in phases for nest in phase]
         self.chunks_kept = sum(1 for phase in phases[1::2] if phase) > 1
         self.cells: list[Cell | None] = [None] * len(program.groups)
         self.numbers, self.rows = _Row(unit=8), _Row(unit=1)
-        self.stored = self._stored(calls)
-        self.last = self._last_reads()
+        self.stored = self._find_stored(calls)
+        self.last = self._find_last_reads()
 
-    def memory(self) -> Memory:
-        results = self._results()
-        data = self._inputs_and_constants()
+    def allocate(self) -> Memory:
+        results = self._place_results()
+        data = self._place_inputs()
         for number, group in enumerate(self.program.groups):
             if loop_fusion.accumulates(self.program, group) and self.cells[number] is None:
-                self.cells[number] = self._new(number)
+                self.cells[number] = self._allocate(number)
         for place, nest in enumerate(self.nests):
             for number in nest.members:
                 if self.cells[number] is None and number in self.stored:
-                    self.cells[number] = self._new(number)
+                    self.cells[number] = self._allocate(number)
             for number in self.last.get(place, ()):
                 self._release(number)
         unbatched = np.zeros(self.numbers.end)
@@ -97,7 +97,7 @@ class _Arrangement:
             unbatched[cell.offset : cell.offset + array.size] = array.reshape(-1)
         return Memory(self.cells, unbatched, self.rows.end, self.chunks_kept, results)
 
-    def _new(self, number: int) -> Cell:
+    def _allocate(self, number: int) -> Cell:
         group = self.program.groups[number]
         row, pointer = (self.rows, "v") if group.batched else (self.numbers, "u")
         return Cell(pointer, row.take(group.size), group.shape, group.batched)
@@ -111,8 +111,8 @@ class _Arrangement:
         elif cell.pointer == "v" and not self.chunks_kept:
             self.rows.give_back(cell.offset, group.size)
 
-    def _results(self) -> dict[int, int]:
-        """The groups that are results as they stand."""
+    def _place_results(self) -> dict[int, int]:
+        """Let groups that are results as they stand be written there at once."""
         results: dict[int, int] = {}
         for place, output in enumerate(self.program.outputs):
             number = output.ref.group
@@ -122,24 +122,24 @@ class _Arrangement:
                 self.cells[number] = Cell(f"o{place}", 0, group.shape, False)
         return results
 
-    def _inputs_and_constants(self) -> dict[int, NDArray[np.float64]]:
+    def _place_inputs(self) -> dict[int, NDArray[np.float64]]:
         data = {}
         for number, group in enumerate(self.program.groups):
             if group.kind == "input" and not group.batched:
                 self.cells[number] = Cell(f"x{self.program.inputs.index(number)}", 0, group.shape, False)
             elif group.kind == "input":
-                self.cells[number] = self._new(number)
+                self.cells[number] = self._allocate(number)
             elif group.kind == "constant":
-                self.cells[number] = self._new(number)
+                self.cells[number] = self._allocate(number)
                 data[number] = np.asarray(group.data, dtype=np.float64)
         return data
 
-    def _stored(self, calls: Callable[[str], bool]) -> set[int]:
-        """The groups that are read outside the innermost loop that computes them, or are added up in their place."""
+    def _find_stored(self, calls: Callable[[str], bool]) -> set[int]:
+        """Find the groups that are read outside the innermost loop that computes them, or added up in place."""
         groups = self.program.groups
         loop: dict[int, tuple[int, int]] = {}
         for place, nest in enumerate(self.nests):
-            for k, members in enumerate(loop_fusion.segments(self.program, nest, calls)):
+            for k, members in enumerate(loop_fusion.split_segments(self.program, nest, calls)):
                 loop.update(dict.fromkeys(members, (place, k)))
         stored = {output.ref.group for output in self.program.outputs}
         for number, group in enumerate(groups):
@@ -148,13 +148,13 @@ class _Arrangement:
             ):
                 stored.add(number)
             for ref in group.refs():
-                here = loop_fusion.same_place(ref, group.shape, groups[ref.group].shape)
+                here = loop_fusion.reads_same_place(ref, group.shape, groups[ref.group].shape)
                 if not (here and loop.get(number) == loop.get(ref.group)):
                     stored.add(ref.group)
         return stored
 
-    def _last_reads(self) -> dict[int, list[int]]:
-        """By nest, the groups that no later nest reads."""
+    def _find_last_reads(self) -> dict[int, list[int]]:
+        """List by nest the groups that no later nest reads."""
         last = {}
         for place, nest in enumerate(self.nests):
             for number in nest.members:
@@ -171,7 +171,7 @@ class _Arrangement:
 def _is_whole(group: Group, output: Output) -> bool:
     """Whether the result is a computed group without samples, as it stands."""
     computed = group.kind not in ("input", "constant") and not group.batched
-    return computed and loop_fusion.same_place(output.ref, output.shape or (), group.shape)
+    return computed and loop_fusion.reads_same_place(output.ref, output.shape or (), group.shape)
 
 
 class _Row:
@@ -183,7 +183,7 @@ class _Row:
         self._free: dict[int, list[int]] = {}
 
     def take(self, size: int) -> int:
-        """A place for so many numbers."""
+        """Take a place for so many numbers."""
         size = -(-size // self._unit) * self._unit
         if self._free.get(size):
             return self._free[size].pop()
@@ -191,5 +191,5 @@ class _Row:
         return self.end - size
 
     def give_back(self, place: int, size: int) -> None:
-        """The place may be taken again."""
+        """Let a place be taken again."""
         self._free.setdefault(-(-size // self._unit) * self._unit, []).append(place)

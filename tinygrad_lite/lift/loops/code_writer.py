@@ -16,7 +16,7 @@ class Text:
         self.depth = 0
 
     def add(self, line: str) -> None:
-        """One more line."""
+        """Add a line in the block that is open."""
         self.lines.append(" " * self.depth + line)
 
     def open(self, head: str) -> None:
@@ -29,7 +29,7 @@ class Text:
         self.depth = depth
 
     def append(self, other: Text) -> None:
-        """The lines of another text."""
+        """Append the lines of another text."""
         for line in other.lines:
             self.add(line)
 
@@ -43,7 +43,7 @@ class Tables:
         self._end = 0
 
     def place(self, array: Any) -> int:
-        """Where the array begins."""
+        """Keep an array, and say where it begins."""
         flat = np.ascontiguousarray(array, np.int64).reshape(-1)
         key = flat.tobytes()
         if key not in self._places:
@@ -52,8 +52,8 @@ class Tables:
             self._end += flat.size
         return self._places[key]
 
-    def joined(self) -> NDArray[np.int64]:
-        """All of them; at least one number, as an array without any has no place."""
+    def join(self) -> NDArray[np.int64]:
+        """Join all of them; at least one number, as an array without any has no place."""
         return np.concatenate([*self._arrays, np.zeros(1, np.int64)])
 
 
@@ -65,7 +65,7 @@ class Lane:
         self._names: dict[str, str] = {}
 
     def load(self, place: str, varies: bool) -> str:
-        """The name of what is read there; it is read once."""
+        """Name what is read there; it is read once."""
         if place not in self._names:
             self._names[place] = f"l{len(self._names)}"
             (self.inside if varies else self.before).add(f"{self._names[place]} = {place}")

@@ -46,8 +46,8 @@ class Nest:
     members: list[int] = field(default_factory=list)
 
 
-def phases(program: Groups) -> list[list[Nest]]:
-    """The nests of each phase, in order.
+def fuse_loops(program: Groups) -> list[list[Nest]]:
+    """Put groups into the nests of each phase, in order.
 
     Args:
         program: The program; inputs and constants are in no nest.
@@ -56,7 +56,7 @@ def phases(program: Groups) -> list[list[Nest]]:
     >>> x = Ref(0, (Index(steps=((0, 1),)),))
     >>> y = Ref(1, (Index(steps=((0, 1),)),))
     >>> exp, neg = Group("map", (3,), op="exp", operands=(x,)), Group("map", (3,), op="neg", operands=(y,))
-    >>> [[nest.members for nest in phase] for phase in phases(Groups([Group("input", (3,)), exp, neg], [0]))]
+    >>> [[nest.members for nest in phase] for phase in fuse_loops(Groups([Group("input", (3,)), exp, neg], [0]))]
     [[[1, 2]]]
     """
     schedule = _Schedule(program)
@@ -65,8 +65,8 @@ def phases(program: Groups) -> list[list[Nest]]:
     return schedule.phases
 
 
-def segments(program: Groups, nest: Nest, calls: Callable[[str], bool]) -> list[list[int]]:
-    """The members by innermost loops: operations that call functions stand apart, as a call is not vectorised."""
+def split_segments(program: Groups, nest: Nest, calls: Callable[[str], bool]) -> list[list[int]]:
+    """Split the members by innermost loops: operations that call functions stand apart, as a call is not vectorised."""
     groups = program.groups
     return [list(members) for _, members in itertools.groupby(nest.members, lambda k: has_calls(groups[k], calls))]
 
@@ -76,22 +76,22 @@ def has_calls(group: Group, calls: Callable[[str], bool]) -> bool:
     return group.batched and group.kind == "map" and calls(group.op)
 
 
-def over_samples(program: Groups, group: Group, term: Term) -> bool:
+def is_over_samples(program: Groups, group: Group, term: Term) -> bool:
     """Whether the term of a sum is added up over the samples."""
     return not group.batched and any(program.groups[factor.group].batched for factor in term.factors)
 
 
 def accumulates(program: Groups, group: Group) -> bool:
     """Whether the group is a sum over samples."""
-    return group.kind == "sum" and any(over_samples(program, group, term) for term in group.terms)
+    return group.kind == "sum" and any(is_over_samples(program, group, term) for term in group.terms)
 
 
 def needs_finish(program: Groups, group: Group) -> bool:
     """Whether a sum over samples is more than what the chunks add up to."""
-    return group.over == "mean" or not all(over_samples(program, group, term) for term in group.terms)
+    return group.over == "mean" or not all(is_over_samples(program, group, term) for term in group.terms)
 
 
-def same_place(ref: Ref, shape: tuple[int, ...], source: tuple[int, ...]) -> bool:
+def reads_same_place(ref: Ref, shape: tuple[int, ...], source: tuple[int, ...]) -> bool:
     """Whether the scalar at each coordinate of a grid reads the scalar at that same coordinate."""
     return (
         not ref.flat
@@ -125,7 +125,7 @@ class _Schedule:
             first = chunks + 1
         elif first % 2 != group.batched:
             first += 1
-        self.done.append(self._join(number, Nest(group.shape, group.batched, dot=_dot(self.program, group)), first))
+        self.done.append(self._join(number, Nest(group.shape, group.batched, dot=_is_dot(self.program, group)), first))
 
     def _join(self, number: int, nest: Nest, phase: int) -> tuple[int, int]:
         """Put the group into a nest like the given one, as far ahead as may be; into a new one where there is none."""
@@ -133,7 +133,7 @@ class _Schedule:
             self.phases.append([])
         nests = self.phases[phase]
         kind = (nest.shape, nest.batched, nest.dot)
-        for place in range(self._earliest(number, phase, nest), len(nests)):
+        for place in range(self._find_earliest(number, phase, nest), len(nests)):
             other = nests[place]
             alike = (other.shape, other.batched, other.dot) == kind and not (nest.accumulates or other.accumulates)
             if alike and len(other.members) < _MOST_MEMBERS:
@@ -143,8 +143,8 @@ class _Schedule:
         nests.append(nest)
         return phase, len(nests) - 1
 
-    def _earliest(self, number: int, phase: int, nest: Nest) -> int:
-        """The first place among the phase's nests where everything that the group reads is at hand."""
+    def _find_earliest(self, number: int, phase: int, nest: Nest) -> int:
+        """Find the first place among the phase's nests where everything that the group reads is at hand."""
         group, earliest = self.program.groups[number], 0
         reads = [(ref, False) for ref in group.operands]
         reads += [(ref, term.reduced != ()) for term in group.terms for ref in term.factors]
@@ -152,12 +152,12 @@ class _Schedule:
             done, place = self.done[ref.group]
             if done == phase:
                 source = self.program.groups[ref.group].shape
-                fits = not reduced and not nest.dot and same_place(ref, group.shape, source)
+                fits = not reduced and not nest.dot and reads_same_place(ref, group.shape, source)
                 earliest = max(earliest, place if fits else place + 1)
         return earliest
 
 
-def _dot(program: Groups, group: Group) -> bool:
+def _is_dot(program: Groups, group: Group) -> bool:
     """Whether an unbatched sum reads its factors in strides if its innermost loop runs along the grid's last axis."""
     if group.batched:
         return False
@@ -168,13 +168,13 @@ def _dot(program: Groups, group: Group) -> bool:
         if term.reduced and term.mask is not None and last in term.axes:
             return True
         for factor in term.factors:
-            if term.reduced and _stride(program.groups[factor.group].shape, factor, last) not in (0, 1):
+            if term.reduced and _find_stride(program.groups[factor.group].shape, factor, last) not in (0, 1):
                 return True
     return False
 
 
-def _stride(shape: tuple[int, ...], ref: Ref, axis: int) -> int:
-    """How far apart two neighbours along the axis read; −1 where that is not fixed."""
+def _find_stride(shape: tuple[int, ...], ref: Ref, axis: int) -> int:
+    """Find how far apart two neighbours along the axis read; −1 where that is not fixed."""
     total, unit = 0, 1
     for index, size in zip(reversed(ref.index), (1,) if ref.flat else reversed(shape), strict=True):
         if index.table is not None and axis in index.axes:

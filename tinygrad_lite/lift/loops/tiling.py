@@ -11,37 +11,37 @@ from numpy.typing import NDArray
 from tinygrad_lite.lift.ir.groups import Index, Ref, Term
 
 
-def block_length(size: int, most: int) -> int:
-    """The length of blocks: of those near ``most`` one that divides the size, if there is one."""
+def choose_block_length(size: int, most: int) -> int:
+    """Choose the length of blocks: of those near ``most`` one that divides the size, if there is one."""
     return max([k for k in range(most // 2 + 1, most + 1) if size % k == 0], default=most)
 
 
 def cut_last_axis(term: Term, axes: int, most: int) -> tuple[Term, Term]:
-    """A sum along its last reduced axis as two: whole blocks, and the last block."""
+    """Cut a sum along its last reduced axis in two: whole blocks, and the last block."""
     axis, size = len(term.reduced) - 1, term.reduced[-1]
-    block = block_length(size, most)
+    block = choose_block_length(size, most)
     head = size - (size % block or block)
 
-    def part(begin: int, end: int) -> Term:
+    def cut(begin: int, end: int) -> Term:
         factors = [
-            Ref(factor.group, tuple([_moved(index, axes + axis, begin) for index in factor.index]), factor.flat)
+            Ref(factor.group, tuple([_shift(index, axes + axis, begin) for index in factor.index]), factor.flat)
             for factor in term.factors
         ]
         return Term(tuple(factors), (*term.reduced[:axis], end - begin), term.sign)
 
-    return part(0, head), part(head, size)
+    return cut(0, head), cut(head, size)
 
 
-def _moved(index: Index, axis: int, distance: int) -> Index:
-    """The index as a function of a coordinate that is counted from another place on."""
+def _shift(index: Index, axis: int, distance: int) -> Index:
+    """Make an index a function of a coordinate that is counted from another place on."""
     if index.table is None:
         return Index(index.offset + distance * dict(index.steps).get(axis, 0), index.steps)
     from_there = [slice(distance, None) if other == axis else slice(None) for other in index.axes]
     return Index(table=index.table[tuple(from_there)], axes=index.axes)
 
 
-def side_by_side(shape: Sequence[int], most: int) -> list[int]:
-    """How many coordinates of each axis make up at most so many results, evenly: the last axes first."""
+def choose_tile(shape: Sequence[int], most: int) -> list[int]:
+    """Choose how many coordinates of each axis make up at most so many results, evenly: the last axes first."""
     steps = []
     for size in reversed(shape):
         step = max([k for k in range(1, min(most, 4 if most > 8 else most) + 1) if size % k == 0]) if size else 1
@@ -50,8 +50,8 @@ def side_by_side(shape: Sequence[int], most: int) -> list[int]:
     return steps[::-1]
 
 
-def stretch_of_mask(term: Term, axes: int) -> tuple[int, list[int], NDArray[Any], NDArray[Any]] | None:
-    """A reduced axis of which the mask leaves one stretch, the axes that this depends on, its starts and its ends."""
+def find_mask_stretch(term: Term, axes: int) -> tuple[int, list[int], NDArray[Any], NDArray[Any]] | None:
+    """Find a reduced axis of which the mask leaves one stretch, the axes that this depends on, its starts and ends."""
     if term.mask is None:
         return None
     for k, axis in enumerate(term.axes):

@@ -36,17 +36,17 @@ _TWO_OVER_SQRT_PI = 1.1283791670955126
 
 
 def bits(x: float) -> int:
-    """The float's 64 bits, as an int."""
+    """Take the float's 64 bits, as an int."""
     return int(struct.unpack("<q", struct.pack("<d", x))[0])
 
 
 def number(i: int) -> float:
-    """The float that has these bits; an int of more has its last 64 taken, as in a register."""
+    """Take the float that has these bits; an int of more has its last 64 taken, as in a register."""
     return float(struct.unpack("<d", struct.pack("<Q", i % (1 << 64)))[0])
 
 
 def exp(x: float) -> float:
-    """e to the power x.
+    """Raise e to the power x.
 
     >>> exp(0.0), exp(-1000.0), exp(1000.0)
     (1.0, 0.0, inf)
@@ -63,7 +63,7 @@ def exp(x: float) -> float:
 
 
 def expm1(x: float) -> float:
-    """exp(x) − 1: 2ⁿ(eʳ − 1) + (2ⁿ − 1), all halved, as 2ⁿ itself may be too large.
+    """Compute exp(x) − 1: 2ⁿ(eʳ − 1) + (2ⁿ − 1), all halved, as 2ⁿ itself may be too large.
 
     >>> expm1(1e-20), expm1(-1000.0), expm1(1000.0)
     (1e-20, -1.0, inf)
@@ -82,7 +82,7 @@ def expm1(x: float) -> float:
 
 
 def expm1_series(r: float) -> float:
-    """(eʳ − 1 − r)/r² for |r| ≤ ln(2)/2: 1/2 + r/6 + … + r¹¹/13!."""
+    """Compute (eʳ − 1 − r)/r² for |r| ≤ ln(2)/2: 1/2 + r/6 + … + r¹¹/13!."""
     p = 1.0 / 6227020800.0
     p = p * r + 1.0 / 479001600.0
     p = p * r + 1.0 / 39916800.0
@@ -98,7 +98,7 @@ def expm1_series(r: float) -> float:
 
 
 def log(x: float) -> float:
-    """The natural logarithm; −inf at 0, NaN below.
+    """Compute the natural logarithm; −inf at 0, NaN below.
 
     >>> log(1.0), log(0.0), log(-1.0)
     (0.0, -inf, nan)
@@ -129,7 +129,7 @@ def log(x: float) -> float:
 
 
 def log1p(x: float) -> float:
-    """log(1 + x): the rounding error of 1 + x is put back.
+    """Compute log(1 + x): the rounding error of 1 + x is put back.
 
     >>> log1p(1e-20), log1p(-1.0), log1p(math.inf)
     (1e-20, -inf, inf)
@@ -143,7 +143,7 @@ def log1p(x: float) -> float:
 
 
 def tanh(x: float) -> float:
-    """(1 − e)/(1 + e) with e = exp(−2|x|), of which 1 is taken off before it is rounded; with x's sign, of 0 too.
+    """Compute (1 − e)/(1 + e) with e = exp(−2|x|), less 1 before it is rounded; with x's sign, of 0 too.
 
     >>> tanh(1e-20), tanh(1000.0)
     (1e-20, 1.0)
@@ -153,7 +153,7 @@ def tanh(x: float) -> float:
 
 
 def cbrt(x: float) -> float:
-    """The real cube root: exp(ln|x|/3), and one of Newton's steps.
+    """Compute the real cube root: exp(ln|x|/3), and one of Newton's steps.
 
     >>> cbrt(-8.0), cbrt(0.0), cbrt(-math.inf)
     (-2.0, 0.0, -inf)
@@ -168,7 +168,7 @@ def cbrt(x: float) -> float:
 
 
 def erf(x: float) -> float:
-    """The error function: its series up to 3/4, beyond 1 − erfc.
+    """Compute the error function: its series up to 3/4, beyond 1 − erfc.
 
     >>> erf(0.0), erf(1e-20) / 1e-20, erf(-math.inf)
     (0.0, 1.1283791670955126, -1.0)
@@ -196,7 +196,7 @@ def erf(x: float) -> float:
 
 
 def erfc(x: float) -> float:
-    """1 − erf(x), not taken from erf where that is near 1.
+    """Compute 1 − erf(x), not from erf where that is near 1.
 
     For x ≥ 0, (1 + 2x)·exp(x²)·erfc(x) is smooth on the whole half-line (Shepherd & Laframboise 1981): it is the
     Chebyshev expansion in t = (x − 3.5)/(x + 3.5) up to t²³, whose rest is below 3e-17. x² is split, as exp magnifies
@@ -239,7 +239,7 @@ def erfc(x: float) -> float:
 
 
 def floor(x: float) -> float:
-    """The greatest whole number not above x: the whole number nearest to |x|, with x's sign, less 1 if it is above x.
+    """Round down: the whole number nearest to |x|, with x's sign, less 1 if it is above x.
 
     >>> floor(-0.5), floor(2.0), floor(1e300), floor(math.inf)
     (-1.0, 2.0, 1e+300, inf)
@@ -251,7 +251,7 @@ def floor(x: float) -> float:
 
 
 def ceil(x: float) -> float:
-    """The least whole number not below x.
+    """Round up to the least whole number not below x.
 
     >>> ceil(-0.5), ceil(1.5)
     (-0.0, 2.0)
@@ -264,8 +264,8 @@ FUNCTIONS = (exp, expm1, log, log1p, tanh, cbrt, erf, erfc, floor, ceil)
 
 
 @functools.cache
-def compiled() -> dict[str, Any]:
-    """The functions as numba's, by name."""
+def compile_functions() -> dict[str, Any]:
+    """Compile the functions as numba's, by name."""
     numba: Any = importlib.import_module("numba")
     intrinsic: Any = importlib.import_module("numba.extending").intrinsic
     ir: Any = importlib.import_module("llvmlite.ir")

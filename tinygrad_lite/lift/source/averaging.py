@@ -30,21 +30,21 @@ class Averaging:
 
 
 def place_divisions(program: Groups) -> Averaging:
-    """Finds the groups that can be computed an n-th as large.
+    """Find the groups that can be computed an n-th as large.
 
     Args:
         program: The program; it is left as it is.
     """
-    consumers = _consumers(program)
+    consumers = _find_consumers(program)
     scaled = {number for number, group in enumerate(program.groups) if _may_be_scaled(group, consumers.get(number))}
     scaled -= {output.ref.group for output in program.outputs}
     changed = True
     while changed:
-        rejected = _rejected(program, scaled, consumers)
+        rejected = _find_rejected(program, scaled, consumers)
         scaled -= rejected
         changed = bool(rejected)
-    scaled = _useful(program, scaled, consumers)
-    read = {number: _scaled_operands(group, scaled) for number, group in enumerate(program.groups)}
+    scaled = _select_useful(program, scaled, consumers)
+    read = {number: _find_scaled_operands(group, scaled) for number, group in enumerate(program.groups)}
     return Averaging(
         frozenset(number for number in scaled if not read[number]),
         frozenset(scaled),
@@ -52,7 +52,7 @@ def place_divisions(program: Groups) -> Averaging:
     )
 
 
-def _consumers(program: Groups) -> dict[int, set[int]]:
+def _find_consumers(program: Groups) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     for number, group in enumerate(program.groups):
         for ref in group.refs():
@@ -64,8 +64,8 @@ def _may_be_scaled(group: Group, consumers: set[int] | None) -> bool:
     return bool(consumers) and group.batched and group.kind in ("sum", "map")
 
 
-def _products(group: Group) -> list[tuple[int, ...]] | None:
-    """The groups of the factors of each product that it adds up, in all of which it is linear; None, if it is not."""
+def _list_products(group: Group) -> list[tuple[int, ...]] | None:
+    """List the groups of the factors of each product that it adds up, if it is linear in all of them."""
     if group.kind == "sum":
         return [tuple(factor.group for factor in term.factors) for term in group.terms]
     if group.kind == "map":
@@ -77,12 +77,12 @@ def _products(group: Group) -> list[tuple[int, ...]] | None:
     return None
 
 
-def _scaled_operands(group: Group, scaled: set[int]) -> list[int]:
+def _find_scaled_operands(group: Group, scaled: set[int]) -> list[int]:
     return [ref.group for ref in group.refs() if ref.group in scaled]
 
 
-def _rejected(program: Groups, scaled: set[int], consumers: dict[int, set[int]]) -> set[int]:
-    """Groups that something reads otherwise than as the one scaled factor of each product."""
+def _find_rejected(program: Groups, scaled: set[int], consumers: dict[int, set[int]]) -> set[int]:
+    """Find groups that something reads otherwise than as the one scaled factor of each product."""
     found = {
         number
         for number in scaled
@@ -91,10 +91,10 @@ def _rejected(program: Groups, scaled: set[int], consumers: dict[int, set[int]])
     if found:
         return found
     for group in program.groups:
-        operands = _scaled_operands(group, scaled)
+        operands = _find_scaled_operands(group, scaled)
         if not operands:
             continue
-        products = _products(group)
+        products = _list_products(group)
         counts = [0] if products is None else [sum(factor in scaled for factor in factors) for factors in products]
         if max(counts) > 1:
             return {min(operands, key=lambda operand: (_continues(program, operand, scaled), operand))}
@@ -105,11 +105,11 @@ def _rejected(program: Groups, scaled: set[int], consumers: dict[int, set[int]])
 
 def _continues(program: Groups, number: int, scaled: set[int]) -> bool:
     """Whether it is computed from a scaled array, as deltas are."""
-    return bool(_scaled_operands(program.groups[number], scaled))
+    return bool(_find_scaled_operands(program.groups[number], scaled))
 
 
-def _useful(program: Groups, scaled: set[int], consumers: dict[int, set[int]]) -> set[int]:
-    """Those that a mean of products needs; a mean of one array divides the few numbers of its result."""
+def _select_useful(program: Groups, scaled: set[int], consumers: dict[int, set[int]]) -> set[int]:
+    """Select those that a mean of products needs; a mean of one array divides the few numbers of its result."""
     useful: set[int] = set()
     for number in sorted(scaled, reverse=True):
         if any(
@@ -122,9 +122,11 @@ def _useful(program: Groups, scaled: set[int], consumers: dict[int, set[int]]) -
     while changed:
         before = len(useful)
         for group in program.groups:
-            operands = set(_scaled_operands(group, scaled))
+            operands = set(_find_scaled_operands(group, scaled))
             if operands & useful and not operands <= useful:
                 useful |= operands
-        useful |= {number for number in scaled if useful.intersection(_scaled_operands(program.groups[number], scaled))}
+        useful |= {
+            number for number in scaled if useful.intersection(_find_scaled_operands(program.groups[number], scaled))
+        }
         changed = len(useful) > before
     return useful

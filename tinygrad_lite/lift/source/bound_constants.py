@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.source.fragments import Fragment, literal
-from tinygrad_lite.lift.source.precedence import Text, infix, minus
+from tinygrad_lite.lift.source.precedence import Text, infix, write_minus
 
 
 class BoundConstants:
@@ -31,7 +31,7 @@ class BoundConstants:
         self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def numbers(self, array: NDArray[Any], axes: tuple[int | None, ...]) -> Fragment:
-        """Numbers: a literal if all are the same."""
+        """Write numbers: as a literal if all are the same."""
         array = np.asarray(array, dtype=float)
         if array.size and np.array_equal(array, np.full_like(array, array.flat[0]), equal_nan=True):
             signs = np.signbit(array)
@@ -39,12 +39,12 @@ class BoundConstants:
                 return literal(float(array.flat[0]))
         return Fragment(self._bind("c", array), axes=axes)
 
-    def places(self, array: NDArray[Any]) -> str:
-        """Places to read at: the name of an array of ints."""
+    def bind_places(self, array: NDArray[Any]) -> str:
+        """Name an array of ints, places to read at."""
         return self._bind("i", np.asarray(array, dtype=np.intp))
 
-    def mask(self, array: NDArray[Any], axes: tuple[int, ...], order: Sequence[int]) -> Fragment:
-        """True and False along axes, with dimensions of size 1 for those that it lacks between the ordered ones."""
+    def bind_mask(self, array: NDArray[Any], axes: tuple[int, ...], order: Sequence[int]) -> Fragment:
+        """Name a mask along axes, with dimensions of size 1 for those that it lacks between the ordered ones."""
         along = [axis if axis in axes else None for axis in order[order.index(axes[0]) if axes else len(order) :]]
         items = [":" if axis in axes else "None" for axis in along]
         while items and items[-1] == ":":
@@ -55,7 +55,7 @@ class BoundConstants:
         return Fragment(self._bind("m", aligned, array, bracket), axes=tuple(along), boolean=True)
 
     def _bind(self, letter: str, array: NDArray[Any], plain: NDArray[Any] | None = None, bracket: str = "") -> str:
-        """The array's name. It is made from the plain one by a bracket, where that can be written out."""
+        """Name the array. It is made from the plain one by a bracket, where that can be written out."""
         key = (letter, array.shape, array.tobytes())
         if key not in self._names:
             number = 1
@@ -63,7 +63,7 @@ class BoundConstants:
                 number += 1
             name = self._names[key] = f"{letter}{number}"
             self._taken.add(name)
-            text = _recognised(array if plain is None else plain)
+            text = _recognise(array if plain is None else plain)
             if text:
                 self.lines.append(f"{name} = {text}{bracket}")
             else:
@@ -71,10 +71,10 @@ class BoundConstants:
         return self._names[key]
 
 
-def _recognised(array: NDArray[Any]) -> str:
-    """Source that makes the array; nothing, if it is not plain."""
+def _recognise(array: NDArray[Any]) -> str:
+    """Write source that makes the array; nothing, if it is not plain."""
     if array.dtype == np.intp:
-        return _affine(array)
+        return _write_affine(array)
     kind = ", dtype=bool" if array.dtype == np.bool_ else ""
     if array.ndim == 2 and array.size > 1:
         rows, columns = array.shape
@@ -89,8 +89,8 @@ def _recognised(array: NDArray[Any]) -> str:
     return ""
 
 
-def _affine(places: NDArray[Any]) -> str:
-    """``arange(26)[:, None] + arange(3)``, for places that a step along each axis explains."""
+def _write_affine(places: NDArray[Any]) -> str:
+    """Write ``arange(26)[:, None] + arange(3)``, for places that a step along each axis explains."""
     parts: list[tuple[bool, Text]] = []
     explained: Any = places.flat[0] if places.size else 0
     offset = int(explained)
@@ -116,7 +116,7 @@ def _affine(places: NDArray[Any]) -> str:
     if offset:
         parts.append((offset < 0, Text.of(abs(offset))))
     (negative, total), *rest = parts
-    total = Text(*minus(total)) if negative else total
+    total = Text(*write_minus(total)) if negative else total
     for negative, part in rest:
         total = Text(*infix("-" if negative else "+", total, part))
     return total.text

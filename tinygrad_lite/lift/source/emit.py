@@ -20,9 +20,9 @@ from tinygrad_lite.lift.source.averaging import place_divisions
 from tinygrad_lite.lift.source.bound_constants import BoundConstants
 from tinygrad_lite.lift.source.fragments import BATCH, Fragment
 from tinygrad_lite.lift.source.naming import is_safe, is_temporary, name_groups
-from tinygrad_lite.lift.source.statements import Statements, complete, shape_text
-from tinygrad_lite.lift.source.terms import Scope, axes_of
-from tinygrad_lite.lift.source.views import align, transposed
+from tinygrad_lite.lift.source.statements import Statements, complete, write_shape
+from tinygrad_lite.lift.source.terms import Scope, find_axes
+from tinygrad_lite.lift.source.views import align, transpose
 
 _LINE = 88
 _INLINE = 48
@@ -49,7 +49,7 @@ class Source:
 
 
 def emit(program: Groups, dialect: str = "numpy") -> Source:
-    """The program as array source.
+    """Write a program as array source.
 
     Args:
         program: A valid program. Groups without a name get one.
@@ -121,25 +121,27 @@ class _Emitter:
         self.statements = Statements(self.scope, place_divisions(self.program), names)
 
     def source(self) -> Source:
-        """The whole text."""
-        for number in self._needed():
-            self._statement(number)
-        results = [self._result(output) for output in self.program.outputs]
-        code = "\n".join([*(line.text for line in self.lines), _return(results)])
+        """Write the whole text."""
+        for number in self._find_needed():
+            self._write_statement(number)
+        results = [self._write_result(output) for output in self.program.outputs]
+        code = "\n".join([*(line.text for line in self.lines), _write_return(results)])
         used = set(re.findall(r"\w+", re.sub("'[^']*'", "", code)))  # without the letters of einsum
         count = [f"    n = {self._samples()}.shape[-1]"] if "n" in used else []
-        body = _with_comments(self.lines)
+        body = _add_comments(self.lines)
         made = [line for line in self.constants.lines if line.split(" ", 1)[0] in used]
         names = [self.program.groups[number].name for number in self.program.inputs]
         bound = {name: array for name, array in self.constants.arrays.items() if name in used}
         given = [f"# {name}: {_KINDS[array.dtype.kind]}, {array.shape}, given as data" for name, array in bound.items()]
         head = [*given, *made]
-        text = "\n".join([*head, *([""] if head else []), _signature(names), *count, *body, _return(results)])
+        text = "\n".join(
+            [*head, *([""] if head else []), _write_signature(names), *count, *body, _write_return(results)]
+        )
         operations = {name: op for name, op in self.statements.operations.items() if name in used}
         return Source(f"{text}\n", bound, operations)
 
-    def _needed(self) -> list[int]:
-        """The groups that the results need, in order."""
+    def _find_needed(self) -> list[int]:
+        """Find the groups that the results need, in order."""
         groups = self.program.groups
         needed = set(self.results)
         for number in range(len(groups) - 1, -1, -1):
@@ -156,7 +158,7 @@ class _Emitter:
 
     # -------------------------------------------------------------------------------------- statements
 
-    def _statement(self, number: int) -> None:
+    def _write_statement(self, number: int) -> None:
         group = self.program.groups[number]
         if group.kind == "input":
             self.fragments[number] = Fragment(group.name)
@@ -180,9 +182,9 @@ class _Emitter:
         return self.uses[number] == 1 and number not in self.results and is_temporary(self.program.groups[number].name)
 
     def _write_line(self, number: int, terms: list[str]) -> None:
-        """The group's statement; from here on, its text is its name."""
+        """Write the group's statement; from here on, its text is its name."""
         group, fragment = self.program.groups[number], self.fragments[number]
-        shape = f"# {shape_text(group)}" if axes_of(group) else ""
+        shape = f"# {write_shape(group)}" if find_axes(group) else ""
         parts = terms if " ".join(terms) == fragment.text else [fragment.text]
         for start in range(0, len(parts), _TERMS):
             some = parts[start : start + _TERMS]
@@ -191,33 +193,33 @@ class _Emitter:
 
     # ----------------------------------------------------------------------------------------- results
 
-    def _result(self, output: Output) -> str:
-        """An output's array: its shape, and the samples first."""
+    def _write_result(self, output: Output) -> str:
+        """Write an output's array: its shape, and the samples first."""
         group = Group("map", output.shape or (), batched=output.batched)
         array = self.scope.read(output.ref, group, (), output.batched).as_number()
-        array = complete(align(array, axes_of(group)), group)
+        array = complete(align(array, find_axes(group)), group)
         if output.batched:
-            array = transposed(array, (BATCH, *range(len(group.shape))))
+            array = transpose(array, (BATCH, *range(len(group.shape))))
         return array.text
 
 
 # ------------------------------------------------------------------------------------------------- layout
 
 
-def _signature(names: Sequence[str]) -> str:
+def _write_signature(names: Sequence[str]) -> str:
     whole = f"def program({', '.join(names)}):"
-    return whole if len(whole) <= _WIDEST else _broken("def program(", names, "):", "    ")
+    return whole if len(whole) <= _WIDEST else _break_line("def program(", names, "):", "    ")
 
 
-def _return(results: Sequence[str]) -> str:
+def _write_return(results: Sequence[str]) -> str:
     whole = (
         f"    return {', '.join(results)}" if len(results) > 1 else f"    return ({''.join(f'{r},' for r in results)})"
     )
-    return whole if len(whole) <= _WIDEST else _broken("    return (", results, "    )", "        ")
+    return whole if len(whole) <= _WIDEST else _break_line("    return (", results, "    )", "        ")
 
 
-def _broken(start: str, items: Sequence[str], end: str, indent: str) -> str:
-    """Items on lines of their own width."""
+def _break_line(start: str, items: Sequence[str], end: str, indent: str) -> str:
+    """Put items on lines of their own width."""
     lines, line = [start], indent
     for item in items:
         if len(line) + len(item) + 2 > _WIDEST and line.strip():
@@ -227,8 +229,8 @@ def _broken(start: str, items: Sequence[str], end: str, indent: str) -> str:
     return "\n".join([*lines, line.rstrip(), end])
 
 
-def _with_comments(lines: Sequence[_Line]) -> list[str]:
-    """Comments in one column, where lines are short enough."""
+def _add_comments(lines: Sequence[_Line]) -> list[str]:
+    """Put comments into one column, where lines are short enough."""
     column = max([len(line.text) for line in lines if line.comment and len(line.text) <= _COMMENTS_AT], default=0)
     return [
         f"{line.text.ljust(column)}  {line.comment}" if line.comment and "\n" not in line.text else line.text

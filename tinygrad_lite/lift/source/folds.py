@@ -6,14 +6,14 @@ import math
 
 from tinygrad_lite.lift.ir.groups import Group
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
-from tinygrad_lite.lift.source.fragments import BATCH, Fragment, binary, call, joined, literal
+from tinygrad_lite.lift.source.fragments import BATCH, Fragment, binary, call, join, literal
 from tinygrad_lite.lift.source.precedence import ATOM
-from tinygrad_lite.lift.source.terms import Scope, axes_of, axis_text, mask_of, masked
+from tinygrad_lite.lift.source.terms import Scope, find_axes, find_mask, write_axis, write_mask
 from tinygrad_lite.lift.source.views import align
 
 
 def write_fold(group: Group, scope: Scope) -> Fragment:
-    """The source of a fold.
+    """Write the source of a fold.
 
     Args:
         group: The group, of kind ``fold``.
@@ -24,45 +24,45 @@ def write_fold(group: Group, scope: Scope) -> Fragment:
     if values.number is not None:
         values = call("asarray", (values,), ())
     if group.op == LOOKUP:
-        return _lookup(group, values, scope)
+        return _write_lookup(group, values, scope)
     reduction = REDUCTIONS[group.op]
     sizes = group.shape + term.reduced
-    mask = mask_of(term, sizes)
+    mask = find_mask(term, sizes)
     if mask is not None:
-        values = masked(values, *mask, literal(reduction.neutral), scope.constants)
+        values = write_mask(values, *mask, literal(reduction.neutral), scope.constants)
     folded = range(len(group.shape), len(sizes))
     places = [place for place, axis in enumerate(values.axes) if axis in folded]
     repeats = math.prod(sizes[axis] for axis in folded if axis not in values.axes)
     rest = tuple(axis for axis in values.axes if axis not in folded)
     if places:
-        values = values.method(f"{reduction.method}({axis_text(places, len(values.axes))})", rest)
+        values = values.call_method(f"{reduction.method}({write_axis(places, len(values.axes))})", rest)
     if not reduction.selects and repeats > 1:
         values = binary("**", values, literal(float(repeats)))
-    return align(values, axes_of(group))
+    return align(values, find_axes(group))
 
 
-def _lookup(group: Group, table: Fragment, scope: Scope) -> Fragment:
-    """``W[index]`` where all elements look in one table; ``take_along_axis`` where each has its own."""
+def _write_lookup(group: Group, table: Fragment, scope: Scope) -> Fragment:
+    """Write ``W[index]`` where all elements look in one table; ``take_along_axis`` where each has its own."""
     (term,) = group.terms
     along = len(group.shape)
-    wanted = axes_of(group)
+    wanted = find_axes(group)
     if along not in table.axes:
         return align(table, wanted)
     index = scope.read(group.operands[-1], group, (), group.batched).as_number()
     if index.number is not None:
         index = call("asarray", (index,), ())
-    index = binary("%", index.method("astype(int)", index.axes), Fragment(str(term.reduced[0])), index.axes)
+    index = binary("%", index.call_method("astype(int)", index.axes), Fragment(str(term.reduced[0])), index.axes)
     if not set(index.axes) & set(table.axes):
         at = table.axes.index(along)
         items = [index.text if axis == along else ":" for axis in table.axes]
-        looked = table.closed().with_items(items, ()).text
+        looked = table.close().with_items(items, ()).text
         return align(Fragment(looked, ATOM, (*table.axes[:at], *index.axes, *table.axes[at + 1 :])), wanted)
     order = (*range(along + 1), *((BATCH,) if group.batched else ()))
     table, index = align(table, order), align(index, order)
     both = max(len(table.axes), len(index.axes))
-    table, index = (array.size_one([0] * (both - len(array.axes))) for array in (table, index))
+    table, index = (array.insert_axes([0] * (both - len(array.axes))) for array in (table, index))
     at = table.axes.index(along)
-    found = joined((table, index))
+    found = join((table, index))
     text = f"take_along_axis({table.text}, {index.text}, {at})"
     items = ["0" if place == at else ":" for place in range(both)]
     return align(Fragment(text, ATOM, (*found[:at], *found[at + 1 :]), tuple(items)), wanted)

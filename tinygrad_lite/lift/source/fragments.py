@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tinygrad_lite.lift.source.precedence import ATOM, COMPARE, OPERATORS, Text, attribute, infix, minus, wrapped
+from tinygrad_lite.lift.source.precedence import ATOM, COMPARE, OPERATORS, Text, access, infix, wrap, write_minus
 
 #: The label of the dimension over the samples, which is always an array's last one.
 BATCH = -1
@@ -58,32 +58,32 @@ class Fragment:
     def _atom_base(self) -> str:
         return self.base if self.tightness == ATOM else f"({self.base})"
 
-    def wrapped(self, level: int) -> str:
-        """The text, in parentheses unless it binds at least as tightly."""
-        return wrapped(self, level)
+    def wrap(self, level: int) -> str:
+        """Put the text in parentheses unless it binds at least as tightly."""
+        return wrap(self, level)
 
-    def method(self, call: str, axes: tuple[int | None, ...]) -> Fragment:
-        """``piece.call``, whose result has those axes."""
-        return Fragment(attribute(self, call), ATOM, axes, None, self.boolean)
+    def call_method(self, call: str, axes: tuple[int | None, ...]) -> Fragment:
+        """Write ``piece.call``, whose result has those axes."""
+        return Fragment(access(self, call), ATOM, axes, None, self.boolean)
 
     def open(self) -> tuple[str, ...]:
-        """The items of the last bracket, if it is open; otherwise those of a new one."""
+        """Take the items of the last bracket, if it is open; otherwise those of a new one."""
         return self.items if self.items is not None else (":",) * len(self.axes)
 
     def with_items(self, items: Sequence[str], axes: Sequence[int | None]) -> Fragment:
-        """The same base with another last bracket."""
+        """Give the same base another last bracket."""
         return replace(self, items=tuple(items), axes=tuple(axes))
 
     def with_axes(self, axes: Sequence[int | None]) -> Fragment:
-        """The same text, whose dimensions are known to run along those axes."""
+        """Say that the text's dimensions run along those axes."""
         return replace(self, axes=tuple(axes))
 
-    def closed(self) -> Fragment:
-        """The same text, whose last bracket takes no more."""
+    def close(self) -> Fragment:
+        """Let the last bracket take no more."""
         return Fragment(self.text, self.level, self.axes, None, self.boolean)
 
-    def size_one(self, places: Sequence[int]) -> Fragment:
-        """With a dimension of size 1 more before each of those dimensions (the number of dimensions: at the end)."""
+    def insert_axes(self, places: Sequence[int]) -> Fragment:
+        """Insert a dimension of size 1 before each of those dimensions (the number of dimensions: at the end)."""
         items: list[str] = []
         axes: list[int | None] = []
         dimension = 0
@@ -102,20 +102,20 @@ class Fragment:
         return self.with_items(items, axes)
 
     def as_number(self) -> Fragment:
-        """With numbers for elements, where they are True and False."""
+        """Make numbers of the elements, where they are True and False."""
         if not self.boolean:
             return self
         return Fragment(*infix("*", literal(1.0), self), self.axes)
 
 
 def literal(number: float) -> Fragment:
-    """A number, written out."""
+    """Write a number out."""
     text = Text.of(number)
     return Fragment(text.text, text.level, number=number)
 
 
 def operand(fragment: Fragment, other: Fragment) -> Fragment:
-    """How a literal is written beside an operator: 2, not 2.0, where the other side makes the result a float."""
+    """Write a literal beside an operator: 2, not 2.0, where the other side makes the result a float."""
     number = fragment.number
     if number is None or other.boolean or other.number is not None or not abs(number) < 1e6 or number != int(number):
         return fragment
@@ -124,8 +124,8 @@ def operand(fragment: Fragment, other: Fragment) -> Fragment:
     return replace(fragment, base=str(int(number)))
 
 
-def joined(fragments: Sequence[Fragment]) -> tuple[int | None, ...]:
-    """The axes of what broadcasting makes of them; they are aligned, so that axes meet from the right."""
+def join(fragments: Sequence[Fragment]) -> tuple[int | None, ...]:
+    """Find the axes of what broadcasting makes of pieces; they are aligned, so that axes meet from the right."""
     length = max((len(f.axes) for f in fragments), default=0)
     found: list[int | None] = [None] * length
     for fragment in fragments:
@@ -135,24 +135,24 @@ def joined(fragments: Sequence[Fragment]) -> tuple[int | None, ...]:
 
 
 def binary(symbol: str, left: Fragment, right: Fragment, axes: tuple[int | None, ...] | None = None) -> Fragment:
-    """Two pieces with one of Python's operators between them."""
+    """Write two pieces with one of Python's operators between them."""
     if symbol not in "+-*" or left.boolean == right.boolean:  # what is divided may get a minus, which booleans have not
         left, right = left.as_number(), right.as_number()
     if symbol == "*" and left.boolean and not right.boolean:
         left, right = right, left
-    both = joined((left, right)) if axes is None else axes
+    both = join((left, right)) if axes is None else axes
     left, right = operand(left, right), operand(right, left)
     return Fragment(*infix(symbol, left, right), both, boolean=OPERATORS[symbol].level == COMPARE)
 
 
-def negative(fragment: Fragment) -> Fragment:
-    """Minus a piece."""
+def negate(fragment: Fragment) -> Fragment:
+    """Write minus a piece."""
     if fragment.number is not None:
         return literal(-fragment.number)
     fragment = fragment.as_number()
-    return Fragment(*minus(fragment), fragment.axes)
+    return Fragment(*write_minus(fragment), fragment.axes)
 
 
 def call(name: str, arguments: Sequence[Fragment], axes: tuple[int | None, ...]) -> Fragment:
-    """A function of pieces."""
+    """Write a function of pieces."""
     return Fragment(f"{name}({', '.join(argument.text for argument in arguments)})", ATOM, axes)

@@ -13,8 +13,8 @@ from tinygrad_lite.lift.source.averaging import Averaging, place_divisions
 from tinygrad_lite.lift.source.bound_constants import BoundConstants
 from tinygrad_lite.lift.source.fragments import Fragment
 from tinygrad_lite.lift.source.naming import name_groups
-from tinygrad_lite.lift.source.statements import Statements, shape_text
-from tinygrad_lite.lift.source.terms import Scope, axes_of
+from tinygrad_lite.lift.source.statements import Statements, write_shape
+from tinygrad_lite.lift.source.terms import Scope, find_axes
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Listed:
         return f"{self.name} = {' '.join(self.parts)}" if self.parts else self.name
 
 
-def listed(program: Groups, *, divided: bool = True) -> list[Listed]:
-    """The statement of each group, in order.
+def list_statements(program: Groups, *, divided: bool = True) -> list[Listed]:
+    """Write the statement of each group, in order.
 
     Args:
         program: A valid program. Groups without a name get one.
@@ -48,7 +48,7 @@ def listed(program: Groups, *, divided: bool = True) -> list[Listed]:
     >>> from tinygrad_lite.lift.ir.groups import Index, Ref, Term
     >>> along, weight = Index(0, ((1, 1),)), (Index(0, ((0, 1),)), Index(0, ((1, 1),)))
     >>> product = Group("sum", (2,), terms=(Term((Ref(0, weight), Ref(1, (along,))), (3,)),))
-    >>> [line.text for line in listed(Groups([Group("input", (2, 3)), Group("input", (3,)), product], [0, 1]))]
+    >>> [line.text for line in list_statements(Groups([Group("input", (2, 3)), Group("input", (3,)), product], [0, 1]))]
     ['x1', 'x2', 'z1 = x1 @ x2']
     """
     if not all(group.name for group in program.groups):
@@ -64,12 +64,12 @@ def listed(program: Groups, *, divided: bool = True) -> list[Listed]:
         if group.kind in ("map", "sum", "fold"):
             text = statements.write(number).text
             parts = tuple(statements.parts) if " ".join(statements.parts) == text else (text,)
-        found.append(Listed(group.name, parts, shape_text(group) if axes_of(group) else ""))
+        found.append(Listed(group.name, parts, write_shape(group) if find_axes(group) else ""))
     return found
 
 
 def _as_array(group: Group) -> Group:
-    """A constant of many numbers as an array that has a name; one that is the same everywhere is written out."""
+    """Name a constant of many numbers; one that is the same everywhere is written out."""
     if group.kind != "constant" or group.data is None or not group.data.size or is_uniform(group):
         return group
     return replace(group, kind="input")

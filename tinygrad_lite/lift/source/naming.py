@@ -53,14 +53,14 @@ def is_temporary(name: str) -> bool:
 
 
 def name_groups(program: Groups) -> None:
-    """Sets the name of each group: a safe identifier that no other group has.
+    """Set the name of each group: a safe identifier that no other group has.
 
     Args:
         program: The program whose groups are named.
     """
     names = _Names()
     _name_inputs(program, names)
-    forward = forward_groups(program)
+    forward = find_forward_groups(program)
     _name_results(program, names, forward)
     _name_activations(program, names, forward)
     _name_deltas(program, names, forward)
@@ -71,8 +71,8 @@ def name_groups(program: Groups) -> None:
         group.name = names.given[number]
 
 
-def forward_groups(program: Groups) -> set[int]:
-    """The groups that the first output needs, if it is one number and others follow; otherwise all."""
+def find_forward_groups(program: Groups) -> set[int]:
+    """Find the groups that the first output needs, if it is one number and others follow; otherwise all."""
     groups = program.groups
     if any(group.role for group in groups):
         return {number for number, group in enumerate(groups) if group.role != "backward"}
@@ -114,7 +114,7 @@ class _Names:
         self._counts: Counter[str] = Counter()
 
     def give(self, number: int, name: str) -> None:
-        """That name, or where it is taken or means something else, that name with the next free number."""
+        """Give a group that name, or where it is taken or means something else, that name with the next free number."""
         name = name[: _LONGEST - 8].replace("__", "_").rstrip("_") or "x"
         if name in self._used or not is_safe(name):
             self.count(number, name + "_" if name[-1].isdigit() else name)
@@ -122,7 +122,7 @@ class _Names:
             self._set(number, name)
 
     def count(self, number: int, prefix: str) -> None:
-        """The prefix with the next free number."""
+        """Give a group the prefix with the next free number."""
         while True:
             self._counts[prefix] += 1
             name = f"{prefix}{self._counts[prefix]}"
@@ -136,8 +136,8 @@ class _Names:
 
 def _name_inputs(program: Groups, names: _Names) -> None:
     paths = [_WORD.findall(program.groups[number].path[-400:]) for number in program.inputs]
-    layers = list(dict.fromkeys([tuple(words[:-1]) for words in paths if _parameter(words) and _is_numbered(words)]))
-    wanted = [_input_name(words, layers) for words in paths]
+    layers = list(dict.fromkeys([tuple(words[:-1]) for words in paths if _abbreviate(words) and _is_numbered(words)]))
+    wanted = [_choose_input_name(words, layers) for words in paths]
     several = Counter(wanted)
     for number, name in zip(program.inputs, wanted, strict=True):
         if several[name] > 1:
@@ -146,9 +146,9 @@ def _name_inputs(program: Groups, names: _Names) -> None:
             names.give(number, name)
 
 
-def _input_name(words: list[str], layers: list[tuple[str, ...]]) -> str:
-    """What an input of that path is called, if no other wants the same."""
-    letter = _parameter(words)
+def _choose_input_name(words: list[str], layers: list[tuple[str, ...]]) -> str:
+    """Choose what an input of that path is called, if no other wants the same."""
+    letter = _abbreviate(words)
     if letter and _is_numbered(words):
         return f"{letter}{layers.index(tuple(words[:-1])) + 1}" if len(layers) > 1 else letter
     if letter:
@@ -159,8 +159,8 @@ def _input_name(words: list[str], layers: list[tuple[str, ...]]) -> str:
     return "_".join(["".join(words[places[-1] : places[-1] + 2]), *words[places[-1] + 2 :]])[: _LONGEST - 8]
 
 
-def _parameter(words: list[str]) -> str:
-    """W for a weight, b for a bias, nothing for another word; an argument of its own keeps its name."""
+def _abbreviate(words: list[str]) -> str:
+    """Say W for a weight, b for a bias, nothing for another word; an argument of its own keeps its name."""
     return _PARAMETERS.get(words[-1], "") if len(words) > 1 else ""
 
 
@@ -170,7 +170,7 @@ def _is_numbered(words: list[str]) -> bool:
 
 
 def _name_results(program: Groups, names: _Names, forward: set[int]) -> None:
-    """The loss, and the gradients that follow it."""
+    """Name the loss, and the gradients that follow it."""
     groups, outputs = program.groups, program.outputs
     results = [output.ref.group for output in outputs]
     if len(forward) == len(groups) or not outputs:
@@ -202,7 +202,7 @@ def _is_whole(output: Output, group: Group) -> bool:
 
 
 def _name_activations(program: Groups, names: _Names, forward: set[int]) -> None:
-    read_by_contractions = _read_together(program, forward)
+    read_by_contractions = _find_read_together(program, forward)
     activations: dict[int, str] = {}
     for number in sorted(forward):
         group = program.groups[number]
@@ -221,9 +221,9 @@ def _name_activations(program: Groups, names: _Names, forward: set[int]) -> None
 
 
 def _name_deltas(program: Groups, names: _Names, forward: set[int]) -> None:
-    """Backward operands of contractions: each with the number of the z whose adjoint it is, where that is plain."""
+    """Name backward operands of contractions: each has the number of the z whose adjoint it is, if plain."""
     backward = set(range(len(program.groups))) - forward
-    beside = _read_together(program, backward)
+    beside = _find_read_together(program, backward)
     activations = [number for number, name in names.given.items() if name.startswith("z") and number in forward]
     reads = {z: {ref.group for ref in program.groups[z].refs()} for z in activations}
     unnamed: list[int] = []
@@ -233,7 +233,7 @@ def _name_deltas(program: Groups, names: _Names, forward: set[int]) -> None:
             continue
         likeness = {
             z: sum(other in reads[z] for _, other in beside[delta])
-            + sum(names.given.get(reader) in _gradients(names, reads[z]) for reader, _ in beside[delta])
+            + sum(names.given.get(reader) in _list_gradients(names, reads[z]) for reader, _ in beside[delta])
             for z in activations
             if program.groups[z].shape == program.groups[delta].shape
         }
@@ -247,14 +247,14 @@ def _name_deltas(program: Groups, names: _Names, forward: set[int]) -> None:
     for delta in unnamed:
         names.count(delta, "d")
     for number in sorted(backward - names.given.keys()):
-        parameter, turned = _parameter_of(program, program.groups[number], adjoints)
+        parameter, turned = _find_parameter(program, program.groups[number], adjoints)
         shape = program.groups[number].shape
         if parameter >= 0 and (shape[::-1] if turned else shape) == program.groups[parameter].shape:
             names.give(number, f"grad_{names.given[parameter]}{'_T' if turned else ''}")
 
 
-def _parameter_of(program: Groups, group: Group, adjoints: dict[int, int]) -> tuple[int, bool]:
-    """The input whose gradient it is, and whether it is transposed: what stands beside a factor of z, or alone."""
+def _find_parameter(program: Groups, group: Group, adjoints: dict[int, int]) -> tuple[int, bool]:
+    """Find the input whose gradient it is, and whether it is transposed: what stands beside a factor of z, or alone."""
     if group.kind != "sum" or len(group.terms) != 1:
         return -1, False
     delta = next((factor for factor in group.terms[0].factors if factor.group in adjoints), None)
@@ -275,12 +275,12 @@ def _parameter_of(program: Groups, group: Group, adjoints: dict[int, int]) -> tu
     return -1, False
 
 
-def _gradients(names: _Names, inputs: set[int]) -> set[str]:
+def _list_gradients(names: _Names, inputs: set[int]) -> set[str]:
     return {f"grad_{names.given[number]}" for number in inputs if number in names.given}
 
 
-def _read_together(program: Groups, numbers: set[int]) -> dict[int, list[tuple[int, int]]]:
-    """For each group that a contraction reads: which group contracts it, and with which other."""
+def _find_read_together(program: Groups, numbers: set[int]) -> dict[int, list[tuple[int, int]]]:
+    """Find for each group that a contraction reads which group contracts it, and with which other."""
     found: dict[int, list[tuple[int, int]]] = {}
     for number in sorted(numbers):
         group = program.groups[number]

@@ -70,43 +70,43 @@ class Piece(Protocol):
         """How tightly the outermost operator of the text binds."""
 
 
-def wrapped(piece: Piece, level: int) -> str:
-    """The text of a piece, in brackets unless it binds at least as tightly."""
+def wrap(piece: Piece, level: int) -> str:
+    """Put the text of a piece in brackets unless it binds at least as tightly."""
     return piece.text if piece.level >= level else f"({piece.text})"
 
 
 def infix(symbol: str, left: Piece, right: Piece) -> tuple[str, int]:
-    """Two pieces with an operator between them: the text, and how tightly it binds."""
+    """Put an operator between two pieces: the text, and how tightly it binds."""
     operator = OPERATORS[symbol]
     between = operator.text if operator.level == POWER else f" {operator.text} "
-    return f"{wrapped(left, operator.left)}{between}{wrapped(right, operator.right)}", operator.level
+    return f"{wrap(left, operator.left)}{between}{wrap(right, operator.right)}", operator.level
 
 
-def minus(piece: Piece) -> tuple[str, int]:
-    """Minus a piece: the text, and how tightly it binds."""
+def write_minus(piece: Piece) -> tuple[str, int]:
+    """Write minus a piece: the text, and how tightly it binds."""
     if piece.level == MUL and not piece.text.startswith("-"):
         return f"-{piece.text}", MUL
-    return f"-{wrapped(piece, POWER)}", UNARY
+    return f"-{wrap(piece, POWER)}", UNARY
 
 
-def choice(condition: Piece, chosen: Piece, other: Piece) -> tuple[str, int]:
-    """A piece or another: the text, and how tightly it binds."""
-    return f"{wrapped(chosen, OR)} if {wrapped(condition, OR)} else {wrapped(other, CHOICE)}", CHOICE
+def write_choice(condition: Piece, chosen: Piece, other: Piece) -> tuple[str, int]:
+    """Write a piece or another: the text, and how tightly it binds."""
+    return f"{wrap(chosen, OR)} if {wrap(condition, OR)} else {wrap(other, CHOICE)}", CHOICE
 
 
-def attribute(piece: Piece, name: str) -> str:
-    """``piece.name``: an atom. (``2.T`` is no Python.)"""
-    text = wrapped(piece, ATOM)
+def access(piece: Piece, name: str) -> str:
+    """Write ``piece.name``: an atom. (``2.T`` is no Python.)"""
+    text = wrap(piece, ATOM)
     return f"({text}).{name}" if text.isdigit() else f"{text}.{name}"
 
 
-def filled(template: str, operands: Sequence[Piece]) -> tuple[str, int]:
-    """A text with ``{0}``, ``{1}`` for operands, which stand there as atoms: the text, and how tightly it binds.
+def fill_template(template: str, operands: Sequence[Piece]) -> tuple[str, int]:
+    """Fill a text with ``{0}``, ``{1}`` for operands, as atoms: the text, and how tightly it binds.
 
-    >>> filled("{0} // {1}", [Text("a"), Text("b + c", ADD)])
+    >>> fill_template("{0} // {1}", [Text("a"), Text("b + c", ADD)])
     ('a // (b + c)', 4)
     """
-    return template.format(*[wrapped(operand, ATOM) for operand in operands]), _level_of_template(template)
+    return template.format(*[wrap(operand, ATOM) for operand in operands]), _find_template_level(template)
 
 
 @dataclass(frozen=True)
@@ -123,15 +123,15 @@ class Text:
 
     @staticmethod
     def of(number: float) -> Text:
-        """A number, written out; one that begins with a minus binds as minus does."""
+        """Write a number out; one that begins with a minus binds as minus does."""
         text = repr(number)
         return Text(text, UNARY if text.startswith("-") else ATOM)
 
 
 @functools.cache
-def _level_of_template(template: str) -> int:
+def _find_template_level(template: str) -> int:
     operands = [f"x{k}" for k in range(template.count("{"))]
-    return level_of(template.format(*operands))
+    return find_level(template.format(*operands))
 
 
 #: The levels of what Python's parser finds outermost.
@@ -143,10 +143,10 @@ _SYMBOLS: dict[type, str] = {
 }
 
 
-def level_of(text: str) -> int:
-    """How tightly the outermost operator of a text binds, as Python reads it.
+def find_level(text: str) -> int:
+    """Find how tightly the outermost operator of a text binds, as Python reads it.
 
-    >>> level_of("a * b + c") == ADD, level_of("(a + b)") == ATOM, level_of("f(a + b)") == ATOM
+    >>> find_level("a * b + c") == ADD, find_level("(a + b)") == ATOM, find_level("f(a + b)") == ATOM
     (True, True, True)
     """
     tree = ast.parse(text, mode="eval").body

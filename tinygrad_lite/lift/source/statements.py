@@ -12,9 +12,9 @@ from dataclasses import replace
 from tinygrad_lite.lift.ir.groups import Group, Term
 from tinygrad_lite.lift.source.averaging import Averaging
 from tinygrad_lite.lift.source.folds import write_fold
-from tinygrad_lite.lift.source.fragments import BATCH, Fragment, binary, call, joined, literal, negative
+from tinygrad_lite.lift.source.fragments import BATCH, Fragment, binary, call, join, literal, negate
 from tinygrad_lite.lift.source.precedence import ATOM, COMPARE, OPERATORS
-from tinygrad_lite.lift.source.terms import Scope, SignedTerm, axes_of, axis_text, is_square, write_term
+from tinygrad_lite.lift.source.terms import Scope, SignedTerm, find_axes, is_square, write_axis, write_term
 from tinygrad_lite.lift.source.views import align
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.operation import CONDITION
@@ -43,27 +43,27 @@ class Statements:
         self._taken = {*taken, *FUNCTIONS, "n", "program", "inf", "nan"}
 
     def write(self, number: int) -> Fragment:
-        """The group's array, with all its dimensions."""
+        """Write the group's array, with all its dimensions."""
         group = self._scope.groups[number]
         self.parts = []
         if group.kind == "map":
-            fragment = self._map(group)
+            fragment = self._write_map(group)
         elif group.kind == "fold":
             fragment = write_fold(group, self._scope)
         else:
-            fragment = self._sum(group, group.over == "mean" and number not in self._divisions.summed)
+            fragment = self._write_sum(group, group.over == "mean" and number not in self._divisions.summed)
         if number in self._divisions.divided:
-            fragment = _divided(fragment)
+            fragment = _divide(fragment)
         return complete(fragment, group)
 
     # -------------------------------------------------------------------------------------------- maps
 
-    def _map(self, group: Group) -> Fragment:
-        wanted = axes_of(group)
+    def _write_map(self, group: Group) -> Fragment:
+        wanted = find_axes(group)
         operands = [align(self._scope.read(ref, group, (), group.batched), wanted) for ref in group.operands]
         op = ops.find(group.op)
         if op.forward is operator.neg:
-            return negative(operands[0])
+            return negate(operands[0])
         if op.forward is operator.pos:
             return operands[0].as_number()
         literals = all(fragment.number is not None for fragment in operands)
@@ -74,10 +74,10 @@ class Statements:
         if literals:
             arguments = [call("asarray", arguments[:1], ()), *arguments[1:]]
         compares = op.symbol in OPERATORS and OPERATORS[op.symbol].level == COMPARE
-        return replace(call(self._function(op.name), arguments, joined(operands)), boolean=compares)
+        return replace(call(self._name_function(op.name), arguments, join(operands)), boolean=compares)
 
-    def _function(self, operation: str) -> str:
-        """What the text calls an operation. A user's may have any name: one that is not plain gets another."""
+    def _name_function(self, operation: str) -> str:
+        """Choose what the text calls an operation. A user's may have any name: one that is not plain gets another."""
         name = operation
         if operation not in ops.TABLE and (not _OPERATION.match(operation) or operation in self._taken):
             known = {op: name for name, op in self.operations.items()}
@@ -87,15 +87,15 @@ class Statements:
 
     # -------------------------------------------------------------------------------------------- sums
 
-    def _sum(self, group: Group, mean: bool) -> Fragment:
+    def _write_sum(self, group: Group, mean: bool) -> Fragment:
         if self._is_sum_of_sums(group):
-            return self._sum_of_sums(group, mean)
+            return self._write_sum_of_sums(group, mean)
         terms = [write_term(term, group, self._scope) for term in group.terms]
         if mean and all(term.over_samples for term in terms):
-            return _divided(self._total(terms))
+            return _divide(self._write_total(terms))
         if mean:
-            terms = [term.divided() if term.over_samples else term for term in terms]
-        return self._total(terms)
+            terms = [term.divide() if term.over_samples else term for term in terms]
+        return self._write_total(terms)
 
     def _is_sum_of_sums(self, group: Group) -> bool:
         """Whether all terms sum the same, and none is a contraction: they are added first then, and summed once."""
@@ -114,11 +114,11 @@ class Statements:
 
     def _is_elementwise(self, term: Term, group: Group) -> bool:
         """Whether the product is no larger than its factors, so that nothing is gained by adding up on the way."""
-        moving = self._moving(term, group)
+        moving = self._find_moving_axes(term, group)
         return all(left == right for left, right in itertools.pairwise(moving))
 
-    def _moving(self, term: Term, group: Group) -> list[set[int]]:
-        """The axes along which each factor varies."""
+    def _find_moving_axes(self, term: Term, group: Group) -> list[set[int]]:
+        """Find the axes along which each factor varies."""
         sizes = group.shape + term.reduced
         return [
             {axis for index in factor.index for axis in index.depends_on() if sizes[axis] > 1}
@@ -126,33 +126,33 @@ class Statements:
             for factor in term.factors
         ]
 
-    def _sum_of_sums(self, group: Group, mean: bool) -> Fragment:
+    def _write_sum_of_sums(self, group: Group, mean: bool) -> Fragment:
         reduced = group.terms[0].reduced
         batched = any(self._scope.groups[ref.group].batched for ref in group.refs())
         wide = Group("sum", group.shape + reduced, batched=batched)
         terms = [replace(term, reduced=()) for term in group.terms]
-        total = self._total([write_term(term, wide, self._scope) for term in terms]).as_number()
+        total = self._write_total([write_term(term, wide, self._scope) for term in terms]).as_number()
         self.parts = []
         if any(size > 1 and axis not in total.axes for axis, size in enumerate(reduced, len(group.shape))):
             total = complete(total, wide)
-        along = axes_of(wide)[-len(total.axes) :]
-        kept = axes_of(group)
+        along = find_axes(wide)[-len(total.axes) :]
+        kept = find_axes(group)
         places = [place for place, axis in enumerate(along) if axis not in kept]
         rest = tuple(label for label, axis in zip(total.axes, along, strict=True) if axis in kept)
         if not mean or math.prod(reduced) > 1:
-            found = total.method(f"sum({axis_text(places, len(total.axes))})", rest)
-            return _divided(found) if mean else found
+            found = total.call_method(f"sum({write_axis(places, len(total.axes))})", rest)
+            return _divide(found) if mean else found
         if not rest:
             return call("mean", (total,), ())
-        return total.method(f"mean({axis_text(places, len(total.axes))})", rest)
+        return total.call_method(f"mean({write_axis(places, len(total.axes))})", rest)
 
-    def _total(self, terms: Sequence[SignedTerm]) -> Fragment:
-        """The terms with + and − between: contractions first, and what is subtracted last."""
+    def _write_total(self, terms: Sequence[SignedTerm]) -> Fragment:
+        """Write the terms with + and − between: contractions first, and what is subtracted last."""
         ordered = sorted(terms, key=lambda term: (term.negative, not term.contraction))
         if all(term.fragment.number is not None for term in ordered):
             return literal(sum((term.number for term in ordered), 0.0))
         first, *rest = ordered
-        total = negative(first.fragment) if first.negative else first.fragment
+        total = negate(first.fragment) if first.negative else first.fragment
         parts = [total.text]
         for term in rest:
             longer = binary("-" if term.negative else "+", total, term.fragment)
@@ -164,20 +164,20 @@ class Statements:
 
 
 def complete(fragment: Fragment, group: Group) -> Fragment:
-    """With all dimensions of the group's array, in full size."""
-    wanted = axes_of(group)
+    """Give an array all dimensions of the group's, in full size."""
+    wanted = find_axes(group)
     missing = [axis for axis in wanted if axis not in fragment.axes]
     if fragment.number is not None:
         fragment = call("asarray", (fragment,), ())
     if any(axis == BATCH or group.shape[axis] > 1 for axis in missing):
-        return Fragment(f"broadcast_to({fragment.text}, {shape_text(group)})", ATOM, wanted, boolean=fragment.boolean)
+        return Fragment(f"broadcast_to({fragment.text}, {write_shape(group)})", ATOM, wanted, boolean=fragment.boolean)
     if len(fragment.axes) < len(wanted):
-        fragment = fragment.size_one([0] * (len(wanted) - len(fragment.axes)))
+        fragment = fragment.insert_axes([0] * (len(wanted) - len(fragment.axes)))
     return fragment.with_axes(wanted)
 
 
-def shape_text(group: Group) -> str:
-    """The shape of a group's array, n for the number of samples."""
+def write_shape(group: Group) -> str:
+    """Write the shape of a group's array, n for the number of samples."""
     sizes = [*map(str, group.shape), *(("n",) if group.batched else ())]
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
@@ -187,5 +187,5 @@ def _reads_as_operator(symbol: str, operands: Sequence[Fragment]) -> bool:
     return symbol != "**" or (operands[1].number is not None and math.isfinite(operands[1].number))
 
 
-def _divided(fragment: Fragment) -> Fragment:
+def _divide(fragment: Fragment) -> Fragment:
     return binary("/", fragment, Fragment("n"), fragment.axes)

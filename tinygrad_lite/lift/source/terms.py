@@ -16,9 +16,9 @@ import numpy as np
 
 from tinygrad_lite.lift.ir.groups import Booleans, Group, Ref, Term
 from tinygrad_lite.lift.source.bound_constants import BoundConstants
-from tinygrad_lite.lift.source.fragments import BATCH, Fragment, binary, call, joined, literal
+from tinygrad_lite.lift.source.fragments import BATCH, Fragment, binary, call, join, literal
 from tinygrad_lite.lift.source.precedence import ATOM
-from tinygrad_lite.lift.source.views import Reading, align, read, read_constant, transposed
+from tinygrad_lite.lift.source.views import Reading, align, read, read_constant, transpose
 
 _LETTERS = "ijklmopqrstuvwxyzabcdefghIJKLMNOPQRSTUVWXYZABCDEFGH"
 
@@ -40,7 +40,7 @@ class Scope:
     dialect: str
 
     def read(self, ref: Ref, group: Group, reduced: tuple[int, ...] = (), samples_stay: bool = True) -> Fragment:
-        """An operand of that group, along its axes and the reduced ones."""
+        """Read an operand of that group, along its axes and the reduced ones."""
         source = self.groups[ref.group]
         sizes = group.shape + reduced
         reading = Reading(sizes, len(group.shape), self.constants, self.dialect, samples_stay)
@@ -48,17 +48,17 @@ class Scope:
             return read_constant(source, ref, reading)
         return read(self.source(ref.group), source, ref, reading)
 
-    def known(self, number: int) -> Fragment:
-        """A group's array with 0 for the elements that the graph does not have."""
+    def read_known(self, number: int) -> Fragment:
+        """Read a group's array with 0 for the elements that the graph does not have."""
         group, array = self.groups[number], self.source(number)
         if group.present is None or not group.shape:
             return array
-        mask = self.constants.mask(group.present, tuple(range(len(group.shape))), axes_of(group))
+        mask = self.constants.bind_mask(group.present, tuple(range(len(group.shape))), find_axes(group))
         return call("where", (mask, array.as_number(), literal(0.0)), ())
 
 
-def axes_of(group: Group) -> tuple[int, ...]:
-    """The axes of a group's array."""
+def find_axes(group: Group) -> tuple[int, ...]:
+    """Find the axes of a group's array."""
     return (*range(len(group.shape)), *((BATCH,) if group.batched else ()))
 
 
@@ -84,13 +84,13 @@ class SignedTerm:
         number = self.fragment.number or 0.0
         return -number if self.negative else number
 
-    def divided(self) -> SignedTerm:
-        """An n-th of it."""
+    def divide(self) -> SignedTerm:
+        """Take an n-th of it."""
         return replace(self, fragment=binary("/", self.fragment, Fragment("n"), self.fragment.axes))
 
 
 def write_term(term: Term, group: Group, scope: Scope, samples_stay: bool | None = None) -> SignedTerm:
-    """The source of a term of that group.
+    """Write the source of a term of that group.
 
     Args:
         term: What is written.
@@ -115,7 +115,7 @@ class _Writer:
         self.target = (*self.own, *((BATCH,) if samples_stay and (self.wide or group.batched) else ()))
         self.summed = {*range(len(self.own), len(self.sizes)), *((BATCH,) if self.over_samples else ())}
         self.coefficient = term.sign
-        self.mask = mask_of(term, self.sizes)
+        self.mask = find_mask(term, self.sizes)
         self.contraction = False
 
     def write(self) -> SignedTerm:
@@ -129,27 +129,27 @@ class _Writer:
                 refs.append(factor)
         self._count_repeats(arrays)
         if not arrays:
-            found = self._mask_alone()
+            found = self._count_mask()
         elif len(arrays) == 1:
-            found = self._reduced(self._masked(arrays[0]))
+            found = self._reduce(self._apply_mask(arrays[0]))
         else:
-            found = self._product(arrays, refs)
+            found = self._write_product(arrays, refs)
         found = align(found, self.target)
-        negative, found = self._scaled(found)
+        negative, found = self._scale(found)
         return SignedTerm(found, negative, self.over_samples, self.contraction)
 
     def _read(self, factor: Ref) -> Fragment:
         return self.scope.read(factor, self.group, self.term.reduced, not self.over_samples)
 
     def _count_repeats(self, arrays: Sequence[Fragment]) -> None:
-        """A sum along an axis that nothing moves along is a multiple."""
+        """Make a sum along an axis that nothing moves along a multiple."""
         moving = {axis for array in arrays for axis in array.axes}
         moving.update(() if self.mask is None else self.mask[1])
         for axis in self.summed - {BATCH} - moving:
             self.coefficient *= self.sizes[axis]
 
-    def _scaled(self, found: Fragment) -> tuple[bool, Fragment]:
-        """The sign apart, and the text times what remains of the coefficient."""
+    def _scale(self, found: Fragment) -> tuple[bool, Fragment]:
+        """Take the sign apart, and multiply the text by what remains of the coefficient."""
         number = self.coefficient
         negative = math.copysign(1.0, number) < 0 and number == number
         number = -number if negative else number
@@ -159,22 +159,22 @@ class _Writer:
 
     # ------------------------------------------------------------------------------------------- masks
 
-    def _mask_alone(self) -> Fragment:
-        """A sum of ones: how many there are."""
+    def _count_mask(self) -> Fragment:
+        """Add up ones: how many there are."""
         if self.mask is None:
             return literal(1.0)
         mask, axes = self.mask
         counts = mask.sum(axis=tuple(place for place, axis in enumerate(axes) if axis in self.summed), dtype=float)
         return self.scope.constants.numbers(counts, tuple(axis for axis in axes if axis not in self.summed))
 
-    def _masked(self, array: Fragment) -> Fragment:
-        """The array, 0 where the mask says no."""
-        return array if self.mask is None else masked(array, *self.mask, literal(0.0), self.scope.constants)
+    def _apply_mask(self, array: Fragment) -> Fragment:
+        """Make the array 0 where the mask says no."""
+        return array if self.mask is None else write_mask(array, *self.mask, literal(0.0), self.scope.constants)
 
     # ---------------------------------------------------------------------------------------- products
 
-    def _product(self, arrays: list[Fragment], refs: list[Ref]) -> Fragment:
-        common = self._contracted(arrays)
+    def _write_product(self, arrays: list[Fragment], refs: list[Ref]) -> Fragment:
+        common = self._find_contracted(arrays)
         if common and self.mask is not None:
             self._mask_factor(arrays, refs)
         if self.mask is None:
@@ -182,25 +182,25 @@ class _Writer:
             arrays = [self._sum_away(left, right), self._sum_away(right, left)]
         self.contraction = bool(common)
         if self.mask is not None or not common or not _saves_memory(arrays):
-            return self._reduced(self._masked(self._elementwise(arrays)))
+            return self._reduce(self._apply_mask(self._write_elementwise(arrays)))
         arrays = [array.as_number() for array in arrays]
         outer = [axis for axis in self.wanted if any(axis in array.axes for array in arrays)]
-        return _matmul(arrays, common, outer) or _einsum(arrays, outer)
+        return _write_matmul(arrays, common, outer) or _write_einsum(arrays, outer)
 
     def _mask_factor(self, arrays: list[Fragment], refs: list[Ref]) -> None:
-        """Sets the mask on one factor, if one has all its axes."""
+        """Set the mask on one factor, if one has all its axes."""
         assert self.mask is not None
         for this, other in ((0, 1), (1, 0)):
             if set(self.mask[1]) <= set(arrays[this].axes):
-                arrays[this] = self._masked(arrays[this])
-                arrays[other] = self._finite(refs[other], arrays[other])
+                arrays[this] = self._apply_mask(arrays[this])
+                arrays[other] = self._clear_unknown(refs[other], arrays[other])
                 self.mask = None
                 return
 
-    def _contracted(self, arrays: list[Fragment]) -> list[int]:
+    def _find_contracted(self, arrays: list[Fragment]) -> list[int]:
         return [axis for axis in sorted(self.summed) if all(axis in array.axes for array in arrays)]
 
-    def _elementwise(self, arrays: list[Fragment]) -> Fragment:
+    def _write_elementwise(self, arrays: list[Fragment]) -> Fragment:
         if is_square(self.term):
             return binary("**", arrays[0].as_number(), literal(2.0))
         order = [axis for axis in arrays[0].axes if axis is not None]
@@ -210,22 +210,22 @@ class _Writer:
         left, right = (align(array, order) for array in arrays)
         return binary("*", left, right)
 
-    def _finite(self, ref: Ref, array: Fragment) -> Fragment:
-        """The other factor, whose elements that the graph does not have may be nan, with 0 for those."""
+    def _clear_unknown(self, ref: Ref, array: Fragment) -> Fragment:
+        """Put 0 where the other factor has elements that the graph does not have, which may be nan."""
         group = self.scope.groups[ref.group]
         if group.kind in ("input", "constant") or group.present is None:
             return array
-        known = Scope(self.scope.groups, self.scope.known, self.scope.constants, self.scope.dialect)
+        known = Scope(self.scope.groups, self.scope.read_known, self.scope.constants, self.scope.dialect)
         return known.read(ref, self.group, self.term.reduced, not self.over_samples)
 
     def _sum_away(self, array: Fragment, other: Fragment) -> Fragment:
-        """The array, added up along the axes that only it has."""
+        """Add the array up along the axes that only it has."""
         alone = [axis for axis in array.axes if axis in self.summed and axis not in other.axes]
-        return _summed(array, alone)
+        return _sum_axes(array, alone)
 
-    def _reduced(self, array: Fragment) -> Fragment:
-        """The array, added up along all axes that are summed."""
-        return _summed(array, [axis for axis in array.axes if axis in self.summed])
+    def _reduce(self, array: Fragment) -> Fragment:
+        """Add the array up along all axes that are summed."""
+        return _sum_axes(array, [axis for axis in array.axes if axis in self.summed])
 
 
 def is_square(term: Term) -> bool:
@@ -246,8 +246,8 @@ def _saves_memory(arrays: Sequence[Fragment]) -> bool:
     return left != right or len(left) == 1
 
 
-def mask_of(term: Term, sizes: Sequence[int]) -> tuple[Booleans, tuple[int, ...]] | None:
-    """The mask without axes of size 1, its axes in order; None, if it holds everywhere."""
+def find_mask(term: Term, sizes: Sequence[int]) -> tuple[Booleans, tuple[int, ...]] | None:
+    """Find the mask without axes of size 1, its axes in order; None, if it holds everywhere."""
     if term.mask is None or term.mask.all():
         return None
     order = np.argsort(term.axes)
@@ -257,71 +257,71 @@ def mask_of(term: Term, sizes: Sequence[int]) -> tuple[Booleans, tuple[int, ...]
     return mask, keep
 
 
-def masked(
+def write_mask(
     array: Fragment, mask: Booleans, axes: tuple[int, ...], neutral: Fragment, constants: BoundConstants
 ) -> Fragment:
-    """The array with the neutral element where the mask, which has those axes, says no."""
+    """Put the neutral element where the mask, which has those axes, says no."""
     order = [axis for axis in array.axes if axis is not None]
     if any(axis not in order for axis in axes):
         order = sorted({*order, *axes}, key=lambda axis: (axis == BATCH, axis))
         array = align(array, order)
     along = tuple(axis for axis in order if axis in axes)
-    bound = constants.mask(mask.transpose([axes.index(axis) for axis in along]), along, order)
-    return call("where", (bound, array.as_number(), neutral), joined((bound, array)))
+    bound = constants.bind_mask(mask.transpose([axes.index(axis) for axis in along]), along, order)
+    return call("where", (bound, array.as_number(), neutral), join((bound, array)))
 
 
-def _summed(array: Fragment, axes: Sequence[int | None]) -> Fragment:
+def _sum_axes(array: Fragment, axes: Sequence[int | None]) -> Fragment:
     if not axes:
         return array
     array = array.as_number()
     places = [array.axes.index(axis) for axis in axes]
     rest = tuple(axis for axis in array.axes if axis not in axes)
-    return array.method(f"sum({axis_text(places, len(array.axes))})", rest)
+    return array.call_method(f"sum({write_axis(places, len(array.axes))})", rest)
 
 
-def axis_text(places: Sequence[int], ndim: int) -> str:
-    """The ``axis`` argument of a reduction; nothing for all of them."""
+def write_axis(places: Sequence[int], ndim: int) -> str:
+    """Write the ``axis`` argument of a reduction; nothing for all of them."""
     if len(places) == ndim:
         return ""
     return str(places[0]) if len(places) == 1 else f"({', '.join(map(str, sorted(places)))})"
 
 
-def _matmul(arrays: Sequence[Fragment], common: Sequence[int], outer: Sequence[int]) -> Fragment | None:
-    """The contraction as ``left @ right``; None where that takes more than to swap the last two dimensions."""
+def _write_matmul(arrays: Sequence[Fragment], common: Sequence[int], outer: Sequence[int]) -> Fragment | None:
+    """Write the contraction as ``left @ right``; None where that takes more than to swap the last two dimensions."""
     if len(common) != 1:
         return None
     left, right = arrays
-    found = [product for a, b in ((left, right), (right, left)) if (product := _ordered(a, b, common[0], outer))]
+    found = [product for a, b in ((left, right), (right, left)) if (product := _order_matmul(a, b, common[0], outer))]
     return min(found, key=lambda product: len(product.text), default=None)
 
 
-def _ordered(left: Fragment, right: Fragment, k: int, outer: Sequence[int]) -> Fragment | None:
-    """The product in that order, if matmul's rule fits: a stack of matrices, whose last two dimensions contract."""
+def _order_matmul(left: Fragment, right: Fragment, k: int, outer: Sequence[int]) -> Fragment | None:
+    """Write the product in that order, if matmul's rule fits: stacks of matrices contract in their last two axes."""
     rows = [axis for axis in outer if axis in left.axes]
     columns = [axis for axis in outer if axis in right.axes]
     if rows and columns:
         if len(outer) < 2 or outer[-2] in columns or outer[-1] in rows:
             return None
-        if not (_ends(outer[:-2], rows[:-1]) and _ends(outer[:-2], columns[:-1])):
+        if not (_pairs_dimensions(outer[:-2], rows[:-1]) and _pairs_dimensions(outer[:-2], columns[:-1])):
             return None
     left_order = [*rows, k]
     right_order = [*columns[:-1], k, *columns[-1:]]
-    if not _nearly(left.axes, left_order) or not _nearly(right.axes, right_order):
+    if not _is_nearly(left.axes, left_order) or not _is_nearly(right.axes, right_order):
         return None
-    return binary("@", transposed(left, left_order), transposed(right, right_order), tuple(outer))
+    return binary("@", transpose(left, left_order), transpose(right, right_order), tuple(outer))
 
 
-def _ends(stack: Sequence[int], part: Sequence[int]) -> bool:
+def _pairs_dimensions(stack: Sequence[int], part: Sequence[int]) -> bool:
     """Whether matmul's broadcasting, which pairs dimensions from the last, meets the right ones."""
     return list(stack[len(stack) - len(part) :]) == list(part)
 
 
-def _nearly(axes: Sequence[int | None], order: Sequence[int]) -> bool:
+def _is_nearly(axes: Sequence[int | None], order: Sequence[int]) -> bool:
     """Whether the dimensions stand in that order, but for the last two."""
     return list(axes) in ([*order], [*order[:-2], *reversed(order[-2:])])
 
 
-def _einsum(arrays: Sequence[Fragment], outer: Sequence[int]) -> Fragment:
+def _write_einsum(arrays: Sequence[Fragment], outer: Sequence[int]) -> Fragment:
     letters: dict[int | None, str] = {BATCH: "n"}
     for axis in [*outer, *(axis for array in arrays for axis in array.axes)]:
         if axis not in letters:

@@ -40,7 +40,7 @@ class Reading:
 
 
 def read(source: Fragment, group: Group, ref: Ref, reading: Reading) -> Fragment:
-    """The operand as an array, each dimension of which runs along one axis of those that read it.
+    """Write an operand as an array, each dimension of which runs along one axis of those that read it.
 
     Args:
         source: The text of the group's array, which has the group's dimensions and, if it is batched, the samples'.
@@ -48,34 +48,34 @@ def read(source: Fragment, group: Group, ref: Ref, reading: Reading) -> Fragment
         ref: Where.
         reading: The axes, and where constants go.
     """
-    source, shape, places = source.closed(), group.shape, list(ref.index)
+    source, shape, places = source.close(), group.shape, list(ref.index)
     if ref.flat and len(shape) != 1:
         shape = (group.size,)
-        source = _reshaped(source, shape, group.batched)
-    source, shape, places = _merged(source, shape, places, group.batched, reading)
-    places = _along_ones(shape, [_plain(index, reading.sizes) for index in places], reading.sizes)
+        source = _reshape_fragment(source, shape, group.batched)
+    source, shape, places = _merge_dimensions(source, shape, places, group.batched, reading)
+    places = _keep_ones(shape, [_simplify(index, reading.sizes) for index in places], reading.sizes)
     view = _View(replace(source, axes=(), items=None), shape, group.batched, reading)
-    return view.at(places)
+    return view.read_at(places)
 
 
 def read_constant(group: Group, ref: Ref, reading: Reading) -> Fragment:
-    """The same of a constant, read now: the array of its numbers at those places."""
+    """Read a constant now: the array of its numbers at those places."""
     assert group.data is not None
     data = np.asarray(group.data, dtype=float)
     if not ref.index or not data.size:
         return reading.constants.numbers(data, tuple(range(data.ndim)) if ref.index else ())
     axes = sorted({axis for index in ref.index for axis in index.depends_on() if reading.sizes[axis] > 1})
-    grid = _grid(axes, reading.sizes)
+    grid = _make_grid(axes, reading.sizes)
     places = tuple(np.broadcast_to(index.at(grid), tuple(reading.sizes[a] for a in axes)) for index in ref.index)
     return reading.constants.numbers(data.reshape(-1)[places] if ref.flat else data[places], tuple(axes))
 
 
 def align(fragment: Fragment, wanted: Sequence[int]) -> Fragment:
-    """Its dimensions in the order of the wanted axes, with dimensions of size 1 for those between that it lacks."""
+    """Put dimensions in the order of the wanted axes, with some of size 1 for those between that it lacks."""
     if None in fragment.axes:  # it has been aligned
         return fragment
     order = [axis for axis in wanted if axis in fragment.axes]
-    fragment = transposed(fragment, order)
+    fragment = transpose(fragment, order)
     if not order:
         return fragment
     places: list[int] = []
@@ -85,44 +85,44 @@ def align(fragment: Fragment, wanted: Sequence[int]) -> Fragment:
             dimension += 1
         else:
             places.append(dimension)
-    return fragment.size_one(places) if places else fragment
+    return fragment.insert_axes(places) if places else fragment
 
 
-def transposed(fragment: Fragment, order: Sequence[int | None]) -> Fragment:
-    """Its dimensions in another order."""
+def transpose(fragment: Fragment, order: Sequence[int | None]) -> Fragment:
+    """Put dimensions in another order."""
     axes = fragment.axes
     if tuple(order) == axes:
         return fragment
     permutation = [axes.index(axis) for axis in order]
     moved = [place for place, axis in enumerate(permutation) if place != axis]
     if permutation == list(reversed(range(len(axes)))):
-        return fragment.method("T", tuple(order))
+        return fragment.call_method("T", tuple(order))
     if len(moved) == 2:
-        return fragment.method(f"swapaxes({moved[0]}, {moved[1]})", tuple(order))
-    return fragment.method(f"transpose({', '.join(map(str, permutation))})", tuple(order))
+        return fragment.call_method(f"swapaxes({moved[0]}, {moved[1]})", tuple(order))
+    return fragment.call_method(f"transpose({', '.join(map(str, permutation))})", tuple(order))
 
 
 # -------------------------------------------------------------------------------------------------- places
 
 
-def _grid(axes: Sequence[int], sizes: Sequence[int]) -> Any:
-    """Coordinates of those axes, as arrays that broadcast against one another in that order."""
+def _make_grid(axes: Sequence[int], sizes: Sequence[int]) -> Any:
+    """Make coordinates of those axes, as arrays that broadcast against one another in that order."""
     coordinates: Any = np.indices(tuple(sizes[axis] for axis in axes), sparse=True)
     grid = {axis: np.zeros((1,) * len(axes), dtype=np.intp) for axis in range(len(sizes))}
     return [{**grid, **dict(zip(axes, coordinates, strict=True))}[axis] for axis in range(len(sizes))]
 
 
-def _plain(index: Index, sizes: Sequence[int]) -> Index:
-    """The same places, without axes along which nothing moves, and affine where a table says no more than that."""
+def _simplify(index: Index, sizes: Sequence[int]) -> Index:
+    """Leave out axes along which nothing moves, and find steps where a table says no more than these."""
     if index.table is None:
         return Index(index.offset, tuple((axis, step) for axis, step in index.steps if sizes[axis] > 1))
     keep = [axis for axis in index.axes if sizes[axis] > 1]
     table = index.table.reshape(tuple(sizes[axis] for axis in keep))
-    return _affine(table, keep) or Index(table=table, axes=tuple(keep))
+    return _find_affine(table, keep) or Index(table=table, axes=tuple(keep))
 
 
-def _affine(table: Integers, axes: Sequence[int]) -> Index | None:
-    """The steps that explain a table of places; None if there are none."""
+def _find_affine(table: Integers, axes: Sequence[int]) -> Index | None:
+    """Find the steps that explain a table of places; None if there are none."""
     if not table.size:
         return None
     offset = int(table.flat[0])
@@ -136,8 +136,8 @@ def _affine(table: Integers, axes: Sequence[int]) -> Index | None:
     return Index(offset, tuple((axis, step) for axis, step in zip(axes, steps, strict=True) if step))
 
 
-def _along_ones(shape: Sequence[int], places: list[Index], sizes: Sequence[int]) -> list[Index]:
-    """Dimensions of size 1 run along axes of size 1, where there are such: the array keeps its dimensions then."""
+def _keep_ones(shape: Sequence[int], places: list[Index], sizes: Sequence[int]) -> list[Index]:
+    """Let dimensions of size 1 run along axes of size 1, where there are such: the array keeps its dimensions then."""
     used = [axis for index in places for axis in index.depends_on()]
     ones = [axis for axis, size in enumerate(sizes) if size == 1 and axis not in used]
     found = []
@@ -148,10 +148,10 @@ def _along_ones(shape: Sequence[int], places: list[Index], sizes: Sequence[int])
     return found
 
 
-def _merged(
+def _merge_dimensions(
     source: Fragment, shape: tuple[int, ...], places: list[Index], batched: bool, reading: Reading
 ) -> tuple[Fragment, tuple[int, ...], list[Index]]:
-    """Neighbouring dimensions as one, where their places together follow a rule that they do not follow alone."""
+    """Make neighbouring dimensions one, where their places together follow a rule that they do not follow alone."""
     count = {axis: sum(axis in index.depends_on() for index in places) for axis in range(len(reading.sizes))}
     odd = [
         place
@@ -162,24 +162,24 @@ def _merged(
         return source, shape, places
     first, last = odd[0], odd[-1] + 1
     axes = sorted({a for index in places[first:last] for a in index.depends_on() if reading.sizes[a] > 1})
-    grid = _grid(axes, reading.sizes)
+    grid = _make_grid(axes, reading.sizes)
     extents = tuple(reading.sizes[axis] for axis in axes)
     together = np.zeros(extents, dtype=np.intp)
     for size, index in zip(shape[first:last], places[first:last], strict=True):
         together = together * size + np.broadcast_to(index.at(grid), extents)
-    found = _affine(together, axes)
+    found = _find_affine(together, axes)
     if found is None:
         return source, shape, places
     shape = (*shape[:first], math.prod(shape[first:last]), *shape[last:])
-    return _reshaped(source, shape, batched), shape, [*places[:first], found, *places[last:]]
+    return _reshape_fragment(source, shape, batched), shape, [*places[:first], found, *places[last:]]
 
 
 # --------------------------------------------------------------------------------------------------- views
 
 
-def _reshaped(source: Fragment, shape: Sequence[int], batched: bool) -> Fragment:
+def _reshape_fragment(source: Fragment, shape: Sequence[int], batched: bool) -> Fragment:
     sizes = [*map(str, shape), "-1"] if batched else ["-1"] if len(shape) == 1 else list(map(str, shape))
-    return source.method(f"reshape({', '.join(sizes)})", ())
+    return source.call_method(f"reshape({', '.join(sizes)})", ())
 
 
 @dataclass
@@ -191,8 +191,8 @@ class _View:
     batched: bool
     reading: Reading
 
-    def at(self, places: list[Index]) -> Fragment:
-        """The array read at those places."""
+    def read_at(self, places: list[Index]) -> Fragment:
+        """Read the array at those places."""
         shared = {axis for axis in range(len(self.reading.sizes)) if sum(axis in p.depends_on() for p in places) > 1}
         splits: list[_Split | None] = []
         items: list[str] = []
@@ -202,7 +202,7 @@ class _View:
             if regular and not index.steps:
                 items.append(str(index.offset))
                 continue
-            split = _split(index, size, self.reading.sizes) if regular else None
+            split = _make_split(index, size, self.reading.sizes) if regular else None
             if split:
                 items.append(split.item)
                 dimensions.append(_Dimension(split.length, index, split.axes))
@@ -237,16 +237,16 @@ class _View:
                 sizes.append(str(size))
                 items.append(":" if wanted == size else f":{wanted}")
                 found.append(_Dimension(wanted, None, (axis,)))
-        self.fragment = self.fragment.method(f"reshape({', '.join(sizes)})", ())
+        self.fragment = self.fragment.call_method(f"reshape({', '.join(sizes)})", ())
         self._open(items, found)
         return found
 
     def _slide(self, dimensions: list[_Dimension]) -> list[_Dimension]:
-        """Sliding windows over the dimensions that two axes step along."""
+        """Take sliding windows over the dimensions that two axes step along."""
         windows = {
             place: window
             for place, dimension in enumerate(dimensions)
-            if self.reading.dialect == "numpy" and (window := _window(dimension, dimensions, self.reading))
+            if self.reading.dialect == "numpy" and (window := _find_window(dimension, dimensions, self.reading))
         }
         if not windows:
             return dimensions
@@ -269,24 +269,24 @@ class _View:
         return found
 
     def _gather(self, dimensions: list[_Dimension]) -> Fragment:
-        """Index arrays along the dimensions that are left."""
+        """Put index arrays along the dimensions that are left."""
         odd = [place for place, dimension in enumerate(dimensions) if not dimension.axes]
         if not odd:
             return self.fragment
         indices = [index for place in odd if (index := dimensions[place].index) is not None]
-        axes = self._order(sorted({axis for index in indices for axis in index.depends_on()}))
-        grid = _grid(axes, self.reading.sizes)
-        names = iter([self.reading.constants.places(_places(index, grid, len(axes))) for index in indices])
+        axes = self._order_axes(sorted({axis for index in indices for axis in index.depends_on()}))
+        grid = _make_grid(axes, self.reading.sizes)
+        names = iter([self.reading.constants.bind_places(_tabulate(index, grid, len(axes))) for index in indices])
         items = [next(names) if place in odd else ":" for place in range(len(dimensions))]
         rest = [dimension.axes[0] for dimension in dimensions if dimension.axes]
         together = odd == list(range(odd[0], odd[-1] + 1))
         first = odd[0] if together else 0
-        self.fragment = self.fragment.closed()
-        gathered = replace(self.fragment, axes=tuple(range(len(items)))).with_items(items, ()).closed()
+        self.fragment = self.fragment.close()
+        gathered = replace(self.fragment, axes=tuple(range(len(items)))).with_items(items, ()).close()
         return replace(gathered, axes=(*rest[:first], *axes, *rest[first:]))
 
-    def _order(self, axes: list[int]) -> list[int]:
-        """Axes that a contraction sums stand together: before the samples, or with them, if it sums those too."""
+    def _order_axes(self, axes: list[int]) -> list[int]:
+        """Put axes that a contraction sums together: before the samples, or with them, if it sums those too."""
         if not self.batched or self.reading.samples_stay:
             return sorted(axes, key=lambda axis: (axis < self.reading.own, axis))
         return axes
@@ -305,8 +305,8 @@ class _Dimension:
     axes: tuple[int, ...]
 
 
-def _places(index: Index, grid: Any, ndim: int) -> NDArray[Any]:
-    """The places, without leading dimensions along which nothing moves."""
+def _tabulate(index: Index, grid: Any, ndim: int) -> NDArray[Any]:
+    """List the places, without leading dimensions along which nothing moves."""
     places = np.asarray(index.at(grid))
     while places.ndim > 1 and places.shape[0] == 1:
         places = places[0]
@@ -323,10 +323,10 @@ class _Split:
     shape: tuple[int, ...]
 
 
-def _split(index: Index, size: int, sizes: Sequence[int]) -> _Split | None:
+def _make_split(index: Index, size: int, sizes: Sequence[int]) -> _Split | None:
     if len(index.steps) == 1:
         ((axis, step),) = index.steps
-        return _Split(_slice(index.offset, step, sizes[axis], size), sizes[axis], (axis,), (sizes[axis],))
+        return _Split(_write_slice(index.offset, step, sizes[axis], size), sizes[axis], (axis,), (sizes[axis],))
     digits = sorted(index.steps, key=lambda pair: -pair[1])
     unit = digits[-1][1]
     if unit < 0:
@@ -340,11 +340,13 @@ def _split(index: Index, size: int, sizes: Sequence[int]) -> _Split | None:
     length = math.prod(shape)
     if index.offset + unit * (length - 1) >= size:
         return None
-    return _Split(_slice(index.offset, unit, length, size), length, tuple(axis for axis, _ in digits), tuple(shape))
+    return _Split(
+        _write_slice(index.offset, unit, length, size), length, tuple(axis for axis, _ in digits), tuple(shape)
+    )
 
 
-def _slice(start: int, step: int, count: int, size: int) -> str:
-    """``2:5`` and the like; ``:`` for all."""
+def _write_slice(start: int, step: int, count: int, size: int) -> str:
+    """Write ``2:5`` and the like; ``:`` for all."""
     step = step if count > 1 else 1
     if step < 0:
         first = "" if start == size - 1 else str(start)
@@ -367,7 +369,7 @@ class _Window:
     inside: str
 
 
-def _window(dimension: _Dimension, dimensions: Sequence[_Dimension], reading: Reading) -> _Window | None:
+def _find_window(dimension: _Dimension, dimensions: Sequence[_Dimension], reading: Reading) -> _Window | None:
     index = dimension.index
     if dimension.axes or index is None or dimension.size is None or index.table is not None or len(index.steps) != 2:
         return None
@@ -384,6 +386,6 @@ def _window(dimension: _Dimension, dimensions: Sequence[_Dimension], reading: Re
         outer,
         inner,
         reach + 1,
-        _slice(start, stride, reading.sizes[outer], positions),
-        _slice(reach if step < 0 else 0, step, reading.sizes[inner], reach + 1),
+        _write_slice(start, stride, reading.sizes[outer], positions),
+        _write_slice(reach if step < 0 else 0, step, reading.sizes[inner], reach + 1),
     )

@@ -20,33 +20,33 @@ from tinygrad_lite.lift.tracing.arguments import Signature
 _DEEPEST = 100
 
 
-def portable(signature: Signature) -> Signature:
-    """The signature without the identities of modules.
+def make_portable(signature: Signature) -> Signature:
+    """Leave the identities of modules out of a signature.
 
     Args:
         signature: Any.
 
-    >>> portable(Signature((("module", 139, False, (("w", (2,), (True, True)),)), "number"))).parts
+    >>> make_portable(Signature((("module", 139, False, (("w", (2,), (True, True)),)), "number"))).parts
     (('module', None, False, (('w', (2,), (True, True)),)), 'number')
     """
-    return Signature(tuple([_portable(part) for part in signature.parts]))
+    return Signature(tuple([_make_portable(part) for part in signature.parts]))
 
 
-def _portable(part: Any) -> Any:
+def _make_portable(part: Any) -> Any:
     match part:
         case ("module", _, training, shapes):
             return "module", None, training, shapes
         case ("keyword", name, inner):
-            return "keyword", name, _portable(inner)
+            return "keyword", name, _make_portable(inner)
         case ("dict", tuple(items)):
-            return "dict", tuple([(key, _portable(item)) for key, item in items])
+            return "dict", tuple([(key, _make_portable(item)) for key, item in items])
         case (str(kind), tuple(items)):
-            return kind, tuple([_portable(item) for item in items])
+            return kind, tuple([_make_portable(item) for item in items])
     return part
 
 
-def units(signature: Signature) -> list[tuple[tuple[int, ...], bool]]:
-    """The arrays and numbers that arguments of this signature have: the shape of each, and whether it has samples.
+def list_units(signature: Signature) -> list[tuple[tuple[int, ...], bool]]:
+    """List the arrays and numbers that arguments of this signature have: the shape of each, and whether it has samples.
 
     Args:
         signature: A portable one, from anywhere.
@@ -54,13 +54,13 @@ def units(signature: Signature) -> list[tuple[tuple[int, ...], bool]]:
     Raises:
         LiftError: It is no signature.
 
-    >>> units(Signature((("array", (2, 3), 0), ("list", ("number", ("static", "str", "a"))))))
+    >>> list_units(Signature((("array", (2, 3), 0), ("list", ("number", ("static", "str", "a"))))))
     [((2, 3), True), ((), False)]
     """
-    return [unit for part in signature.parts for unit in _units(part, 0)]
+    return [unit for part in signature.parts for unit in _list_units(part, 0)]
 
 
-def _units(part: Any, depth: int) -> Iterator[tuple[tuple[int, ...], bool]]:
+def _list_units(part: Any, depth: int) -> Iterator[tuple[tuple[int, ...], bool]]:
     if depth < _DEEPEST:
         match part:
             case "number":
@@ -75,15 +75,15 @@ def _units(part: Any, depth: int) -> Iterator[tuple[tuple[int, ...], bool]]:
             case ("static", str(), _):
                 return
             case ("keyword", str(), inner):
-                yield from _units(inner, depth + 1)
+                yield from _list_units(inner, depth + 1)
                 return
             case ("dict", tuple(items)) if all(isinstance(item, tuple) and len(item) == 2 for item in items):
                 for _, item in items:
-                    yield from _units(item, depth + 1)
+                    yield from _list_units(item, depth + 1)
                 return
             case (str(), tuple(items)):
                 for item in items:
-                    yield from _units(item, depth + 1)
+                    yield from _list_units(item, depth + 1)
                 return
     raise LiftError(f"it describes an argument as {part!r:.80}, which is none")
 
@@ -97,7 +97,7 @@ def _is_shape(shape: Any) -> bool:
 
 
 def to_json(part: Any, what: str) -> Any:
-    """A part of a portable signature as JSON can hold it.
+    """Turn a part of a portable signature into what JSON can hold.
 
     Args:
         part: Of a signature, or the whole.
@@ -128,7 +128,7 @@ def _is_plain(part: Any) -> bool:
 
 
 def from_json(given: Any, depth: int = 0) -> Any:
-    """What :func:`to_json` was given.
+    """Turn back what :func:`to_json` was given.
 
     Args:
         given: Anything that JSON can hold.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.tracing.cache_key import of_metadata, of_module, of_static
+from tinygrad_lite.lift.tracing.cache_key import make_metadata_key, make_module_key, make_static_key
 from tinygrad_lite.pytree import foreign
 from tinygrad_lite.pytree.keys import simple_key
 from tinygrad_lite.pytree.registry import Container, DictNames, container_of
@@ -78,8 +78,8 @@ class Arguments:
     code: list[Any] = field(default_factory=list)
     _builders: list[tuple[str | None, Callable[[Iterator[Any]], Any]]] = field(default_factory=list)
 
-    def rebuilt(self, leaves: Iterator[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments with other things in the place of each unit: what ``leaves`` gives."""
+    def rebuild(self, leaves: Iterator[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Put other things in the place of each unit: what ``leaves`` gives."""
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for name, build in self._builders:
@@ -97,7 +97,7 @@ def take_apart(
     batch: Sequence[int | None],
     static: Sequence[int | str],
 ) -> Arguments:
-    """The arrays and the structure of a call's arguments.
+    """Take a call's arguments apart: their arrays and their structure.
 
     Args:
         names: Of the positional arguments.
@@ -111,26 +111,26 @@ def take_apart(
     """
     taken = Arguments()
     parts: list[Any] = []
-    args, kwargs = _positional(names, args, kwargs, batch)
+    args, kwargs = _order_arguments(names, args, kwargs, batch)
     for position, argument in enumerate(args):
         axis = batch[position] if position < len(batch) else None
         name = names[position] if position < len(names) else f"argument{position}"
         fixed = position in static or name in static
-        build, part = _argument(taken, argument, (name,), axis, fixed)
+        build, part = _take_argument(taken, argument, (name,), axis, fixed)
         taken._builders.append((None, build))
         parts.append(part)
     for name, argument in kwargs.items():
-        build, part = _argument(taken, argument, (name,), None, name in static)
+        build, part = _take_argument(taken, argument, (name,), None, name in static)
         taken._builders.append((name, build))
         parts.append(("keyword", name, part))
     taken.signature = Signature(tuple(parts))
     return taken
 
 
-def _positional(
+def _order_arguments(
     names: Sequence[str], args: Sequence[Any], kwargs: dict[str, Any], batch: Sequence[int | None]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments with those in their positions that were given by name: positions have batch axes."""
+    """Put arguments that were given by name into their positions: positions have batch axes."""
     args, kwargs = list(args), dict(kwargs)
     while len(args) < len(names) and names[len(args)] in kwargs:
         args.append(kwargs.pop(names[len(args)]))
@@ -147,15 +147,15 @@ def _positional(
     return args, kwargs
 
 
-def _argument(
+def _take_argument(
     taken: Arguments, tree: Any, path: tuple[str, ...], axis: int | None, static: bool
 ) -> tuple[Callable[[Iterator[Any]], Any], Any]:
-    """Adds the units of one argument; gives what rebuilds it, and its part of the signature."""
+    """Add the units of one argument; give what rebuilds it, and its part of the signature."""
     if static:
-        return _as_it_is(taken, tree, True, path)
+        return _take_static(taken, tree, True, path)
     container = container_of(type(tree))
     if container is not None:
-        return _items(taken, tree, container, path, axis)
+        return _take_items(taken, tree, container, path, axis)
     if isinstance(tree, Value):
         _check_constant(tree, path)
         _add(taken, path, np.float64(tree.data), axis)
@@ -165,7 +165,7 @@ def _argument(
         return next, "number"
     unlike = foreign(tree)
     if unlike:
-        raise LiftError(f"{_text(path)} is {unlike}")
+        raise LiftError(f"{_join_path(path)} is {unlike}")
     if isinstance(tree, np.ndarray) and tree.dtype.kind in "fiub":
         shape = _add(taken, path, tree, axis, whole=True)
         return next, ("array", shape, axis)
@@ -173,36 +173,38 @@ def _argument(
         shape = _add(taken, path, np.asarray(tree), axis, whole=True)  # another library's array
         return next, ("array", shape, axis)
     if hasattr(tree, "__parameter_tree__"):
-        return _module(taken, tree, path, axis)
+        return _take_module(taken, tree, path, axis)
     if isinstance(tree, np.ndarray) and tree.dtype == object:
         for item in tree.flat:
             if isinstance(item, Value):
                 _check_constant(item, path)
-        numbers = _numbers_of(tree)
+        numbers = _read_numbers(tree)
         if numbers is None:
-            raise LiftError(f"{_text(path)} is an array of objects that are neither Values nor numbers")
+            raise LiftError(f"{_join_path(path)} is an array of objects that are neither Values nor numbers")
         shape = _add(taken, path, numbers, axis, whole=True)
         return next, ("array", shape, axis)
-    return _as_it_is(taken, tree, False, path)
+    return _take_static(taken, tree, False, path)
 
 
-def _items(
+def _take_items(
     taken: Arguments, tree: Any, container: Container, path: tuple[str, ...], axis: int | None
 ) -> tuple[Callable[[Iterator[Any]], Any], Any]:
-    """Adds the units of a container's items, as :func:`_argument` does."""
+    """Add the units of a container's items, as :func:`_take_argument` does."""
     if container.is_sequence:
-        kinds = [] if axis is None and _is_few_matrices(tree) else _kinds(tree)
-        nest = _rectangular(tree, path) if kinds else None
+        kinds = [] if axis is None and _is_few_matrices(tree) else _find_kinds(tree)
+        nest = _make_rectangular(tree, path) if kinds else None
         if nest is not None:
             shape = _add(taken, path, nest, axis)
             if axis is not None and axis % nest.ndim < len(kinds):
                 kinds.pop(axis % nest.ndim)
-            return (lambda leaves: _nested(next(leaves), kinds)), ("nest", shape, axis, tuple(kinds))
+            return (lambda leaves: _nest(next(leaves), kinds)), ("nest", shape, axis, tuple(kinds))
     items, aux = container.flatten(tree)
     names: Iterable[Any] = range(len(items))
     if not container.is_sequence:
         names = aux if isinstance(aux, DictNames) else [simple_key(key) for key in container.keys(tree)]
-    parts = [_argument(taken, item, (*path, str(name)), axis, False) for name, item in zip(names, items, strict=True)]
+    parts = [
+        _take_argument(taken, item, (*path, str(name)), axis, False) for name, item in zip(names, items, strict=True)
+    ]
     make = container.called_of(tree, aux)
 
     def build(leaves: Iterator[Any]) -> Any:
@@ -216,13 +218,13 @@ def _items(
         return build, signature
     settings = getattr(tree, "default_factory", None) if isinstance(aux, DictNames) else aux
     if isinstance(settings, tuple) and not settings:
-        return build, (_kind_of(tree), (signature,))
+        return build, (_name_kind(tree), (signature,))
     if settings is not None:
         taken.code.append(settings)
-    return build, (_kind_of(tree), (signature, ("static", type(settings).__name__, of_metadata(settings))))
+    return build, (_name_kind(tree), (signature, ("static", type(settings).__name__, make_metadata_key(settings))))
 
 
-def _kind_of(tree: Any) -> str:
+def _name_kind(tree: Any) -> str:
     return f"{type(tree).__module__}.{type(tree).__qualname__}"
 
 
@@ -239,13 +241,13 @@ def _add(
     if axis is not None:
         if not -array.ndim <= axis < array.ndim:
             raise LiftError(
-                f"batch names axis {axis} of {_text(path)} for the samples, which has shape {array.shape}. "
+                f"batch names axis {axis} of {_join_path(path)} for the samples, which has shape {array.shape}. "
                 "Give None for arguments that all samples share."
             )
         if taken.samples not in (None, array.shape[axis]):
             raise LiftError(
-                f"{_text(path)} has {array.shape[axis]} samples along axis {axis}, and the arguments before it have "
-                f"{taken.samples}: they must agree"
+                f"{_join_path(path)} has {array.shape[axis]} samples along axis {axis}, and the arguments before it "
+                f"have {taken.samples}: they must agree"
             )
         taken.samples = array.shape[axis]
         array = np.moveaxis(array, axis, -1)
@@ -255,9 +257,11 @@ def _add(
     return shape
 
 
-def _module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | None) -> tuple[Any, Any]:
+def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | None) -> tuple[Any, Any]:
     if axis is not None:
-        raise LiftError(f"batch names an axis of {_text(path)}, a module: its parameters are shared by all samples")
+        raise LiftError(
+            f"batch names an axis of {_join_path(path)}, a module: its parameters are shared by all samples"
+        )
     shapes = []
     for name, (shape, values) in module.__parameter_tree__().items():
         array = np.array([value.data for value in values], dtype=np.float64).reshape(shape)
@@ -271,15 +275,15 @@ def _module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int | No
             next(leaves)
         return module
 
-    return build, ("module", of_module(module), bool(getattr(module, "training", False)), tuple(shapes))
+    return build, ("module", make_module_key(module), bool(getattr(module, "training", False)), tuple(shapes))
 
 
-def _as_it_is(
+def _take_static(
     taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]
 ) -> tuple[Callable[[Iterator[Any]], Any], Any]:
     if tree is not None and not isinstance(tree, (str, bool, int, float)):
         taken.code.append(tree)
-    return (lambda leaves: tree), ("static", type(tree).__name__, of_static(tree, named, _text(path)))
+    return (lambda leaves: tree), ("static", type(tree).__name__, make_static_key(tree, named, _join_path(path)))
 
 
 def _is_few_matrices(tree: Sequence[Any]) -> bool:
@@ -288,17 +292,17 @@ def _is_few_matrices(tree: Sequence[Any]) -> bool:
 
 
 def _check_constant(value: Value, path: tuple[str, ...]) -> None:
-    """Raises if somebody differentiates by what the Value depends on: a program gives numbers, and no derivative."""
+    """Raise if somebody differentiates by what the Value depends on: a program gives numbers, and no derivative."""
     if not value.is_leaf or is_differentiating():
         raise LiftError(
-            f"{_text(path)} is a Value of a graph that is being recorded, and a lifted function gives numbers, without "
-            "their derivatives. Lift the whole: lift(grad(f)) in the place of grad(lift(f)). For its number alone give "
-            "v.data."
+            f"{_join_path(path)} is a Value of a graph that is being recorded, and a lifted function gives numbers, "
+            "without their derivatives. Lift the whole: lift(grad(f)) in the place of grad(lift(f)). For its number "
+            "alone give v.data."
         )
 
 
-def _rectangular(tree: Any, path: tuple[str, ...] = ()) -> Any:
-    """A nest of numbers and Values as an array, if it is rectangular."""
+def _make_rectangular(tree: Any, path: tuple[str, ...] = ()) -> Any:
+    """Make an array of a nest of numbers and Values, if it is rectangular."""
     try:
         array = np.array(tree)
     except (ValueError, TypeError):
@@ -310,10 +314,10 @@ def _rectangular(tree: Any, path: tuple[str, ...] = ()) -> Any:
     for item in array.flat:
         if isinstance(item, Value):
             _check_constant(item, path)
-    return _numbers_of(array)
+    return _read_numbers(array)
 
 
-def _numbers_of(array: NDArray[Any]) -> Any:
+def _read_numbers(array: NDArray[Any]) -> Any:
     numbers = np.empty(array.size)
     for i, item in enumerate(array.flat):
         if isinstance(item, Value):
@@ -325,7 +329,7 @@ def _numbers_of(array: NDArray[Any]) -> Any:
     return numbers.reshape(array.shape)
 
 
-def _kinds(tree: Any) -> list[str]:
+def _find_kinds(tree: Any) -> list[str]:
     """Whether each level of a nest is made of lists or of tuples; nothing if it is of both, or holds booleans."""
     kinds: list[str] = []
     items = [tree]
@@ -340,20 +344,20 @@ def _kinds(tree: Any) -> list[str]:
             return kinds
 
 
-def _nested(array: Any, kinds: Sequence[str]) -> Any:
-    """An object array as nested lists and tuples."""
+def _nest(array: Any, kinds: Sequence[str]) -> Any:
+    """Turn an object array into nested lists and tuples."""
     if not kinds:
         return array.item() if isinstance(array, np.ndarray) and array.ndim == 0 else array
-    items = [_nested(item, kinds[1:]) for item in array]
+    items = [_nest(item, kinds[1:]) for item in array]
     return tuple(items) if kinds[0] == "tuple" else items
 
 
-def _text(path: Sequence[str]) -> str:
+def _join_path(path: Sequence[str]) -> str:
     return ".".join(path)
 
 
-def merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
-    """Which units make up one input group: the neurons of a layer, each with weights of its own, are one matrix.
+def merge_units(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Find which units make up one input group: the neurons of a layer, each with weights of its own, are one matrix.
 
     Units whose paths differ in one number, which runs from 0 in all of them, and whose shapes are equal.
     """
@@ -361,7 +365,7 @@ def merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
     for depth in range(1, max((len(unit.path) for unit in units), default=0)):
         families: dict[_Family | int, list[int]] = {}
         for number, (path, members) in enumerate(groups):
-            family = _family(path, units[members[0]], depth) if len(members) == 1 else None
+            family = _find_family(path, units[members[0]], depth) if len(members) == 1 else None
             families.setdefault(number if family is None else family, []).append(number)
         found = []
         for key, numbers in families.items():
@@ -374,8 +378,8 @@ def merged(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]]:
     return groups
 
 
-def _family(path: tuple[str, ...], unit: Unit, depth: int) -> _Family | None:
-    """What units have in common that may differ in one number of their paths, so far from the end; None if not this."""
+def _find_family(path: tuple[str, ...], unit: Unit, depth: int) -> _Family | None:
+    """Find what units have in common that may differ in one number of their paths, so far from the end."""
     place = len(path) - depth
     if place < 1 or not path[place].isdigit() or len(unit.shape) > 1 or unit.whole:
         return None

@@ -37,21 +37,21 @@ class Identity:
         return f"<{type(self.thing).__name__} at {id(self.thing):#x}>"
 
 
-def of_module(module: Any) -> Identity:
-    """A module with all that the function may read of it beside the numbers of its parameters.
+def make_module_key(module: Any) -> Identity:
+    """Make the key of a module: all that the function may read of it beside the numbers of its parameters.
 
     >>> from tinygrad_lite.nn.layers.dropout import Dropout
     >>> layer = Dropout(0.5)
-    >>> before = of_module(layer)
-    >>> before == of_module(layer), before == of_module(layer.eval())
+    >>> before = make_module_key(layer)
+    >>> before == make_module_key(layer), before == make_module_key(layer.eval())
     (True, False)
     """
     parts = list(module.modules()) if hasattr(module, "modules") else [module]
-    return Identity(module, tuple([(Identity(part), _state(vars(part))) for part in parts]))
+    return Identity(module, tuple([(Identity(part), _make_state_key(vars(part))) for part in parts]))
 
 
-def of_static(tree: Any, named: bool, what: str) -> Any:
-    """The key of a static argument.
+def make_static_key(tree: Any, named: bool, what: str) -> Any:
+    """Make the key of a static argument.
 
     Args:
         tree: The argument.
@@ -66,7 +66,7 @@ def of_static(tree: Any, named: bool, what: str) -> Any:
     if isinstance(tree, _PLAIN):
         return tree
     if named or callable(tree) or isinstance(tree, (*_BY_VALUE, set, frozenset, list, tuple, dict)):
-        return _state(tree)
+        return _make_state_key(tree)
     raise LiftError(
         f"{what} is of type {type(tree).__name__}, which lift does not look into: its numbers would be those of this "
         "call for ever. Give them as a dict, a named tuple, an array or a Module; or name the argument in static, if "
@@ -74,20 +74,22 @@ def of_static(tree: Any, named: bool, what: str) -> Any:
     )
 
 
-def of_metadata(settings: Any) -> Any:
-    """The key of what a container is made of beside its items: what was registered says itself what it equals.
+def make_metadata_key(settings: Any) -> Any:
+    """Make the key of what a container is made of beside its items: what was registered says itself what it equals.
 
-    >>> of_metadata(("metres", 1)) == of_metadata(("metres", 1)), of_metadata(1) == of_metadata(1.0)
-    (True, False)
+    >>> make_metadata_key(("metres", 1)) == make_metadata_key(("metres", 1))
+    True
+    >>> make_metadata_key(1) == make_metadata_key(1.0)
+    False
     """
-    state = _state(settings)
+    state = _make_state_key(settings)
     hashed: Any = type(settings).__hash__
     says_so = isinstance(state, Identity) and hashed not in (None, object.__hash__)
     return ("equal", settings) if says_so else state
 
 
-def _state(tree: Any) -> Any:
-    """Something hashable that is equal where the function would see no difference but in the numbers of Values."""
+def _make_state_key(tree: Any) -> Any:
+    """Make what is hashable, and equal where the function would see no difference but in the numbers of Values."""
     if isinstance(tree, Value):
         return "value"
     if isinstance(tree, _PLAIN):
@@ -97,13 +99,13 @@ def _state(tree: Any) -> Any:
     if isinstance(tree, slice):
         return "slice", tree.start, tree.stop, tree.step
     if isinstance(tree, dict):
-        return type(tree).__name__, tuple([(_state(key), _state(item)) for key, item in tree.items()])
+        return type(tree).__name__, tuple([(_make_state_key(key), _make_state_key(item)) for key, item in tree.items()])
     if isinstance(tree, (list, tuple)):
         if tree and isinstance(tree[0], Value):
             return type(tree).__name__, len(tree)
-        return type(tree).__name__, tuple([_state(item) for item in tree])
+        return type(tree).__name__, tuple([_make_state_key(item) for item in tree])
     if isinstance(tree, (set, frozenset)):
-        return type(tree).__name__, frozenset(map(_state, tree))
+        return type(tree).__name__, frozenset(map(_make_state_key, tree))
     if isinstance(tree, np.ndarray) and tree.dtype != object:
         return "array", tree.shape, tree.dtype.str, tree.tobytes()
     parts = parts_of(tree)

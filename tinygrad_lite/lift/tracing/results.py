@@ -23,7 +23,7 @@ class Kind(str):
     __slots__ = ("make",)
 
     def __new__(cls, name: str, make: Callable[[Sequence[Any]], Any]) -> Kind:
-        """The name of a class, and what makes objects of it."""
+        """Name a class, with what makes objects of it."""
         kind = super().__new__(cls, name)
         kind.make = make
         return kind
@@ -48,25 +48,25 @@ class Results:
     nodes: list[list[Value]] = field(default_factory=list)
     structure: Any = None
 
-    def forgotten(self) -> list[Value]:
-        """All nodes in one list; they are not held here any more, so that the graph may go."""
+    def release(self) -> list[Value]:
+        """Give all nodes away in one list: they are not held here any more, so that the graph may go."""
         nodes = [node for nodes in self.nodes for node in nodes]
         self.nodes = []
         return nodes
 
 
 def take_apart_results(tree: Any, name: str) -> Results:
-    """The arrays of what a function gave: numbers, arrays, and rectangular nests of numbers as arrays.
+    """Take apart what a function gave: numbers, arrays, and rectangular nests of numbers as arrays.
 
     Raises:
         LiftError: Something in it is no number.
     """
     taken = Results()
-    taken.structure = _structure(taken, tree, f"the result of {name}")
+    taken.structure = _take_structure(taken, tree, f"the result of {name}")
     return taken
 
 
-def _structure(taken: Results, tree: Any, what: str) -> Any:
+def _take_structure(taken: Results, tree: Any, what: str) -> Any:
     parts = parts_of(tree)
     unlike = foreign(tree) if parts is None else ""
     if unlike:
@@ -81,7 +81,7 @@ def _structure(taken: Results, tree: Any, what: str) -> Any:
             raise LiftError(f"{what} is None: return the Values to compute")
         raise LiftError(f"{what} is a {type(tree).__name__}, {tree!r:.80}: a lifted function gives Values and numbers")
     keys = parts.keys
-    items = [_structure(taken, item, f"{what}{key}") for key, item in zip(keys, parts.items, strict=True)]
+    items = [_take_structure(taken, item, f"{what}{key}") for key, item in zip(keys, parts.items, strict=True)]
     held: Any = {"tuple" if isinstance(tree, tuple) else "list": items}
     if not parts.container.is_sequence and all(isinstance(key, (DictKey, GetAttrKey)) for key in keys):
         names = [key.key if isinstance(key, DictKey) else key.name for key in keys]
@@ -97,7 +97,7 @@ def _structure(taken: Results, tree: Any, what: str) -> Any:
 
 
 def _as_array(tree: Any) -> Any:
-    """Numbers and Values in a rectangular arrangement as an object array; None for anything else."""
+    """Make an object array of numbers and Values in a rectangular arrangement; None for anything else."""
     if isinstance(tree, np.ndarray):
         return tree.astype(object)
     if isinstance(tree, Value) or (isinstance(tree, (float, int, np.number)) and not isinstance(tree, bool)):
@@ -114,30 +114,24 @@ def _as_array(tree: Any) -> Any:
     return None
 
 
-def rebuilt(structure: Any, arrays: Iterator[Any]) -> Any:
-    """The results, with these arrays."""
-    found = list(arrays)
-    return builder_of(structure, [False] * len(found))(found)
-
-
-def builder_of(structure: Any, numbers: Sequence[bool]) -> Callable[[Sequence[Any]], Any]:
-    """A function from the arrays to the results.
+def compile_builder(structure: Any, numbers: Sequence[bool]) -> Callable[[Sequence[Any]], Any]:
+    """Compile a function from the arrays to the results.
 
     Args:
         structure: Of the results.
         numbers: Which of the arrays are given as floats.
 
-    >>> builder_of({"tuple": ["array", {"dict": [["w", "array"]]}]}, [True, False])([np.array(1.0), np.zeros(2)])
+    >>> compile_builder({"tuple": ["array", {"dict": [["w", "array"]]}]}, [True, False])([np.array(1.0), np.zeros(2)])
     (1.0, {'w': array([0., 0.])})
     """
     keys: dict[str, Any] = {}
-    text = _text_of(structure, iter(enumerate(numbers)), keys)
+    text = _write_builder(structure, iter(enumerate(numbers)), keys)
     build: Callable[[Sequence[Any]], Any] = eval(f"lambda found: {text}", keys)
     return build
 
 
-def _text_of(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str, Any]) -> str:
-    """The results as an expression in the list ``found``; keys of dicts are given to it, never written into it."""
+def _write_builder(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str, Any]) -> str:
+    """Write the results as an expression in the list ``found``; keys of dicts are given to it, never written."""
     if structure == "array":
         place, is_number = next(places)
         return f"float(found[{place}])" if is_number else f"found[{place}]"
@@ -145,9 +139,9 @@ def _text_of(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str,
     if kind == "made":
         whole, held = items
         if not isinstance(whole, Kind):  # from a file
-            return _text_of(held, places, keys)
+            return _write_builder(held, places, keys)
         ((kind, items),) = held.items()
-        inner = _text_of({"list": [item for _, item in items] if kind == "dict" else items}, places, keys)
+        inner = _write_builder({"list": [item for _, item in items] if kind == "dict" else items}, places, keys)
         name = f"k{len(keys)}"
         keys[name] = whole.make
         return f"{name}({inner})"
@@ -156,7 +150,7 @@ def _text_of(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str,
         for key, item in items:
             name = f"k{len(keys)}"
             keys[name] = key
-            parts.append(f"{name}: {_text_of(item, places, keys)}")
+            parts.append(f"{name}: {_write_builder(item, places, keys)}")
         return f"{{{', '.join(parts)}}}"
-    inner = "".join([f"{_text_of(item, places, keys)}, " for item in items])
+    inner = "".join([f"{_write_builder(item, places, keys)}, " for item in items])
     return f"({inner})" if kind == "tuple" else f"[{inner}]"

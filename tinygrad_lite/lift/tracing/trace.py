@@ -9,15 +9,25 @@ Cost: one pass over the nodes. Nothing is decided here: what the graph says is k
 
 from __future__ import annotations
 
+import traceback
 from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite.errors import TraceError
 from tinygrad_lite.flat_graph import arrays_of
+from tinygrad_lite.lift.tracing.arguments import Arguments
+from tinygrad_lite.lift.tracing.results import Results, take_apart_results
 from tinygrad_lite.node.fields import Details, line_of
+from tinygrad_lite.node.protocols import explained
+from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations.ops import TABLE
+from tinygrad_lite.trace_mode import Demand, tracing
+from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import Value, topological_order
 
 Integers = NDArray[np.intp]
@@ -48,23 +58,86 @@ class Graph:
         return len(self.codes)
 
 
-def graph_of(roots: list[Value]) -> Graph:
-    """The graph below some nodes; the list is emptied."""
+@dataclass(eq=False)
+class Trace:
+    """One run of a function on Values.
+
+    Attributes:
+        leaves: The Values that stood for each unit of the arguments.
+        results: What the function gave.
+        demands: Nodes of whose numbers the function demands something, and what.
+    """
+
+    leaves: list[list[Value]]
+    results: Results
+    demands: Sequence[tuple[Value, Demand]]
+
+
+def trace_function(f: Callable[..., Any], name: str, arguments: Arguments) -> Trace:
+    """Run a function on Values that hold the arguments' numbers, those of the first sample where there are samples.
+
+    Raises:
+        LiftError: A result is no number.
+        TraceError: The function reads a number out of the graph.
+    """
+    STATE.clock += 1  # what the function makes from here on is newer than all that was there before
+    leaves: list[list[Value]] = []
+    stand_ins: list[Any] = []
+    for unit, given in zip(arguments.units, arguments.arrays, strict=True):
+        numbers = given[..., 0] if unit.axis is not None else given
+        nodes = unit.values or [Value(x) for x in numbers.ravel().tolist()]
+        leaves.append(nodes)
+        stand_ins.append(shape_values(nodes, unit.shape))
+    args, kwargs = arguments.rebuild(iter(stand_ins))
+    inputs = [node for nodes in leaves for node in nodes]
+    frozen = [node for node in inputs if not node.requires_grad]
+    trace = tracing(inputs, STATE.clock)
+    try:
+        with trace, recording_derivatives(frozen):
+            found = f(*args, **kwargs)
+    except (TypeError, AttributeError) as error:
+        told = explained(error)
+        if told is not error:
+            raise told from error
+        if "Value" not in str(error) or "integer" not in str(error):
+            raise
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        code = f": {line.line}" if line.line else ""  # none, where it was typed in
+        raise TraceError(
+            f"lift cannot trace a Value as an index or a count, at {line.filename}:{line.lineno}{code}. It "
+            "would take the number of this example, and the program would use it for all others. Instead: "
+            "lookup(table, v) takes v as an index. If it comes from an argument that is a setting, not data, keep "
+            'that one as a number: lift(f, static=("n",)).'
+        ) from error
+    return Trace(leaves, take_apart_results(found, name), trace.inside.demands)
+
+
+def shape_values(nodes: Sequence[Value], shape: tuple[int, ...]) -> Any:
+    """Put Values into a shape: an object array, or the Value itself."""
+    if not shape:
+        return nodes[0]
+    values = np.empty(len(nodes), dtype=object)
+    values[:] = nodes
+    return values.reshape(shape)
+
+
+def make_graph(roots: list[Value]) -> Graph:
+    """Put the nodes below some roots into arrays; the list of these is emptied."""
     codes, counts, operands, numbers, leaves, positions = arrays_of(roots)
     roots.clear()  # nothing else holds the graph: it goes, all but its leaves
     starts = np.zeros(len(codes) + 1, dtype=np.intp)
-    np.cumsum(_integers(counts), out=starts[1:])
+    np.cumsum(_to_array(counts), out=starts[1:])
     floats = np.frombuffer(array("d", numbers), dtype=np.float64)
-    return Graph(_integers(codes), starts, _integers(operands), floats, leaves, _integers(positions))
+    return Graph(_to_array(codes), starts, _to_array(operands), floats, leaves, _to_array(positions))
 
 
-def lines_of(roots: list[Value]) -> list[str]:
-    """Where each node of :func:`graph_of` was recorded, if ``detect_anomaly()`` saw it: file, line and text."""
+def find_lines(roots: list[Value]) -> list[str]:
+    """Find where each node of :func:`make_graph` was recorded, if ``detect_anomaly()`` saw it: file, line and text."""
     above = Value(None, _code=TABLE["sum"].code, _details=Details("", tuple(roots)))
     nodes = topological_order(above, True)[:0:-1]
     return [line_of(node) for node in nodes]
 
 
-def _integers(numbers: list[int]) -> Integers:
-    """As an array: by way of Python's, which reads a list in half the time that NumPy takes."""
+def _to_array(numbers: list[int]) -> Integers:
+    """Make an array by way of Python's, which reads a list in half the time that NumPy takes."""
     return np.frombuffer(array("q", numbers), dtype=np.int64).astype(np.intp)

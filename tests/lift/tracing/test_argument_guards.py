@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinygrad_lite.lift.tracing.argument_guards import compile_reader
 from tinygrad_lite.lift.tracing.arguments import Signature, take_apart
-from tinygrad_lite.lift.tracing.guards import reader_of
 
 _shapes = st.lists(st.integers(1, 3), max_size=3).map(tuple)
 
 
 def read_of(signature: Signature) -> Any:
     """What reads arguments of that signature; None if there can be nothing."""
-    found = reader_of(signature)
+    found = compile_reader(signature)
     return None if found is None else found.read
 
 
@@ -101,7 +101,7 @@ def test_samples_that_differ_in_number_are_left_to_the_other_way():
 
 def test_arrays_of_any_library_are_taken_as_they_are_given():
     signature = Signature((("array", (2,), 0), ("array", (3,), None)))
-    read, axes = reader_of(signature, as_given=True)
+    read, axes = compile_reader(signature, as_given=True)
     assert axes == [0, None]
     assert read is not None
     x, w = np.zeros((5, 2), dtype=np.float32), np.zeros(3, dtype=np.float16)
@@ -134,7 +134,7 @@ def test_integers_and_narrow_floats_become_floats():
 def test_arrays_with_rules_of_their_own_are_left_to_the_other_reader(as_given: bool) -> None:
     masked = np.ma.masked_array([1.0, 2.0], mask=[0, 1])
     for axis, shape in ((None, (2,)), (0, ())):
-        found = reader_of(Signature((("array", shape, axis),)), as_given=as_given)
+        found = compile_reader(Signature((("array", shape, axis),)), as_given=as_given)
         assert found is not None
         assert found.read([np.array([1.0, 2.0])]) is not None
         assert found.read([masked]) is None

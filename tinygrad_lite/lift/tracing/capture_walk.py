@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from tinygrad_lite.lift.tracing.bytecode import find_names, is_library
 from tinygrad_lite.lift.tracing.cache_key import Identity
-from tinygrad_lite.lift.tracing.named_in_code import is_library, named_in
-from tinygrad_lite.lift.tracing.unchanged import ABSENT, Unchanged, is_filled, same_numbers
+from tinygrad_lite.lift.tracing.capture_guards import ABSENT, Guards, is_filled, watch_numbers
 from tinygrad_lite.value import Value
 
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
@@ -39,7 +39,7 @@ _UNCALLED: Final = frozenset(
 )
 
 
-class Walk:
+class CaptureWalk:
     """One look at everything."""
 
     def __init__(self, attributes: frozenset[str], any_attribute: bool) -> None:
@@ -47,7 +47,7 @@ class Walk:
         self.any = any_attribute
         self.parts: dict[str, Hashable] = {}
         self.values: list[Value] = []
-        self.checks = Unchanged()
+        self.guards = Guards()
         self._places: dict[int, int] = {}
         self._visited: dict[int, str] = {}
         self._alive: list[Any] = []
@@ -55,15 +55,15 @@ class Walk:
         self._todo: list[tuple[str, Any, bool]] = []
 
     def run(self, roots: Sequence[Any], arguments: Sequence[Any]) -> None:
-        """Follows everything from the roots."""
+        """Follow everything from the roots."""
         self._todo += [("", root, True) for root in reversed(roots)]
         self._todo += [("", thing, False) for thing in arguments]
         while self._todo:
             path, thing, whole = self._todo.pop()
-            self._look_at(path, thing, whole)
+            self._visit(path, thing, whole)
 
-    def _look_at(self, path: str, thing: Any, whole: bool) -> None:
-        """Notes what stands in a place.
+    def _visit(self, path: str, thing: Any, whole: bool) -> None:
+        """Note what stands in a place.
 
         Args:
             path: The place.
@@ -72,11 +72,11 @@ class Walk:
         """
         if isinstance(thing, Value):
             if whole:
-                self._note(path, self._of_value(thing))
+                self._note(path, self._make_value_key(thing))
             return
         if isinstance(thing, _PLAIN) or (isinstance(thing, _BY_VALUE) and not isinstance(thing, np.ndarray)):
             if whole:
-                self._note(path, of_plain(thing))
+                self._note(path, make_plain_key(thing))
             return
         known = self._visited.get(id(thing))
         if known is not None:
@@ -85,18 +85,18 @@ class Walk:
         self._visited[id(thing)] = path
         self._alive.append(thing)
         if isinstance(thing, np.ndarray) or (hasattr(type(thing), "__array__") and _is_of_library(thing)):
-            self._array(path, thing, whole)
+            self._visit_array(path, thing, whole)
         elif isinstance(thing, (list, tuple, collections.deque)):
-            self._sequence(path, thing, whole)
+            self._visit_sequence(path, thing, whole)
         elif isinstance(thing, (dict, types.MappingProxyType)):
-            self._mapping(path, thing, whole)
+            self._visit_mapping(path, thing, whole)
         elif isinstance(thing, (set, frozenset, bytearray, array.array)):
-            self._note(path, (type(thing).__name__, _frozen(thing)))
-            kept = _frozen(thing)
-            self.checks.others.append(lambda: bool(_frozen(thing) == kept))
+            self._note(path, (type(thing).__name__, _freeze(thing)))
+            kept = _freeze(thing)
+            self.guards.others.append(lambda: bool(_freeze(thing) == kept))
         else:
             self._note(path, Identity(thing))
-            self._object(path, thing, whole or not hasattr(type(thing), "__parameter_tree__"))
+            self._visit_object(path, thing, whole or not hasattr(type(thing), "__parameter_tree__"))
 
     def _note(self, path: str, part: Hashable) -> None:
         while path in self.parts:  # two roots, or a name that stands for two things
@@ -105,7 +105,7 @@ class Walk:
 
     # ------------------------------------------------------------------------------------- numbers and containers
 
-    def _of_value(self, value: Value) -> Hashable:
+    def _make_value_key(self, value: Value) -> Hashable:
         number = self._places.setdefault(id(value), len(self.values))
         if number == len(self.values):
             self.values.append(value)
@@ -113,7 +113,7 @@ class Walk:
             return "value", number, value.requires_grad
         return "value", number, Identity(value)  # its graph is part of the program
 
-    def _array(self, path: str, thing: Any, whole: bool) -> None:
+    def _visit_array(self, path: str, thing: Any, whole: bool) -> None:
         if not whole:
             return
         try:
@@ -124,12 +124,12 @@ class Walk:
         if found.dtype == object:
             items = found.ravel().tolist()
             self._note(path, ("objects", found.shape))
-            self.checks.others.append(lambda: all(map(operator.is_, np.ravel(thing).tolist(), items)))
-            self._items(path, items, whole)
+            self.guards.others.append(lambda: all(map(operator.is_, np.ravel(thing).tolist(), items)))
+            self._visit_items(path, items, whole)
             return
         if found is thing and found.base is None and not found.flags.writeable:
             self._note(path, Identity(found))
-            self.checks.others.append(lambda: not found.flags.writeable)
+            self.guards.others.append(lambda: not found.flags.writeable)
             return
         shape, dtype, content = found.shape, found.dtype, found.tobytes()
         mask = thing.mask.tobytes() if isinstance(thing, np.ma.MaskedArray) else b""
@@ -139,101 +139,101 @@ class Walk:
             now = np.asarray(thing)
             return now.shape == shape and now.dtype == dtype and now.tobytes() == content
 
-        self.checks.others.append(same)
+        self.guards.others.append(same)
         if isinstance(thing, np.ma.MaskedArray):
-            self.checks.others.append(lambda: thing.mask.tobytes() == mask)
+            self.guards.others.append(lambda: thing.mask.tobytes() == mask)
 
-    def _sequence(self, path: str, thing: Any, whole: bool) -> None:
+    def _visit_sequence(self, path: str, thing: Any, whole: bool) -> None:
         kinds = set(map(type, thing))
         if hasattr(thing, "__dict__"):
-            self._attributes_of(path, thing, whole)
+            self._visit_attributes(path, thing, whole)
         if whole and type(thing) in (list, collections.deque) and kinds <= _SCALARS and len(thing) > _LONG:
-            self.checks.others.append(same_numbers(thing))
+            self.guards.others.append(watch_numbers(thing))
         elif whole and type(thing) is list and kinds == {Value}:
-            self.checks.contain_values(thing)
+            self.guards.watch_values(thing)
         elif whole and not isinstance(thing, tuple):
-            self.checks.contain(thing)
+            self.guards.watch_items(thing)
         if kinds <= _SCALARS:
             if whole:
-                numbers = np.array(thing).tobytes() if kinds == {float} else tuple(map(of_plain, thing))
+                numbers = np.array(thing).tobytes() if kinds == {float} else tuple(map(make_plain_key, thing))
                 self._note(path, (type(thing).__name__, len(thing), numbers))
             return
         if whole:
             self._note(path, (type(thing).__name__, len(thing)))
-        self._items(path, thing, whole)
+        self._visit_items(path, thing, whole)
 
-    def _items(self, path: str, items: Any, whole: bool) -> None:
+    def _visit_items(self, path: str, items: Any, whole: bool) -> None:
         self._todo += [(f"{path}[{number}]", item, whole) for number, item in enumerate(items)]
 
-    def _mapping(self, path: str, thing: Any, whole: bool) -> None:
+    def _visit_mapping(self, path: str, thing: Any, whole: bool) -> None:
         if whole:
-            self.checks.contain(thing)
-            self.checks.contain(thing.values(), sized=False)
-            self._note(path, (type(thing).__name__, tuple([of_key(key) for key in thing])))
+            self.guards.watch_items(thing)
+            self.guards.watch_items(thing.values(), sized=False)
+            self._note(path, (type(thing).__name__, tuple([make_dict_key(key) for key in thing])))
         if hasattr(thing, "__dict__"):
-            self._attributes_of(path, thing, whole)
+            self._visit_attributes(path, thing, whole)
         self._todo += [(f"{path}[{key!r}]", item, whole) for key, item in thing.items()]
 
     # ------------------------------------------------------------------------------------- functions and objects
 
-    def _object(self, path: str, thing: Any, whole: bool) -> None:
+    def _visit_object(self, path: str, thing: Any, whole: bool) -> None:
         if isinstance(thing, types.FunctionType):
-            self._function(path, thing)
+            self._visit_function(path, thing)
         elif isinstance(thing, types.MethodType):
             self._follow(f"{path}.{thing.__name__}" if path else "", thing.__func__)
             owner = thing.__self__
             if not _is_of_library(owner) or isinstance(owner, type) or hasattr(type(owner), "__parameter_tree__"):
-                self._follow(_joined(path, "self"), owner)
+                self._follow(_join_attribute(path, "self"), owner)
         elif isinstance(thing, (types.BuiltinMethodType, types.MethodWrapperType)):
             if not isinstance(thing.__self__, types.ModuleType):
-                self._follow(_joined(path, "self"), thing.__self__)
+                self._follow(_join_attribute(path, "self"), thing.__self__)
         elif isinstance(thing, functools.partial):
             self._follow(path, thing.func)
-            self._todo.append((_joined(path, "args"), thing.args, True))
-            self._todo.append((_joined(path, "keywords"), thing.keywords, True))
+            self._todo.append((_join_attribute(path, "args"), thing.args, True))
+            self._todo.append((_join_attribute(path, "keywords"), thing.keywords, True))
         elif isinstance(thing, types.ModuleType):
             if not is_library(thing.__name__):
-                self._members(path, vars(thing))
+                self._visit_members(path, vars(thing))
         elif isinstance(thing, type):
-            self._class(path, thing, constructed=True)
+            self._visit_class(path, thing, constructed=True)
         elif isinstance(thing, (property, functools.cached_property, staticmethod, classmethod)):
             for name in ("fget", "func", "__func__"):
                 self._follow(path, getattr(thing, name, None))
         elif not isinstance(thing, types.CodeType):
-            self._instance(path, thing, whole)
+            self._visit_instance(path, thing, whole)
 
     def _follow(self, path: str, thing: Any) -> None:
         if thing is not None:
             self._todo.append((path, thing, True))
 
-    def _function(self, path: str, function: types.FunctionType) -> None:
-        self.checks.functions.append(function)
+    def _visit_function(self, path: str, function: types.FunctionType) -> None:
+        self.guards.functions.append(function)
         code = function.__code__
-        self._note(_of(path, "code"), Identity(code))
+        self._note(_join_read(path, "code"), Identity(code))
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         is_own = not is_library(function.__globals__.get("__name__"))
         for name, cell in cells.items():
-            self._cell(_of(path, name), cell)
-        self._todo.append((_of(path, "defaults"), function.__defaults__, True))
+            self._visit_cell(_join_read(path, name), cell)
+        self._todo.append((_join_read(path, "defaults"), function.__defaults__, True))
         if function.__kwdefaults__:
-            self._todo.append((_of(path, "defaults"), function.__kwdefaults__, True))
+            self._todo.append((_join_read(path, "defaults"), function.__kwdefaults__, True))
         if is_own:
-            named = named_in(code)
+            named = find_names(code)
             self._learn(named.attributes, named.any_attribute)
             for name in named.globals:
-                self._global(_of(path, name), function.__globals__, name)
+                self._visit_global(_join_read(path, name), function.__globals__, name)
             for name in named.modules:
-                self._follow(_of(path, name), sys.modules.get(name))
+                self._follow(_join_read(path, name), sys.modules.get(name))
         elif "__wrapped__" in vars(function):
             self._follow(path, vars(function)["__wrapped__"])
         if is_own and vars(function):
-            self._members(path, vars(function))
+            self._visit_members(path, vars(function))
 
     def _learn(self, attributes: frozenset[str], any_attribute: bool) -> None:
         self.named |= attributes
         self.any = self.any or any_attribute
 
-    def _cell(self, path: str, cell: Any) -> None:
+    def _visit_cell(self, path: str, cell: Any) -> None:
         if (id(cell), "") in self._read:
             return
         self._read.add((id(cell), ""))
@@ -241,74 +241,74 @@ class Walk:
             found = cell.cell_contents
         except ValueError:  # nothing yet
             self._note(path, MISSING)
-            self.checks.others.append(lambda: not is_filled(cell))
+            self.guards.others.append(lambda: not is_filled(cell))
             return
-        self.checks.cells.append((cell, found))
+        self.guards.cells.append((cell, found))
         self._todo.append((path, found, True))
 
-    def _global(self, path: str, names: dict[str, Any], name: str) -> None:
+    def _visit_global(self, path: str, names: dict[str, Any], name: str) -> None:
         if (id(names), name) in self._read:
             return
         self._read.add((id(names), name))
         found = names.get(name, ABSENT)
         if found is ABSENT:  # one of Python's own, or nothing at all
             self._note(path, MISSING)
-            self.checks.missing.append((names, name))
+            self.guards.missing.append((names, name))
             return
-        self.checks.entries.append((names, name, found))
+        self.guards.entries.append((names, name, found))
         self._todo.append((path, found, True))
 
-    def _members(self, path: str, names: Any, whole: bool = True, everything: bool = False) -> None:
-        """The entries of the dict of an object or a module that code names."""
+    def _visit_members(self, path: str, names: Any, whole: bool = True, everything: bool = False) -> None:
+        """Visit the entries of the dict of an object or a module that code names."""
         for name in list(names):
             wanted = name in self.named or ((everything or self.any) and not name.startswith("__"))
             if wanted and (id(names), name) not in self._read:
                 self._read.add((id(names), name))
                 if whole:
-                    self.checks.entries.append((names, name, names[name]))
-                self._todo.append((_joined(path, name), names[name], whole))
+                    self.guards.entries.append((names, name, names[name]))
+                self._todo.append((_join_attribute(path, name), names[name], whole))
 
-    def _instance(self, path: str, thing: Any, whole: bool) -> None:
-        """An object: the attributes that code names, and what its class reads."""
+    def _visit_instance(self, path: str, thing: Any, whole: bool) -> None:
+        """Visit the attributes of an object that code names, and what its class reads."""
         kind = type(thing)
         if hasattr(kind, "__parameter_tree__"):
             if hasattr(thing, "__dict__"):
-                self._attributes_of(path, thing, whole, everything=True)
+                self._visit_attributes(path, thing, whole, everything=True)
         else:
-            self._attributes_of(path, thing, whole)
+            self._visit_attributes(path, thing, whole)
             if _is_of_library(thing) and hasattr(thing, "__dict__"):  # its code is not looked into: what has numbers
                 own = kind.__module__.startswith("tinygrad_lite")
                 names = vars(thing)
                 for name in list(names):
                     item = names[name]
-                    tells = name == "__wrapped__" or _tells(item, own or name.startswith("_"))
+                    tells = name == "__wrapped__" or _may_have_numbers(item, own or name.startswith("_"))
                     if tells and name not in self.named and not self.any:
-                        self.checks.entries.append((names, name, item))
-                        self._todo.append((path if name == "__wrapped__" else _joined(path, name), item, True))
-        self._class(path, kind, constructed=False)
+                        self.guards.entries.append((names, name, item))
+                        self._todo.append((path if name == "__wrapped__" else _join_attribute(path, name), item, True))
+        self._visit_class(path, kind, constructed=False)
 
-    def _attributes_of(self, path: str, thing: Any, whole: bool, everything: bool = False) -> None:
+    def _visit_attributes(self, path: str, thing: Any, whole: bool, everything: bool = False) -> None:
         if hasattr(thing, "__dict__"):
             if whole:
-                self.checks.sized.append(vars(thing))
-            self._members(path, vars(thing), whole, everything)
+                self.guards.sized.append(vars(thing))
+            self._visit_members(path, vars(thing), whole, everything)
         for kind in type(thing).__mro__:
             for name, item in vars(kind).items():
                 if isinstance(item, types.MemberDescriptorType) and (self.any or name in self.named):
                     found = getattr(thing, name, ABSENT)
                     if whole:
-                        self.checks.slots.append((thing, name, found))
-                    self._todo.append((_joined(path, name), None if found is ABSENT else found, whole))
+                        self.guards.slots.append((thing, name, found))
+                    self._todo.append((_join_attribute(path, name), None if found is ABSENT else found, whole))
 
-    def _class(self, path: str, kind: type, constructed: bool) -> None:
-        """What the code of a class reads: of methods that are named, or that Python or a library's base may call."""
+    def _visit_class(self, path: str, kind: type, constructed: bool) -> None:
+        """Visit what the code of a class reads: methods that are named, or that Python or a library's base may call."""
         own = [base for base in kind.__mro__ if not is_library(base.__module__)]
         if not own:
             return
         inherited = {name for base in kind.__mro__ if base not in own and base is not object for name in vars(base)}
         for base in own:
             names = vars(base)
-            self.checks.sized.append(names)
+            self.guards.sized.append(names)
             for name, item in list(names.items()):
                 if name.startswith("__"):
                     is_function = isinstance(item, types.FunctionType)
@@ -317,23 +317,23 @@ class Walk:
                     wanted = self.any or name in self.named or name in inherited or name == "forward"
                 if wanted and (id(base), name) not in self._read:
                     self._read.add((id(base), name))
-                    self.checks.entries.append((names, name, item))
-                    self._todo.append((_joined(path, name), item, True))
+                    self.guards.entries.append((names, name, item))
+                    self._todo.append((_join_attribute(path, name), item, True))
 
 
 def _is_of_library(thing: Any) -> bool:
     return is_library(type(thing).__module__)
 
 
-def _tells(item: Any, inner: bool) -> bool:
+def _may_have_numbers(item: Any, inner: bool) -> bool:
     """Whether an attribute of a library's object may be numbers; or, unless it is its inner affair, have them."""
     if isinstance(item, (*_PLAIN, *_BY_VALUE, np.ndarray)):
         return True
     return not inner and (callable(item) or isinstance(item, (list, tuple, dict, Value)))
 
 
-def of_plain(thing: Any) -> Hashable:
-    """A number or text, so that 0.0 and -0.0 differ, and 1 and True."""
+def make_plain_key(thing: Any) -> Hashable:
+    """Make the key of a number or text, so that 0.0 and -0.0 differ, and 1 and True."""
     if isinstance(thing, slice):
         return "slice", thing.start, thing.stop, thing.step
     if isinstance(thing, np.generic):
@@ -343,19 +343,19 @@ def of_plain(thing: Any) -> Hashable:
     return type(thing).__name__, thing
 
 
-def of_key(key: Any) -> Hashable:
-    """A key of a dict."""
-    return of_plain(key) if isinstance(key, _PLAIN) else key
+def make_dict_key(key: Any) -> Hashable:
+    """Make the key of a key of a dict."""
+    return make_plain_key(key) if isinstance(key, _PLAIN) else key
 
 
-def _frozen(thing: Any) -> Hashable:
+def _freeze(thing: Any) -> Hashable:
     return frozenset(thing) if isinstance(thing, (set, frozenset)) else bytes(thing)
 
 
-def _of(path: str, name: str) -> str:
-    """A name that a function reads."""
+def _join_read(path: str, name: str) -> str:
+    """Name what a function reads."""
     return f"{path}:{name}" if path else name
 
 
-def _joined(path: str, name: str) -> str:
+def _join_attribute(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name

@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.canonical.canonical import Canonical
+from tinygrad_lite.lift.canonical.canonicalize import Canonical
 from tinygrad_lite.lift.canonical.decompositions import MUL
 from tinygrad_lite.lift.canonical.rewriter import CONSTANT, SUM
 from tinygrad_lite.lift.grouping.contractions import (
     Entries,
+    are_distinct,
     fit_entries,
     fit_ranked,
     fit_rows,
-    mask_of,
+    make_mask,
+    make_table,
     split_rows,
-    table_of,
-    tell_apart,
 )
-from tinygrad_lite.lift.grouping.index_maps import Grid, Search, fit, flat, used_axes, within
+from tinygrad_lite.lift.grouping.index_maps import Grid, Search, find_used_axes, fit, flatten, is_within
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Integers, Ref, Term, all_of
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operations.operation import NARY
@@ -54,8 +54,8 @@ class _Operands:
     def take(self, members: Integers) -> _Operands:
         return _Operands(self.group, self.places[members], None if self.numbers is None else self.numbers[members])
 
-    def spare(self) -> list[Integers]:
-        """Which of its numbers each scalar reads, in the order of their use; nothing if all read the same."""
+    def rank_uses(self) -> list[Integers]:
+        """Say which of its numbers each scalar reads, in the order of their use; nothing if all read the same."""
         if self.numbers is None or (self.numbers == self.numbers[0]).all():
             return []
         _, firsts, which = np.unique(self.numbers, return_index=True, return_inverse=True)
@@ -126,48 +126,48 @@ class Builder:
         #: sums that count as elements and are not computed yet
         self._waiting: list[Integers] = []
 
-    def _rows(self, nodes: Integers) -> tuple[Integers, Integers, Integers]:
-        """The operands of nodes: for each the place of its node in ``nodes``, the operand, its sign."""
+    def _get_operands(self, nodes: Integers) -> tuple[Integers, Integers, Integers]:
+        """Get the operands of nodes: for each the place of its node in ``nodes``, the operand, its sign."""
         starts = self.graph.starts
         counts = starts[nodes + 1] - starts[nodes]
         owners = np.repeat(np.arange(len(nodes)), counts)
-        edges = edges_of(starts, nodes)
+        edges = find_edges(starts, nodes)
         return owners, self.same[self.graph.operands[edges]], self.graph.signs[edges]
 
-    def _group(self, members: Integers) -> None:
+    def _make_group(self, members: Integers) -> None:
         code = int(self.graph.codes[members[0]])
         number = len(self.classes)
         if code == SUM:
-            for rows, group, grid in self._sum(members):
+            for rows, group, grid in self._make_sum(members):
                 self._finish(members[rows], group, grid)
             return
         if code in FOLDS:
-            group, grid = self._fold(members, code)
+            group, grid = self._make_fold(members, code)
         else:
-            slots = [self._read(operands) for operands in self._ordered_slots(members, code)]
+            slots = [self._read(operands) for operands in self._sort_operands(members, code)]
             if code == MUL and np.mean(self._only_summed[members]) >= 0.5:
                 self.classes.append(_Class(-1, slots, members))
                 self.cls[members] = number
                 self.place[members] = np.arange(len(members))
                 return
-            group, grid = self._map(code, slots, len(members))
+            group, grid = self._make_map(code, slots, len(members))
         self._finish(members, group, grid)
 
     def _finish(self, members: Integers, group: int, grid: Grid) -> None:
-        """Notes where the members of a new group are."""
+        """Note where the members of a new group are."""
         self.cls[members] = len(self.classes)
         self.classes.append(_Class(group))
-        self.place[members] = grid.places()
+        self.place[members] = grid.find_places()
         self._note(group, grid, members)
 
-    def _slots(self, members: Integers) -> list[Integers]:
-        """The operands of nodes with equally many, one array for each place."""
+    def _split_operands(self, members: Integers) -> list[Integers]:
+        """Split the operands of nodes with equally many, one array for each place."""
         starts = self.graph.starts
         count = int(starts[members[0] + 1] - starts[members[0]])
         return [self.same[self.graph.operands[starts[members] + place]] for place in range(count)]
 
-    def _ordered_slots(self, members: Integers, code: int) -> list[Integers]:
-        slots = self._slots(members)
+    def _sort_operands(self, members: Integers, code: int) -> list[Integers]:
+        slots = self._split_operands(members)
         if code != MUL:
             op = BY_CODE[code]
             if op is None or op.arity == NARY:
@@ -178,26 +178,26 @@ class Builder:
             return slots
         a, b = slots
         first, second = self.cls[a], self.cls[b]
-        swap = (first > second) | ((first == second) & self._later(a, b))
+        swap = (first > second) | ((first == second) & self._stands_later(a, b))
         return [np.where(swap, b, a), np.where(swap, a, b)]
 
-    def _later(self, a: Integers, b: Integers) -> NDArray[np.bool_]:
-        """Of two operands from one group: whether the first stands behind the second."""
+    def _stands_later(self, a: Integers, b: Integers) -> NDArray[np.bool_]:
+        """Whether the first of two operands from one group stands behind the second."""
         places = [np.where(self.lazy[x], self.sum_place[x], self.place[x]) for x in (a, b)]
         return np.asarray(places[0] > places[1])
 
     def _read(self, operands: Integers) -> _Operands:
-        """Where the operands of one slot are: all in one group, whatever it takes."""
+        """Find where the operands of one slot are: all in one group, whatever it takes."""
         classes = self.cls[operands]
         if (classes == CONSTANTS).all():
             return _Operands(-1, np.zeros(len(operands), dtype=np.intp), self.graph.numbers[operands])
-        groups, places = self._located(operands)
+        groups, places = self._locate(operands)
         if (groups == groups[0]).all():
             return _Operands(int(groups[0]), places)
-        return _Operands(self._collected(groups, places, groups.shape), np.arange(len(groups)))
+        return _Operands(self._collect(groups, places, groups.shape), np.arange(len(groups)))
 
-    def _located(self, operands: Integers) -> tuple[Integers, Integers]:
-        """The group and the place of each node, once it is computed for itself."""
+    def _locate(self, operands: Integers) -> tuple[Integers, Integers]:
+        """Find the group and the place of each node, once it is computed for itself."""
         groups = np.empty(len(operands), dtype=np.intp)
         places = self.place[operands].copy()
         lazy = self.lazy[operands]
@@ -205,7 +205,7 @@ class Builder:
         for base in np.unique(self.cls[operands[~as_sums]]).tolist():
             chosen = ~as_sums & (self.cls[operands] == base)
             if base == CONSTANTS:
-                groups[chosen], places[chosen] = self._constants(self.graph.numbers[operands[chosen]])
+                groups[chosen], places[chosen] = self._add_constants(self.graph.numbers[operands[chosen]])
                 continue
             if self.classes[base].group < 0:
                 self._compute_products(base)
@@ -216,55 +216,57 @@ class Builder:
         return groups, places
 
     def _compute_products(self, base: int) -> None:
-        """Products that something other than a sum reads after all."""
+        """Compute products that something other than a sum reads after all."""
         products = self.classes[base]
-        group, grid = self._map(MUL, products.factors, len(products.nodes))
+        group, grid = self._make_map(MUL, products.factors, len(products.nodes))
         products.group = group
-        self.place[products.nodes] = grid.places()
+        self.place[products.nodes] = grid.find_places()
         self._note(group, grid, products.nodes)
 
-    def _map(self, code: int, slots: Sequence[_Operands], count: int) -> tuple[int, Grid]:
+    def _make_map(self, code: int, slots: Sequence[_Operands], count: int) -> tuple[int, Grid]:
         columns: list[Integers] = []
         limits: list[int] = []
         for slot in slots:
-            more, sizes = self._columns(slot)
+            more, sizes = self._list_columns(slot)
             columns += more
             limits += sizes
         if all(slot.numbers is not None for slot in slots) and count > 1:
             columns, limits = [np.arange(count)], [count]
-        spare = [column for slot in slots for column in slot.spare()]
-        if spare and not tell_apart(columns, count):
+        spare = [column for slot in slots for column in slot.rank_uses()]
+        if spare and not are_distinct(columns, count):
             columns += spare
             limits += [count] * len(spare)
         grid = fit(columns, limits, count)
         indices = list(grid.columns)
-        refs = tuple([self._ref(slot, indices, grid.shape, grid.coordinates) for slot in slots])
+        refs = tuple([self._make_ref(slot, indices, grid.shape, grid.coordinates) for slot in slots])
         op = BY_CODE[code]
         assert op is not None
         return self._add(Group("map", grid.shape, op.name, refs)), grid
 
-    def _columns(self, slot: _Operands) -> tuple[list[Integers], list[int]]:
+    def _list_columns(self, slot: _Operands) -> tuple[list[Integers], list[int]]:
         if slot.numbers is not None:
             return [], []
         shape = self.program.groups[slot.group].shape
         return list(np.unravel_index(slot.places, shape)) if shape else [], list(shape)
 
-    def _ref(self, slot: _Operands, indices: list[Index], shape: tuple[int, ...], cells: Sequence[Integers]) -> Ref:
-        """The operand as a Ref; it takes its columns' indices from the front of the list."""
+    def _make_ref(
+        self, slot: _Operands, indices: list[Index], shape: tuple[int, ...], cells: Sequence[Integers]
+    ) -> Ref:
+        """Make a Ref of an operand; it takes its columns' indices from the front of the list."""
         if slot.numbers is not None:
-            return self._constant_ref(slot.numbers, shape, cells)
+            return self._make_constant_ref(slot.numbers, shape, cells)
         axes = len(self.program.groups[slot.group].shape)
         ref = Ref(slot.group, tuple(indices[:axes]))
         del indices[:axes]
         return ref
 
-    def _constant_ref(self, numbers: Floats, shape: tuple[int, ...], cells: Sequence[Integers]) -> Ref:
-        """Numbers for the cells of a box, over no more axes than they depend on."""
+    def _make_constant_ref(self, numbers: Floats, shape: tuple[int, ...], cells: Sequence[Integers]) -> Ref:
+        """Read numbers at the cells of a box, over no more axes than they depend on."""
         whole = np.full(int(np.prod(shape, dtype=int)), numbers[0])
         if not (numbers == numbers[0]).all():
-            whole[flat(cells, shape)] = numbers
+            whole[flatten(cells, shape)] = numbers
         array = whole.reshape(shape)
-        axes = used_axes(array)
+        axes = find_used_axes(array)
         for axis in range(array.ndim):
             if axis not in axes:
                 array = array.take([0], axis=axis)
@@ -272,56 +274,56 @@ class Builder:
         number = self._add(Group("constant", array.shape, data=array))
         return Ref(number, tuple([Index(0, ((axis, 1),)) for axis in axes]))
 
-    def _constants(self, numbers: Floats) -> tuple[int, Integers]:
+    def _add_constants(self, numbers: Floats) -> tuple[int, Integers]:
         number = self._add(Group("constant", numbers.shape, data=numbers.copy()))
         return number, np.arange(len(numbers))
 
-    def _sum(self, members: Integers) -> list[_Sum]:
-        owners, operands, signs = self._rows(members)
+    def _make_sum(self, members: Integers) -> list[_Sum]:
+        owners, operands, signs = self._get_operands(members)
         parts = []
         kinds = (self.cls[operands] * 2 + self.lazy[operands]) * 2 + (signs < 0)
         for kind in np.unique(kinds).tolist():
             chosen = kinds == kind
             base = int(kind) // 4
             parts.append((-1.0 if kind % 2 else 1.0, base, owners[chosen], operands[chosen]))
-        return self._summed(len(members), parts)
+        return self._add_sums(len(members), parts)
 
-    def _summed(self, count: int, parts: Sequence[tuple[float, int, Integers, Integers]]) -> list[_Sum]:
-        """Sum groups of parts: the sign, the class, and the row and the node of each entry."""
+    def _add_sums(self, count: int, parts: Sequence[tuple[float, int, Integers, Integers]]) -> list[_Sum]:
+        """Add sum groups of parts: the sign, the class, and the row and the node of each entry."""
         slots: list[list[_Operands]] = []
         entries: list[Entries] = []
         for _, base, owners, operands in parts:
-            read = self._factors(base, operands)
+            read = self._split_factors(base, operands)
             columns: list[Integers] = []
             limits: list[int] = []
             for slot in read:
-                more, sizes = self._columns(slot)
+                more, sizes = self._list_columns(slot)
                 columns += more
                 limits += sizes
             slots.append(read)
-            spare = [column for slot in read for column in slot.spare()]
+            spare = [column for slot in read for column in slot.rank_uses()]
             entries.append(Entries(owners, columns, limits, np.bincount(owners, minlength=count), spare))
         found = []
         for rows, grid in split_rows(entries, count):
             terms = []
             for (sign, _, _, _), read, whole in zip(parts, slots, entries, strict=True):
-                part, chosen = whole.of_rows(rows)
+                part, chosen = whole.select_rows(rows)
                 fitted = fit_entries(part, grid)
                 indices = list(fitted.columns)
                 shape = (*grid.shape, *fitted.reduced)
-                factors = tuple([self._ref(slot.take(chosen), indices, shape, fitted.cells) for slot in read])
+                factors = tuple([self._make_ref(slot.take(chosen), indices, shape, fitted.cells) for slot in read])
                 terms.append(Term(factors, fitted.reduced, sign, fitted.mask, fitted.axes))
             found.append((rows, self._add(Group("sum", grid.shape, terms=tuple(terms))), grid))
         return found
 
-    def _factors(self, base: int, operands: Integers) -> list[_Operands]:
-        """What the terms of one class read: two factors for products that are not computed for themselves."""
+    def _split_factors(self, base: int, operands: Integers) -> list[_Operands]:
+        """Find what the terms of one class read: two factors for products that are not computed for themselves."""
         if base != CONSTANTS and self.classes[base].group < 0 and not self.lazy[operands].any():
             return [factor.take(self.place[operands]) for factor in self.classes[base].factors]
         return [self._read(operands)]
 
-    def _fold(self, members: Integers, code: int) -> tuple[int, Grid]:
-        owners, operands, _ = self._rows(members)
+    def _make_fold(self, members: Integers, code: int) -> tuple[int, Grid]:
+        owners, operands, _ = self._get_operands(members)
         index: list[_Operands] = []
         parts: list[Entries] = []
         looks_up = FOLDS[code] == LOOKUP
@@ -330,51 +332,51 @@ class Builder:
             index = [self._read(operands[last])]
             owners, operands = np.delete(owners, last), np.delete(operands, last)
         slot = self._read(operands)
-        columns, limits = self._columns(slot)
+        columns, limits = self._list_columns(slot)
         part = Entries(owners, columns, limits, np.bincount(owners, minlength=len(members)))
         parts.append(part)
         for found in index:
-            columns, limits = self._columns(found)
+            columns, limits = self._list_columns(found)
             ones = np.ones(len(members), dtype=np.intp)
             parts.append(Entries(np.arange(len(members)), columns, limits, ones))
         rows = fit_rows(parts, len(members))
         fitted = fit_ranked(part, rows) if looks_up else fit_entries(part, rows)
         shape = (*rows.shape, *fitted.reduced)
-        factor = self._ref(slot, list(fitted.columns), shape, fitted.cells)
+        factor = self._make_ref(slot, list(fitted.columns), shape, fitted.cells)
         refs = []
         for found, entries in zip(index, parts[1:], strict=True):
             places = fit_entries(entries, rows)
-            refs.append(self._ref(found, list(places.columns), rows.shape, rows.coordinates))
+            refs.append(self._make_ref(found, list(places.columns), rows.shape, rows.coordinates))
         term = Term((factor,), fitted.reduced, 1.0, fitted.mask, fitted.axes)
         return self._add(Group("fold", rows.shape, FOLDS[code], tuple(refs), (term,))), rows
 
-    def _collected(self, groups: Integers, places: Integers, shape: tuple[int, ...]) -> int:
-        """Elements of several groups in one, of that shape: each is read where it belongs, and is 0 elsewhere."""
+    def _collect(self, groups: Integers, places: Integers, shape: tuple[int, ...]) -> int:
+        """Collect elements of several groups in one, of that shape: each is read where it belongs, 0 elsewhere."""
         terms = []
-        grid = _grid(shape)
+        grid = _make_coordinates(shape)
         for number in np.unique(groups).tolist():
             source = self.program.groups[number]
             if source.data is not None and not source.data.any():
                 continue  # zeros
             chosen = groups == number
             search = Search(int(chosen.sum()), [coordinate[chosen] for coordinate in grid], shape)
-            columns, limits = self._columns(_Operands(number, places[chosen]))
+            columns, limits = self._list_columns(_Operands(number, places[chosen]))
             indices = []
             for column, limit in zip(columns, limits, strict=True):
-                index = search.known(column)
-                if index is None or not within(index, shape, limit):
+                index = search.find_known(column)
+                if index is None or not is_within(index, shape, limit):
                     table = np.zeros(len(groups), dtype=np.intp)
                     table[chosen] = column
-                    index = table_of(table.reshape(shape), chosen.reshape(shape))
+                    index = make_table(table.reshape(shape), chosen.reshape(shape))
                 indices.append(index)
-            mask, axes = mask_of(chosen.reshape(shape))
+            mask, axes = make_mask(chosen.reshape(shape))
             terms.append(Term((Ref(number, tuple(indices)),), (), 1.0, mask, axes))
         if not terms:
             return self._add(Group("constant", shape, data=np.zeros(shape)))
         return self._add(Group("sum", shape, terms=tuple(terms)))
 
-    def results(self) -> list[Ref]:
-        """Where the elements of each result are, in C order."""
+    def locate_results(self) -> list[Ref]:
+        """Find where the elements of each result are, in C order."""
         found: list[Ref | None] = []
         scattered: dict[tuple[int, ...], list[int]] = {}
         located = []
@@ -387,28 +389,28 @@ class Builder:
                 continue
             if (self.cls[nodes] == CONSTANTS).all():
                 located.append((nodes, nodes))
-                found.append(self._constant_ref(self.graph.numbers[nodes], shape, _grid(shape)))
+                found.append(self._make_constant_ref(self.graph.numbers[nodes], shape, _make_coordinates(shape)))
                 continue
-            groups, places = self._located(nodes)
+            groups, places = self._locate(nodes)
             located.append((groups, places))
             if (groups == groups[0]).all():
-                found.append(self._result(int(groups[0]), places, shape))
+                found.append(self._locate_result(int(groups[0]), places, shape))
             else:
                 found.append(None)
                 scattered.setdefault(shape, []).append(number)
         for shape, numbers in scattered.items():  # results of one shape are collected together
             groups, places = (np.concatenate([located[number][part] for number in numbers]) for part in (0, 1))
             several = (len(numbers),) if len(numbers) > 1 else ()
-            collected = self._collected(groups, places, (*several, *shape))
+            collected = self._collect(groups, places, (*several, *shape))
             own = all_of(collected, len(shape)).index
             for which, number in enumerate(numbers):
                 found[number] = Ref(collected, (*[Index(which) for _ in several], *own))
         return [ref for ref in found if ref is not None]
 
-    def _result(self, group: int, places: Integers, shape: tuple[int, ...]) -> Ref:
-        search = Search(len(places), _grid(shape), shape)
-        columns, _ = self._columns(_Operands(group, places))
-        indices = [search.known(column) or table_of(column.reshape(shape)) for column in columns]
+    def _locate_result(self, group: int, places: Integers, shape: tuple[int, ...]) -> Ref:
+        search = Search(len(places), _make_coordinates(shape), shape)
+        columns, _ = self._list_columns(_Operands(group, places))
+        indices = [search.find_known(column) or make_table(column.reshape(shape)) for column in columns]
         return Ref(group, tuple(indices))
 
     def _add(self, group: Group) -> int:
@@ -418,7 +420,7 @@ class Builder:
 
     def _note(self, number: int, grid: Grid, members: Integers) -> None:
         group = self.program.groups[number]
-        places = grid.places()
+        places = grid.find_places()
         nodes = np.full(group.size, -1, dtype=np.intp)
         known = members >= 0
         nodes[places[known]] = self.graph.origins[members[known]]
@@ -429,19 +431,19 @@ class Builder:
             group.present = present.reshape(group.shape)
 
 
-def edges_of(starts: Integers, nodes: Integers) -> Integers:
-    """The edges of some nodes, whose edges begin at these places."""
+def find_edges(starts: Integers, nodes: Integers) -> Integers:
+    """Find the edges of some nodes, whose edges begin at these places."""
     counts = starts[nodes + 1] - starts[nodes]
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts[nodes] - (ends - counts), counts) + np.arange(total)
 
 
-def gathered(starts: Integers, entries: Integers, nodes: Integers) -> Integers:
-    """What the edges of some nodes lead to."""
-    return entries[edges_of(starts, nodes)]
+def gather_operands(starts: Integers, entries: Integers, nodes: Integers) -> Integers:
+    """Gather what the edges of some nodes lead to."""
+    return entries[find_edges(starts, nodes)]
 
 
-def _grid(shape: tuple[int, ...]) -> list[Integers]:
-    """The coordinates of the cells of a box, in C order."""
+def _make_coordinates(shape: tuple[int, ...]) -> list[Integers]:
+    """Make the coordinates of the cells of a box, in C order."""
     return [np.asarray(c) for c in np.unravel_index(np.arange(math.prod(shape)), shape)] if shape else []

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.canonical.rewriter import Draft, Integers
+from tinygrad_lite.lift.canonical.rewriter import Integers, Rewriter
 from tinygrad_lite.lift.ir.reductions import MAXIMUM, MINIMUM, PROD
 from tinygrad_lite.operations.ops import TABLE
 
@@ -66,17 +66,17 @@ class _Chains:
             moving = moving[further != here]
 
     def keep(self, kept: Booleans) -> None:
-        """Leaves out the chains with other starts."""
+        """Leave out the chains with other starts."""
         self.nodes = self.nodes[kept[self.start[self.nodes]]]
 
-    def longest(self, size: int) -> Integers:
-        """By the start of each chain, how many steps it has."""
+    def measure_lengths(self, size: int) -> Integers:
+        """Count the steps of each chain, by its start."""
         steps = np.zeros(size, dtype=np.intp)
         np.maximum.at(steps, self.start[self.nodes], self.place[self.nodes] + 1)
         return steps
 
-    def rows(self) -> tuple[Integers, Integers]:
-        """For each step all that was added so far, in order: the step, and what was added."""
+    def unroll(self) -> tuple[Integers, Integers]:
+        """List for each step all that was added so far, in order: the step, and what was added."""
         owners, members, places = [], [], []
         here, own = self.nodes, self.nodes
         while len(here):
@@ -92,138 +92,140 @@ class _Chains:
         return owner[order], member[order]
 
 
-def unfold_extremes(draft: Draft) -> None:
-    """Chains of maxima, or of minima, whose steps are read."""
-    uses = np.bincount(draft.edge_operands, minlength=len(draft.codes))
-    np.add.at(uses, draft.roots, 1)
-    slopes = np.zeros(len(draft.codes), dtype=bool)
+def unfold_extremes(rewriter: Rewriter) -> None:
+    """Unfold chains of maxima, or of minima, whose steps are read."""
+    uses = np.bincount(rewriter.edge_operands, minlength=len(rewriter.codes))
+    np.add.at(uses, rewriter.roots, 1)
+    slopes = np.zeros(len(rewriter.codes), dtype=bool)
     for extreme, comparisons in ((MAXIMUM, _LARGER), (MINIMUM, _SMALLER)):
         for chains, is_choice in (
-            (_of_extremes(draft, extreme.name), False),
-            (_of_choices(draft, comparisons, _SMALLER if comparisons is _LARGER else _LARGER), True),
+            (_find_extreme_chains(rewriter, extreme.name), False),
+            (_find_choice_chains(rewriter, comparisons, _SMALLER if comparisons is _LARGER else _LARGER), True),
         ):
-            _choose(draft, chains, uses > (0 if is_choice else 1))
+            _select(rewriter, chains, uses > (0 if is_choice else 1))
             if not len(chains.nodes):
                 continue
             inner = chains.nodes[chains.before[chains.nodes] >= 0]
             if is_choice:
-                slopes[_slopes_of_choices(draft, inner)] = True
+                slopes[_find_slopes_of_choices(rewriter, inner)] = True
             else:
-                slopes[_slopes_of_extremes(draft, inner, chains.before[inner], extreme is MAXIMUM)] = True
-            owners, members = chains.rows()
+                slopes[_find_slopes_of_extremes(rewriter, inner, chains.before[inner], extreme is MAXIMUM)] = True
+            owners, members = chains.unroll()
             if is_choice:
-                members = _without_nan(draft, members, -np.inf if extreme is MAXIMUM else np.inf)
-            draft.rewrite(chains.nodes, extreme.code)
+                members = _replace_nan(rewriter, members, -np.inf if extreme is MAXIMUM else np.inf)
+            rewriter.rewrite(chains.nodes, extreme.code)
             firsts = chains.first[chains.start[chains.nodes]]
-            draft.more.add(chains.nodes, firsts)
-            draft.more.add(owners, members)
+            rewriter.more.add(chains.nodes, firsts)
+            rewriter.more.add(owners, members)
     if slopes.any():
-        _unfold_products(draft, slopes)
+        _unfold_products(rewriter, slopes)
 
 
-def _of_extremes(draft: Draft, name: str) -> _Chains:
-    nodes = draft.of(name)
-    a, b = draft.row(nodes, 0), draft.row(nodes, 1)
-    known = np.zeros(len(draft.codes), dtype=bool)
+def _find_extreme_chains(rewriter: Rewriter, name: str) -> _Chains:
+    nodes = rewriter.find(name)
+    a, b = rewriter.get_operand(nodes, 0), rewriter.get_operand(nodes, 1)
+    known = np.zeros(len(rewriter.codes), dtype=bool)
     known[nodes] = True
     swapped = known[b] & ~known[a]
     is_step = known[a] != known[b]
-    return _chains(draft, nodes, np.where(swapped, b, a), np.where(swapped, a, b), is_step)
+    return _make_chains(rewriter, nodes, np.where(swapped, b, a), np.where(swapped, a, b), is_step)
 
 
-def _of_choices(draft: Draft, larger: tuple[int, ...], smaller: tuple[int, ...]) -> _Chains:
-    """where(greater(x, m), x, m), where(less(m, x), x, m)."""
-    nodes = draft.of("where")
-    condition, x, m = (draft.row(nodes, place) for place in range(3))
+def _find_choice_chains(rewriter: Rewriter, larger: tuple[int, ...], smaller: tuple[int, ...]) -> _Chains:
+    """Find chains of where(greater(x, m), x, m), or of where(less(m, x), x, m)."""
+    nodes = rewriter.find("where")
+    condition, x, m = (rewriter.get_operand(nodes, place) for place in range(3))
     chosen = np.zeros(len(nodes), dtype=bool)
     for codes, first, second in ((larger, x, m), (smaller, m, x)):
         for code in codes:
-            places = np.flatnonzero(draft.codes[condition] == code)
+            places = np.flatnonzero(rewriter.codes[condition] == code)
             found = condition[places]
-            same = (draft.row(found, 0) == first[places]) & (draft.row(found, 1) == second[places])
+            same = (rewriter.get_operand(found, 0) == first[places]) & (
+                rewriter.get_operand(found, 1) == second[places]
+            )
             chosen[places[same]] = True
     nodes, x, m = nodes[chosen], x[chosen], m[chosen]
-    known = np.zeros(len(draft.codes), dtype=bool)
+    known = np.zeros(len(rewriter.codes), dtype=bool)
     known[nodes] = True
-    return _chains(draft, nodes, m, x, known[m])
+    return _make_chains(rewriter, nodes, m, x, known[m])
 
 
-def _chains(draft: Draft, nodes: Integers, kept: Integers, added: Integers, is_step: Booleans) -> _Chains:
-    before, more, first = (np.full(len(draft.codes), -1, dtype=np.intp) for _ in range(3))
+def _make_chains(rewriter: Rewriter, nodes: Integers, kept: Integers, added: Integers, is_step: Booleans) -> _Chains:
+    before, more, first = (np.full(len(rewriter.codes), -1, dtype=np.intp) for _ in range(3))
     before[nodes[is_step]] = kept[is_step]
     more[nodes], first[nodes] = added, kept
     return _Chains(nodes, before, more, first)
 
 
-def _choose(draft: Draft, chains: _Chains, is_read: Booleans) -> None:
-    """Keeps those of a length that pays, whose inner steps are read."""
-    steps = chains.longest(len(draft.codes))
-    read = np.zeros(len(draft.codes), dtype=bool)
+def _select(rewriter: Rewriter, chains: _Chains, is_read: Booleans) -> None:
+    """Keep those of a length that pays, whose inner steps are read."""
+    steps = chains.measure_lengths(len(rewriter.codes))
+    read = np.zeros(len(rewriter.codes), dtype=bool)
     inner = chains.before[chains.nodes[chains.before[chains.nodes] >= 0]]
     read[chains.start[inner[is_read[inner]]]] = True
     chains.keep(read & (steps + 1 >= _LEAST) & (steps + 1 <= _MOST))
     if (chains.place[chains.nodes] + 2).sum() > _TOGETHER:
-        chains.keep(np.zeros(len(draft.codes), dtype=bool))
+        chains.keep(np.zeros(len(rewriter.codes), dtype=bool))
 
 
-def _without_nan(draft: Draft, members: Integers, instead: float) -> Integers:
-    """x, and beside a nan what is never chosen."""
+def _replace_nan(rewriter: Rewriter, members: Integers, instead: float) -> Integers:
+    """Put what is never chosen in the place of a nan."""
     distinct, which = np.unique(members, return_inverse=True)
-    is_number = draft.new(len(distinct), _EQUAL)
-    draft.more.add(is_number, distinct)
-    draft.more.add(is_number, distinct)
-    cleaned = draft.new(len(distinct), _WHERE)
-    draft.more.add(cleaned, is_number)
-    draft.more.add(cleaned, distinct)
-    draft.more.add(cleaned, np.repeat(draft.constants(np.array([instead])), len(distinct)))
+    is_number = rewriter.add_nodes(len(distinct), _EQUAL)
+    rewriter.more.add(is_number, distinct)
+    rewriter.more.add(is_number, distinct)
+    cleaned = rewriter.add_nodes(len(distinct), _WHERE)
+    rewriter.more.add(cleaned, is_number)
+    rewriter.more.add(cleaned, distinct)
+    rewriter.more.add(cleaned, np.repeat(rewriter.add_constants(np.array([instead])), len(distinct)))
     return cleaned[which]
 
 
-def _slopes_of_extremes(draft: Draft, nodes: Integers, before: Integers, is_maximum: bool) -> Integers:
-    """[x > y] + 1/2 [x = y], the derivative of a step by the one before."""
-    sums = draft.of("add")
-    left, right = draft.row(sums, 0), draft.row(sums, 1)
+def _find_slopes_of_extremes(rewriter: Rewriter, nodes: Integers, before: Integers, is_maximum: bool) -> Integers:
+    """Find the derivatives of steps by the ones before: [x > y] + 1/2 [x = y]."""
+    sums = rewriter.find("add")
+    left, right = rewriter.get_operand(sums, 0), rewriter.get_operand(sums, 1)
     greater, less = TABLE["greater"].code, TABLE["less"].code
-    likely = ((draft.codes[left] == greater) | (draft.codes[left] == less)) & (draft.codes[right] == _MUL)
+    likely = ((rewriter.codes[left] == greater) | (rewriter.codes[left] == less)) & (rewriter.codes[right] == _MUL)
     sums, left, right = sums[likely], left[likely], right[likely]
-    half, tie = draft.row(right, 0), draft.row(right, 1)
-    likely = (draft.fixed(half) == 0.5) & (draft.codes[tie] == _EQUAL)
+    half, tie = rewriter.get_operand(right, 0), rewriter.get_operand(right, 1)
+    likely = (rewriter.get_constants(half) == 0.5) & (rewriter.codes[tie] == _EQUAL)
     sums, left, tie = sums[likely], left[likely], tie[likely]
-    pairs = draft.row(left, 0) * len(draft.codes) + draft.row(left, 1)
-    likely = pairs == draft.row(tie, 0) * len(draft.codes) + draft.row(tie, 1)
-    by_first = (draft.codes[left] == greater) == is_maximum
-    known = draft.row(nodes, 0) * len(draft.codes) + draft.row(nodes, 1)
-    of_first = draft.row(nodes, 0) == before
+    pairs = rewriter.get_operand(left, 0) * len(rewriter.codes) + rewriter.get_operand(left, 1)
+    likely = pairs == rewriter.get_operand(tie, 0) * len(rewriter.codes) + rewriter.get_operand(tie, 1)
+    by_first = (rewriter.codes[left] == greater) == is_maximum
+    known = rewriter.get_operand(nodes, 0) * len(rewriter.codes) + rewriter.get_operand(nodes, 1)
+    of_first = rewriter.get_operand(nodes, 0) == before
     wanted = np.where(by_first, pairs, -pairs - 1)
     found: Integers = sums[likely & np.isin(wanted, np.where(of_first, known, -known - 1))]
     return found
 
 
-def _slopes_of_choices(draft: Draft, nodes: Integers) -> Integers:
-    """[condition = 0], the derivative of a choice by its second alternative."""
-    equal = draft.of("equal")
-    is_zero = draft.fixed(draft.row(equal, 1)) == 0.0
-    found: Integers = equal[is_zero & np.isin(draft.row(equal, 0), draft.row(nodes, 0))]
+def _find_slopes_of_choices(rewriter: Rewriter, nodes: Integers) -> Integers:
+    """Find the derivatives of choices by their second alternatives: [condition = 0]."""
+    equal = rewriter.find("equal")
+    is_zero = rewriter.get_constants(rewriter.get_operand(equal, 1)) == 0.0
+    found: Integers = equal[is_zero & np.isin(rewriter.get_operand(equal, 0), rewriter.get_operand(nodes, 0))]
     return found
 
 
-def _unfold_products(draft: Draft, slopes: Booleans) -> None:
-    """a·s₁, a·s₁·s₂ ... as products of a with all slopes up to each."""
-    slopes = np.append(slopes, np.zeros(len(draft.codes) - len(slopes), dtype=bool))
-    nodes = draft.of("mul")
-    a, b = draft.row(nodes, 0), draft.row(nodes, 1)
+def _unfold_products(rewriter: Rewriter, slopes: Booleans) -> None:
+    """Rewrite a·s₁, a·s₁·s₂ ... as products of a with all slopes up to each."""
+    slopes = np.append(slopes, np.zeros(len(rewriter.codes) - len(slopes), dtype=bool))
+    nodes = rewriter.find("mul")
+    a, b = rewriter.get_operand(nodes, 0), rewriter.get_operand(nodes, 1)
     kept, added = np.where(slopes[b], a, b), np.where(slopes[b], b, a)
     chosen = slopes[added]
     nodes, kept, added = nodes[chosen], kept[chosen], added[chosen]
-    known = np.zeros(len(draft.codes), dtype=bool)
+    known = np.zeros(len(rewriter.codes), dtype=bool)
     known[nodes] = True
-    chains = _chains(draft, nodes, kept, added, known[kept])
-    steps = chains.longest(len(draft.codes))
+    chains = _make_chains(rewriter, nodes, kept, added, known[kept])
+    steps = chains.measure_lengths(len(rewriter.codes))
     chains.keep((steps + 2 >= _LEAST) & (steps <= _MOST))
     if not len(chains.nodes):
         return
-    owners, members = chains.rows()
-    products = draft.new(len(chains.nodes), PROD.code)
+    owners, members = chains.unroll()
+    products = rewriter.add_nodes(len(chains.nodes), PROD.code)
     place = np.searchsorted(chains.nodes, owners)
-    draft.more.add(products[place], members)
-    draft.rewrite(chains.nodes, _MUL, chains.first[chains.start[chains.nodes]], products)
+    rewriter.more.add(products[place], members)
+    rewriter.rewrite(chains.nodes, _MUL, chains.first[chains.start[chains.nodes]], products)

@@ -2,7 +2,7 @@
 
 A file is a safetensors file (numbers, and text by name), whose text ``program`` is JSON:
 
-- ``groups``, ``inputs``, ``outputs``: as :mod:`tinygrad_lite.lift.storage.stored_groups` says;
+- ``groups``, ``inputs``, ``outputs``: as :mod:`tinygrad_lite.lift.storage.groups_codec` says;
 - ``arguments``: the names of the arguments, their axes of samples, which are static, their portable signature
   (:mod:`tinygrad_lite.lift.storage.signatures`), and which arrays make up each input;
 - ``results``: how the results are nested;
@@ -22,23 +22,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.engines import engines
+from tinygrad_lite.files import safetensors
 from tinygrad_lite.lift.ir.groups import Group, Groups
+from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.ir.verifier import check_groups
-from tinygrad_lite.lift.program import Inputs, Program, Report
 from tinygrad_lite.lift.source.naming import name_groups
-from tinygrad_lite.lift.storage.signatures import from_json, portable, to_json, units
-from tinygrad_lite.lift.storage.stored_groups import Fields, printable, read, written
+from tinygrad_lite.lift.storage.groups_codec import Fields, decode_groups, encode_groups, make_printable
+from tinygrad_lite.lift.storage.signatures import from_json, list_units, make_portable, to_json
 from tinygrad_lite.lift.tracing.arguments import Arguments, Signature, take_apart
+from tinygrad_lite.lift.tracing.inputs import Inputs
 
 FORMAT: Final = "tinygrad-lite program"
 VERSION: Final = "2"
@@ -52,135 +51,106 @@ _LARGEST: Final = 2**48
 _DEEPEST: Final = 100
 
 
-def save(program: Program, path: str | os.PathLike[str]) -> None:
-    """Writes a program to a file, whole or not at all.
+@dataclass(eq=False)
+class StoredProgram:
+    """What a file holds of a program.
 
-    Values that the function closed over are written as constants, with their numbers of now.
-
-    Args:
-        program: The program.
-        path: Of the file.
-
-    Raises:
-        LiftError: A static argument is something else than text, a number, a boolean, None or a tuple of these.
-        OSError: The file cannot be written; it is as it was.
-
-    >>> import tempfile
-    >>> from tinygrad_lite.lift.lifting import lift
-    >>> program = lift(lambda x, y: x * y + x).program_for(1.0, 2.0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(program, f"{folder}/f.lift")
-    ...     load(f"{folder}/f.lift")(3.0, 4.0)
-    15.0
+    Attributes:
+        name: Of the function.
+        groups: The statements.
+        inputs: How the arguments become arrays.
+        results: How the results are nested.
+        report: What lifting found.
     """
-    from tinygrad_lite.files.atomic import write_atomically
 
-    write_atomically(path, to_bytes(program))
+    name: str
+    groups: Groups
+    inputs: Inputs
+    results: Any
+    report: Report
 
+    def to_bytes(self) -> bytes:
+        """Make the contents of a file; Values that the function closed over are constants, with their numbers of now.
 
-def load(path: str | os.PathLike[str], engine: str = "numpy", *, check: bool = True, **options: Any) -> Program:
-    """A program from a file that :func:`save` wrote. It is safe to load a file from anybody.
+        Raises:
+            LiftError: A static argument is something else than text, a number, a boolean, None or a tuple of these.
+        """
+        inputs = self.inputs
+        groups = _freeze_captured(self.groups, inputs)
+        structure, arrays = encode_groups(groups)
+        signature = make_portable(inputs.signature)
+        structure["arguments"] = {
+            "names": list(inputs.names),
+            "batch": list(inputs.batch),
+            "static": list(inputs.static),
+            "signature": to_json(signature.parts, f"the program {self.name}"),
+            "sources": [[int(unit) for unit in members] for members in inputs.sources],
+        }
+        structure["results"] = self.results
+        structure["name"] = self.name
+        structure["report"] = asdict(self.report)
+        text = json.dumps(structure, separators=(",", ":"))
+        content = safetensors.to_bytes(arrays, {"format": FORMAT, "version": VERSION, "program": text})
+        check_groups(groups, _bound_size(groups, len(content)))
+        return content
 
-    Args:
-        path: Of the file.
-        engine: What is to run it: ``"numpy"``, ``"numba"`` or ``"jax"``.
-        check: Whether a result that is not finite, where all inputs are, is an error.
-        **options: For the engine.
+    @classmethod
+    def from_bytes(cls, content: bytes) -> StoredProgram:
+        """Read the contents of a file, and check everything in it.
 
-    Returns:
-        The program. It takes arguments of the same structure as before; where a module was, any with parameters of
-        the same names and shapes, which is then taken to compute what that module did.
-
-    Raises:
-        LiftError: It is no such file, or damaged, or of another version; or an operation of the user's own is not
-            defined.
-        FileNotFoundError: There is no such file.
-        ImportError: When called: the engine's library is not installed.
-    """
-    engines.checked(engine)
-    try:
-        return from_bytes(Path(path).read_bytes(), engine, check, options)
-    except LiftError as error:
-        raise LiftError(f"{path} cannot be loaded: {error}") from None
-
-
-def to_bytes(program: Program) -> bytes:
-    """The contents of a program's file."""
-    from tinygrad_lite.files import safetensors
-
-    inputs = program.inputs
-    groups = _without_captured(program._groups, inputs)
-    structure, arrays = written(groups)
-    signature = portable(inputs.signature)
-    structure["arguments"] = {
-        "names": list(inputs.names),
-        "batch": list(inputs.batch),
-        "static": list(inputs.static),
-        "signature": to_json(signature.parts, f"the program {program.name}"),
-        "sources": [[int(unit) for unit in members] for members in inputs.sources],
-    }
-    structure["results"] = program._results
-    structure["name"] = program.name
-    structure["report"] = asdict(program.report())
-    text = json.dumps(structure, separators=(",", ":"))
-    content = safetensors.to_bytes(arrays, {"format": FORMAT, "version": VERSION, "program": text})
-    check_groups(groups, _largest(groups, len(content)))
-    return content
-
-
-def from_bytes(content: bytes, engine: str, check: bool, options: dict[str, Any]) -> Program:
-    """The program of a file's contents; everything in it is checked."""
-    from tinygrad_lite.files import safetensors
-
-    try:
-        arrays, metadata, _ = safetensors.from_bytes(content)
-        if metadata.get("format") != FORMAT:
-            raise LiftError("it is no program that was saved by program.save(...)")
-        if metadata.get("version") != VERSION:
-            raise LiftError(
-                f"it has version {metadata.get('version')!r:.20} of the format, and this is for version {VERSION}: use "
-                "the version of tinygrad-lite that saved it, or lift the function again"
-            )
-        structure = json.loads(metadata.get("program", ""))
-    except (ValueError, RecursionError) as error:
-        raise LiftError(str(error)) from None
-    groups = read(structure, arrays)
-    if arrays:
-        raise LiftError(f"it is damaged: it has arrays that belong nowhere, such as {next(iter(arrays))!r:.80}")
-    check_groups(groups, _largest(groups, len(content)))
-    name_groups(groups)
-    parts = Fields(structure, "the program")
-    inputs = _inputs(Fields(parts.get("arguments"), "the arguments"), groups)
-    results = parts.get("results")
-    _check_results(results, len(groups.outputs))
-    report = _report(Fields(parts.get("report"), "the report"))
-    return Program(printable(parts.text("name")), groups, inputs, results, report, engine, check, options)
+        Raises:
+            LiftError: They are of no such file, or damaged, or of another version; or an operation of the user's own is
+                not defined.
+        """
+        try:
+            arrays, metadata, _ = safetensors.from_bytes(content)
+            if metadata.get("format") != FORMAT:
+                raise LiftError("it is no program that was saved by program.save(...)")
+            if metadata.get("version") != VERSION:
+                raise LiftError(
+                    f"it has version {metadata.get('version')!r:.20} of the format, and this is for version {VERSION}: "
+                    "use the version of tinygrad-lite that saved it, or lift the function again"
+                )
+            structure = json.loads(metadata.get("program", ""))
+        except (ValueError, RecursionError) as error:
+            raise LiftError(str(error)) from None
+        groups = decode_groups(structure, arrays)
+        if arrays:
+            raise LiftError(f"it is damaged: it has arrays that belong nowhere, such as {next(iter(arrays))!r:.80}")
+        check_groups(groups, _bound_size(groups, len(content)))
+        name_groups(groups)
+        parts = Fields(structure, "the program")
+        inputs = _read_inputs(Fields(parts.get("arguments"), "the arguments"), groups)
+        results = parts.get("results")
+        _check_results(results, len(groups.outputs))
+        report = _read_report(Fields(parts.get("report"), "the report"))
+        return cls(make_printable(parts.text("name")), groups, inputs, results, report)
 
 
 @dataclass(eq=False)
 class PortableInputs(Inputs):
     """How arguments become arrays, in another process than the function's: modules are known by their parameters."""
 
-    def taken(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
-        """The arguments taken apart, if they have the structure."""
+    def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
+        """Take arguments apart, if they have the structure."""
         arguments = take_apart(self.names, args, kwargs, self.batch, self.static)
-        if portable(arguments.signature) == self.signature:
+        if make_portable(arguments.signature) == self.signature:
             return arguments
-        return super().taken(args, kwargs)  # which says what is different
+        return super().take_apart(args, kwargs)  # which says what is different
 
 
-def made_portable(inputs: Inputs) -> PortableInputs:
-    """The same for another process: what a pickle holds. Values that the function closed over come along."""
+def make_inputs_portable(inputs: Inputs) -> PortableInputs:
+    """Make inputs hold in another process, as a pickle's have to. Values that the function closed over come along."""
     names = [field.name for field in fields(Inputs) if field.init]
     given = {name: getattr(inputs, name) for name in names}
-    return PortableInputs(**{**given, "signature": portable(inputs.signature)})
+    return PortableInputs(**{**given, "signature": make_portable(inputs.signature)})
 
 
 # ------------------------------------------------------------------------------------------------------ to a file
 
 
-def _without_captured(program: Groups, inputs: Inputs) -> Groups:
-    """The program with the Values that the function closed over as constants."""
+def _freeze_captured(program: Groups, inputs: Inputs) -> Groups:
+    """Make constants of the Values that the function closed over."""
     if not inputs.captured:
         return program
     *kept, last = program.inputs
@@ -190,8 +160,8 @@ def _without_captured(program: Groups, inputs: Inputs) -> Groups:
     return replace(program, groups=groups, inputs=kept)
 
 
-def _largest(program: Groups, size: int) -> int:
-    """How many elements a grid may have in a file of so many bytes."""
+def _bound_size(program: Groups, size: int) -> int:
+    """Say how many elements a grid may have in a file of so many bytes."""
     given = sum(math.prod(group.shape) for group in program.groups if group.kind == "input")
     return min(max(_ALWAYS_ALLOWED, _EDGES_A_BYTE * (size + given)), _LARGEST)
 
@@ -199,7 +169,7 @@ def _largest(program: Groups, size: int) -> int:
 # ---------------------------------------------------------------------------------------------------- from a file
 
 
-def _inputs(stored: Fields, program: Groups) -> PortableInputs:
+def _read_inputs(stored: Fields, program: Groups) -> PortableInputs:
     names, batch, static = (tuple(stored.items(name)) for name in ("names", "batch", "static"))
     given = [
         *(type(name) is str for name in names),
@@ -213,13 +183,13 @@ def _inputs(stored: Fields, program: Groups) -> PortableInputs:
     signature = Signature(parts)
     if not all(given):
         raise LiftError("it is damaged: it does not say what the arguments are")
-    _check_sources(sources, units(signature), program)
+    _check_sources(sources, list_units(signature), program)
     shapes = [program.groups[number].shape for number in program.inputs]
     return PortableInputs(names, batch, static, signature, sources, shapes)
 
 
 def _check_sources(sources: list[list[int]], found: list[tuple[tuple[int, ...], bool]], program: Groups) -> None:
-    """Raises unless the arguments' arrays are what the input groups are made of."""
+    """Raise unless the arguments' arrays are what the input groups are made of."""
     if len(sources) != len(program.inputs):
         raise LiftError(f"it is damaged: it has {len(program.inputs)} inputs, and {len(sources)} are put together")
     for members, number in zip(sources, program.inputs, strict=True):
@@ -237,7 +207,7 @@ def _check_sources(sources: list[list[int]], found: list[tuple[tuple[int, ...], 
 
 
 def _check_results(structure: Any, count: int) -> None:
-    """Raises unless it is a nest of so many arrays."""
+    """Raise unless it is a nest of so many arrays."""
 
     def arrays(part: Any, depth: int) -> int:
         if part == "array":
@@ -260,11 +230,11 @@ def _is_member(item: Any) -> bool:
     return isinstance(item, list) and len(item) == 2 and isinstance(item[0], (str, int))
 
 
-def _report(stored: Fields) -> Report:
+def _read_report(stored: Fields) -> Report:
     seconds = Fields(stored.get("seconds"), "the times of the report")
-    times = {printable(name): seconds.number(name) for name in stored.get("seconds")}
+    times = {make_printable(name): seconds.number(name) for name in stored.get("seconds")}
     return Report(
-        printable(stored.text("name")),
+        make_printable(stored.text("name")),
         nodes=stored.integer("nodes"),
         groups=stored.integer("groups"),
         contractions=stored.integer("contractions"),

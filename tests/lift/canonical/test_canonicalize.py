@@ -16,11 +16,11 @@ from neuron_styles import STYLES
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.lift.canonical.canonical import Canonical, canonical
+from tinygrad_lite.lift.canonical.canonicalize import Canonical, canonicalize
 from tinygrad_lite.lift.canonical.decompositions import MUL
 from tinygrad_lite.lift.canonical.rewriter import CONSTANT, SUM
 from tinygrad_lite.lift.ir.reductions import MAXIMUM, MINIMUM
-from tinygrad_lite.lift.tracing.trace import graph_of
+from tinygrad_lite.lift.tracing.trace import make_graph
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
 
 #: Everything is computed with so many digits; what is left of a difference of equal numbers is smaller than TINY.
@@ -32,8 +32,8 @@ TINY = mpmath.mpf(10) ** -20
 
 def canonical_of(roots: Sequence[Value]) -> tuple[Canonical, list[Value]]:
     """The canonical graph below some Values, and the leaves, which are its first nodes."""
-    graph = graph_of(list(roots))
-    return canonical(graph), graph.leaves
+    graph = make_graph(list(roots))
+    return canonicalize(graph), graph.leaves
 
 
 def evaluated(graph: Canonical, leaves: dict[int, Any]) -> list[Any]:

@@ -32,12 +32,12 @@ class Named(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def named_in(code: CodeType) -> Named:
-    """What a piece of code names, with the code inside it.
+def find_names(code: CodeType) -> Named:
+    """Find what a piece of code names, with the code inside it.
 
     >>> def area(circle):
     ...     return math.pi * circle.radius**2
-    >>> named_in(area.__code__)
+    >>> find_names(area.__code__)
     Named(globals=('math',), attributes=frozenset({...}), modules=(), any_attribute=False)
     """
     names: dict[str, None] = {}

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.engines import numpy_engine
-from tinygrad_lite.lift.engines.op_lowerings import limit
+from tinygrad_lite.lift.engines.op_lowerings import evaluate_limit
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Ref, Term, all_of
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
-from tinygrad_lite.lift.source.listing import listed
+from tinygrad_lite.lift.source.listing import list_statements
 from tinygrad_lite.lift.source.precedence import OPERATORS, Text, infix
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.operation import Interval
@@ -31,7 +31,7 @@ _SHOWN = 3
 
 
 def explain(groups: Groups, name: str, arrays: Sequence[Floats], result: int) -> str:
-    """What to say where a result is not finite although all inputs are.
+    """Say where a result stops to be finite although all inputs are, and what can be done.
 
     Args:
         groups: The program.
@@ -55,14 +55,14 @@ def explain(groups: Groups, name: str, arrays: Sequence[Floats], result: int) ->
     With lift(..., check=False) such results are given as they are.
     """
     values = _Values(groups, arrays)
-    start = values.start(groups.outputs[result])
+    start = values.find_start(groups.outputs[result])
     what = f"{name}: result {result} is not finite, although all inputs are."
     if start is None:
         return (
             f"{what} Computed statement by statement on NumPy it is finite: sums in another order overflow. Scale the "
             'numbers down, or use engine="numpy".'
         )
-    spot = values.origin(start)
+    spot = values.trace_origin(start)
     return f"{what} {_Account(values, spot).text}\nWith lift(..., check=False) such results are given as they are."
 
 
@@ -93,8 +93,8 @@ class _Factor:
     sample: int | None
     counts: NDArray[np.bool_]
 
-    def spot(self, at: int, groups: Groups) -> _Spot:
-        """Where the number at a place in C order stands."""
+    def locate_number(self, at: int, groups: Groups) -> _Spot:
+        """Find where the number at a place in C order stands."""
         where = np.unravel_index(at, self.numbers.shape)
         place = tuple([int(places[where[: places.ndim]]) for places in self.places])
         if not groups.groups[self.ref.group].batched:
@@ -121,66 +121,66 @@ class _Values:
             },
         }
 
-    def array(self, number: int) -> Any:
-        """The array of a group."""
+    def get_array(self, number: int) -> Any:
+        """Get the array of a group, of the function's own numbers too."""
         group = self.groups[number]
         return group.data if group.kind == "constant" else self.arrays[number]
 
-    def number(self, spot: _Spot) -> float:
-        """A scalar."""
-        found = self.array(spot.group)[spot.place]
+    def get_number(self, spot: _Spot) -> float:
+        """Get one scalar, of its sample."""
+        found = self.get_array(spot.group)[spot.place]
         return float(found if spot.sample is None else found[spot.sample])
 
-    def start(self, output: Output) -> _Spot | None:
-        """The first scalar of a result that is not finite."""
+    def find_start(self, output: Output) -> _Spot | None:
+        """Find the first scalar of a result that is not finite."""
         factor = self._read(output.ref, (), output.shape or (), None, None)
-        return self._first(factor, np.isfinite(factor.numbers))
+        return self._find_first(factor, np.isfinite(factor.numbers))
 
-    def origin(self, spot: _Spot) -> _Spot:
-        """The scalar that is not finite although all its operands are, on the way from one that is not."""
-        while (below := self._below(spot)) is not None:
+    def trace_origin(self, spot: _Spot) -> _Spot:
+        """Go down from a scalar that is not finite to one whose operands all are."""
+        while (below := self._find_cause(spot)) is not None:
             spot = below
         return spot
 
-    def _below(self, spot: _Spot) -> _Spot | None:
-        """An operand that makes a scalar not finite, if one does."""
+    def _find_cause(self, spot: _Spot) -> _Spot | None:
+        """Find an operand that makes a scalar not finite, if one does."""
         group = self.groups[spot.group]
         if group.kind == "map":
-            return self._below_map(group, spot)
-        for factor in self.factors(spot):
+            return self._find_cause_in_map(group, spot)
+        for factor in self.read_factors(spot):
             finite = np.isfinite(factor.numbers) | ~factor.counts
             if group.kind == "fold":  # of a maximum the one that is it, not a -inf beside it
-                chosen = finite | ~((factor.numbers == self.number(spot)) | np.isnan(factor.numbers))
+                chosen = finite | ~((factor.numbers == self.get_number(spot)) | np.isnan(factor.numbers))
                 finite = finite if chosen.all() else chosen
-            found = self._first(factor, finite)
+            found = self._find_first(factor, finite)
             if found is not None:
                 return found
         return None
 
-    def _below_map(self, group: Group, spot: _Spot) -> _Spot | None:
-        operands = [self._spot(ref, spot) for ref in group.operands]
-        numbers = [self.number(operand) for operand in operands]
+    def _find_cause_in_map(self, group: Group, spot: _Spot) -> _Spot | None:
+        operands = [self._locate(ref, spot) for ref in group.operands]
+        numbers = [self.get_number(operand) for operand in operands]
         op = ops.find(group.op)
-        before = limit(op, *numbers)
+        before = evaluate_limit(op, *numbers)
         suspects = [place for place, number in enumerate(numbers) if not math.isfinite(number)]
         for place in suspects:
-            after = limit(op, *[0.0 if k == place else number for k, number in enumerate(numbers)])
+            after = evaluate_limit(op, *[0.0 if k == place else number for k, number in enumerate(numbers)])
             if after != before and not (math.isnan(after) and math.isnan(before)):
                 return operands[place]
         return operands[suspects[0]] if suspects else None
 
-    def operands(self, spot: _Spot) -> list[_Spot]:
-        """What a map's scalar reads."""
-        return [self._spot(ref, spot) for ref in self.groups[spot.group].operands]
+    def locate_operands(self, spot: _Spot) -> list[_Spot]:
+        """Locate what a map's scalar reads."""
+        return [self._locate(ref, spot) for ref in self.groups[spot.group].operands]
 
-    def factors(self, spot: _Spot) -> Iterator[_Factor]:
-        """What the scalar of a sum or of a fold reads, term by term."""
+    def read_factors(self, spot: _Spot) -> Iterator[_Factor]:
+        """Read what the scalar of a sum or of a fold is made of, term by term."""
         group = self.groups[spot.group]
         if group.op == LOOKUP:
-            index = self._spot(group.operands[0], spot)
+            index = self._locate(group.operands[0], spot)
             yield self._read(group.operands[0], spot.place, (), None, spot.sample)
             (term,) = group.terms
-            place = self.number(index)
+            place = self.get_number(index)
             chosen = int(place) % term.reduced[0] if math.isfinite(place) else 0
             yield self._read(term.factors[0], (*spot.place, chosen), (), None, spot.sample)
             return
@@ -188,8 +188,8 @@ class _Values:
             for ref in term.factors:
                 yield self._read(ref, spot.place, term.reduced, term, spot.sample)
 
-    def _spot(self, ref: Ref, spot: _Spot) -> _Spot:
-        return self._read(ref, spot.place, (), None, spot.sample).spot(0, self.program)
+    def _locate(self, ref: Ref, spot: _Spot) -> _Spot:
+        return self._read(ref, spot.place, (), None, spot.sample).locate_number(0, self.program)
 
     def _read(
         self, ref: Ref, place: tuple[int, ...], reduced: tuple[int, ...], term: Term | None, sample: int | None
@@ -200,7 +200,7 @@ class _Values:
         places = tuple([np.broadcast_to(np.asarray(index.at(grid)), reduced) for index in ref.index])
         if ref.flat:
             places = tuple(np.unravel_index(places[0], source.shape))
-        array = self.array(ref.group)
+        array = self.get_array(ref.group)
         numbers = array[places] if places else np.broadcast_to(array, reduced + array.shape)
         sample = sample if source.batched else None
         if sample is not None:
@@ -211,10 +211,10 @@ class _Values:
         counts = counts.reshape(counts.shape + (1,) * (numbers.ndim - counts.ndim))
         return _Factor(ref, np.asarray(numbers), places, sample, np.broadcast_to(counts, np.shape(numbers)))
 
-    def _first(self, factor: _Factor, finite: NDArray[np.bool_]) -> _Spot | None:
+    def _find_first(self, factor: _Factor, finite: NDArray[np.bool_]) -> _Spot | None:
         if finite.all():
             return None
-        return factor.spot(int(np.argmin(finite)), self.program)
+        return factor.locate_number(int(np.argmin(finite)), self.program)
 
 
 class _Account:
@@ -224,60 +224,62 @@ class _Account:
         self.values = values
         self.spot = spot
         self.group = values.groups[spot.group]
-        self.lines = listed(values.program, divided=False)
+        self.lines = list_statements(values.program, divided=False)
 
     @property
     def text(self) -> str:
         """All of it."""
         if self.group.kind == "constant":
             return (
-                f"It begins at a number of the function itself: {self.values.number(self.spot)!r}, of shape "
+                f"It begins at a number of the function itself: {self.values.get_number(self.spot)!r}, of shape "
                 f"{self.group.shape}. Leave it out, or put a large finite number in its place."
             )
-        reads, remedy = self._map() if self.group.kind == "map" else self._sum()
+        reads, remedy = self._explain_map() if self.group.kind == "map" else self._explain_sum()
         return (
             f"It begins in the statement\n    {self.lines[self.spot.group].text}\n"
-            f"at {self._called(self.spot)}{self._scalars()}: {reads}.\n{remedy}"
+            f"at {self._name(self.spot)}{self._name_node()}: {reads}.\n{remedy}"
         )
 
-    def _map(self) -> tuple[str, str]:
-        """The operation with its numbers, where these stand, and what can be done."""
-        operands = self.values.operands(self.spot)
-        numbers = [self.values.number(operand) for operand in operands]
-        named = self._named(operands)
-        reads = f"{written(self.group.op, numbers)} is {self.values.number(self.spot)!r}"
-        return f"{reads}{f', with {named}' if named else ''}", _remedy(self.group.op, numbers)
+    def _explain_map(self) -> tuple[str, str]:
+        """Say the operation with its numbers, where these stand, and what can be done."""
+        operands = self.values.locate_operands(self.spot)
+        numbers = [self.values.get_number(operand) for operand in operands]
+        named = self._name_all(operands)
+        reads = f"{write_call(self.group.op, numbers)} is {self.values.get_number(self.spot)!r}"
+        return f"{reads}{f', with {named}' if named else ''}", _advise(self.group.op, numbers)
 
-    def _sum(self) -> tuple[str, str]:
-        """The largest of what is added up."""
+    def _explain_sum(self) -> tuple[str, str]:
+        """Say the largest of what is added up."""
         what = REDUCTIONS[self.group.op].noun if self.group.op in REDUCTIONS else "the sum"
         found = [
-            (abs(number), factor.spot(place, self.values.program))
-            for factor in self.values.factors(self.spot)
+            (abs(number), factor.locate_number(place, self.values.program))
+            for factor in self.values.read_factors(self.spot)
             for place, number in enumerate(np.where(factor.counts, factor.numbers, 0.0).ravel().tolist())
         ]
-        count = sum(int(factor.counts.sum()) for factor in self.values.factors(self.spot))
+        count = sum(int(factor.counts.sum()) for factor in self.values.read_factors(self.spot))
         if not count:
-            return f"{what} of nothing is {self.values.number(self.spot)!r}", "Give it at least one number."
+            return f"{what} of nothing is {self.values.get_number(self.spot)!r}", "Give it at least one number."
         found.sort(key=lambda item: -item[0])
-        named = self._named([spot for _, spot in found[:_SHOWN]])
+        named = self._name_all([spot for _, spot in found[:_SHOWN]])
         products = " products" if any(len(term.factors) > 1 for term in self.group.terms) else ""
-        reads = f"{what} of{products} {count:,} numbers is {self.values.number(self.spot)!r}; the largest are {named}"
+        reads = (
+            f"{what} of{products} {count:,} numbers is {self.values.get_number(self.spot)!r}; the largest are {named}"
+        )
         return reads, _OVERFLOW
 
-    def _named(self, spots: Sequence[_Spot]) -> str:
+    def _name_all(self, spots: Sequence[_Spot]) -> str:
         constant = [self.values.groups[spot.group].kind == "constant" for spot in spots]
         shown = [spot for spot, known in zip(spots, constant, strict=True) if not known]
-        return ", ".join(dict.fromkeys([f"{self._called(spot)} = {self.values.number(spot)!r}" for spot in shown]))
+        return ", ".join(dict.fromkeys([f"{self._name(spot)} = {self.values.get_number(spot)!r}" for spot in shown]))
 
-    def _called(self, spot: _Spot) -> str:
-        """``z1[3]`` of sample 7."""
+    def _name(self, spot: _Spot) -> str:
+        """Name a scalar: ``z1[3]`` of sample 7."""
         name = self.lines[spot.group].name
         place = f"[{', '.join(map(str, spot.place))}]" if spot.place else ""
         return f"{name}{place}" + ("" if spot.sample is None else f" of sample {spot.sample}")
 
-    def _scalars(self) -> str:
-        """The number of the scalar node, where one is known."""
+    def _name_node(self) -> str:
+        """Say the number of the scalar node, where one is known."""
         if self.group.nodes is None:
             return ""
         node = int(self.group.nodes.reshape(self.group.shape)[self.spot.place])
@@ -290,10 +292,10 @@ _OVERFLOW = (
 )
 
 
-def _remedy(op: str, numbers: Sequence[float]) -> str:
+def _advise(op: str, numbers: Sequence[float]) -> str:
     domain = ops.find(op).domain
     for interval, number in zip(domain, numbers, strict=False):
-        if not _inside(interval, number):
+        if not _is_inside(interval, number):
             return (
                 f"{op} takes numbers in {interval}: keep its operand there, with maximum(x, 1e-12) or by adding a "
                 "small number."
@@ -301,16 +303,16 @@ def _remedy(op: str, numbers: Sequence[float]) -> str:
     return _OVERFLOW
 
 
-def _inside(interval: Interval, number: float) -> bool:
+def _is_inside(interval: Interval, number: float) -> bool:
     low = number > interval.low if interval.open in ("low", "both") else number >= interval.low
     high = number < interval.high if interval.open in ("high", "both") else number <= interval.high
     return low and high
 
 
-def written(op: str, numbers: Sequence[float]) -> str:
-    """One scalar operation with its numbers.
+def write_call(op: str, numbers: Sequence[float]) -> str:
+    """Write one scalar operation with its numbers.
 
-    >>> written("log", [0.0]), written("truediv", [1.0, 0.0])
+    >>> write_call("log", [0.0]), write_call("truediv", [1.0, 0.0])
     ('log(0.0)', '1.0 / 0.0')
     """
     symbol = ops.find(op).symbol

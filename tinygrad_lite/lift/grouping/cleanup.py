@@ -16,12 +16,12 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term, all_of
-from tinygrad_lite.lift.loops.loop_fusion import same_place
+from tinygrad_lite.lift.loops.loop_fusion import reads_same_place
 
 
 def reduce_samples(program: Groups, reduce: str | None) -> None:
-    """Makes the results sums or means over the samples, or gives them one axis for these."""
-    readers = _readers(program)
+    """Make the results sums or means over the samples, or give them one axis for these."""
+    readers = _count_readers(program)
     reduced: dict[int, int] = {}
     outputs = []
     for output in program.outputs:
@@ -30,14 +30,14 @@ def reduce_samples(program: Groups, reduce: str | None) -> None:
             outputs.append(output)  # what all samples share is its own mean
             continue
         if number not in reduced:
-            source = number if program.groups[number].batched else _for_each_sample(program, number)
-            reduced[number] = source if reduce is None else _reduced(program, source, reduce, readers)
+            source = number if program.groups[number].batched else _repeat_for_samples(program, number)
+            reduced[number] = source if reduce is None else _reduce(program, source, reduce, readers)
         outputs.append(replace(output, ref=replace(output.ref, group=reduced[number]), batched=reduce is None))
     program.outputs = outputs
 
 
-def _for_each_sample(program: Groups, number: int) -> int:
-    """A group that all samples share, once for each of them: times 1, which is read off a sample's first number."""
+def _repeat_for_samples(program: Groups, number: int) -> int:
+    """Repeat a group that all samples share, once for each of them: times 1, read off a sample's first number."""
     sample = next(n for n in program.inputs if program.groups[n].batched)
     first = Ref(sample, tuple([Index(0)] * len(program.groups[sample].shape)))
     program.groups.append(Group("constant", (), data=np.array(np.nan)))
@@ -49,7 +49,7 @@ def _for_each_sample(program: Groups, number: int) -> int:
     return len(program.groups) - 1
 
 
-def _readers(program: Groups) -> list[int]:
+def _count_readers(program: Groups) -> list[int]:
     readers = [0] * len(program.groups)
     for group in program.groups:
         for ref in group.refs():
@@ -57,8 +57,8 @@ def _readers(program: Groups) -> list[int]:
     return readers
 
 
-def _reduced(program: Groups, number: int, over: str, readers: Sequence[int]) -> int:
-    """The group that is the mean (or sum) of another over the samples."""
+def _reduce(program: Groups, number: int, over: str, readers: Sequence[int]) -> int:
+    """Add a group that is the mean (or sum) of another over the samples."""
     group = program.groups[number]
     terms: tuple[Term, ...]
     if group.kind == "sum" and _is_unread(number, readers) and (over == "mean" or _all_batched(program, group)):
@@ -81,7 +81,7 @@ def _all_batched(program: Groups, group: Group) -> bool:
 
 
 def share_constants(program: Groups) -> None:
-    """Reads equal constants from the first of them."""
+    """Read equal constants from the first of them."""
     known: dict[tuple[tuple[int, ...], bytes], int] = {}
     same = list(range(len(program.groups)))
     for number, group in enumerate(program.groups):
@@ -92,7 +92,7 @@ def share_constants(program: Groups) -> None:
 
 
 def drop_ones(program: Groups) -> None:
-    """x · 1 = x: the factor was kept so that scalars which are multiplied by 1 look like those multiplied by 2."""
+    """Rewrite x · 1 as x: the factor was kept so that scalars multiplied by 1 look like those multiplied by 2."""
     ones = {
         number
         for number, group in enumerate(program.groups)
@@ -101,9 +101,9 @@ def drop_ones(program: Groups) -> None:
     if not ones:
         return
     for group in program.groups:
-        group.terms = tuple([_without(term, ones) for term in group.terms])
+        group.terms = tuple([_drop_factors(term, ones) for term in group.terms])
         if group.kind == "map" and group.op == "mul":
-            (term,) = (_without(Term(group.operands), ones),)
+            (term,) = (_drop_factors(Term(group.operands), ones),)
             if len(term.factors) == 1:
                 group.kind, group.op, group.operands, group.terms = "sum", "", (), (term,)
     same = list(range(len(program.groups)))
@@ -113,8 +113,8 @@ def drop_ones(program: Groups) -> None:
     _renumber(program, same)
 
 
-def _without(term: Term, ones: set[int]) -> Term:
-    """The term without a factor of 1, if it has another."""
+def _drop_factors(term: Term, ones: set[int]) -> Term:
+    """Leave out a factor of 1, if the term has another."""
     if len(term.factors) < 2:
         return term
     kept = tuple([factor for factor in term.factors if factor.group not in ones])
@@ -127,28 +127,28 @@ def _is_copy(program: Groups, group: Group) -> bool:
     if others or len(term.factors) > 1 or term.reduced or term.mask is not None or term.sign < 0 or group.over:
         return False
     (ref,) = term.factors
-    return same_place(ref, group.shape, program.groups[ref.group].shape)
+    return reads_same_place(ref, group.shape, program.groups[ref.group].shape)
 
 
-def orient(program: Groups) -> None:
-    """Gives groups that one result alone reads the axes of that result."""
-    readers = _readers(program)
+def orient_results(program: Groups) -> None:
+    """Give groups that one result alone reads the axes of that result."""
+    readers = _count_readers(program)
     for output in (*program.outputs, *[output for output, _ in program.demands]):
         readers[output.ref.group] += 1
     for place, output in enumerate(program.outputs):
         group = program.groups[output.ref.group]
-        order = _permutation(output, group)
+        order = _find_permutation(output, group)
         if order is None or readers[output.ref.group] != 1 or group.kind not in ("map", "sum"):
             continue
         number = dict(enumerate(order))  # the new place of each axis
         back = [order.index(axis) for axis in range(len(order))]
         group.shape = tuple([group.shape[axis] for axis in back])
-        group.operands = tuple([_with_axes(ref, number) for ref in group.operands])
+        group.operands = tuple([_renumber_axes(ref, number) for ref in group.operands])
         group.terms = tuple(
             [
                 replace(
                     term,
-                    factors=tuple([_with_axes(ref, number) for ref in term.factors]),
+                    factors=tuple([_renumber_axes(ref, number) for ref in term.factors]),
                     axes=tuple([number.get(axis, axis) for axis in term.axes]),
                 )
                 for term in group.terms
@@ -162,8 +162,8 @@ def orient(program: Groups) -> None:
         program.outputs[place] = replace(output, ref=all_of(output.ref.group, len(order)))
 
 
-def _permutation(output: Output, group: Group) -> list[int] | None:
-    """For each axis of the group the axis of the result that runs along it, if the axes are merely exchanged."""
+def _find_permutation(output: Output, group: Group) -> list[int] | None:
+    """Find the axis of the result that runs along each axis of the group, if the axes are merely exchanged."""
     if output.ref.flat or output.shape is None or len(output.shape) != len(group.shape):
         return None
     order = []
@@ -179,18 +179,18 @@ def _permutation(output: Output, group: Group) -> list[int] | None:
     return order
 
 
-def _with_axes(ref: Ref, number: dict[int, int]) -> Ref:
-    return replace(ref, index=tuple([_index_with_axes(index, number) for index in ref.index]))
+def _renumber_axes(ref: Ref, number: dict[int, int]) -> Ref:
+    return replace(ref, index=tuple([_renumber_index_axes(index, number) for index in ref.index]))
 
 
-def _index_with_axes(index: Index, number: dict[int, int]) -> Index:
+def _renumber_index_axes(index: Index, number: dict[int, int]) -> Index:
     if index.table is not None:
         return replace(index, axes=tuple([number.get(axis, axis) for axis in index.axes]))
     return replace(index, steps=tuple(sorted([(number.get(axis, axis), step) for axis, step in index.steps])))
 
 
 def drop_unread(program: Groups) -> None:
-    """Leaves out the groups on which no result depends; inputs stay."""
+    """Leave out the groups on which no result depends; inputs stay."""
     read = [False] * len(program.groups)
     for output in (*program.outputs, *[output for output, _ in program.demands]):
         read[output.ref.group] = True
@@ -208,13 +208,13 @@ def drop_unread(program: Groups) -> None:
 
 
 def _renumber(program: Groups, number: list[int]) -> None:
-    def renumbered(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+    def renumber_refs(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
         return tuple([replace(ref, group=number[ref.group]) for ref in refs])
 
     for group in program.groups:
-        group.operands = renumbered(group.operands)
-        group.terms = tuple([replace(term, factors=renumbered(term.factors)) for term in group.terms])
-    program.outputs = [replace(output, ref=renumbered((output.ref,))[0]) for output in program.outputs]
+        group.operands = renumber_refs(group.operands)
+        group.terms = tuple([replace(term, factors=renumber_refs(term.factors)) for term in group.terms])
+    program.outputs = [replace(output, ref=renumber_refs((output.ref,))[0]) for output in program.outputs]
     program.demands = [
-        (replace(output, ref=renumbered((output.ref,))[0]), demand) for output, demand in program.demands
+        (replace(output, ref=renumber_refs((output.ref,))[0]), demand) for output, demand in program.demands
     ]

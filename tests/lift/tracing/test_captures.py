@@ -18,9 +18,8 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite import Value, grad, hessian, jacobian, nn, value_and_grad
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift import lift
-from tinygrad_lite.lift.storage.storage import from_bytes, to_bytes
-from tinygrad_lite.lift.tracing.surroundings import Surroundings
+from tinygrad_lite.lift import Program, lift
+from tinygrad_lite.lift.tracing.captures import Captures
 
 RATE = 1.0
 SHADOWED = types.ModuleType("settings_of_the_user")
@@ -465,9 +464,9 @@ def test_a_program_reads_values_in_their_places():
 def test_a_saved_program_has_the_numbers_with_which_it_was_saved():
     rate, weight = 2.0, Value(5.0)
     program = lift(lambda x: rate * x + weight).program_for(1.0)
-    stored, copied = to_bytes(program), pickle.dumps(program)
+    stored, copied = program.to_bytes(), pickle.dumps(program)
     rate, weight = 3.0, Value(6.0)
-    assert from_bytes(stored, "numpy", True, {})(1.0) == 7.0
+    assert Program.from_bytes(stored)(1.0) == 7.0
     assert pickle.loads(copied)(1.0) == 7.0
 
 
@@ -476,7 +475,7 @@ def test_an_array_that_cannot_change_is_looked_at_by_identity_alone():
     numbers.setflags(write=False)
     lifted = lift(lambda x: (numbers * x).sum())
     assert lifted(2.0) == 6.0
-    assert lifted.last.seen.parts["numbers"].thing is numbers
+    assert lifted.last.snapshot.parts["numbers"].thing is numbers
     numbers.setflags(write=True)
     numbers[0] = 2.0
     assert lifted(2.0) == 8.0
@@ -497,11 +496,11 @@ def test_many_names_are_looked_at_as_few_are():
 @pytest.mark.parametrize("part", ["f", "rate"])
 def test_differences_are_told_by_name(part):
     numbers = {"rate": 1.0, "f": math.exp}
-    surroundings = Surroundings()
+    captures = Captures()
     function = lambda x: numbers["rate"] * numbers["f"](x)  # noqa: E731  # one that reads
-    before = surroundings.seen([function])
+    before = captures.take_snapshot([function])
     numbers[part] = {"rate": 2.0, "f": math.log}[part]
-    told = surroundings.told(before, surroundings.seen([function]))
+    told = captures.describe_changes(before, captures.take_snapshot([function]))
     assert told.startswith(f"numbers['{part}'] was ")
 
 

@@ -24,7 +24,7 @@ _contents: Final = operator.attrgetter("cell_contents")
 _parts_of_functions: Final = [operator.attrgetter(name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
 
 
-class Unchanged:
+class Guards:
     """What has to be as it was, by how it is looked at."""
 
     def __init__(self) -> None:
@@ -40,28 +40,28 @@ class Unchanged:
         self._of_values: list[list[Value]] = []
         self._values: list[Value] = []
 
-    def contain(self, container: Any, sized: bool = True) -> None:
-        """A list, the keys or the values of a dict: the same things in it."""
+    def watch_items(self, container: Any, sized: bool = True) -> None:
+        """Watch a list, the keys or the values of a dict: the same things have to be in it."""
         if sized:
             self.sized.append(container)
         self._containers.append(container)
         self._contents += container
 
-    def contain_values(self, container: list[Value]) -> None:
-        """A list of nothing but Values, which equal only themselves: compared in a quarter of the time."""
+    def watch_values(self, container: list[Value]) -> None:
+        """Watch a list of nothing but Values, which equal only themselves: compared in a quarter of the time."""
         self.sized.append(container)
         self._of_values.append(container)
         self._values += container
 
-    def together(self, values: list[Value]) -> Callable[[], bool]:
-        """One function that looks at all."""
+    def compile(self, values: list[Value]) -> Callable[[], bool]:
+        """Make one function that looks at all."""
         counts = [len(self.cells), len(self.entries), len(self.missing), len(self.functions), len(self.sized)]
         is_little = sum(counts) <= _FEW
-        others = [*self._of_many(values), *self.others]
-        return self._written_out(others) if is_little else _all_of([*self._of_all(), *others])
+        others = [*self._check_many(values), *self.others]
+        return self._compile_lines(others) if is_little else _combine([*self._check_all(), *others])
 
-    def _written_out(self, others: list[Callable[[], bool]]) -> Callable[[], bool]:
-        """A line of code for each thing: it takes a third of the time."""
+    def _compile_lines(self, others: list[Callable[[], bool]]) -> Callable[[], bool]:
+        """Write a line of code for each thing: it takes a third of the time."""
         names: dict[str, Any] = {"others": others}
         for number, (cell, found) in enumerate(self.cells):
             names |= {f"c{number}": cell, f"v{number}": found}
@@ -75,11 +75,11 @@ class Unchanged:
         for number, thing in enumerate(self.sized):
             names |= {f"t{number}": thing, f"s{number}": len(thing)}
         counts = [len(self.cells), len(self.entries), len(self.missing), len(self.functions), len(self.sized)]
-        exec(_text(*counts, bool(others)), names)
+        exec(_write_guard(*counts, bool(others)), names)
         return names["is_current"]  # type: ignore[no-any-return]  # made by the text
 
-    def _of_all(self) -> Iterator[Callable[[], bool]]:
-        """The same, for many things."""
+    def _check_all(self) -> Iterator[Callable[[], bool]]:
+        """Look at many things of each kind at once."""
         if self.sized:
             things = self.sized
             sizes = [len(thing) for thing in things]
@@ -97,8 +97,8 @@ class Unchanged:
         known = [(part, list(map(part, functions))) for part in _parts_of_functions]
         yield lambda: all(all(map(operator.is_, map(part, functions), parts)) for part, parts in known)
 
-    def _of_many(self, values: list[Value]) -> Iterator[Callable[[], bool]]:
-        """Of what there may be much of."""
+    def _check_many(self, values: list[Value]) -> Iterator[Callable[[], bool]]:
+        """Look at that of which there may be much."""
         if self.slots:
             things, attributes, found = zip(*self.slots, strict=True)
             absent = itertools.repeat(ABSENT)
@@ -114,7 +114,7 @@ class Unchanged:
             yield lambda: [value._code for value in values] == kinds
 
 
-def _all_of(checks: list[Callable[[], bool]]) -> Callable[[], bool]:
+def _combine(checks: list[Callable[[], bool]]) -> Callable[[], bool]:
     def is_current() -> bool:
         try:
             return all(check() for check in checks)
@@ -125,8 +125,8 @@ def _all_of(checks: list[Callable[[], bool]]) -> Callable[[], bool]:
 
 
 @functools.lru_cache(maxsize=256)
-def _text(cells: int, entries: int, missing: int, functions: int, sized: int, others: bool) -> types.CodeType:
-    """What looks at so many of each, to be run with their names."""
+def _write_guard(cells: int, entries: int, missing: int, functions: int, sized: int, others: bool) -> types.CodeType:
+    """Write what looks at so many of each, to be run with their names."""
     lines = [f"len(t{number}) == s{number}" for number in range(sized)]
     lines += [f"c{number}.cell_contents is v{number}" for number in range(cells)]
     lines += [f"d{number}[n{number}] is w{number}" for number in range(entries)]
@@ -139,8 +139,8 @@ def _text(cells: int, entries: int, missing: int, functions: int, sized: int, ot
     return compile(text, "<what a function reads>", "exec")
 
 
-def same_numbers(items: Any) -> Callable[[], bool]:
-    """For a long list or deque of numbers and text: Python compares equal ones faster than the same ones."""
+def watch_numbers(items: Any) -> Callable[[], bool]:
+    """Watch a long list or deque of numbers and text: Python compares equal ones faster than the same ones."""
     kept = items.copy()
     zeros = [(place, item) for place, item in enumerate(items) if item == 0]  # 0.0 equals -0.0
     places, known = [place for place, _ in zeros], [item for _, item in zeros]

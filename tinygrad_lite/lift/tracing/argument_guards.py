@@ -30,14 +30,14 @@ class Reader(NamedTuple):
     axes: list[int | None]
 
 
-def reader_of(signature: Signature, *, as_given: bool = False) -> Reader | None:
-    """What turns arguments into the arrays of their units, samples along the last axis; None if there can be none.
+def compile_reader(signature: Signature, *, as_given: bool = False) -> Reader | None:
+    """Compile what turns arguments into the arrays of their units, samples along the last axis; None if nothing can.
 
     Args:
         signature: Of the arguments.
         as_given: Whether arrays of any library are taken, with their samples along whatever axis these are.
 
-    >>> read, _ = reader_of(Signature((("array", (2,), 0), ("list", (("array", (3,), None), "number")))))
+    >>> read, _ = compile_reader(Signature((("array", (2,), 0), ("list", (("array", (3,), None), "number")))))
     >>> [array.shape for array in read([np.zeros((5, 2)), [np.ones(3), 4.0]])]
     [(2, 5), (3,), ()]
     >>> read([np.zeros((5, 2)), [np.ones(4), 4.0]]) is None
@@ -45,10 +45,10 @@ def reader_of(signature: Signature, *, as_given: bool = False) -> Reader | None:
     """
     writer = _Writer(as_given)
     try:
-        writer.sequence("arguments", signature.parts)
+        writer.read_sequence("arguments", signature.parts)
     except _UnreadError:
         return None
-    exec(writer.text(), writer.names)
+    exec(writer.write(), writer.names)
     return Reader(writer.names["read"], writer.axes)
 
 
@@ -74,55 +74,55 @@ class _Writer:
         self._samples: list[str] = []
         self._variables = 0
 
-    def text(self) -> str:
-        """The whole function."""
+    def write(self) -> str:
+        """Write the whole function."""
         same = [f" if {size} != {self._samples[0]}: return None" for size in self._samples[1:]]
         end = f" return [{', '.join(self._arrays)}]"
         return "\n".join(["def read(arguments):", *self._lines, *same, end])
 
-    def sequence(self, name: str, parts: Sequence[Any]) -> None:
-        """Takes a list or a tuple of so many parts."""
+    def read_sequence(self, name: str, parts: Sequence[Any]) -> None:
+        """Take a list or a tuple of so many parts."""
         self._require(f"len({name}) == {len(parts)}")
-        inner = [self._new() for _ in parts]
+        inner = [self._add_variable() for _ in parts]
         if inner:
             self._lines.append(f" {', '.join(inner)}, = {name}")
         for variable, part in zip(inner, parts, strict=True):
-            self._part(variable, part)
+            self._read_part(variable, part)
 
-    def _part(self, name: str, part: Any) -> None:
+    def _read_part(self, name: str, part: Any) -> None:
         match part:
             case "number":
                 self._require(f"type({name}) is float")
                 self._add(f"asarray({name})", None)
             case ("array", tuple(shape), None):
-                self._require(f"{self._is_array(name)} and {name}.shape == {self._given(shape)}")
+                self._require(f"{self._is_array(name)} and {name}.shape == {self._bind(shape)}")
                 self._convert(name)
                 self._add(name, None)
             case ("array", tuple(shape), int(axis)):
-                self._samples_of(name, shape, axis)
+                self._read_samples(name, shape, axis)
             case ("static", "float", float(key)) if key == 0.0:
                 raise _UnreadError  # -0.0 equals it
             case ("static", str(kind), key) if key is None or isinstance(key, (str, int, float, bool)):
-                self._require(f"type({name}).__name__ == {self._given(kind)} and {name} == {self._given(key)}")
+                self._require(f"type({name}).__name__ == {self._bind(kind)} and {name} == {self._bind(key)}")
             case ("list" | "tuple" as kind, tuple(parts)):
                 self._require(f"type({name}) is {kind}")
-                self.sequence(name, parts)
+                self.read_sequence(name, parts)
             case ("dict", tuple(items)):
-                self._require(f"type({name}) is dict and list({name}) == {self._given([key for key, _ in items])}")
+                self._require(f"type({name}) is dict and list({name}) == {self._bind([key for key, _ in items])}")
                 self._lines.append(f" {name} = tuple({name}.values())")
-                self.sequence(name, [item for _, item in items])
+                self.read_sequence(name, [item for _, item in items])
             case _:
                 raise _UnreadError
 
-    def _samples_of(self, name: str, shape: tuple[int, ...], axis: int) -> None:
-        """Takes an array with samples along an axis."""
+    def _read_samples(self, name: str, shape: tuple[int, ...], axis: int) -> None:
+        """Take an array with samples along an axis."""
         place = axis % (len(shape) + 1)
         self._require(f"{self._is_array(name)} and {name}.ndim == {len(shape) + 1}")
         if place == 0:
-            self._require(f"{name}.shape[1:] == {self._given(shape)}" if shape else "True")
+            self._require(f"{name}.shape[1:] == {self._bind(shape)}" if shape else "True")
         else:
             rest = f"{name}.shape[:{place}] + {name}.shape[{place + 1}:]"
-            self._require(f"{rest} == {self._given(shape)}")
+            self._require(f"{rest} == {self._bind(shape)}")
         self._samples.append(f"{name}.shape[{place}]")
         self._convert(name)
         if self._as_given or place == len(shape):
@@ -142,19 +142,19 @@ class _Writer:
         return f"type({name}) is ndarray and {name}.dtype.kind in 'fiub'"
 
     def _convert(self, name: str) -> None:
-        """Labels and indices are often integers."""
+        """Make floats of integers, which labels and indices often are."""
         if not self._as_given:
             self._lines.append(f" if {name}.dtype is not float64: {name} = asarray({name}, float64)")
 
     def _require(self, condition: str) -> None:
         self._lines.append(f" if not ({condition}): return None")
 
-    def _given(self, thing: Any) -> str:
-        """The name under which the text knows something that is not written into it."""
+    def _bind(self, thing: Any) -> str:
+        """Name something for the text that is not written into it."""
         name = f"k{len(self.names)}"
         self.names[name] = thing
         return name
 
-    def _new(self) -> str:
+    def _add_variable(self) -> str:
         self._variables += 1
         return f"a{self._variables}"

@@ -30,35 +30,35 @@ _LARGEST = 2**48
 # ---------------------------------------------------------------------------------------------------- to a file
 
 
-def written(program: Groups) -> tuple[dict[str, Any], _Arrays]:
-    """The program as JSON can hold it, and its arrays by name.
+def encode_groups(program: Groups) -> tuple[dict[str, Any], _Arrays]:
+    """Turn a program into JSON, and its arrays by name.
 
     Args:
         program: A valid program.
     """
     arrays: _Arrays = {}
-    groups = [_written_group(group, str(number), arrays) for number, group in enumerate(program.groups)]
-    outputs = [_written_output(output, f"result.{place}", arrays) for place, output in enumerate(program.outputs)]
-    structure = {"groups": groups, "inputs": _plain(program.inputs), "outputs": outputs}
+    groups = [_encode_group(group, str(number), arrays) for number, group in enumerate(program.groups)]
+    outputs = [_encode_output(output, f"result.{place}", arrays) for place, output in enumerate(program.outputs)]
+    structure = {"groups": groups, "inputs": _to_ints(program.inputs), "outputs": outputs}
     if program.demands:
         structure["demands"] = [
-            _written_output(output, f"demand.{place}", arrays) | demand._asdict()
+            _encode_output(output, f"demand.{place}", arrays) | demand._asdict()
             for place, (output, demand) in enumerate(program.demands)
         ]
     return structure, arrays
 
 
-def _written_output(output: Output, name: str, arrays: _Arrays) -> dict[str, Any]:
+def _encode_output(output: Output, name: str, arrays: _Arrays) -> dict[str, Any]:
     return {
-        "shape": None if output.shape is None else _plain(output.shape),
-        "ref": _written_ref(output.ref, name, arrays),
+        "shape": None if output.shape is None else _to_ints(output.shape),
+        "ref": _encode_ref(output.ref, name, arrays),
         "batched": bool(output.batched),
     }
 
 
-def _written_group(group: Group, name: str, arrays: _Arrays) -> dict[str, Any]:
-    refs = iter([_written_ref(ref, f"{name}.{place}", arrays) for place, ref in enumerate(group.refs())])
-    found: dict[str, Any] = {"kind": group.kind, "shape": _plain(group.shape), "batched": bool(group.batched)}
+def _encode_group(group: Group, name: str, arrays: _Arrays) -> dict[str, Any]:
+    refs = iter([_encode_ref(ref, f"{name}.{place}", arrays) for place, ref in enumerate(group.refs())])
+    found: dict[str, Any] = {"kind": group.kind, "shape": _to_ints(group.shape), "batched": bool(group.batched)}
     for field in ("op", "over", "path", "role"):
         if getattr(group, field):
             found[field] = getattr(group, field)
@@ -68,9 +68,9 @@ def _written_group(group: Group, name: str, arrays: _Arrays) -> dict[str, Any]:
         found["terms"] = [
             {
                 "factors": [next(refs) for _ in term.factors],
-                "reduced": _plain(term.reduced),
+                "reduced": _to_ints(term.reduced),
                 "sign": term.sign,
-                "mask": None if term.mask is None else _plain(term.axes),
+                "mask": None if term.mask is None else _to_ints(term.axes),
             }
             for term in group.terms
         ]
@@ -87,27 +87,27 @@ def _written_group(group: Group, name: str, arrays: _Arrays) -> dict[str, Any]:
     return found
 
 
-def _written_ref(ref: Ref, name: str, arrays: _Arrays) -> dict[str, Any]:
+def _encode_ref(ref: Ref, name: str, arrays: _Arrays) -> dict[str, Any]:
     index = []
     for axis, place in enumerate(ref.index):
         if place.table is None:
-            index.append({"offset": int(place.offset), "steps": [_plain(step) for step in place.steps]})
+            index.append({"offset": int(place.offset), "steps": [_to_ints(step) for step in place.steps]})
         else:
-            index.append({"table": _plain(place.axes)})
+            index.append({"table": _to_ints(place.axes)})
             arrays[f"{name}.table.{axis}"] = np.asarray(place.table, dtype=np.int64)
     return {"group": int(ref.group), "flat": ref.flat, "index": index}
 
 
-def _plain(numbers: Iterable[int]) -> list[int]:
-    """Python's ints, which JSON can hold, where NumPy's may be among them."""
+def _to_ints(numbers: Iterable[int]) -> list[int]:
+    """Make Python's ints, which JSON can hold, of numbers among which NumPy's may be."""
     return [int(number) for number in numbers]
 
 
 # -------------------------------------------------------------------------------------------------- from a file
 
 
-def read(given: Any, arrays: _Arrays) -> Groups:
-    """The program that :func:`written` was given, if that is where these come from.
+def decode_groups(given: Any, arrays: _Arrays) -> Groups:
+    """Make the program that :func:`encode_groups` was given, if that is where these come from.
 
     Args:
         given: Anything that JSON can hold.
@@ -117,63 +117,65 @@ def read(given: Any, arrays: _Arrays) -> Groups:
         LiftError: Something has the wrong type, or an array is missing.
     """
     fields = Fields(given, "the program")
-    groups = [_read_group(item, number, arrays) for number, item in enumerate(fields.items("groups"))]
-    outputs = [_read_output(item, f"result.{place}", arrays) for place, item in enumerate(fields.items("outputs"))]
+    groups = [_decode_group(item, number, arrays) for number, item in enumerate(fields.items("groups"))]
+    outputs = [_decode_output(item, f"result.{place}", arrays) for place, item in enumerate(fields.items("outputs"))]
     demands = [
-        (_read_output(item, f"demand.{place}", arrays), _read_demand(Fields(item, f"demand {place}")))
+        (_decode_output(item, f"demand.{place}", arrays), _decode_demand(Fields(item, f"demand {place}")))
         for place, item in enumerate(fields.items("demands", ()))
     ]
     return Groups(groups, list(fields.integers("inputs")), outputs, demands)
 
 
-def _read_group(given: Any, number: int, arrays: _Arrays) -> Group:
+def _decode_group(given: Any, number: int, arrays: _Arrays) -> Group:
     fields = Fields(given, f"group {number}")
     group = Group(fields.text("kind"), fields.integers("shape"), batched=fields.flag("batched"))
     group.op, group.over = fields.text("op", ""), fields.text("over", "")
-    group.path, group.role = printable(fields.text("path", "")), fields.text("role", "")
-    operands = [_read_ref(item, f"{number}.{place}", arrays) for place, item in enumerate(fields.items("operands", ()))]
+    group.path, group.role = make_printable(fields.text("path", "")), fields.text("role", "")
+    operands = [
+        _decode_ref(item, f"{number}.{place}", arrays) for place, item in enumerate(fields.items("operands", ()))
+    ]
     group.operands = tuple(operands)
     terms: list[Term] = []
     for place, item in enumerate(fields.items("terms", ())):
         before = len(operands) + sum(len(term.factors) for term in terms)
-        terms.append(_read_term(Fields(item, f"a term of group {number}"), str(number), place, before, arrays))
+        terms.append(_decode_term(Fields(item, f"a term of group {number}"), str(number), place, before, arrays))
     group.terms = tuple(terms)
     if group.kind == "constant":
-        group.data = _taken(arrays, f"{number}.data", "f").astype(np.float64, copy=False)
+        group.data = _take(arrays, f"{number}.data", "f").astype(np.float64, copy=False)
     if f"{number}.present" in arrays:
-        group.present = _booleans(arrays, f"{number}.present")
+        group.present = _take_booleans(arrays, f"{number}.present")
         if group.present.shape != group.shape:
             raise LiftError(f"it is damaged: {number}.present has not the shape of its group")
     if group.kind in ("map", "sum", "fold"):
-        nodes = _taken(arrays, f"{number}.nodes", "i").astype(np.intp, copy=False)
+        nodes = _take(arrays, f"{number}.nodes", "i").astype(np.intp, copy=False)
         group.nodes = nodes if nodes.size and nodes.max() >= 0 else None
         if nodes.ndim != 1 or nodes.size != math.prod(group.shape):
             raise LiftError(f"it is damaged: {number}.nodes has not an entry for each element of its group")
     return group
 
 
-def _read_term(fields: Fields, name: str, place: int, before: int, arrays: _Arrays) -> Term:
+def _decode_term(fields: Fields, name: str, place: int, before: int, arrays: _Arrays) -> Term:
     factors = [
-        _read_ref(item, f"{name}.{before + factor}", arrays) for factor, item in enumerate(fields.items("factors"))
+        _decode_ref(item, f"{name}.{before + factor}", arrays) for factor, item in enumerate(fields.items("factors"))
     ]
     masked = fields.has("mask")
     return Term(
         tuple(factors),
         fields.integers("reduced"),
         fields.number("sign"),
-        _booleans(arrays, f"{name}.mask.{place}") if masked else None,
+        _take_booleans(arrays, f"{name}.mask.{place}") if masked else None,
         fields.integers("mask") if masked else (),
     )
 
 
-def _read_output(given: Any, name: str, arrays: _Arrays) -> Output:
+def _decode_output(given: Any, name: str, arrays: _Arrays) -> Output:
     fields = Fields(given, name.replace(".", " "))
     shape = fields.integers("shape") if fields.has("shape") else None
-    return Output(shape, _read_ref(fields.get("ref"), name, arrays), fields.flag("batched"))
+    return Output(shape, _decode_ref(fields.get("ref"), name, arrays), fields.flag("batched"))
 
 
-def _read_demand(fields: Fields) -> Demand:
-    what, said = printable(fields.text("what")), printable(fields.text("said"))
+def _decode_demand(fields: Fields) -> Demand:
+    what, said = make_printable(fields.text("what")), make_printable(fields.text("said"))
     low, high, step = fields.number("low"), fields.number("high"), fields.number("step")
     error = fields.text("error")
     if error not in ("IndexError", "ValueError", "index_of") or not (low <= high and step >= 0.0):
@@ -181,30 +183,30 @@ def _read_demand(fields: Fields) -> Demand:
     return Demand(what, said, low, high, step, error, fields.number("other"))
 
 
-def _read_ref(given: Any, name: str, arrays: _Arrays) -> Ref:
+def _decode_ref(given: Any, name: str, arrays: _Arrays) -> Ref:
     fields = Fields(given, f"a reference ({name})")
-    index = [_read_index(item, f"{name}.table.{axis}", arrays) for axis, item in enumerate(fields.items("index"))]
+    index = [_decode_index(item, f"{name}.table.{axis}", arrays) for axis, item in enumerate(fields.items("index"))]
     return Ref(fields.integer("group"), tuple(index), fields.flag("flat"))
 
 
-def _read_index(given: Any, name: str, arrays: _Arrays) -> Index:
+def _decode_index(given: Any, name: str, arrays: _Arrays) -> Index:
     fields = Fields(given, f"an index ({name})")
     if fields.has("table"):
-        return Index(table=_taken(arrays, name, "i").astype(np.intp, copy=False), axes=fields.integers("table"))
-    steps = [_integers(item, f"a step ({name})") for item in fields.items("steps")]
+        return Index(table=_take(arrays, name, "i").astype(np.intp, copy=False), axes=fields.integers("table"))
+    steps = [_check_integers(item, f"a step ({name})") for item in fields.items("steps")]
     if any(len(step) != 2 for step in steps):
         raise LiftError(f"it is damaged: a step ({name}) is no pair of an axis and a step")
     return Index(fields.integer("offset"), tuple([(axis, step) for axis, step in steps]))
 
 
-def _booleans(arrays: _Arrays, name: str) -> NDArray[np.bool_]:
-    array = _taken(arrays, name, "u")
+def _take_booleans(arrays: _Arrays, name: str) -> NDArray[np.bool_]:
+    array = _take(arrays, name, "u")
     if array.size and array.max() > 1:
         raise LiftError(f"it is damaged: {name} has numbers other than 0 and 1")
     return array.astype(bool)
 
 
-def _taken(arrays: _Arrays, name: str, kind: str) -> NDArray[Any]:
+def _take(arrays: _Arrays, name: str, kind: str) -> NDArray[Any]:
     array = arrays.pop(name, None)
     if array is None or array.dtype.kind != kind:
         raise LiftError(f"it is damaged: the array {name} is not there, or of another type")
@@ -239,35 +241,35 @@ class Fields:
         return self._given.get(name) is not None
 
     def get(self, name: str) -> Any:
-        """The member, of any type."""
+        """Get the member, of any type."""
         if name not in self._given:
             raise LiftError(f"it is damaged: {self._what} has no {name}")
         return self._given[name]
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A string."""
+        """Get a string."""
         return self._of(str, name, default)
 
     def flag(self, name: str) -> bool:
-        """True or false."""
+        """Get true or false."""
         return self._of(bool, name)
 
     def integer(self, name: str) -> int:
-        """An int of a size that numbers in a program have."""
-        (found,) = _integers([self.get(name)], f"{name} of {self._what}")
+        """Get an int of a size that numbers in a program have."""
+        (found,) = _check_integers([self.get(name)], f"{name} of {self._what}")
         return found
 
     def integers(self, name: str) -> tuple[int, ...]:
-        """A list of such ints."""
-        return _integers(self.items(name), f"{name} of {self._what}")
+        """Get a list of such ints."""
+        return _check_integers(self.items(name), f"{name} of {self._what}")
 
     def number(self, name: str) -> float:
-        """A float."""
+        """Get a float."""
         given = self.get(name)
         return float(self.integer(name)) if type(given) is int else self._of(float, name)
 
     def items(self, name: str, default: Iterable[Any] | None = None) -> list[Any]:
-        """A list."""
+        """Get a list."""
         return self._of(list, name, None if default is None else list(default))
 
     def _of(self, kind: type[_T], name: str, default: _T | None = None) -> _T:
@@ -281,12 +283,12 @@ class Fields:
         return found
 
 
-def _integers(given: Any, what: str) -> tuple[int, ...]:
+def _check_integers(given: Any, what: str) -> tuple[int, ...]:
     if not isinstance(given, list) or not all(type(item) is int and abs(item) < _LARGEST for item in given):
         raise LiftError(f"it is damaged: {what} should be whole numbers, not {given!r:.80}")
     return tuple(given)
 
 
-def printable(text: str) -> str:
-    """The text without characters that a terminal would obey."""
+def make_printable(text: str) -> str:
+    """Replace characters that a terminal would obey."""
     return "".join([character if character.isprintable() else "\ufffd" for character in text])

@@ -17,9 +17,9 @@ What it turns into what:
 Why it is sound: every rewriting is an identity of real numbers that re-associates sums at most; none divides, and none
 moves an operation past a comparison. (0·x counts as 0 whatever x is, infinite or not a number.)
 
-The rewritings are in :mod:`~tinygrad_lite.lift.canonical.decompositions`, :mod:`~tinygrad_lite.lift.canonical.chains`
+The rewritings are in :mod:`~tinygrad_lite.lift.canonical.decompositions`, :mod:`~tinygrad_lite.lift.canonical.scans`
 and :mod:`~tinygrad_lite.lift.canonical.signed_sums`; they work on a
-:class:`~tinygrad_lite.lift.canonical.rewriter.Draft`.
+:class:`~tinygrad_lite.lift.canonical.rewriter.Rewriter`.
 
 Cost: a few vectorised passes over all edges. What it does not find: distributivity, (a + b)·c against a·c + b·c; equal
 subexpressions, which the next pass finds.
@@ -32,8 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.canonical import chains, decompositions, signed_sums
-from tinygrad_lite.lift.canonical.rewriter import Draft
+from tinygrad_lite.lift.canonical import decompositions, scans, signed_sums
+from tinygrad_lite.lift.canonical.rewriter import Rewriter
 from tinygrad_lite.lift.tracing.trace import Graph
 
 Integers = NDArray[np.intp]
@@ -69,29 +69,29 @@ class Canonical:
         return len(self.codes)
 
 
-def canonical(graph: Graph) -> Canonical:
-    """The graph in canonical form."""
-    draft = Draft(graph)
-    decompositions.fold_constants(draft)
-    chains.unfold_extremes(draft)
-    decompositions.fold_extremes(draft)
-    decompositions.expand_means(draft)
-    decompositions.expand_dots(draft)
-    decompositions.expand_softmaxes(draft)
-    decompositions.rewrite_powers(draft)
-    decompositions.resolve_lookups(draft)
-    signed_sums.turn_into_sums(draft)
-    signed_sums.count_repeated_products(draft)
-    signed_sums.pull_signs_out_of_products(draft)
-    signed_sums.flatten(draft)
-    origins = np.where(np.arange(len(draft.codes)) < draft.traced, np.arange(len(draft.codes)), -1)
+def canonicalize(graph: Graph) -> Canonical:
+    """Bring a graph into canonical form."""
+    rewriter = Rewriter(graph)
+    decompositions.fold_constants(rewriter)
+    scans.unfold_extremes(rewriter)
+    decompositions.fold_extremes(rewriter)
+    decompositions.expand_means(rewriter)
+    decompositions.expand_dots(rewriter)
+    decompositions.expand_softmaxes(rewriter)
+    decompositions.rewrite_powers(rewriter)
+    decompositions.resolve_lookups(rewriter)
+    signed_sums.turn_into_sums(rewriter)
+    signed_sums.count_repeated_products(rewriter)
+    signed_sums.pull_signs_out_of_products(rewriter)
+    signed_sums.flatten(rewriter)
+    origins = np.where(np.arange(len(rewriter.codes)) < rewriter.traced, np.arange(len(rewriter.codes)), -1)
     return Canonical(
-        draft.codes,
-        draft.starts,
-        draft.edge_operands,
-        draft.edge_signs.astype(np.intp),
-        draft.numbers,
+        rewriter.codes,
+        rewriter.starts,
+        rewriter.edge_operands,
+        rewriter.edge_signs.astype(np.intp),
+        rewriter.numbers,
         origins,
-        draft.roots,
-        draft.leaves,
+        rewriter.roots,
+        rewriter.leaves,
     )

@@ -13,7 +13,7 @@ from drawn_programs import programs
 from hypothesis import given, settings
 from program_builder import Builder, at, ref
 
-from tinygrad_lite.lift.grouping import tidying
+from tinygrad_lite.lift.grouping import cleanup
 from tinygrad_lite.lift.ir.groups import Groups, Output, Term
 
 SAMPLES = 3
@@ -39,11 +39,11 @@ def check_order(program: Groups) -> None:
 @pytest.mark.parametrize(
     "passes",
     [
-        (tidying.share_constants,),
-        (tidying.drop_ones,),
-        (tidying.orient,),
-        (tidying.drop_unread,),
-        (tidying.share_constants, tidying.drop_ones, tidying.orient, tidying.drop_unread),
+        (cleanup.share_constants,),
+        (cleanup.drop_ones,),
+        (cleanup.orient_results,),
+        (cleanup.drop_unread,),
+        (cleanup.share_constants, cleanup.drop_ones, cleanup.orient_results, cleanup.drop_unread),
     ],
     ids=lambda passes: " ".join(p.__name__ for p in passes),
 )
@@ -75,7 +75,7 @@ def test_results_of_one_sample_become_those_of_all(reduce: str | None) -> None:
             assert output.batched == each.groups[output.ref.group].batched
             output.batched = False
         reduced = copy.deepcopy(each)
-        tidying.reduce_samples(reduced, reduce)
+        cleanup.reduce_samples(reduced, reduce)
         numbers = inputs_of(program)
         # an unbatched result is the same for each sample
         truth = [
@@ -94,8 +94,8 @@ def test_a_product_that_is_averaged_becomes_a_contraction_over_the_samples() -> 
     delta, x = b.input("d", 4, batched=True), b.input("x", 3, batched=True)
     outer = b.map("mul", (4, 3), ref(delta, 0), ref(x, 1))
     b.program.outputs.append(Output((4, 3), ref(outer, 0, 1)))
-    tidying.reduce_samples(b.program, "mean")
-    tidying.drop_unread(b.program)
+    cleanup.reduce_samples(b.program, "mean")
+    cleanup.drop_unread(b.program)
     (group,) = [g for g in b.program.groups if g.kind != "input"]
     assert (group.kind, group.over, group.batched) == ("sum", "mean", False)
     assert len(group.terms[0].factors) == 2
@@ -108,7 +108,7 @@ def test_a_sum_with_a_part_that_all_samples_share_is_added_up_as_often_as_there_
     b.program.outputs.append(Output((2,), ref(total, 0)))
     for reduce, times in (("sum", SAMPLES), ("mean", 1.0)):
         program = copy.deepcopy(b.program)
-        tidying.reduce_samples(program, reduce)
+        cleanup.reduce_samples(program, reduce)
         weights, samples = inputs_of(program)
         (found,) = interpreter.run(program, [weights, samples])
         np.testing.assert_allclose(found, (weights[:, None] + samples).mean(1) * times)
@@ -121,7 +121,7 @@ def test_equal_constants_are_one_and_others_are_not() -> None:
     for c, group in zip(constants, list(b.program.groups)[1:], strict=True):
         places = (*[at(0)] * (len(group.shape) - 1), 0) if group.shape else ()
         b.result(b.map("mul", (2,), ref(x, 0), ref(c, *places)))
-    tidying.share_constants(b.program)
+    cleanup.share_constants(b.program)
     read = [g.operands[1].group for g in b.program.groups if g.kind == "map"]
     assert read == [constants[0], constants[0], *constants[2:]]
 
@@ -131,7 +131,7 @@ def test_a_result_along_exchanged_axes_has_a_group_with_these_axes() -> None:
     x, y = b.input("x", 2), b.input("y", 3)
     outer = b.map("mul", (2, 3), ref(x, 0), ref(y, 1), nodes=np.arange(6), present=np.tri(2, 3, 1, dtype=bool))
     b.program.outputs.append(Output((3, 2), ref(outer, 1, 0)))
-    tidying.orient(b.program)
+    cleanup.orient_results(b.program)
     group = b.program.groups[outer]
     assert group.shape == (3, 2)
     np.testing.assert_array_equal(group.nodes, np.arange(6).reshape(2, 3).T.ravel())
@@ -145,7 +145,7 @@ def test_a_group_that_others_read_keeps_its_axes() -> None:
     outer = b.map("mul", (2, 3), ref(x, 0), ref(y, 1))
     b.program.outputs.append(Output((3, 2), ref(outer, 1, 0)))
     b.result(b.map("exp", (2, 3), ref(outer, 0, 1)))
-    tidying.orient(b.program)
+    cleanup.orient_results(b.program)
     assert b.program.groups[outer].shape == (2, 3)
 
 
@@ -156,7 +156,7 @@ def test_factors_of_one_go_and_other_factors_stay() -> None:
     b.result(b.map("mul", (2,), ref(x, 0), ref(two, 0)))
     b.result(b.sum((), Term((ref(x, 0), ref(one)), (2,))))
     before = copy.deepcopy(b.program)
-    tidying.drop_ones(b.program)
+    cleanup.drop_ones(b.program)
     compare(before, b.program)
     assert b.program.outputs[0].ref.group == x
     assert [len(t.factors) for g in b.program.groups for t in g.terms if t.reduced] == [1]
@@ -167,6 +167,6 @@ def test_what_no_result_depends_on_goes_and_inputs_stay() -> None:
     x, unused = b.input("x", 2), b.input("unused", 5)
     b.map("exp", (5,), ref(unused, 0))
     b.result(b.map("sin", (2,), ref(x, 0)))
-    tidying.drop_unread(b.program)
+    cleanup.drop_unread(b.program)
     assert [g.op or g.path for g in b.program.groups] == ["x", "unused", "sin"]
     assert b.program.inputs == [0, 1]

@@ -16,9 +16,9 @@ from tinygrad_lite import Value, nn
 from tinygrad_lite.dispatch import record_operation
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files import safetensors
-from tinygrad_lite.lift.checking.demands import UnforeseenError
+from tinygrad_lite.lift.checking.runtime_checks import UnforeseenError
 from tinygrad_lite.lift.lifting import lift
-from tinygrad_lite.lift.storage.storage import from_bytes, load, to_bytes
+from tinygrad_lite.lift.program import Program, load
 from tinygrad_lite.operations.ops import TABLE
 
 COMPILERS = ["numba", "jax"]
@@ -122,7 +122,7 @@ def test_the_error_names_the_number_and_its_place(engine: str) -> None:
 def test_a_demand_is_kept_once_and_the_strictest_one_is() -> None:
     """cross_entropy asks for more than the lookup that it is made of; both read all targets."""
     program = lift(nn.cross_entropy).program_for(np.zeros((4, 3)), [0.0, 1.0, 2.0, 1.0])
-    assert len(program._groups.demands) == 2
+    assert len(program.ir.demands) == 2
     assert len(program.demands._given) == 1
     assert not program.demands.outputs
     assert not lift(lambda x: x * x).program_for(2.0).demands
@@ -155,7 +155,7 @@ def test_samples_of_the_ignore_index_do_not_count(options: dict[str, Any], engin
 
 def test_a_saved_program_says_that_it_does_not_know_the_ignore_index() -> None:
     program = lift(nn.cross_entropy).program_for(np.zeros((2, 3)), [0.0, 1.0])
-    again = from_bytes(to_bytes(program), "numpy", True, {})
+    again = Program.from_bytes(program.to_bytes())
     for refusing in (program, again):
         with pytest.raises(UnforeseenError, match=r"target is -100 \(target\[1\]\).* another program"):
             refusing(np.zeros((2, 3)), [0.0, -100.0])
@@ -175,12 +175,12 @@ def test_what_was_closed_over_is_looked_at_when_it_is_part_of_a_saved_program() 
     place = Value(1.0)
     lifted = lift(lambda table: tg.lookup(list(table), place))
     assert lifted([1.0, 2.0]) == 2.0
-    assert from_bytes(to_bytes(lifted.last), "numpy", True, {})([1.0, 2.0]) == 2.0
+    assert Program.from_bytes(lifted.last.to_bytes())([1.0, 2.0]) == 2.0
     place.data = 5.0
     with pytest.raises(IndexError, match="index 5 is out of range for 2 items"):
         lifted([1.0, 2.0])
     with pytest.raises(IndexError, match="index 5 is out of range for 2 items"):
-        from_bytes(to_bytes(lifted.last), "numpy", True, {})([1.0, 2.0])
+        Program.from_bytes(lifted.last.to_bytes())([1.0, 2.0])
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_what_was_closed_over_is_looked_at_when_it_is_part_of_a_saved_program() 
 )
 def test_a_damaged_demand_is_refused(change: dict[str, Any]) -> None:
     program = lift(nn.cross_entropy).program_for([0.0, 0.0, 0.0], 1.0)
-    arrays, metadata, _ = safetensors.from_bytes(to_bytes(program))
+    arrays, metadata, _ = safetensors.from_bytes(program.to_bytes())
     structure = json.loads(metadata["program"])
     structure["demands"][0].update(change)
     content = safetensors.to_bytes(arrays, {**metadata, "program": json.dumps(structure)})
     with pytest.raises(LiftError):
-        from_bytes(content, "numpy", True, {})
+        Program.from_bytes(content)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

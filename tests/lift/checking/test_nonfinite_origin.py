@@ -10,7 +10,7 @@ import pytest
 
 from tinygrad_lite import dot, exp, log, lookup, maximum, sqrt, sum, value_and_grad, where
 from tinygrad_lite.functions import greater
-from tinygrad_lite.lift.checking.diagnosis import explain, written
+from tinygrad_lite.lift.checking.nonfinite_origin import explain, write_call
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
 from tinygrad_lite.lift.lifting import lift
 
@@ -64,7 +64,7 @@ def test_a_branch_that_where_does_not_choose_is_not_blamed() -> None:
     program = lift(f, check=False).program_for(np.array([1.0, 2.0, 3.0]))
     assert any(group.op == "where" for group in program.groups)
     x = np.array([0.0, -1.0, 2.0])
-    message = explain(program._groups, "f", [x], 0)
+    message = explain(program.ir, "f", [x], 0)
     assert "log(" not in message.replace("log_softmax", "")
     assert "0.0" in message
 
@@ -173,9 +173,9 @@ def test_every_engine_that_runs_eagerly_says_the_same(engine: str) -> None:
 
 
 def test_operations_are_written_as_python_writes_them() -> None:
-    assert [written(op, [2.0, -0.0]) for op in ("pow", "greater", "maximum")] == [
+    assert [write_call(op, [2.0, -0.0]) for op in ("pow", "greater", "maximum")] == [
         "2.0**-0.0",
         "2.0 > -0.0",
         "maximum(2.0, -0.0)",
     ]
-    assert written("pow", [-2.0, 0.5]) == "(-2.0)**0.5"
+    assert write_call("pow", [-2.0, 0.5]) == "(-2.0)**0.5"

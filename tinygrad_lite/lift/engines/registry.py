@@ -39,26 +39,26 @@ ENGINES: Final = {
 
 
 def build(engine: str, program: Groups, options: dict[str, Any]) -> Callable[[list[Any]], list[Any]]:
-    """The program as a function of arrays.
+    """Make a function of arrays of the program.
 
     Raises:
         ImportError: The engine's library is not installed; the message names the extra.
         LiftError: There is no such engine.
     """
-    module = importlib.import_module(ENGINES[checked(engine)].module)
+    module = importlib.import_module(ENGINES[check_engine(engine)].module)
     run: Callable[[list[Any]], list[Any]] = module.build(program, **options)
     return run
 
 
-def checked(engine: str) -> str:
-    """The engine's name, if there is one of that name."""
+def check_engine(engine: str) -> str:
+    """Raise unless there is an engine of that name; give the name."""
     if engine not in ENGINES:
         raise LiftError(f"there is no engine {engine!r}: choose one of {', '.join(ENGINES)}")
     return engine
 
 
 def check_options(engine: str, options: dict[str, Any]) -> None:
-    """Raises unless the engine has options of these names.
+    """Raise unless the engine has options of these names.
 
     Raises:
         LiftError: It has not; the message lists those that there are.

@@ -34,7 +34,7 @@ class UnforeseenError(LiftError):
     """A number to which the function does what it did to none of those that it was traced with."""
 
 
-class Demands:
+class RuntimeChecks:
     """All demands of a program.
 
     Args:
@@ -69,14 +69,14 @@ class Demands:
         return bool(self._given or self._computed)
 
     def _add(self, new: _Given) -> None:
-        """Adds a demand, unless another is the same or stricter."""
+        """Add a demand, unless another is the same or stricter."""
         if not any(known.includes(new) for known in self._given):
             self._given.append(new)
 
     def check_arguments(
         self, arrays: Sequence[Any], axes: Sequence[int | None] | None = None, known: Collection[int] = ()
     ) -> None:
-        """Looks at the numbers that are arguments.
+        """Look at the numbers that are arguments.
 
         Args:
             arrays: Of the input groups, NumPy's or JAX's.
@@ -90,18 +90,20 @@ class Demands:
             if given.place in known:
                 continue
             axis = None if axes is None else axes[given.place]
-            for part in _on_host(arrays[given.place]):
-                if not _holds(np, given.numbers(part, axis), given.demand):
-                    raise given.error(part, axis)
+            for part in _copy_to_host(arrays[given.place]):
+                if not _are_met(np, given.select(part, axis), given.demand):
+                    raise given.make_error(part, axis)
 
     def check_computed(self, arrays: Sequence[Any]) -> None:
-        """Looks at what was computed for :attr:`outputs`; raises as :meth:`check_arguments`."""
+        """Look at what was computed for :attr:`outputs`; raise as :meth:`check_arguments`."""
         for computed, array in zip(self._computed, arrays, strict=True):
-            for part in _on_host(array):
-                if not _holds(np, part, computed.demand):
-                    raise computed.error(part, self._name)
+            for part in _copy_to_host(array):
+                if not _are_met(np, part, computed.demand):
+                    raise computed.make_error(part, self._name)
 
-    def hold(self, arrays_of: Any, arrays: Sequence[Any], computed: Sequence[Any], known: Collection[int] = ()) -> Any:
+    def are_met(
+        self, arrays_of: Any, arrays: Sequence[Any], computed: Sequence[Any], known: Collection[int] = ()
+    ) -> Any:
         """Whether all numbers are as demanded, as an array of one boolean.
 
         Args:
@@ -112,13 +114,13 @@ class Demands:
         """
         fine = arrays_of.asarray(True)
         for given in [given for given in self._given if given.place not in known]:
-            fine = fine & _holds(arrays_of, given.numbers(arrays[given.place], None), given.demand)
+            fine = fine & _are_met(arrays_of, given.select(arrays[given.place], None), given.demand)
         for one, array in zip(self._computed, computed, strict=True):
-            fine = fine & _holds(arrays_of, array, one.demand)
+            fine = fine & _are_met(arrays_of, array, one.demand)
         return fine
 
 
-class Demanded:
+class TracedDemands:
     """What a trace noted, on the way through the passes: numbers are results there, beside those of the function.
 
     Args:
@@ -139,13 +141,13 @@ class Demanded:
                 self._nodes.append(node)
                 self._demands.append(demand)
 
-    def forgotten(self) -> list[Value]:
-        """The nodes; they are not held here any more, so that the graph may go."""
+    def release(self) -> list[Value]:
+        """Give the nodes away: they are not held here any more, so that the graph may go."""
         nodes, self._nodes = self._nodes, []
         return nodes
 
     def arrange(self, graph: Graph, first: int, unit: NDArray[np.intp]) -> None:
-        """Puts the graph's roots from the first of these on in order, so that one array reads one argument only.
+        """Put the graph's roots from the first of these on in order, so that one array reads one argument only.
 
         Args:
             graph: Of the function.
@@ -162,8 +164,8 @@ class Demanded:
         self._demands = [list(number)[kind] for (kind, _), _ in itertools.groupby(pairs)]
         graph.roots = np.concatenate([graph.roots[:first], roots[order]])
 
-    def found(self, program: Groups, refs: Sequence[Ref]) -> list[tuple[Output, Demand]]:
-        """Where the numbers stand in the program, for what grouping gives for them."""
+    def locate(self, program: Groups, refs: Sequence[Ref]) -> list[tuple[Output, Demand]]:
+        """Say where the numbers stand in the program, for what grouping gives for them."""
         return [
             (Output(shape, ref, program.groups[ref.group].batched), demand)
             for shape, ref, demand in zip(self.shapes, refs, self._demands, strict=True)
@@ -180,7 +182,7 @@ class _Given:
 
     def __init__(self, program: Groups, output: Output, demand: Demand) -> None:
         source = program.groups[output.ref.group]
-        places = _places(output)
+        places = _find_places(output)
         if output.ref.flat or not places:
             (flat,) = places or [np.zeros(output.shape or (), dtype=np.intp)]
         else:
@@ -202,28 +204,28 @@ class _Given:
         ours, theirs = self.demand, other.demand
         return ours.low >= theirs.low and ours.high <= theirs.high and ours.step >= theirs.step
 
-    def numbers(self, array: Any, axis: int | None) -> Any:
-        """Those of an array of the whole argument, with samples along an axis: the last, if None."""
-        return array if self.elements is None else self._in_order(array, axis)[self.elements]
+    def select(self, array: Any, axis: int | None) -> Any:
+        """Take those of an array of the whole argument, with samples along an axis: the last, if None."""
+        return array if self.elements is None else self._flatten(array, axis)[self.elements]
 
-    def _in_order(self, array: Any, axis: int | None) -> Any:
-        """All numbers of the argument along the first axis; samples along the second."""
+    def _flatten(self, array: Any, axis: int | None) -> Any:
+        """Put all numbers of the argument along the first axis; samples along the second."""
         if not self._batched:
             return array.reshape(-1)
         if axis is not None and axis != array.ndim - 1:
             array = array.transpose(*[k for k in range(array.ndim) if k != axis], axis)
         return array.reshape(math.prod(self._shape), array.shape[-1])
 
-    def error(self, array: Any, axis: int | None) -> Exception:
-        """What to raise for the first number that is wrong."""
-        numbers = self._in_order(np.asarray(array, dtype=np.float64), axis)
+    def make_error(self, array: Any, axis: int | None) -> Exception:
+        """Make the error for the first number that is wrong."""
+        numbers = self._flatten(np.asarray(array, dtype=np.float64), axis)
         numbers = numbers if self.elements is None else numbers[self.elements]
-        element, *sample = np.argwhere(_wrong(numbers, self.demand))[0].tolist()
+        element, *sample = np.argwhere(_mark_wrong(numbers, self.demand))[0].tolist()
         number = float(numbers[(element, *sample)])
         element = element if self.elements is None else int(self.elements[element])
         indices = "".join([f"[{k}]" for k in np.unravel_index(element, self._shape)]) if self._shape else ""
         where = f"{self._path}{indices}" + (f" of sample {sample[0]}" if sample else "")
-        return _error(self.demand, number, where)
+        return _make_error(self.demand, number, where)
 
 
 class _Computed:
@@ -233,32 +235,32 @@ class _Computed:
         self.output: Final = output
         self.demand: Final = demand
 
-    def error(self, array: Any, name: str) -> Exception:
-        """What to raise for the first number that is wrong."""
+    def make_error(self, array: Any, name: str) -> Exception:
+        """Make the error for the first number that is wrong."""
         numbers = np.asarray(array, dtype=np.float64)
-        first = np.argwhere(_wrong(numbers, self.demand))[0].tolist()
+        first = np.argwhere(_mark_wrong(numbers, self.demand))[0].tolist()
         sample = f" for sample {first[0]}" if self.output.batched else ""
-        return _error(self.demand, float(numbers[tuple(first)]), f"computed by {name}{sample}")
+        return _make_error(self.demand, float(numbers[tuple(first)]), f"computed by {name}{sample}")
 
 
 def _check_constant(source: Group, output: Output, demand: Demand) -> None:
-    """Looks at numbers that are part of the program: those that the function closed over, in one that was saved."""
+    """Look at numbers that are part of the program: those that the function closed over, in one that was saved."""
     assert source.data is not None
     data = source.data.ravel() if output.ref.flat else source.data
-    numbers = data[tuple(_places(output))].ravel()
-    if not _holds(np, numbers, demand):
-        raise _error(demand, float(numbers[_wrong(numbers, demand)][0]), "a number of the function itself")
+    numbers = data[tuple(_find_places(output))].ravel()
+    if not _are_met(np, numbers, demand):
+        raise _make_error(demand, float(numbers[_mark_wrong(numbers, demand)][0]), "a number of the function itself")
 
 
-def _places(output: Output) -> list[Any]:
-    """For each axis of the group that is read, the places."""
+def _find_places(output: Output) -> list[Any]:
+    """Find the places along each axis of the group that is read."""
     shape = output.shape or ()
     grid: Any = np.indices(shape, sparse=True)
     return [np.broadcast_to(np.asarray(index.at(grid)), shape) for index in output.ref.index]
 
 
-def _on_host(array: Any) -> list[Any]:
-    """What this process has of it, as NumPy's arrays."""
+def _copy_to_host(array: Any) -> list[Any]:
+    """Copy what this process has of it, as NumPy's arrays."""
     if isinstance(array, np.ndarray):
         return [array]
     if getattr(array, "is_fully_addressable", True):
@@ -266,7 +268,7 @@ def _on_host(array: Any) -> list[Any]:
     return [np.asarray(shard.data) for shard in array.addressable_shards]
 
 
-def _holds(arrays_of: Any, numbers: Any, demand: Demand) -> Any:
+def _are_met(arrays_of: Any, numbers: Any, demand: Demand) -> Any:
     """Whether all numbers are as demanded: one boolean. NaN is not."""
     if not numbers.size:
         return True
@@ -277,8 +279,8 @@ def _holds(arrays_of: Any, numbers: Any, demand: Demand) -> Any:
     return fine
 
 
-def _wrong(numbers: Floats, demand: Demand) -> NDArray[np.bool_]:
-    """Which of them are not as demanded."""
+def _mark_wrong(numbers: Floats, demand: Demand) -> NDArray[np.bool_]:
+    """Mark which of them are not as demanded."""
     with np.errstate(all="ignore"):
         fine = (numbers >= demand.low) & (numbers <= demand.high)
         if demand.step:
@@ -288,8 +290,8 @@ def _wrong(numbers: Floats, demand: Demand) -> NDArray[np.bool_]:
     return wrong
 
 
-def _error(demand: Demand, number: float, where: str) -> Exception:
-    """The function's own error, and which number of which argument it is about."""
+def _make_error(demand: Demand, number: float, where: str) -> Exception:
+    """Make the function's own error, which says which number of which argument it is about."""
     kind: type[Exception] = ValueError
     said = demand.message(number)
     if number == demand.other:

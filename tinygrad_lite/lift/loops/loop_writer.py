@@ -36,8 +36,8 @@ from tinygrad_lite.lift.loops.buffer_allocation import Cell
 from tinygrad_lite.lift.loops.code_writer import Lane, Tables, Text
 from tinygrad_lite.lift.loops.loop_fusion import Nest
 from tinygrad_lite.lift.loops.scalar_functions import Formula
-from tinygrad_lite.lift.loops.tiling import block_length, cut_last_axis, side_by_side, stretch_of_mask
-from tinygrad_lite.lift.source.precedence import choice, filled, infix
+from tinygrad_lite.lift.loops.tiling import choose_block_length, choose_tile, cut_last_axis, find_mask_stretch
+from tinygrad_lite.lift.source.precedence import fill_template, infix, write_choice
 
 #: A coordinate: the name of a loop variable, or "" where it is fixed, and what is added to it.
 Coordinate = tuple[str, int]
@@ -77,13 +77,13 @@ class Loops:
 
     # -------------------------------------------------------------------------------------------------- the nests
 
-    def nest(self, nest: Nest) -> None:
-        """The loops of one nest."""
+    def write_nest(self, nest: Nest) -> None:
+        """Write the loops of one nest."""
         samples = nest.batched or nest.accumulates
         axes = len(nest.shape) - (not samples and not nest.dot and nest.shape != ())
         self._lane = "m" if samples else str(nest.shape[-1]) if axes < len(nest.shape) else ""
-        together = side_by_side(nest.shape[:axes], self._most_together(nest))
-        where = self._grid(nest.shape[:axes], together)
+        together = choose_tile(nest.shape[:axes], self._choose_width(nest))
+        where = self._open_grid(nest.shape[:axes], together)
         lane: Coordinates = [("b", 0)] * (len(nest.shape) - axes)
         copies = [
             [(name, k) for (name, _), k in zip(where, steps, strict=True)] + lane
@@ -92,22 +92,22 @@ class Loops:
         if nest.accumulates:
             self._accumulate(nest.members[0], copies)
         else:
-            for members in loop_fusion.segments(self.program, nest, self.calls):
+            for members in loop_fusion.split_segments(self.program, nest, self.calls):
                 if nest.batched:
                     self._lane = "m" if loop_fusion.has_calls(self.groups[members[0]], self.calls) else "blocks*16"
-                self._segment(members, copies)
+                self._write_segment(members, copies)
         self.text.close()
 
-    def zeros(self, number: int) -> None:
+    def write_zeros(self, number: int) -> None:
         """Make a sum over samples 0."""
-        cell = self._cell(number)
+        cell = self._get_cell(number)
         self.text.open(f"for b in range({self.groups[number].size}):")
         self.text.add(f"{cell.pointer}[{cell.offset}+b] = 0.0")
         self.text.close()
 
-    def chunk_of_input(self, place: int, number: int) -> None:
+    def write_input_chunk(self, place: int, number: int) -> None:
         """Copy a chunk of a batched input into its rows; the array has the samples last, or (``f``) first."""
-        group, row = self.groups[number], f"v[{self._cell(number).offset * self.width}+i*{self.width}+b]"
+        group, row = self.groups[number], f"v[{self._get_cell(number).offset * self.width}+i*{self.width}+b]"
         self.text.open(f"for i in range({group.size}):")
         if group.shape:
             self.text.add(f"if f{place}:")
@@ -116,7 +116,7 @@ class Loops:
         self.text.add(f"for b in range(m): {row} = constant(x{place}, i*n+start+b)")
         self.text.close()
 
-    def result(self, place: int, output: Output) -> None:
+    def write_result(self, place: int, output: Output) -> None:
         """Copy a result, or a chunk of one, into its array."""
         shape = output.shape or ()
         where: Coordinates = [("" if size == 1 else f"i{axis}", 0) for axis, size in enumerate(shape)]
@@ -131,10 +131,10 @@ class Loops:
         strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
         flat = [f"{name}*{stride}" for (name, _), stride in zip(where, strides, strict=True) if name]
         flat += [f"(start+b)*{math.prod(shape)}"] if output.batched else []
-        self.text.add(f"o{place}[{'+'.join(flat) or '0'}] = {self._at(output.ref, where)[0]}")
+        self.text.add(f"o{place}[{'+'.join(flat) or '0'}] = {self._write_read(output.ref, where)[0]}")
         self.text.close()
 
-    def _grid(self, shape: Sequence[int], together: Sequence[int]) -> Coordinates:
+    def _open_grid(self, shape: Sequence[int], together: Sequence[int]) -> Coordinates:
         """Begin loops over a grid, in steps; no loop for what is done in one step."""
         where: Coordinates = []
         for size, step in zip(shape, together, strict=True):
@@ -146,8 +146,8 @@ class Loops:
             where.append((name, 0))
         return where
 
-    def _most_together(self, nest: Nest) -> int:
-        """How many results are computed in one loop over b."""
+    def _choose_width(self, nest: Nest) -> int:
+        """Choose how many results are computed in one loop over b."""
         terms = [term for number in nest.members for term in self.groups[number].terms]
         if any(term.mask is not None for term in terms) or not (nest.batched or nest.accumulates):
             return 1
@@ -157,24 +157,24 @@ class Loops:
 
     # -------------------------------------------------------------------------------------------- places of numbers
 
-    def _cell(self, number: int) -> Cell:
+    def _get_cell(self, number: int) -> Cell:
         cell = self.cells[number]
         assert cell is not None
         return cell
 
-    def _own(self, number: int, where: Coordinates) -> str:
-        """The text of a group's own number at the coordinates of its grid."""
-        return self._at(all_of(number, len(self.groups[number].shape)), where)[0]
+    def _write_own(self, number: int, where: Coordinates) -> str:
+        """Write the text of a group's own number at the coordinates of its grid."""
+        return self._write_read(all_of(number, len(self.groups[number].shape)), where)[0]
 
-    def _at(self, ref: Ref, where: Coordinates) -> tuple[str, bool]:
-        """The text of a number that is read, and whether it changes in the loop over b."""
-        cell = self._cell(ref.group)
+    def _write_read(self, ref: Ref, where: Coordinates) -> tuple[str, bool]:
+        """Write the text of a number that is read, and whether it changes in the loop over b."""
+        cell = self._get_cell(ref.group)
         unit = self.width if cell.batched else 1
         fixed, steps, texts = cell.offset * unit, dict[str, int](), list[str]()
         varies = cell.batched
         for index, size in zip(reversed(ref.index), (1,) if ref.flat else reversed(cell.shape), strict=True):
             if index.table is not None:
-                text, here, changes = self._from_table(index.table * unit, [where[axis] for axis in index.axes])
+                text, here, changes = self._write_table_read(index.table * unit, [where[axis] for axis in index.axes])
                 texts += [text] if text else []
                 fixed += here
                 varies |= changes
@@ -193,8 +193,8 @@ class Loops:
         place = "+".join(texts)
         return (f"constant({cell.pointer}, {place})" if cell.pointer[0] == "x" else f"{cell.pointer}[{place}]"), varies
 
-    def _from_table(self, table: NDArray[Any], where: Sequence[Coordinate]) -> tuple[str, int, bool]:
-        """The text of an element of a table of ints, or ("", the int), and whether it changes in the loop over b."""
+    def _write_table_read(self, table: NDArray[Any], where: Sequence[Coordinate]) -> tuple[str, int, bool]:
+        """Write an element of a table of ints, or ("", the int), and whether it changes in the loop over b."""
         if not any(name for name, _ in where):
             return "", int(table[tuple([more for _, more in where])]), False
         fixed, unit, texts = self.tables.place(table), 1, list[str]()
@@ -206,19 +206,19 @@ class Loops:
 
     # ----------------------------------------------------------------------------------------------- loops over b
 
-    def _segment(self, members: Sequence[int], copies: Sequence[Coordinates]) -> None:
-        """One loop over b, after those of the long sums and folds in it."""
+    def _write_segment(self, members: Sequence[int], copies: Sequence[Coordinates]) -> None:
+        """Write one loop over b, after those of the long sums and folds in it."""
         lane = Lane()
         for number in members:
-            for copy, value in enumerate(self._numbers(number, copies, lane)):
+            for copy, value in enumerate(self._write_numbers(number, copies, lane)):
                 self._values[number, copy] = f"g{number}_{copy}"
                 lane.inside.add(f"g{number}_{copy} = {value}")
                 if self.cells[number] is not None:
-                    lane.after.add(f"{self._own(number, copies[copy])} = g{number}_{copy}")
-        self._write(lane)
+                    lane.after.add(f"{self._write_own(number, copies[copy])} = g{number}_{copy}")
+        self._write_lane(lane)
         self._values.clear()
 
-    def _write(self, lane: Lane) -> None:
+    def _write_lane(self, lane: Lane) -> None:
         """Write a loop over b."""
         depth = self.text.depth
         self.text.append(lane.before)
@@ -228,47 +228,47 @@ class Loops:
         self.text.append(lane.after)
         self.text.close(depth)
 
-    def _numbers(self, number: int, copies: Sequence[Coordinates], lane: Lane) -> list[str]:
-        """The text of the scalars of a group that are computed together."""
+    def _write_numbers(self, number: int, copies: Sequence[Coordinates], lane: Lane) -> list[str]:
+        """Write the text of the scalars of a group that are computed together."""
         group = self.groups[number]
         if group.op == LOOKUP:
-            return [self._lookup(number, copy, where, lane) for copy, where in enumerate(copies)]
+            return [self._write_lookup(number, copy, where, lane) for copy, where in enumerate(copies)]
         if group.kind != "map":
-            return self._totals(number, copies, lane)
+            return self._write_totals(number, copies, lane)
         return [
             self.operation(group.op, [self._read(number, ref, copy, where, lane) for ref in group.operands])
             for copy, where in enumerate(copies)
         ]
 
     def _read(self, number: int, ref: Ref, copy: int, where: Coordinates, lane: Lane) -> str:
-        """The name of an operand: of what this loop has computed, or of what is read from memory."""
+        """Name an operand: what this loop has computed, or what is read from memory."""
         shapes = self.groups[number].shape, self.groups[ref.group].shape
-        if (ref.group, copy) in self._values and loop_fusion.same_place(ref, *shapes):
+        if (ref.group, copy) in self._values and loop_fusion.reads_same_place(ref, *shapes):
             return self._values[ref.group, copy]
-        return lane.load(*self._at(ref, where))
+        return lane.load(*self._write_read(ref, where))
 
-    def _lookup(self, number: int, copy: int, where: Coordinates, lane: Lane) -> str:
-        """The element that the index names, modulo the table's size."""
+    def _write_lookup(self, number: int, copy: int, where: Coordinates, lane: Lane) -> str:
+        """Write the element that the index names, modulo the table's size."""
         group = self.groups[number]
         (term,) = group.terms
         place = f"j{next(self._fresh)}"
         index = self._read(number, group.operands[-1], copy, where, lane)
         lane.inside.add(f"{place} = int({index}) % {term.reduced[0]}")
-        return self._at(term.factors[0], [*where, (place, 0)])[0]
+        return self._write_read(term.factors[0], [*where, (place, 0)])[0]
 
     # --------------------------------------------------------------------------------------------- sums and folds
 
-    def _totals(self, number: int, copies: Sequence[Coordinates], lane: Lane) -> list[str]:
-        """The names of sums or folds, after the lines that compute them."""
+    def _write_totals(self, number: int, copies: Sequence[Coordinates], lane: Lane) -> list[str]:
+        """Write the lines that compute sums or folds, and give their names."""
         group = self.groups[number]
         short, long = self._split(number, copies)
         if long:
             self._fill_rows(number, long, copies)
         names = [f"s{next(self._fresh)}" for _ in copies]
         for name, where in zip(names, copies, strict=True):
-            start = Formula(_neutral(group))
+            start = Formula(_write_neutral(group))
             if long or loop_fusion.accumulates(self.program, group):
-                start = Formula(lane.load(self._own(number, where), True))
+                start = Formula(lane.load(self._write_own(number, where), True))
                 start = start / Formula("n") if group.over == "mean" else start
             lane.inside.add(f"{name} = {start}")
         for term in short:
@@ -276,11 +276,11 @@ class Loops:
         return names
 
     def _split(self, number: int, copies: Sequence[Coordinates]) -> tuple[list[Term], list[Term]]:
-        """The terms that the loop over b adds up, and those, or parts of them, that are added up in memory before."""
+        """Tell the terms that the loop over b adds up from those, or parts of them, added up in memory before."""
         group, short, long = self.groups[number], list[Term](), list[Term]()
         most = buffer_allocation.UNROLLED // len(copies)
         for term in group.terms:
-            if loop_fusion.over_samples(self.program, group, term):
+            if loop_fusion.is_over_samples(self.program, group, term):
                 continue
             in_loop = not self._lane or math.prod(term.reduced) <= most or not self._varies(term, copies[0])
             if in_loop or loop_fusion.accumulates(self.program, group):
@@ -301,7 +301,7 @@ class Loops:
         if not term.reduced and term.mask is None:
             for copy, (name, where) in enumerate(zip(names, copies, strict=True)):
                 factors = [self._read(number, factor, copy, where, lane) for factor in term.factors]
-                lane.inside.add(f"{name} = {_added(group, term, name, factors)}")
+                lane.inside.add(f"{name} = {_add_factor(group, term, name, factors)}")
             return
         varies = self._varies(term, copies[0])
         text, totals = (lane.inside, names) if varies else (lane.before, [f"s{next(self._fresh)}" for _ in copies])
@@ -312,30 +312,30 @@ class Loops:
 
         if not varies:
             for total in totals:
-                text.add(f"{total} = {_neutral(group)}")
-        self._over_reduced(text, term, copies[0], add_product, guard=not choose)
+                text.add(f"{total} = {_write_neutral(group)}")
+        self._loop_over_reduced(text, term, copies[0], add_product, guard=not choose)
         if not varies:
             for name, total in zip(names, totals, strict=True):
-                lane.inside.add(f"{name} = {_joined(group, name, total)}")
+                lane.inside.add(f"{name} = {_join_totals(group, name, total)}")
 
     def _varies(self, term: Term, where: Coordinates) -> bool:
         """Whether the term changes in the loop over b."""
         here = where + [("r", 0)] * len(term.reduced)
         changes = any(here[axis][0] == "b" for axis in term.axes)
-        return not self._lane or changes or any(self._at(factor, here)[1] for factor in term.factors)
+        return not self._lane or changes or any(self._write_read(factor, here)[1] for factor in term.factors)
 
     def _fill_rows(self, number: int, terms: Sequence[Term], copies: Sequence[Coordinates]) -> None:
         """Add long terms up in the group's rows, in blocks."""
         group, most = self.groups[number], buffer_allocation.UNROLLED // len(copies)
-        rows = [self._own(number, where) for where in copies]
+        rows = [self._write_own(number, where) for where in copies]
         names = [f"s{next(self._fresh)}" for _ in copies]
-        neutral = _neutral(group)
+        neutral = _write_neutral(group)
         one_block = len(terms) == 1 and terms[0].mask is None and 0 < math.prod(terms[0].reduced) <= most
         if not one_block:
             lane = Lane()
             for row in rows:
                 lane.inside.add(f"{row} = {neutral}")
-            self._write(lane)
+            self._write_lane(lane)
 
         def add_block(term: Term, point: Coordinates, count: int) -> None:
             lane = Lane()
@@ -349,10 +349,10 @@ class Loops:
                 point = [*point[:-1], ("q", 0)]
             self._add_products(lane.inside, group, term, names, [where + point for where in copies])
             lane.inside.close(0)
-            self._write(lane)
+            self._write_lane(lane)
 
         for term in terms:
-            self._over_reduced(self.text, term, copies[0], add_block, most)
+            self._loop_over_reduced(self.text, term, copies[0], add_block, most)
 
     def _accumulate(self, number: int, copies: Sequence[Coordinates]) -> None:
         """Add to a sum over samples what the chunk gives."""
@@ -364,13 +364,13 @@ class Loops:
         def add_samples(term: Term, point: Coordinates, count: int) -> None:
             lane = Lane()
             self._add_products(lane.inside, group, term, names, [where + point for where in copies])
-            self._write(lane)
+            self._write_lane(lane)
 
         for term in group.terms:
-            if loop_fusion.over_samples(self.program, group, term):
-                self._over_reduced(self.text, term, copies[0], add_samples)
+            if loop_fusion.is_over_samples(self.program, group, term):
+                self._loop_over_reduced(self.text, term, copies[0], add_samples)
         for name, where in zip(names, copies, strict=True):
-            self.text.add(f"{self._own(number, where)} += {name}")
+            self.text.add(f"{self._write_own(number, where)} += {name}")
 
     def _add_products(
         self,
@@ -391,21 +391,23 @@ class Loops:
             return read[place]
 
         for name, point in zip(names, points, strict=True):
-            total = _added(group, term, name, [load(self._at(factor, point)[0]) for factor in term.factors])
-            condition = self._condition(term, point) if choose else ""
+            total = _add_factor(
+                group, term, name, [load(self._write_read(factor, point)[0]) for factor in term.factors]
+            )
+            condition = self._write_condition(term, point) if choose else ""
             if condition:
                 text.add(f"c = {condition}")
-                total = Formula(*choice(Formula(*infix("≠", Formula("c"), Formula("0"))), total, Formula(name)))
+                total = Formula(*write_choice(Formula(*infix("≠", Formula("c"), Formula("0"))), total, Formula(name)))
             text.add(f"{name} = {total}")
 
-    def _condition(self, term: Term, where: Coordinates) -> str:
-        """The text of the mask's element; "" where there is no mask."""
+    def _write_condition(self, term: Term, where: Coordinates) -> str:
+        """Write the text of the mask's element; "" where there is no mask."""
         if term.mask is None:
             return ""
-        text, known, _ = self._from_table(term.mask, [where[axis] for axis in term.axes])
+        text, known, _ = self._write_table_read(term.mask, [where[axis] for axis in term.axes])
         return text or str(known)
 
-    def _over_reduced(
+    def _loop_over_reduced(
         self,
         text: Text,
         term: Term,
@@ -414,36 +416,38 @@ class Loops:
         most: int = 1,
         guard: bool = True,
     ) -> None:
-        """Loops over the reduced axes, where the mask holds if ``guard``; the last axis by blocks of ``most``.
+        """Write loops over the reduced axes, where the mask holds if ``guard``; the last axis by blocks of ``most``.
 
         The body is given a point and how many points it begins.
         """
         depth = text.depth
         blocks = most > 1 and term.mask is None
-        stretch = stretch_of_mask(term, len(where)) if guard else None
+        stretch = find_mask_stretch(term, len(where)) if guard else None
         point = [("" if size == 1 else f"r{axis}", 0) for axis, size in enumerate(term.reduced)]
         order = sorted(range(len(point) - blocks), key=lambda axis: stretch is not None and stretch[0] == axis)
         for axis in order:
             if stretch is not None and stretch[0] == axis:
                 point[axis] = (f"r{axis}", 0)
-                bounds = [self._from_table(table, [[*where, *point][k] for k in stretch[1]]) for table in stretch[2:]]
+                bounds = [
+                    self._write_table_read(table, [[*where, *point][k] for k in stretch[1]]) for table in stretch[2:]
+                ]
                 text.open(f"for r{axis} in range({', '.join([bound or str(known) for bound, known, _ in bounds])}):")
             elif point[axis][0]:
                 text.open(f"for r{axis} in range({term.reduced[axis]}):")
         if guard and term.mask is not None and stretch is None:
-            text.open(f"if {self._condition(term, [*where, *point])} != 0:")
+            text.open(f"if {self._write_condition(term, [*where, *point])} != 0:")
         if blocks:
-            self._over_blocks(text, term, point, most, body)
+            self._loop_over_blocks(text, term, point, most, body)
         else:
             body(term, point, 1)
         text.close(depth)
 
-    def _over_blocks(
+    def _loop_over_blocks(
         self, text: Text, term: Term, point: Coordinates, most: int, body: Callable[[Term, Coordinates, int], None]
     ) -> None:
-        """A loop over blocks along the last axis, of a length that divides the axis if one of those does."""
+        """Write a loop over blocks along the last axis, of a length that divides the axis if one of those does."""
         size, name = term.reduced[-1], f"r{len(point) - 1}"
-        block = block_length(size, most)
+        block = choose_block_length(size, most)
         whole = size // block * block if size else 0
         if whole == block:
             body(term, [*point[:-1], ("", 0)], block)
@@ -455,21 +459,21 @@ class Loops:
             body(term, [*point[:-1], ("", whole)], size - whole)
 
 
-def _neutral(group: Group) -> str:
-    """The text of the number that a sum or a fold begins with."""
+def _write_neutral(group: Group) -> str:
+    """Write the text of the number that a sum or a fold begins with."""
     return repr(REDUCTIONS[group.op].neutral) if group.kind == "fold" else "0.0"
 
 
-def _joined(group: Group, total: str, part: str) -> Formula:
-    """A total and another total of the same sum or fold."""
+def _join_totals(group: Group, total: str, part: str) -> Formula:
+    """Join two totals of the same sum or fold."""
     if group.kind == "fold":
-        return Formula(*filled(REDUCTIONS[group.op].step, [Formula(total), Formula(part)]))
+        return Formula(*fill_template(REDUCTIONS[group.op].step, [Formula(total), Formula(part)]))
     return Formula(total) + Formula(part)
 
 
-def _added(group: Group, term: Term, total: str, factors: Sequence[str]) -> Formula:
-    """A total and one product more, or one element more of a fold."""
+def _add_factor(group: Group, term: Term, total: str, factors: Sequence[str]) -> Formula:
+    """Add one product more to a total, or one element more to a fold."""
     if group.kind == "fold":
-        return _joined(group, total, factors[0])
+        return _join_totals(group, total, factors[0])
     product = functools.reduce(operator.mul, map(Formula, factors))
     return Formula(total) - product if term.sign < 0 else Formula(total) + product

@@ -22,10 +22,11 @@ from tinygrad_lite import Value, define, dot, exp, log, nn, ops, sum, tanh, valu
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files import safetensors
 from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.lifting import lift
-from tinygrad_lite.lift.program import Inputs, Program, Report
-from tinygrad_lite.lift.storage.storage import from_bytes, load, save, to_bytes
+from tinygrad_lite.lift.program import Program, load
 from tinygrad_lite.lift.tracing.arguments import take_apart
+from tinygrad_lite.lift.tracing.inputs import Inputs
 
 Pair = namedtuple("Pair", "first second")
 RNG = np.random.default_rng(0)
@@ -52,7 +53,7 @@ def mlp_program() -> tuple[Program, nn.Module]:
 
 
 def reloaded(program: Program) -> Program:
-    return from_bytes(to_bytes(program), "numpy", True, {})
+    return Program.from_bytes(program.to_bytes())
 
 
 def by_hand(groups: Groups) -> Program:
@@ -87,9 +88,9 @@ def test_every_drawn_program_comes_back_as_it_was(groups: Groups, seed: int) -> 
         rng.integers(-3, 4, size=(*groups.groups[i].shape, *((3,) if groups.groups[i].batched else ()))).astype(float)
         for i in groups.inputs
     ]
-    for ours, theirs in zip(interpreter.run(found._groups, arrays), interpreter.run(groups, arrays), strict=True):
+    for ours, theirs in zip(interpreter.run(found.ir, arrays), interpreter.run(groups, arrays), strict=True):
         assert np.array_equal(ours, theirs, equal_nan=True)
-    assert to_bytes(found) == to_bytes(reloaded(found))
+    assert found.to_bytes() == reloaded(found).to_bytes()
 
 
 def test_a_module_is_known_by_the_names_and_shapes_of_its_parameters() -> None:
@@ -116,7 +117,7 @@ def test_another_process_loads_a_file_and_a_pickle(tmp_path: Path) -> None:
     (tmp_path / "p.pickle").write_bytes(pickle.dumps(program))
     script = (
         "import pickle, sys; import numpy as np; from tinygrad_lite import nn\n"
-        "from tinygrad_lite.lift.storage.storage import load\n"
+        "from tinygrad_lite.lift import load\n"
         "model = nn.MLP(2, [3, 1], generator=0)\n"
         "for program in (load(sys.argv[1] + '/p.lift'), pickle.load(open(sys.argv[1] + '/p.pickle', 'rb'))):\n"
         "    print(repr(program(model, np.ones((4, 2)), np.zeros(4))[0]))\n"
@@ -198,7 +199,7 @@ def test_an_operation_of_the_users_own_is_looked_up_when_the_program_is_loaded(t
 
 def changed(program: Program, change: Any, metadata: dict[str, str] | None = None) -> bytes:
     """The file with another structure, and the right checksum."""
-    arrays, text, _ = safetensors.from_bytes(to_bytes(program))
+    arrays, text, _ = safetensors.from_bytes(program.to_bytes())
     structure = json.loads(text["program"])
     change(structure, arrays)
     return safetensors.to_bytes(arrays, {**text, "program": json.dumps(structure), **(metadata or {})})
@@ -250,7 +251,7 @@ def test_names_in_a_file_are_not_trusted() -> None:
         for group in structure["groups"]:
             group["path"] = group["name"] = "x = __import__('os')\n"
 
-    found = from_bytes(changed(ATTENTION, change), "numpy", True, {})
+    found = Program.from_bytes(changed(ATTENTION, change))
     assert "import" not in "".join(group.name for group in found.groups if group.kind != "input")
     assert "\x1b" not in repr(found) + str(found.report())
     compile(found.source, "source", "exec")
@@ -260,13 +261,13 @@ def test_names_in_a_file_are_not_trusted() -> None:
 @pytest.mark.parametrize("change", [{"version": "1"}, {"format": "pickle"}])
 def test_another_version_or_format_is_refused(change: dict[str, str]) -> None:
     with pytest.raises(LiftError, match=r"version '1'|no program that was saved"):
-        from_bytes(changed(ATTENTION, lambda s, a: None, change), "numpy", True, {})
+        Program.from_bytes(changed(ATTENTION, lambda s, a: None, change))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, world", pickle.dumps({"a": 1}), b"\xff" * 4096])
 def test_what_is_no_program_is_refused(content: bytes) -> None:
     with pytest.raises(LiftError):
-        from_bytes(content, "numpy", True, {})
+        Program.from_bytes(content)
 
 
 def test_an_unknown_engine_and_a_missing_file_are_named(tmp_path: Path) -> None:
@@ -295,10 +296,10 @@ def places(tree: Any) -> list[tuple[Any, Any]]:
 def runs_or_is_refused(content: bytes) -> None:
     """Loads a file, and runs what is loaded, if it asks for no more than a test can give."""
     try:
-        program = from_bytes(content, "numpy", False, {})
+        program = Program.from_bytes(content, check=False)
     except LiftError:
         return
-    shapes = [(*program.groups[i].shape, *((2,) if program.groups[i].batched else ())) for i in program._groups.inputs]
+    shapes = [(*program.groups[i].shape, *((2,) if program.groups[i].batched else ())) for i in program.ir.inputs]
     if np.sum([np.prod(shape, dtype=float) for shape in shapes]) < 1e6:
         program.run_arrays([np.ones(shape) for shape in shapes])
 
@@ -334,15 +335,9 @@ def test_a_file_that_was_changed_anywhere_loads_to_a_program_that_runs_or_is_ref
 
 @given(data=st.data())
 def test_a_file_with_other_bytes_loads_to_a_program_that_runs_or_is_refused(data: st.DataObject) -> None:
-    content = bytearray(to_bytes(data.draw(st.sampled_from(PROGRAMS))))
+    content = bytearray(data.draw(st.sampled_from(PROGRAMS)).to_bytes())
     start = content.index(b'"sha256"')
     content[start : start + 8] = b'"sha255"'  # without a checksum, so that the change is not seen there
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3)):
         content[place] = data.draw(st.integers(0, 255))
     runs_or_is_refused(bytes(content[: data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))]))
-
-
-def test_save_is_the_function_and_the_method(tmp_path: Path) -> None:
-    save(ATTENTION, tmp_path / "a.lift")
-    ATTENTION.save(tmp_path / "b.lift")
-    assert (tmp_path / "a.lift").read_bytes() == (tmp_path / "b.lift").read_bytes()

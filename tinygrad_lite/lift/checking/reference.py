@@ -1,0 +1,164 @@
+"""The function itself, beside its program: evaluated on numbers, or recorded again on others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.errors import AnomalyError, LiftError
+from tinygrad_lite.lift.checking.probes import is_whole
+from tinygrad_lite.lift.grouping.input_groups import find_inputs
+from tinygrad_lite.lift.tracing.arguments import Arguments, Floats, Unit
+from tinygrad_lite.lift.tracing.results import Results, take_apart_results
+from tinygrad_lite.lift.tracing.trace import Graph, find_lines, make_graph, shape_values, trace_function
+from tinygrad_lite.modes import detect_anomaly
+from tinygrad_lite.value import Value
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One call of the function.
+
+    Attributes:
+        graph: Its graph; leaves that are not arguments are constants.
+        lines: Where each node was recorded: file, line and text; "" where that is not known.
+        shapes: Of the arrays of its results.
+    """
+
+    graph: Graph
+    lines: list[str]
+    shapes: list[tuple[int, ...]]
+
+    def split_results(self, numbers: Floats) -> list[Floats]:
+        """Split numbers of the results into the arrays that the function gives."""
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
+        return [part.reshape(shape) for part, shape in zip(np.split(numbers, ends[:-1]), self.shapes, strict=True)]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a program has to agree with.
+
+    Attributes:
+        f: The function.
+        name: Of it.
+        reduce: What is made of the results of all samples: ``"mean"``, ``"sum"``, or None for all of them.
+        arguments: Those that it was lifted with.
+    """
+
+    f: Callable[..., Any]
+    name: str
+    reduce: str | None
+    arguments: Arguments
+
+    def evaluate(self, arrays: Sequence[Floats]) -> list[Floats]:
+        """Call the function on numbers.
+
+        Args:
+            arrays: For each unit of the arguments.
+
+        Returns:
+            The results, as the program gives them.
+        """
+        return self.reduce_samples([self._evaluate_sample(one) for one in self._split_samples(arrays)])
+
+    def record(self, arrays: Sequence[Floats], most: int | None = None) -> list[Recording]:
+        """Record the function on some samples, with lines where it records finite numbers only.
+
+        Args:
+            arrays: For each unit of the arguments.
+            most: Of how many samples; of all, if not given.
+        """
+        found = []
+        for one in self._split_samples(arrays)[:most]:
+            pairs = zip(one, self.arguments.units, strict=True)
+            given = replace(self.arguments, arrays=[a if unit.axis is None else a[..., None] for a, unit in pairs])
+            with _hold_parameters(self.arguments.units, one):
+                try:
+                    with detect_anomaly():
+                        trace = trace_function(self.f, self.name, given)
+                except AnomalyError:
+                    trace = trace_function(self.f, self.name, given)
+            nodes = [node for part in trace.results.nodes for node in part]
+            count = len(nodes)
+            nodes += dict.fromkeys(node for node, _ in trace.demands)
+            lines, graph = find_lines(nodes), make_graph(nodes)
+            graph.roots = graph.roots[:count]
+            find_inputs(self.arguments, trace.leaves, graph)
+            found.append(Recording(graph, lines, [shape or () for shape in trace.results.shapes]))
+        return found
+
+    def reduce_samples(self, each: list[list[Floats]]) -> list[Floats]:
+        """Make of the results of all samples what the program gives: their mean, say."""
+        if self.arguments.samples is None:
+            return each[0]
+        if len({tuple([part.shape for part in parts]) for parts in each}) > 1:
+            raise LiftError(f"{self.name} gives results of other shapes for another sample")
+        stacked = [np.stack(parts) for parts in zip(*each, strict=True)]
+        if self.reduce is None:
+            return stacked
+        return [part.mean(axis=0) if self.reduce == "mean" else part.sum(axis=0) for part in stacked]
+
+    def tie_parameters(self, arrays: list[Floats]) -> None:
+        """Give a parameter that stands in several places one number: that of the first."""
+        first: dict[int, float] = {}
+        for place, unit in enumerate(self.arguments.units):
+            if unit.values:
+                numbers = arrays[place].ravel().tolist()
+                tied = [first.setdefault(id(value), number) for value, number in zip(unit.values, numbers, strict=True)]
+                arrays[place] = np.array(tied, dtype=np.float64).reshape(arrays[place].shape)
+
+    def _split_samples(self, arrays: Sequence[Floats]) -> list[list[Floats]]:
+        """Split arrays into those of each sample; of the only one, where there are none."""
+        units = self.arguments.units
+        count = next((a.shape[-1] for a, unit in zip(arrays, units, strict=True) if unit.axis is not None), 1)
+        return [
+            [array if unit.axis is None else array[..., k] for unit, array in zip(units, arrays, strict=True)]
+            for k in range(count)
+        ]
+
+    def _evaluate_sample(self, arrays: Sequence[Floats]) -> list[Floats]:
+        """Call the function on plain numbers; on Values, if it calls their methods."""
+        units = self.arguments.units
+        with _hold_parameters(units, arrays):
+            numbers = [_restore_type(unit, array) for unit, array in zip(units, arrays, strict=True)]
+            try:
+                results = self._call(numbers)
+            except (AttributeError, TypeError):
+                results = self._call(
+                    [shape_values([Value(x) for x in array.ravel().tolist()], array.shape) for array in arrays]
+                )
+            return [
+                np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
+                for nodes, shape in zip(results.nodes, results.shapes, strict=True)
+            ]
+
+    def _call(self, stand_ins: list[Any]) -> Results:
+        args, kwargs = self.arguments.rebuild(iter(stand_ins))
+        return take_apart_results(self.f(*args, **kwargs), self.name)
+
+
+@contextmanager
+def _hold_parameters(units: Sequence[Unit], arrays: Sequence[Floats]) -> Iterator[None]:
+    """Let the parameters of modules hold other numbers for a while; graphs that were recorded before do not notice."""
+    before = [(value, value._number) for unit in units for value in unit.values or ()]
+    try:
+        for unit, array in zip(units, arrays, strict=True):
+            for value, number in zip(unit.values or (), array.ravel().tolist(), strict=bool(unit.values)):
+                value._number = number
+        yield
+    finally:
+        for value, number in before:
+            value._number = number
+
+
+def _restore_type(unit: Unit, array: Floats) -> Any:
+    """Give a probe's numbers the type that the caller's have, as far as they can have it."""
+    if unit.integer and is_whole(array):
+        array = array.astype(np.int64)
+    return array if array.ndim else array.item()

@@ -1,0 +1,156 @@
+"""The passes of ``lift``, in their order: from a function and its arguments to a program that was compared with it."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tinygrad_lite.lift.canonical.canonicalize import canonicalize
+from tinygrad_lite.lift.checking.equivalence_check import EquivalenceCheck
+from tinygrad_lite.lift.checking.internal_errors import Judge, report_internal_errors
+from tinygrad_lite.lift.checking.reference import Reference
+from tinygrad_lite.lift.checking.runtime_checks import TracedDemands
+from tinygrad_lite.lift.grouping import cleanup
+from tinygrad_lite.lift.grouping.grouping import group_nodes
+from tinygrad_lite.lift.grouping.input_groups import find_inputs
+from tinygrad_lite.lift.ir.groups import Output
+from tinygrad_lite.lift.ir.report import Report
+from tinygrad_lite.lift.program import Program
+from tinygrad_lite.lift.source.naming import name_groups
+from tinygrad_lite.lift.tracing.arguments import Arguments, take_apart
+from tinygrad_lite.lift.tracing.inputs import Inputs
+from tinygrad_lite.lift.tracing.trace import make_graph, trace_function
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is lifted, and how.
+
+    Attributes:
+        f: The function.
+        name: Of it.
+        names: Of its positional arguments.
+        batch: For each of these the axis of its samples, or None.
+        reduce: What is made of the results of all samples: ``"mean"``, ``"sum"``, or None for all of them.
+        static: Positions and names of arguments that are not traced.
+        engine: What runs the program.
+        check: Whether results that are not finite are an error.
+        options: For the engine.
+    """
+
+    f: Callable[..., Any]
+    name: str
+    names: tuple[str, ...] = ()
+    batch: tuple[int | None, ...] = ()
+    reduce: str | None = None
+    static: tuple[int | str, ...] = ()
+    engine: str = "numpy"
+    check: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
+        """Take the arguments of a call apart."""
+        return take_apart(self.names, args, kwargs, self.batch, self.static)
+
+
+def make_program(settings: Settings, arguments: Arguments, explains: bool = True) -> Program:
+    """Run all passes.
+
+    Args:
+        settings: The function.
+        arguments: Of a call: the program is for all of their structure.
+        explains: Whether it is worth some seconds to find out what goes wrong, where something does.
+
+    Raises:
+        LiftError: The function cannot be lifted, or the program is not the function.
+    """
+    f, name = settings.f, settings.name
+    timer = _Timer()
+    with _pause_collector():
+        with timer("trace"):
+            trace = trace_function(f, name, arguments)
+        results, demands = trace.results, TracedDemands(trace.demands)
+        count = sum(map(len, results.nodes))
+        trace.demands = ()
+        with timer("flatten"):
+            graph = make_graph([*results.release(), *demands.release()])
+        inputs = find_inputs(arguments, trace.leaves, graph)
+        demands.arrange(graph, count, inputs.group_of)
+
+    def judge_on(engine: str) -> Judge | None:
+        return _judge(engine, settings.options if engine == settings.engine else {}) if explains else None
+
+    with report_internal_errors(name, graph, judge_on("numpy")):
+        with timer("canonical"):
+            canonical = canonicalize(graph)
+        with timer("groups"):
+            shapes = [*[shape or () for shape in results.shapes], *demands.shapes]
+            grouping = group_nodes(canonical, inputs.groups, inputs.group_of, inputs.place_of, shapes)
+            program = grouping.program
+        with timer("results"):
+            refs = grouping.locate_results()
+            program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=False)]
+            program.demands = demands.locate(program, refs[len(program.outputs) :])
+            if arguments.samples is not None:
+                cleanup.reduce_samples(program, settings.reduce)
+            cleanup.share_constants(program)
+            cleanup.drop_ones(program)
+            cleanup.orient_results(program)
+            cleanup.drop_unread(program)
+            name_groups(program)
+    report = Report.count(name, len(graph), program, timer.seconds)
+    made = Program(
+        name,
+        program,
+        Inputs.of(settings.names, settings.batch, settings.static, arguments, inputs.sources, inputs.captured),
+        results.structure,
+        report,
+        settings.engine,
+        settings.check,
+        settings.options,
+    )
+    made.check_constants()
+    with timer("proof"):
+        reference = Reference(f, name, settings.reduce, arguments)
+        graph = replace(graph, roots=graph.roots[:count])
+        report.difference = EquivalenceCheck(made, reference, graph, judge_on).run()
+    return made
+
+
+def _judge(engine: str, options: dict[str, Any]) -> Judge:
+    """Make what tells whether ``lift`` goes wrong on an engine: it lifts other functions, and gives no reasons."""
+
+    def prove(f: Callable[..., Any], numbers: Sequence[float]) -> Program:
+        settings = Settings(f, f.__name__, engine=engine, check=False, options=options)
+        return make_program(settings, settings.take_apart(numbers, {}), explains=False)
+
+    return Judge(engine, prove)
+
+
+@contextmanager
+def _pause_collector() -> Iterator[None]:
+    """Keep Python from looking for reference cycles while a graph is recorded, which has none and many objects."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Timer:
+    """How long each pass takes."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
