@@ -111,4 +111,4 @@ def _make_state_key(tree: Any) -> Any:
     parts = parts_of(tree)
     if parts is None:
         return Identity(tree)
-    return type(tree), tuple(map(_state, parts.items)), of_metadata(parts.aux)
+    return type(tree), tuple(map(_make_state_key, parts.items)), make_metadata_key(parts.aux)
