@@ -17,7 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lite.nn.base.batches import as_list, as_numbers, as_samples, batches_of, needs_batches, outputs_of
+from tinygrad_lite.nn.base.batches import as_list, as_numbers, as_samples, compute_outputs, needs_batches, split_batches
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.module import Module, training_mode
 from tinygrad_lite.nn.optim.optimizer import Optimizer
@@ -247,8 +247,8 @@ def predict(model: Module, inputs: Any, batch_size: int | None = 32, *, batched:
     as_batches = needs_batches(modules) if batched is None else batched
     outputs: list[Any] = []
     with training_mode(modules, training=False):
-        for places in batches_of(len(samples), batch_size, None):
-            outputs += as_numbers(outputs_of(model, [samples[i] for i in places], as_batches))
+        for places in split_batches(len(samples), batch_size, None):
+            outputs += as_numbers(compute_outputs(model, [samples[i] for i in places], as_batches))
     return outputs
 
 

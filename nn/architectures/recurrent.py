@@ -20,7 +20,7 @@ from tinygrad_lite.nn.base.module import Module
 from tinygrad_lite.nn.base.shapes import Nest
 from tinygrad_lite.nn.layers.linear import Linear
 from tinygrad_lite.nn.layers.recurrent import LSTM
-from tinygrad_lite.nn.layers.recurrent_steps import parameters_of
+from tinygrad_lite.nn.layers.recurrent_steps import get_parameters
 from tinygrad_lite.nn.losses.class_losses import cross_entropy
 
 
@@ -75,7 +75,7 @@ class RowReader(Module):
     def __init__(self, hidden: int = 32, size: int = SIZE, classes: int = 10, *, generator: Generator = None) -> None:
         rng = as_generator(generator)
         self.lstm = LSTM(size, hidden, generator=rng)
-        for bias in parameters_of(self.lstm, "_l0").bias_ih[hidden : 2 * hidden]:
+        for bias in get_parameters(self.lstm, "_l0").bias_ih[hidden : 2 * hidden]:
             bias.data = 1.0
         self.scores = Linear(hidden, classes, generator=rng)
 
@@ -116,7 +116,7 @@ class RowReader(Module):
         >>> len(memory.cell), len(memory.cell[0])
         (2, 4)
         """
-        weights = parameters_of(self.lstm, "_l0")
+        weights = get_parameters(self.lstm, "_l0")
         units = self.lstm.hidden_size
         h: list[Any] = [0.0] * units
         c: list[Any] = [0.0] * units

@@ -72,7 +72,7 @@ def as_list(items: Any, name: str) -> list[Any]:
     return [item.tolist() if hasattr(item, "tolist") else item for item in items]
 
 
-def batches_of(count: int, size: int | None, rng: random.Random | None, drop_last: bool = False) -> list[list[int]]:
+def split_batches(count: int, size: int | None, rng: random.Random | None, drop_last: bool = False) -> list[list[int]]:
     """The places of the samples of each batch, in one epoch.
 
     Args:
@@ -81,9 +81,9 @@ def batches_of(count: int, size: int | None, rng: random.Random | None, drop_las
         rng: What the order is drawn from; None for that of the data.
         drop_last: Whether to leave out a last batch that is smaller than the others.
 
-    >>> batches_of(5, 2, None)
+    >>> split_batches(5, 2, None)
     [[0, 1], [2, 3], [4]]
-    >>> sorted(sum(batches_of(5, 2, random.Random(0)), []))
+    >>> sorted(sum(split_batches(5, 2, random.Random(0)), []))
     [0, 1, 2, 3, 4]
     """
     order = list(range(count)) if rng is None else rng.sample(range(count), count)
@@ -101,7 +101,7 @@ def needs_batches(modules: Sequence[Module]) -> bool:
     return any(module.needs_batch for module in modules)
 
 
-def outputs_of(model: Module, inputs: list[Any], batched: bool) -> list[Any]:
+def compute_outputs(model: Module, inputs: list[Any], batched: bool) -> list[Any]:
     """What the model gives for each sample.
 
     Args:
@@ -124,10 +124,10 @@ def outputs_of(model: Module, inputs: list[Any], batched: bool) -> list[Any]:
     return list(outputs)
 
 
-def matched(outputs: list[Any], targets: list[Any]) -> list[Any]:
+def match_axes(outputs: list[Any], targets: list[Any]) -> list[Any]:
     """The outputs, without an axis of one number where the targets have none.
 
-    >>> matched([[0.5], [1.5]], [0, 1])
+    >>> match_axes([[0.5], [1.5]], [0, 1])
     [0.5, 1.5]
     """
     first = outputs[0]
@@ -153,10 +153,10 @@ def as_numbers(outputs: Any) -> Any:
     return items if parts.container.is_sequence else parts.made(items)
 
 
-def numbers_in(tree: Any) -> Iterator[tuple[str, float]]:
+def iterate_numbers(tree: Any) -> Iterator[tuple[str, float]]:
     """Every number in a structure, with its place, as it is written after a name.
 
-    >>> list(numbers_in([[1.0], [Value(2.0)]]))
+    >>> list(iterate_numbers([[1.0], [Value(2.0)]]))
     [('[0][0]', 1.0), ('[1][0]', 2.0)]
     """
     if is_number(tree):
@@ -165,7 +165,7 @@ def numbers_in(tree: Any) -> Iterator[tuple[str, float]]:
     parts = parts_of(tree.tolist() if is_array(tree) else tree)
     if parts is not None:
         for key, part in zip(parts.keys, parts.items, strict=True):
-            yield from ((f"{key}{place}", number) for place, number in numbers_in(part))
+            yield from ((f"{key}{place}", number) for place, number in iterate_numbers(part))
 
 
 def _is_single(output: Any) -> bool:

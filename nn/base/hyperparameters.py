@@ -150,10 +150,10 @@ def check_names(given: Iterable[str], known: Iterable[str], who: str) -> None:
             raise ValueError(f"{who} has no hyperparameter {name!r}; {hint}")
 
 
-def checked(given: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+def check_all(given: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
     """Check every hyperparameter that has a check, and return them as the checks do.
 
-    >>> checked({"lr": 1}, {"lr": AT_LEAST_ZERO})
+    >>> check_all({"lr": 1}, {"lr": AT_LEAST_ZERO})
     {'lr': 1.0}
     """
     return {name: checks[name](name, x) if name in checks else x for name, x in given.items()}

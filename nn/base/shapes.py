@@ -171,7 +171,7 @@ def check_size(name: str, size: Any) -> None:
         raise ValueError(f"{name} is a positive number, not {size!r}")
 
 
-def checked_shape(head: str, given: Nest, *accepted: Axes, name: str = "an input") -> tuple[int, ...]:
+def check_shape(head: str, given: Nest, *accepted: Axes, name: str = "an input") -> tuple[int, ...]:
     """The shape of what a layer was given, if it is one that the layer takes.
 
     Args:
@@ -184,9 +184,9 @@ def checked_shape(head: str, given: Nest, *accepted: Axes, name: str = "an input
         TypeError: Something in it is no number.
         ValueError: It has none of these shapes.
 
-    >>> checked_shape("Conv1d(3, 8, 5)", [[0.0] * 7] * 3, (3, "L"), ("N", 3, "L"))
+    >>> check_shape("Conv1d(3, 8, 5)", [[0.0] * 7] * 3, (3, "L"), ("N", 3, "L"))
     (3, 7)
-    >>> checked_shape("Linear(2, 3)", [1.0, 2.0, 3.0], ("*", 2))
+    >>> check_shape("Linear(2, 3)", [1.0, 2.0, 3.0], ("*", 2))
     Traceback (most recent call last):
     ...
     ValueError: Linear(2, 3) takes an input of shape (*, 2), and was given one of shape (3,)

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from tinygrad_lite.nn.base.batches import as_list, needs_batches, outputs_of
+from tinygrad_lite.nn.base.batches import as_list, compute_outputs, needs_batches
 from tinygrad_lite.nn.base.containers import Sequential
 from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.summary import align
@@ -200,7 +200,7 @@ def _recorded(model: Module, loss: Any, samples: list[Any] | None, targets: Any)
         )
     if samples is None:
         raise ValueError("a loss that is a function needs inputs and targets: gradient_report(model, loss, X, y)")
-    recorded = loss(outputs_of(model, samples, needs_batches(list(model.modules()))), targets)
+    recorded = loss(compute_outputs(model, samples, needs_batches(list(model.modules()))), targets)
     if not isinstance(recorded, Value):
         raise TypeError(f"the loss gave {type(recorded).__name__} {recorded!r}, and its gradient is that of one Value")
     return recorded

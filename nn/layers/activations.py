@@ -9,7 +9,7 @@ from tinygrad_lite.nary import logsumexp, softmax
 from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import (
     Nest,
-    checked_shape,
+    check_shape,
     flat,
     is_number,
     like,
@@ -229,7 +229,7 @@ class _AlongAxis(Module):
         """
         if is_number(input):
             raise TypeError(f"{head(self)} takes the numbers of at least one axis, not one number: {input!r}")
-        shape = checked_shape(head(self), input, ("*",))
+        shape = check_shape(head(self), input, ("*",))
         axis = self.dim + len(shape) if self.dim < 0 else self.dim
         if not 0 <= axis < len(shape):
             raise ValueError(

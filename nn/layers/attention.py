@@ -11,7 +11,7 @@ from tinygrad_lite.functions import dot, mean
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.init import xavier_uniform_, zeros_
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, check_size, checked_shape, like, parameters_of_shape, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, check_size, like, parameters_of_shape, values
 from tinygrad_lite.nn.layers.attention_masks import Bias, plus_padding, read_mask
 from tinygrad_lite.nn.layers.dropout import Dropout
 from tinygrad_lite.nn.layers.kv_cache import KVCache, Seen
@@ -165,13 +165,13 @@ class MultiHeadAttention(Module):
         """Check that all three fit, and return the shape of the query."""
         size = self.embed_dim
         batch_axes = ("N", "L") if self.batch_first else ("L", "N")
-        shape = checked_shape(name, query, ("L", size), (*batch_axes, size), name="a query")
+        shape = check_shape(name, query, ("L", size), (*batch_axes, size), name="a query")
         if key is not query or value is not query:
             others: tuple[int | str, ...] = ("S",)
             if len(shape) == 3:
                 others = (shape[0], "S") if self.batch_first else ("S", shape[1])
-            key_shape = checked_shape(name, key, (*others, size), name="a key")
-            checked_shape(name, value, key_shape, name="a value")
+            key_shape = check_shape(name, key, (*others, size), name="a key")
+            check_shape(name, value, key_shape, name="a value")
             shape_of_keys = key_shape
         else:
             shape_of_keys = shape

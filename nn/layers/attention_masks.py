@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_lite.nn.base.shapes import Axes, Nest, checked_shape, flat, nested
+from tinygrad_lite.nn.base.shapes import Axes, Nest, check_shape, flat, nested
 from tinygrad_lite.node.fields import is_numpy_scalar
 from tinygrad_lite.trace_mode import is_traced
 from tinygrad_lite.value import Value, operand
@@ -36,7 +36,7 @@ def read_mask(name: str, what: str, mask: Nest, *axes: Axes, true_keeps: bool) -
     >>> read_mask("attention", "an attn_mask", [[0.5, float("-inf")]], (1, 2), true_keeps=True)
     [[Value(data=0.5, grad=0.0), None]]
     """
-    shape = checked_shape(name, mask, *axes, name=what)
+    shape = check_shape(name, mask, *axes, name=what)
     numbers = [x.item() if is_numpy_scalar(x) else x for x in flat(mask)]
     zero = operand(0.0)
     if all(isinstance(x, bool) for x in numbers):

@@ -109,7 +109,7 @@ def flat_indices(shape: Sequence[int], positions: Sequence[Positions]) -> list[t
     return [tuple(window) for window in windows]
 
 
-def per_axis(name: str, given: Any, axes: int, least: int) -> tuple[int, ...]:
+def expand_axes(name: str, given: Any, axes: int, least: int) -> tuple[int, ...]:
     """Return one number for each axis; a single one stands for all.
 
     Args:
@@ -122,7 +122,7 @@ def per_axis(name: str, given: Any, axes: int, least: int) -> tuple[int, ...]:
         TypeError: It is something else.
         ValueError: A number is too small.
 
-    >>> per_axis("stride", 2, 2, least=1)
+    >>> expand_axes("stride", 2, 2, least=1)
     (2, 2)
     """
     sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,) * axes
@@ -134,21 +134,21 @@ def per_axis(name: str, given: Any, axes: int, least: int) -> tuple[int, ...]:
     return sizes
 
 
-def options(layer: Any, **defaults: Any) -> str:
+def format_options(layer: Any, **defaults: Any) -> str:
     """Return the arguments of a layer that are not what they are by default, as its ``repr`` shows them.
 
     >>> from types import SimpleNamespace
-    >>> options(SimpleNamespace(stride=(2, 2), padding=(0, 0)), stride=(1, 1), padding=(0, 0))
+    >>> format_options(SimpleNamespace(stride=(2, 2), padding=(0, 0)), stride=(1, 1), padding=(0, 0))
     ', stride=2'
     """
     given = {name: getattr(layer, name) for name in defaults}
-    return "".join([f", {name}={shown(given[name])}" for name in given if given[name] != defaults[name]])
+    return "".join([f", {name}={format_axes(given[name])}" for name in given if given[name] != defaults[name]])
 
 
-def shown(given: Any) -> str:
+def format_axes(given: Any) -> str:
     """Return an argument as it may be written: one number for a tuple of equal ones.
 
-    >>> shown((3, 3)), shown((3, 5))
+    >>> format_axes((3, 3)), format_axes((3, 5))
     ('3', '(3, 5)')
     """
     return repr(given[0] if isinstance(given, tuple) and len(set(given)) == 1 else given)

@@ -13,15 +13,15 @@ from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import (
     Axes,
     Nest,
+    check_shape,
     check_size,
-    checked_shape,
     flat,
     like,
     nested,
     parameters_of_shape,
     values,
 )
-from tinygrad_lite.nn.layers.conv_geometry import Windows, flat_indices, options, per_axis, shown
+from tinygrad_lite.nn.layers.conv_geometry import Windows, expand_axes, flat_indices, format_axes, format_options
 from tinygrad_lite.value import Value, operand
 
 
@@ -57,9 +57,9 @@ class _Convolution(Module):
             )
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = per_axis("kernel_size", kernel_size, axes, least=1)
-        self.stride = per_axis("stride", stride, axes, least=1)
-        self.dilation = per_axis("dilation", dilation, axes, least=1)
+        self.kernel_size = expand_axes("kernel_size", kernel_size, axes, least=1)
+        self.stride = expand_axes("stride", stride, axes, least=1)
+        self.dilation = expand_axes("dilation", dilation, axes, least=1)
         self.groups = groups
         self.padding = self._checked_padding(padding)
         rng = as_generator(generator)
@@ -70,12 +70,12 @@ class _Convolution(Module):
 
     def _checked_padding(self, padding: Any) -> tuple[int, ...] | str:
         if not isinstance(padding, str):
-            return per_axis("padding", padding, len(self.axes), least=0)
+            return expand_axes("padding", padding, len(self.axes), least=0)
         if padding not in ("same", "valid"):
             raise ValueError(f"padding is 'same', 'valid' or how many zeros, not {padding!r}")
         if padding == "same" and max(self.stride) > 1:
             raise ValueError(
-                f"padding='same' needs a stride of 1, not {shown(self.stride)}: give the padding as numbers"
+                f"padding='same' needs a stride of 1, not {format_axes(self.stride)}: give the padding as numbers"
             )
         return padding
 
@@ -93,7 +93,7 @@ class _Convolution(Module):
             TypeError: Something in it is no number.
         """
         one: Axes = (self.in_channels, *self.axes)
-        shape = checked_shape(head(self), input, one, ("N", *one))
+        shape = check_shape(head(self), input, one, ("N", *one))
         sample_shape = shape[-len(self.axes) :]
         windows = self._windows()
         outputs = windows.output_shape(head(self), sample_shape)
@@ -136,8 +136,8 @@ class _Convolution(Module):
         """Show its sizes."""
         ones = (1,) * len(self.axes)
         return (
-            f"{self.in_channels}, {self.out_channels}, {shown(self.kernel_size)}"
-            + options(self, stride=ones, padding=(0,) * len(ones), dilation=ones, groups=1)
+            f"{self.in_channels}, {self.out_channels}, {format_axes(self.kernel_size)}"
+            + format_options(self, stride=ones, padding=(0,) * len(ones), dilation=ones, groups=1)
             + ("" if self.bias is not None else ", bias=False")
         )
 

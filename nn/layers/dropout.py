@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.hyperparameters import PROPORTION
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, checked_shape, like, map_numbers, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, like, map_numbers, values
 from tinygrad_lite.trace_errors import refuse
 from tinygrad_lite.trace_mode import is_tracing
 from tinygrad_lite.value import Value, operand
@@ -45,7 +45,7 @@ class Dropout(Module):
         Raises:
             TypeError: Something in it is no number.
         """
-        checked_shape(head(self), input, ("*",))
+        check_shape(head(self), input, ("*",))
         if not self.training or self.p == 0.0:
             return input
         if is_tracing():

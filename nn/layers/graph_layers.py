@@ -11,7 +11,7 @@ from tinygrad_lite.functions import dot, leaky_relu, mean, softmax
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.init import xavier_uniform_, zeros_
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, check_size, checked_shape, like, parameters_of_shape, shape_of, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, check_size, like, parameters_of_shape, shape_of, values
 from tinygrad_lite.nn.layers.dropout import Dropout
 from tinygrad_lite.node.fields import is_numpy_scalar
 from tinygrad_lite.pytree import is_array
@@ -254,7 +254,7 @@ class GraphAttention(Module):
 def _graph(layer: Any, input: Nest, edges: Graph | Iterable[Any]) -> Graph:
     """Return the graph of a layer's input."""
     name = head(layer)
-    nodes, _ = checked_shape(name, input, ("nodes", layer.in_features))
+    nodes, _ = check_shape(name, input, ("nodes", layer.in_features))
     if not isinstance(edges, Graph):
         try:
             return Graph(nodes, edges)

@@ -8,7 +8,7 @@ from tinygrad_lite.nary import dot
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.init import uniform_
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, check_size, checked_shape, like, map_vectors, parameters_of_shape, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, check_size, like, map_vectors, parameters_of_shape, values
 from tinygrad_lite.value import Value, operand
 
 
@@ -60,7 +60,7 @@ class Linear(Module):
             ValueError: The last axis has another size.
             TypeError: Something is no number.
         """
-        shape = checked_shape(head(self), input, ("*", self.in_features))
+        shape = check_shape(head(self), input, ("*", self.in_features))
         return like(input, map_vectors(self.of_vector, values(input), len(shape) - 1))
 
     def of_vector(self, xs: tuple[Value, ...]) -> list[Value]:

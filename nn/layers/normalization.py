@@ -12,8 +12,8 @@ from tinygrad_lite.nn.base.hyperparameters import AT_LEAST_ZERO, PROPORTION
 from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import (
     Nest,
+    check_shape,
     check_size,
-    checked_shape,
     flat,
     like,
     map_vectors,
@@ -223,9 +223,7 @@ class BatchNorm1d(Module):
             ValueError: The batch has another shape, or one number a channel where their variance is needed.
             TypeError: Something is no number.
         """
-        shape = checked_shape(
-            head(self), input, ("N", self.num_features), ("N", self.num_features, "L"), name="a batch"
-        )
+        shape = check_shape(head(self), input, ("N", self.num_features), ("N", self.num_features, "L"), name="a batch")
         channels = _channels(values(input), len(shape))
         of_batch = self.training or self.running_mean is None
         if of_batch and len(channels[0]) < 2:
@@ -301,7 +299,7 @@ def _scaled(xs: Vector, mean_square: Value, eps: float, weight: Vector | None, b
 
 def _of_last_axes(layer: Module, normalized: tuple[int, ...], function: Any, input: Nest) -> Nest:
     """Apply a function to the numbers along the last axes, for each index along the others."""
-    shape = checked_shape(head(layer), input, ("*", *normalized))
+    shape = check_shape(head(layer), input, ("*", *normalized))
 
     def of_block(block: Nest) -> Nest:
         return nested(normalized, iter(function(tuple(flat(block)))))

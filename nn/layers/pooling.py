@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from tinygrad_lite.functions import maximum
 from tinygrad_lite.nary import mean, sum
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, checked_shape, flat, like, map_vectors, nested, values
-from tinygrad_lite.nn.layers.conv_geometry import Windows, flat_indices, options, per_axis, shown
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, flat, like, map_vectors, nested, values
+from tinygrad_lite.nn.layers.conv_geometry import Windows, expand_axes, flat_indices, format_axes, format_options
 from tinygrad_lite.pytree import is_array
 from tinygrad_lite.value import Value, operand
 
@@ -25,10 +25,10 @@ class _Pooling(Module):
 
     def __init__(self, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
         axes = len(self.axes)
-        self.kernel_size = per_axis("kernel_size", kernel_size, axes, least=1)
-        self.stride = self.kernel_size if stride is None else per_axis("stride", stride, axes, least=1)
-        self.padding = per_axis("padding", padding, axes, least=0)
-        self.dilation = per_axis("dilation", dilation, axes, least=1)
+        self.kernel_size = expand_axes("kernel_size", kernel_size, axes, least=1)
+        self.stride = self.kernel_size if stride is None else expand_axes("stride", stride, axes, least=1)
+        self.padding = expand_axes("padding", padding, axes, least=0)
+        self.dilation = expand_axes("dilation", dilation, axes, least=1)
         self.ceil_mode = bool(ceil_mode)
         for p, k, d in zip(self.padding, self.kernel_size, self.dilation, strict=True):
             if 2 * p > d * (k - 1) + 1:
@@ -47,7 +47,7 @@ class _Pooling(Module):
             ValueError: The input has another shape, or is smaller than the window.
             TypeError: Something in it is no number.
         """
-        shape = checked_shape(head(self), input, ("C", *self.axes), ("N", "C", *self.axes))
+        shape = check_shape(head(self), input, ("C", *self.axes), ("N", "C", *self.axes))
         depth = len(shape) - len(self.axes)
         windows = Windows(
             self.kernel_size, self.stride, tuple([(p, p) for p in self.padding]), self.dilation, self.ceil_mode
@@ -71,7 +71,7 @@ class _Pooling(Module):
     def extra_repr(self) -> str:
         """Show its sizes."""
         zeros, ones = (0,) * len(self.axes), (1,) * len(self.axes)
-        return shown(self.kernel_size) + options(
+        return format_axes(self.kernel_size) + format_options(
             self, stride=self.kernel_size, padding=zeros, dilation=ones, ceil_mode=False
         )
 
@@ -174,7 +174,7 @@ class _AvgPool(_Pooling):
 
     def extra_repr(self) -> str:
         """Show its sizes."""
-        return super().extra_repr() + options(self, count_include_pad=True)
+        return super().extra_repr() + format_options(self, count_include_pad=True)
 
 
 class AvgPool1d(_AvgPool):
@@ -234,7 +234,7 @@ class AvgPool2d(_AvgPool):
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
         if divisor_override is not None:
-            per_axis("divisor_override", divisor_override, 1, least=1)
+            expand_axes("divisor_override", divisor_override, 1, least=1)
         self.divisor_override = divisor_override
 
     def _of_window(self, xs: list[Value]) -> Value:
@@ -242,7 +242,7 @@ class AvgPool2d(_AvgPool):
 
     def extra_repr(self) -> str:
         """Show its sizes."""
-        return super().extra_repr() + options(self, divisor_override=None)
+        return super().extra_repr() + format_options(self, divisor_override=None)
 
 
 class Flatten(Module):
@@ -278,7 +278,7 @@ class Flatten(Module):
             ValueError: The input has too few axes.
             TypeError: Something in it is no number.
         """
-        shape = checked_shape(head(self), input, ("*",))
+        shape = check_shape(head(self), input, ("*",))
         axes = max(len(shape), 1)  # a single number counts as one axis, as in PyTorch
         start, end = [axis + axes if axis < 0 else axis for axis in (self.start_dim, self.end_dim)]
         if not 0 <= start <= end < axes:
@@ -291,7 +291,7 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         """Show the axes."""
-        return options(self, start_dim=1, end_dim=-1).removeprefix(", ")
+        return format_options(self, start_dim=1, end_dim=-1).removeprefix(", ")
 
 
 @lru_cache(maxsize=64)

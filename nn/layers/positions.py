@@ -7,7 +7,7 @@ import math
 from tinygrad_lite.nn.base.generators import Generator
 from tinygrad_lite.nn.base.init import normal_
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, check_size, checked_shape, like, map_vectors, parameters_of_shape, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, check_size, like, map_vectors, parameters_of_shape, values
 from tinygrad_lite.value import Value
 
 
@@ -128,7 +128,7 @@ class LearnedPositions(Module):
 
 def _checked_length(module: Module, input: Nest, embed_dim: int, max_length: int | None, offset: int) -> int:
     """Return how many vectors there are in each sequence."""
-    length = checked_shape(head(module), input, ("*", "L", embed_dim))[-2]
+    length = check_shape(head(module), input, ("*", "L", embed_dim))[-2]
     if not isinstance(offset, int) or isinstance(offset, bool):
         raise TypeError(f"{head(module)} takes an int as its offset, not {type(offset).__name__} {offset!r}")
     if offset < 0:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, check_size, checked_shape, like, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, check_size, like, values
 from tinygrad_lite.nn.layers.dropout import Dropout
 from tinygrad_lite.nn.layers.recurrent_steps import (
     CellWeights,
@@ -16,10 +16,10 @@ from tinygrad_lite.nn.layers.recurrent_steps import (
     Step,
     Vector,
     check_nonlinearity,
-    given_states,
+    get_parameters,
     gru_step,
     lstm_step,
-    parameters_of,
+    read_states,
     rnn_step,
     set_parameters,
 )
@@ -92,14 +92,14 @@ class _Recurrent(Module):
         """
         name = head(self)
         batch_axes = ("N", "L") if self.batch_first else ("L", "N")
-        shape = checked_shape(name, input, ("L", self.input_size), (*batch_axes, self.input_size))
+        shape = check_shape(name, input, ("L", self.input_size), (*batch_axes, self.input_size))
         if 0 in shape:
             raise ValueError(f"{name} takes at least one step of at least one sequence, not an input of shape {shape}")
         batched = len(shape) == 3
         sequences = _swapped(values(input), batched and not self.batch_first) if batched else [values(input)]
         states = self._initial_states(name, hx, len(sequences) if batched else None)
         layers = [
-            [self._step(parameters_of(self, suffix)) for suffix in self._suffixes(layer)]
+            [self._step(get_parameters(self, suffix)) for suffix in self._suffixes(layer)]
             for layer in range(self.num_layers)
         ]
         results = [self._run(layers, xs, initial) for xs, initial in zip(sequences, states, strict=True)]
@@ -123,7 +123,7 @@ class _Recurrent(Module):
         """For each sequence, the state of each layer and direction."""
         count = self.num_layers * self._directions
         shape = (count, self.hidden_size) if batch is None else (count, batch, self.hidden_size)
-        parts = given_states(name, hx, self.state_names, shape)
+        parts = read_states(name, hx, self.state_names, shape)
         if batch is None:
             return [list(zip(*parts, strict=True))]
         return [list(zip(*[[of_layer[n] for of_layer in part] for part in parts], strict=True)) for n in range(batch)]

@@ -6,15 +6,15 @@ from typing import Any, ClassVar
 
 from tinygrad_lite.nn.base.generators import Generator
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, check_size, checked_shape, like, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, check_size, like, values
 from tinygrad_lite.nn.layers.recurrent_steps import (
     CellWeights,
     Step,
     check_nonlinearity,
-    given_states,
+    get_parameters,
     gru_step,
     lstm_step,
-    parameters_of,
+    read_states,
     rnn_step,
     set_parameters,
 )
@@ -55,12 +55,12 @@ class _Cell(Module):
             TypeError: Something is no number.
         """
         name = head(self)
-        shape = checked_shape(name, input, (self.input_size,), ("N", self.input_size))
+        shape = check_shape(name, input, (self.input_size,), ("N", self.input_size))
         if 0 in shape:
             raise ValueError(f"{name} takes at least one input, not a batch of shape {shape}")
         given, batch = values(input), shape[:-1]
-        initial = given_states(name, hx, self.state_names, (*batch, self.hidden_size))
-        step = self._step(parameters_of(self, ""))
+        initial = read_states(name, hx, self.state_names, (*batch, self.hidden_size))
+        step = self._step(get_parameters(self, ""))
         states: list[Nest]
         if not batch:
             states = [list(vector) for vector in step(given, tuple(initial))]

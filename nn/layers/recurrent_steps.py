@@ -10,7 +10,7 @@ from tinygrad_lite.functions import dot, relu, sigmoid, tanh
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.init import uniform_
 from tinygrad_lite.nn.base.module import Module
-from tinygrad_lite.nn.base.shapes import Nest, checked_shape, parameters_of_shape, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, parameters_of_shape, values
 from tinygrad_lite.value import Value, operand
 
 Vector = tuple[Value, ...]
@@ -110,7 +110,7 @@ def set_parameters(
         setattr(module, name + suffix, uniform_(parameters_of_shape((rows,)), -bound, bound, rng) if bias else None)
 
 
-def parameters_of(module: Module, suffix: str) -> CellWeights:
+def get_parameters(module: Module, suffix: str) -> CellWeights:
     """Return what :func:`set_parameters` set; zeros for a bias that there is not."""
     ih, hh, bias_ih, bias_hh = (
         getattr(module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -119,7 +119,7 @@ def parameters_of(module: Module, suffix: str) -> CellWeights:
     return CellWeights(ih, hh, zeros if bias_ih is None else bias_ih, zeros if bias_hh is None else bias_hh)
 
 
-def given_states(name: str, hx: Nest, state_names: tuple[str, ...], shape: tuple[int, ...]) -> list[Nest]:
+def read_states(name: str, hx: Nest, state_names: tuple[str, ...], shape: tuple[int, ...]) -> list[Nest]:
     """Return the vectors of a state that was given, or zeros: h, and for an LSTM c, each a nest of this shape."""
     if hx is None:
         zero = operand(0.0)
@@ -132,7 +132,7 @@ def given_states(name: str, hx: Nest, state_names: tuple[str, ...], shape: tuple
         many = f" of {len(hx)} items" if isinstance(hx, (list, tuple)) else ""
         raise TypeError(f"{name} takes as its state a pair (h, c), and was given {type(hx).__name__}{many}")
     for state_name, vectors in zip(state_names, given, strict=True):
-        checked_shape(name, vectors, shape, name=f"a state {state_name}")
+        check_shape(name, vectors, shape, name=f"a state {state_name}")
     return [values(vectors) for vectors in given]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tinygrad_lite.functions import dot, softmax
 from tinygrad_lite.nn.base.generators import Generator
-from tinygrad_lite.nn.base.shapes import Nest, checked_shape, like, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, like, values
 from tinygrad_lite.nn.layers.attention_masks import Bias, read_mask
 from tinygrad_lite.nn.layers.dropout import Dropout
 from tinygrad_lite.value import Value, operand
@@ -52,9 +52,9 @@ def scaled_dot_product_attention(
     5.0
     """
     name = "scaled_dot_product_attention"
-    *batch, length, size = checked_shape(name, query, ("*", "L", "E"), name="a query")
-    *_, keys, _ = checked_shape(name, key, (*batch, "S", size), name="a key")
-    checked_shape(name, value, (*batch, keys, "Ev"), name="a value")
+    *batch, length, size = check_shape(name, query, ("*", "L", "E"), name="a query")
+    *_, keys, _ = check_shape(name, key, (*batch, "S", size), name="a key")
+    check_shape(name, value, (*batch, keys, "Ev"), name="a value")
     biases = None
     if attn_mask is not None:
         shapes = ((length, keys), (*batch, length, keys)) if batch else ((length, keys),)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tinygrad_lite.nn.base.generators import Generator, as_generator
 from tinygrad_lite.nn.base.module import Module, head
-from tinygrad_lite.nn.base.shapes import Nest, checked_shape, like, values
+from tinygrad_lite.nn.base.shapes import Nest, check_shape, like, values
 from tinygrad_lite.nn.layers.activations import Activation
 from tinygrad_lite.nn.layers.attention import MultiHeadAttention
 from tinygrad_lite.nn.layers.dropout import Dropout
@@ -120,7 +120,7 @@ class TransformerBlock(Module):
         """
         axes = ("N", "L") if self.self_attn.batch_first else ("L", "N")
         size = self.self_attn.embed_dim
-        checked_shape(head(self), input, ("L", size), (*axes, size))
+        check_shape(head(self), input, ("L", size), (*axes, size))
         if cache is not None and not self.causal:
             raise ValueError(f"{head(self)} is not causal: what comes later changes all, and a cache has no use")
 

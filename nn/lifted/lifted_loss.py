@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.nn.base.batches import matched
+from tinygrad_lite.nn.base.batches import match_axes
 from tinygrad_lite.trace_mode import tracing
 from tinygrad_lite.transforms import gradient
 from tinygrad_lite.value import Value
 
 
-def reduction_of(loss: Callable[[Any, Any], Any], outputs: list[Any], targets: list[Any]) -> str | None:
+def find_reduction(loss: Callable[[Any, Any], Any], outputs: list[Any], targets: list[Any]) -> str | None:
     """``"mean"`` or ``"sum"`` where the loss of a batch is that of the losses of its samples; None if neither.
 
     Args:
@@ -28,9 +28,9 @@ def reduction_of(loss: Callable[[Any, Any], Any], outputs: list[Any], targets: l
 
     >>> from tinygrad_lite.nn.losses.class_losses import cross_entropy
     >>> outputs, targets = [[1.0, 2.0], [3.0, 0.0], [0.0, 1.0]], [0, 1, 1]
-    >>> reduction_of(cross_entropy, outputs, targets)
+    >>> find_reduction(cross_entropy, outputs, targets)
     'mean'
-    >>> reduction_of(lambda z, y: cross_entropy(z, y, weight=[1.0, 2.0]), outputs, targets) is None
+    >>> find_reduction(lambda z, y: cross_entropy(z, y, weight=[1.0, 2.0]), outputs, targets) is None
     True
     """
     leaves: list[Value] = []
@@ -49,7 +49,7 @@ def reduction_of(loss: Callable[[Any, Any], Any], outputs: list[Any], targets: l
         leaves += of_target
     try:
         with tracing(leaves):
-            total = loss(matched(nodes, labels), labels)
+            total = loss(match_axes(nodes, labels), labels)
             slopes = gradient(total, predictions, create_graph=True)
     except Exception:  # what the loss cannot do on Values is said where it is lifted
         return None
@@ -75,7 +75,7 @@ def _same_as_alone(
     for output, target in zip(outputs, targets, strict=True):
         leaves: list[Value] = []
         node = _with_leaves(output, leaves)
-        one = loss(matched([node], [target]), [target])
+        one = loss(match_axes([node], [target]), [target])
         alone.append(one.data)
         derivatives += gradient(one, leaves)
     found = np.array([slope.data for slope in slopes])

@@ -25,11 +25,11 @@ from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.tracing.arguments import Unit, merge_units, take_apart
 from tinygrad_lite.lift.tracing.captures import Captures, Snapshot
-from tinygrad_lite.nn.base.batches import Samples, as_numbers, matched, outputs_of
+from tinygrad_lite.nn.base.batches import Samples, as_numbers, compute_outputs, match_axes
 from tinygrad_lite.nn.base.module import head
 from tinygrad_lite.nn.base.shapes import as_object_array
 from tinygrad_lite.nn.base.state import ParameterArray
-from tinygrad_lite.nn.lifted.lifted_loss import reduction_of
+from tinygrad_lite.nn.lifted.lifted_loss import find_reduction
 from tinygrad_lite.nn.train.steps import Computation
 from tinygrad_lite.trace_mode import is_tracing
 from tinygrad_lite.transforms import gradient
@@ -247,7 +247,7 @@ class Programs:
         for size in sizes:
             places = range(size)
             targets = self.targets[np.arange(size) % len(self.targets)].tolist()
-            found.add(reduction_of(self.compute.loss, [outputs[i % len(outputs)] for i in places], targets))
+            found.add(find_reduction(self.compute.loss, [outputs[i % len(outputs)] for i in places], targets))
         return found.pop() if len(found) == 1 else None
 
     def _lifted(self, kind: str, size: int) -> Program:
@@ -301,7 +301,9 @@ class Programs:
 
     def _outputs(self, trained: Trained, inputs: Any, targets: Any) -> Any:
         batch = self._batch(inputs, targets)
-        outputs = matched(outputs_of(self.compute.model, batch.inputs, bool(self.compute.batched)), batch.targets)
+        outputs = match_axes(
+            compute_outputs(self.compute.model, batch.inputs, bool(self.compute.batched)), batch.targets
+        )
         return as_object_array(outputs if self.reduce is None else outputs[0])
 
     def _batch(self, inputs: Any, targets: Any) -> Samples:
@@ -357,7 +359,7 @@ class Programs:
 
         def loss(outputs: Any, targets: Any) -> Any:
             labels = list(targets) if self.reduce is None else [targets]
-            return self.compute.loss(matched(outputs, labels), labels)
+            return self.compute.loss(match_axes(outputs, labels), labels)
 
         axes = None if self.reduce is None else (None, 0)
         sample = self.targets[self._telling(size)]
@@ -374,7 +376,7 @@ class Programs:
             seen.add(key)
             [ours] = program.run([*known, self.turned(targets), *captured])
             try:
-                eager = operand(self.compute.loss(matched(given, targets.tolist()), targets.tolist())).data
+                eager = operand(self.compute.loss(match_axes(given, targets.tolist()), targets.tolist())).data
             except (ArithmeticError, IndexError, TypeError, ValueError) as error:
                 raise LiftError(f"the loss of {self._named(places)} alone: {_sentence(error)}") from error
             if not np.isclose(float(np.ravel(ours)[0]), eager, rtol=TOLERANCE, atol=1e-12, equal_nan=True):

@@ -18,10 +18,10 @@ from tinygrad_lite.lift.engines.jax_library import import_jax, use_x64
 from tinygrad_lite.nn.base.batches import Samples
 from tinygrad_lite.nn.lifted.lifted_programs import Programs
 from tinygrad_lite.nn.lifted.lifted_steps import LiftedSteps, is_foreign
-from tinygrad_lite.nn.lifted.lifted_vector import Numbers, Vector, clipped
+from tinygrad_lite.nn.lifted.lifted_vector import Numbers, Vector, clip_norm
 from tinygrad_lite.nn.optim.schedule import LRScheduler
-from tinygrad_lite.nn.train.metrics import measured
-from tinygrad_lite.nn.train.steps import Batch, Schedule, planned
+from tinygrad_lite.nn.train.metrics import apply_metrics
+from tinygrad_lite.nn.train.steps import Batch, Schedule, plan_batches
 
 
 class ScannedSteps(LiftedSteps):
@@ -53,7 +53,7 @@ class ScannedSteps(LiftedSteps):
         """Do what :meth:`Steps.epoch` does."""
         self._begin(samples, order)
         alone = watched or (schedule is not None and not _is_foreseeable(schedule.scheduler))
-        left = planned(order, accumulate)
+        left = plan_batches(order, accumulate)
         while left:
             plan = left[:1] if alone else _alike(left)
             rates = self._foreseen(plan, schedule)
@@ -147,7 +147,7 @@ class ScannedSteps(LiftedSteps):
         if self.metrics:
             outputs = np.asarray(found["outputs"])
             for i, batch in enumerate(plan):
-                told[i] |= measured(self.metrics, outputs[i].tolist(), self._samples.at(batch.places).targets)
+                told[i] |= apply_metrics(self.metrics, outputs[i].tolist(), self._samples.at(batch.places).targets)
         return told
 
     def _scan(
@@ -197,7 +197,7 @@ class ScannedSteps(LiftedSteps):
             loss, *slopes = results[:count]
             last = batch["last"]
             gradient = batch["share"] * vector.gradient(jnp, slopes) + jnp.where(batch["first"], 0.0, before)
-            used = gradient if limit is None else clipped(jnp, gradient, limit, counted)
+            used = gradient if limit is None else clip_norm(jnp, gradient, limit, counted)
             whole = tuple([{**old, **new} for old, new in zip(remembered, memory, strict=True)])
             groups = [_given(*group) for group in zip(fixed, batch["rates"], strict=True)]
             moved = vector.moved(jnp, arithmetic, Numbers(parameters, whole, tuple(steps)), used, groups)

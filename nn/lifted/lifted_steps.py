@@ -21,10 +21,10 @@ from tinygrad_lite.modes import is_recording, watching
 from tinygrad_lite.nn.base.batches import Samples
 from tinygrad_lite.nn.base.module import is_observed
 from tinygrad_lite.nn.lifted.lifted_programs import Programs
-from tinygrad_lite.nn.lifted.lifted_vector import Numbers, Vector, clipped
+from tinygrad_lite.nn.lifted.lifted_vector import Numbers, Vector, clip_norm
 from tinygrad_lite.nn.optim.optimizer import Optimizer
-from tinygrad_lite.nn.train.metrics import measured
-from tinygrad_lite.nn.train.steps import Batch, Schedule, Steps, planned
+from tinygrad_lite.nn.train.metrics import apply_metrics
+from tinygrad_lite.nn.train.steps import Batch, Schedule, Steps, plan_batches
 from tinygrad_lite.operations.arithmetic import array as array_arithmetic
 
 
@@ -72,7 +72,7 @@ class LiftedSteps(Steps):
     ) -> Iterator[dict[str, float]]:
         """Do what :meth:`Steps.epoch` does."""
         self._begin(samples, order)
-        for batch in planned(order, accumulate):
+        for batch in plan_batches(order, accumulate):
             yield self._one(batch)
             if batch.last and schedule is not None:
                 self._after_step(schedule)
@@ -154,7 +154,7 @@ class LiftedSteps(Steps):
         numbers = held.numbers
         if last and math.isfinite(loss) and _all_finite(gradient):
             if self.clip_grad_norm is not None:
-                gradient = clipped(np, gradient, self.clip_grad_norm, self._counted)
+                gradient = clip_norm(np, gradient, self.clip_grad_norm, self._counted)
             with np.errstate(all="ignore"):
                 numbers = vector.moved(np, array_arithmetic(), numbers, gradient, self._groups)
         if not (math.isfinite(loss) and _all_finite(gradient) and _all_finite(numbers.parameters)):
@@ -163,7 +163,7 @@ class LiftedSteps(Steps):
         if not self.metrics:
             return {"loss": loss}
         outputs = programs.program("outputs", len(places)).run(arrays)[0].tolist()
-        return {"loss": loss} | measured(self.metrics, outputs, self._samples.at(places).targets)
+        return {"loss": loss} | apply_metrics(self.metrics, outputs, self._samples.at(places).targets)
 
     def _eagerly(self, batch: Batch) -> dict[str, float]:
         """Compute the batch without a program, which says what is not finite."""

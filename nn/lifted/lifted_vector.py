@@ -176,7 +176,7 @@ class Vector:
         return Numbers(together, tuple(memory), tuple([steps + 1 for steps in numbers.steps]))
 
 
-def clipped(xp: Any, gradient: Any, limit: float, counted: Any = None) -> Any:
+def clip_norm(xp: Any, gradient: Any, limit: float, counted: Any = None) -> Any:
     """Shorten the gradient to a norm as :func:`~tinygrad_lite.nn.optim.clipping.clip_grad_norm_` does.
 
     Args:
@@ -185,7 +185,7 @@ def clipped(xp: Any, gradient: Any, limit: float, counted: Any = None) -> Any:
         limit: The greatest norm allowed.
         counted: Which numbers count, and are shortened: booleans; None for all.
 
-    >>> clipped(np, np.array([3.0, 4.0]), 1.0).round(6)
+    >>> clip_norm(np, np.array([3.0, 4.0]), 1.0).round(6)
     array([0.6, 0.8])
     """
     taken = gradient if counted is None else gradient[counted]

@@ -14,11 +14,11 @@ from tinygrad_lite.nn.losses.loss_reduction import (
     as_number,
     check_reduction,
     check_sizes,
-    data_of,
     depth,
-    reduced,
-    size_of,
-    written,
+    format_place,
+    get_data,
+    get_size,
+    reduce_losses,
 )
 from tinygrad_lite.trace_mode import Demand, demanded, is_traced
 from tinygrad_lite.value import Value, operand
@@ -73,7 +73,7 @@ def each_sample(
     5.0
     """
     check_reduction(reduction)
-    samples, structure = samples_of(input, target)
+    samples, structure = read_samples(input, target)
     weights = None if weight is None else _class_weights(weight, samples)
     losses: list[Value] = []
     counted: list[Value] = []
@@ -94,10 +94,10 @@ def each_sample(
         if reduction == "sum":
             return operand(0.0)
         raise ValueError(_nothing_counts(ignore_index))
-    return reduced(counted, reduction, sum(totals) if weights is not None and weighted_mean else None)
+    return reduce_losses(counted, reduction, sum(totals) if weights is not None and weighted_mean else None)
 
 
-def samples_of(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
+def read_samples(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
     """Return the samples in scores of shape (C,), (N, C) or (N, C, d₁, …), each with its target.
 
     Returns:
@@ -107,17 +107,17 @@ def samples_of(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
         ValueError: The shapes do not agree.
         TypeError: Something is no number.
 
-    >>> samples, structure = samples_of([[1.0, 2.0], [3.0, 4.0]], [0, 1])
+    >>> samples, structure = read_samples([[1.0, 2.0], [3.0, 4.0]], [0, 1])
     >>> [sample.target for sample in samples], structure
     ([0.0, 1.0], [0, 1])
     """
     axes, target_axes = depth(input), depth(target)
     if axes == 0:
         if not is_number(input):
-            size_of(input, "input", None)
+            get_size(input, "input", None)
         raise ValueError("input is one number: a class loss takes a score for each class, of shape (C,) or (N, C)")
     if target_axes == 0 and not is_number(target):
-        size_of(target, "target", None)
+        get_size(target, "target", None)
     if target_axes not in (axes - 1, axes):
         raise ValueError(
             f"input has {axes} {'axis' if axes == 1 else 'axes'} and target has {target_axes}: for scores of shape "
@@ -127,7 +127,7 @@ def samples_of(input: Nest, target: Nest) -> tuple[list[Sample], Nest]:
     by_index = target_axes < axes
     if axes == 1:
         return samples, _gather(input, target, by_index, None, samples)
-    size_of(target, "target", None)
+    get_size(target, "target", None)
     check_sizes(len(input), len(target), None, "there is one target for each sample")
     return samples, [
         _gather(scores, y, by_index, (None, n), samples)
@@ -139,7 +139,7 @@ def _is_ignored(sample: Sample, ignore_index: int | None) -> bool:
     """Tell whether it does not count."""
     if ignore_index is None or isinstance(sample.target, tuple) or is_traced(sample.target):
         return False
-    return data_of(sample.target) == ignore_index
+    return get_data(sample.target) == ignore_index
 
 
 def _may_be_ignored(samples: Sequence[Sample], ignore_index: int | None) -> bool:
@@ -182,7 +182,7 @@ def _with_ignored(
         demanded(count, Demand("the number of samples that count", said, 1.0, math.inf))
         if count._number == 0.0:
             raise ValueError(_nothing_counts(ignore_index))
-    return reduced(losses, reduction, sum(totals if weighted_mean else counts))
+    return reduce_losses(losses, reduction, sum(totals if weighted_mean else counts))
 
 
 def _nothing_counts(ignore_index: int | None) -> str:
@@ -209,26 +209,26 @@ def one_hot(index: Number, count: int) -> list[Number]:
 
 def _gather(scores: Nest, target: Nest, by_index: bool, place: Place, samples: list[Sample]) -> Any:
     """Return one sample, or one for each position along the axes behind that of the classes."""
-    classes = size_of(scores, "input", place)
+    classes = get_size(scores, "input", place)
     if classes == 0:
-        raise ValueError(f"input{written(place)} is empty: a class loss takes a score for each class")
+        raise ValueError(f"input{format_place(place)} is empty: a class loss takes a score for each class")
     if not by_index:
-        size = None if is_number(target) else size_of(target, "target", place)
+        size = None if is_number(target) else get_size(target, "target", place)
         check_sizes(classes, size, place, "there is one probability for each class")
     if all(map(is_number, scores)):
         if by_index and not is_number(target):
-            given = size_of(target, "target", place)
-            at = written(place)
+            given = get_size(target, "target", place)
+            at = format_place(place)
             raise ValueError(f"target{at} is a sequence of {given}, and input{at} is the scores of one sample")
         y = as_number(target) if by_index else tuple([as_number(p) for p in target])
         samples.append(Sample(tuple([operand(score) for score in scores]), y, place))
         return len(samples) - 1
     columns = _columns(scores, "input", place)
     if by_index:
-        size = None if is_number(target) else size_of(target, "target", place)
+        size = None if is_number(target) else get_size(target, "target", place)
         if size != len(columns):
             said = "one number" if size is None else f"a sequence of {size}"
-            at = written(place)
+            at = format_place(place)
             raise ValueError(f"target{at} is {said}, and input{at} has {len(columns)} positions for each class")
         targets = target
     else:
@@ -239,22 +239,22 @@ def _gather(scores: Nest, target: Nest, by_index: bool, place: Place, samples: l
 
 def _columns(rows: Nest, name: str, place: Place) -> list[list[Any]]:
     """For each position the items of every class there."""
-    sizes = [size_of(row, name, (place, c)) for c, row in enumerate(rows)]
+    sizes = [get_size(row, name, (place, c)) for c, row in enumerate(rows)]
     for c, size in enumerate(sizes):
         if size != sizes[0]:
             raise ValueError(
-                f"{name}{written((place, 0))} is a sequence of {sizes[0]} and {name}{written((place, c))} of {size}: "
-                "every class has as many positions"
+                f"{name}{format_place((place, 0))} is a sequence of {sizes[0]} and {name}{format_place((place, c))} of "
+                f"{size}: every class has as many positions"
             )
     return [[row[i] for row in rows] for i in range(sizes[0])]
 
 
 def _class_weights(weight: Any, samples: Sequence[Sample]) -> Sequence[Number]:
-    size = size_of(weight, "weight", None)
+    size = get_size(weight, "weight", None)
     for sample in samples:
         if len(sample.scores) != size:
             raise ValueError(
-                f"weight has {size} numbers, and input{written(sample.place)} the scores of {len(sample.scores)} "
+                f"weight has {size} numbers, and input{format_place(sample.place)} the scores of {len(sample.scores)} "
                 "classes: give one for each class"
             )
     return [as_number(number) for number in weight]
@@ -267,21 +267,21 @@ def _check_target(sample: Sample, ignore_index: int | None) -> None:
         said = f"is {{}}, and a class index is a whole number from 0 to {classes - 1}"
         other = math.nan if ignore_index is None else float(ignore_index)
         index = Demand("target", said, 0.0, classes - 1.0, 1.0, other=other)
-        if not demanded(y, index) and not index.admits(data_of(y)):
-            raise ValueError(index.message(data_of(y), written(place)))
+        if not demanded(y, index) and not index.admits(get_data(y)):
+            raise ValueError(index.message(get_data(y), format_place(place)))
         return
     known = []
     for c, p in enumerate(y):
         if demanded(p, _PROBABILITY):  # its number is not known yet
             continue
-        known.append(data_of(p))
+        known.append(get_data(p))
         if not _PROBABILITY.admits(known[-1]):
-            raise ValueError(_PROBABILITY.message(known[-1], written((place, c))))
+            raise ValueError(_PROBABILITY.message(known[-1], format_place((place, c))))
     total = sum(known)
     if len(known) < len(y):
         return
     if not any(isinstance(p, Value) for p in y) and not -_TOLERANCE <= total - 1.0 <= _TOLERANCE:
         raise ValueError(
-            f"the probabilities of target{written(place)} add up to {total:g}, not to 1. (For labels 0 and 1 of single "
-            "logits there is binary_cross_entropy_with_logits.)"
+            f"the probabilities of target{format_place(place)} add up to {total:g}, not to 1. (For labels 0 and 1 of "
+            "single logits there is binary_cross_entropy_with_logits.)"
         )

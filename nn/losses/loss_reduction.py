@@ -69,12 +69,12 @@ def each_number(
     if factors is not None:
         losses = [as_number(factor) * loss for factor, loss in zip(factors, losses, strict=True)]
     if reduction != "none":
-        return reduced(losses, reduction)
+        return reduce_losses(losses, reduction)
     structure = _in_structure(input, iter(losses))
     return as_object_array(structure) if is_array(input) else structure
 
 
-def reduced(losses: Sequence[Value], reduction: str, total: Any = None) -> Value:
+def reduce_losses(losses: Sequence[Value], reduction: str, total: Any = None) -> Value:
     """Return their mean or sum, as one node; one loss is its own.
 
     Args:
@@ -85,7 +85,7 @@ def reduced(losses: Sequence[Value], reduction: str, total: Any = None) -> Value
     Raises:
         ValueError: There are none.
 
-    >>> reduced([Value(1.0), Value(2.0)], "mean").data
+    >>> reduce_losses([Value(1.0), Value(2.0)], "mean").data
     1.5
     """
     if not losses:
@@ -122,17 +122,17 @@ def depth(tree: Nest) -> int:
     return count + (tree.ndim if is_array(tree) else isinstance(tree, (list, tuple)))
 
 
-def size_of(tree: Nest, name: str, place: Place) -> int:
+def get_size(tree: Nest, name: str, place: Place) -> int:
     """Return how many items a sequence has.
 
     Raises:
         TypeError: It is no list, tuple or array.
 
-    >>> size_of([1.0, 2.0], "input", None)
+    >>> get_size([1.0, 2.0], "input", None)
     2
     """
     if not (isinstance(tree, (list, tuple)) or (is_array(tree) and tree.ndim)):
-        said = f"{name}{written(place)} is a {type(tree).__name__}"
+        said = f"{name}{format_place(place)} is a {type(tree).__name__}"
         raise TypeError(f"{said}; expected Values and numbers, in lists, tuples or arrays")
     return len(tree)
 
@@ -147,14 +147,14 @@ def check_sizes(size: int | None, target_size: int | None, place: Place, expecte
     """
     if size != target_size:
         said = ["one number" if n is None else f"a sequence of {n}" for n in (size, target_size)]
-        at = written(place)
+        at = format_place(place)
         raise ValueError(f"input{at} is {said[0]} and target{at} is {said[1]}: {expected}")
 
 
-def written(place: Place) -> str:
+def format_place(place: Place) -> str:
     """Return the place as it is written after a name.
 
-    >>> written(((None, 2), 0))
+    >>> format_place(((None, 2), 0))
     '[2][0]'
     """
     indices = []
@@ -173,10 +173,10 @@ def as_number(item: Any) -> Number:
     return item if isinstance(item, Value) else float(item)
 
 
-def data_of(number: Number) -> float:
+def get_data(number: Number) -> float:
     """Return the float, of a Value or itself.
 
-    >>> data_of(Value(2.0))
+    >>> get_data(Value(2.0))
     2.0
     """
     return number.data if isinstance(number, Value) else number
@@ -199,7 +199,7 @@ def _gather(trees: Mapping[str, Any], place: Place, columns: Mapping[str, list[A
 
 def _rows(trees: Mapping[str, Any], place: Place) -> dict[str, Sequence[Any]]:
     """Return the items of each tree; a weight of fewer axes than the input is repeated beside each of its items."""
-    sizes = {name: None if is_number(tree) else size_of(tree, name, place) for name, tree in trees.items()}
+    sizes = {name: None if is_number(tree) else get_size(tree, name, place) for name, tree in trees.items()}
     size = sizes["input"]
     of_one = " (for outputs in lists of one, write each target in a list of one)" if size == 1 else ""
     check_sizes(size, sizes["target"], place, f"there is one target for each prediction{of_one}")
@@ -212,7 +212,7 @@ def _rows(trees: Mapping[str, Any], place: Place) -> dict[str, Sequence[Any]]:
         else:
             said = "is one number" if size is None else f"has {size}"
             raise ValueError(
-                f"{name} has {sizes[name]} items where input{written(place)} {said}: give one number for all, or "
+                f"{name} has {sizes[name]} items where input{format_place(place)} {said}: give one number for all, or "
                 "numbers in the structure of input (the first axes may be left out)"
             )
     return rows
@@ -223,9 +223,9 @@ def _check_numbers(demand: Demand, column: Sequence[Any], input: Nest) -> None:
     for index, item in enumerate(column):
         if demanded(item, demand):  # its number is not known yet
             continue
-        number = data_of(item)
+        number = get_data(item)
         if not demand.admits(number):
-            raise ValueError(demand.message(number, written(list(_places(input, None))[index])))
+            raise ValueError(demand.message(number, format_place(list(_places(input, None))[index])))
 
 
 def _places(tree: Nest, place: Place) -> Iterator[Place]:

@@ -58,10 +58,10 @@ def gauss_newton_bartlett(
     return [len(rows) * slope * slope for slope in gradient(operand(mean(losses)), parameters)]
 
 
-def sampled_label(row: Value | Sequence[Value], generator: random.Random) -> int:
+def sample_label(row: Value | Sequence[Value], generator: random.Random) -> int:
     """Draw a label with the probability that the logits give it: by sigmoid for one, by softmax for several.
 
-    >>> sampled_label(Value(1000.0), random.Random(0)), sampled_label([Value(0.0), Value(1000.0)], random.Random(0))
+    >>> sample_label(Value(1000.0), random.Random(0)), sample_label([Value(0.0), Value(1000.0)], random.Random(0))
     (1, 1)
     """
     if isinstance(row, Value):
@@ -70,7 +70,7 @@ def sampled_label(row: Value | Sequence[Value], generator: random.Random) -> int
     return generator.choices(range(len(row)), [math.exp(logit.data - top) for logit in row])[0]
 
 
-def logit_rows(logits: Any) -> list[Any]:
+def read_logits(logits: Any) -> list[Any]:
     """Return a batch of logits as a list of Values, or of lists of Values.
 
     Raises:
@@ -78,7 +78,7 @@ def logit_rows(logits: Any) -> list[Any]:
         ValueError: There are none.
 
     >>> a, b, c, d = (Value(float(i)) for i in range(4))
-    >>> len(logit_rows([[[a, b], [c, d]]]))
+    >>> len(read_logits([[[a, b], [c, d]]]))
     2
     """
     rows = list(_rows(logits))

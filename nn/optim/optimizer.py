@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from tinygrad_lite.nn.base.hyperparameters import Check, check_names, checked
+from tinygrad_lite.nn.base.hyperparameters import Check, check_all, check_names
 from tinygrad_lite.nn.optim import optimizer_state
 from tinygrad_lite.nn.optim.optimizer_state import Bucket, GroupState
 from tinygrad_lite.operations.arithmetic import array
@@ -108,7 +108,7 @@ class Optimizer:
     lr = SharedHyperparameter()
 
     def __init__(self, params: Parameters, defaults: Mapping[str, Any]) -> None:
-        self.defaults = checked(defaults, self.checks)
+        self.defaults = check_all(defaults, self.checks)
         self.check_together(self.defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._states: list[GroupState] = []
@@ -274,7 +274,7 @@ class Optimizer:
         0.1
         """
         who = type(self).__name__
-        saved = optimizer_state.checked_layout(state_dict, who, [len(s.parameters) for s in self._states])
+        saved = optimizer_state.check_layout(state_dict, who, [len(s.parameters) for s in self._states])
         groups = [self._loaded_group(i, group) for i, group in enumerate(saved["param_groups"])]
         states = [
             GroupState.from_lists(state.parameters, lists, self.numbers, self.shared, f"state[{i}]")
@@ -320,7 +320,7 @@ class Optimizer:
         missing = [name for name in self.defaults if name not in group]
         if missing:
             raise ValueError(f"a parameter group lacks {', '.join(missing)}: give it a number")
-        hyperparameters = checked({name: group[name] for name in self.defaults}, self.checks)
+        hyperparameters = check_all({name: group[name] for name in self.defaults}, self.checks)
         self.check_together(hyperparameters)
         return hyperparameters
 

@@ -150,7 +150,7 @@ class GroupState:
         return state
 
 
-def checked_layout(state_dict: Any, optimizer: str, sizes: Sequence[int]) -> Mapping[str, Any]:
+def check_layout(state_dict: Any, optimizer: str, sizes: Sequence[int]) -> Mapping[str, Any]:
     """Check that the state of an optimiser is of this class, and has groups of these sizes.
 
     Raises:

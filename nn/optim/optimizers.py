@@ -85,7 +85,7 @@ class SGD(Optimizer):
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Compute the formula of the class; see :meth:`Optimizer.update`."""
-        gradient = penalised(parameter, gradient, group)
+        gradient = add_penalty(parameter, gradient, group)
         momentum, dampening = group["momentum"], group["dampening"]
         if not momentum:
             return parameter - group["lr"] * gradient, {}
@@ -167,7 +167,7 @@ class RMSprop(Optimizer):
         m: Any, parameter: Any, gradient: Any, state: Mapping[str, Any], group: Mapping[str, Any], step: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Compute the formula of the class; see :meth:`Optimizer.update`."""
-        gradient = penalised(parameter, gradient, group)
+        gradient = add_penalty(parameter, gradient, group)
         square = running_mean(group["alpha"], state["square_avg"], gradient * gradient)
         new = {"square_avg": square}
         if group["centered"]:
@@ -254,10 +254,10 @@ class Adam(Optimizer):
     ) -> tuple[Any, dict[str, Any]]:
         """Compute the formula of the class; see :meth:`Optimizer.update`."""
         if group["decoupled_weight_decay"]:
-            parameter = decayed(parameter, group)
+            parameter = decay_weights(parameter, group)
             gradient = -gradient if group["maximize"] else gradient
         else:
-            gradient = penalised(parameter, gradient, group)
+            gradient = add_penalty(parameter, gradient, group)
         beta1, beta2 = group["betas"]
         mean = running_mean(beta1, state["exp_avg"], gradient)
         square = running_mean(beta2, state["exp_avg_sq"], gradient * gradient)
@@ -359,17 +359,17 @@ class Lion(Optimizer):
         """Compute the formula of the class; see :meth:`Optimizer.update`."""
         beta1, beta2 = group["betas"]
         direction = m.sign(running_mean(beta1, state["exp_avg"], gradient))
-        moved = decayed(parameter, group) - group["lr"] * direction
+        moved = decay_weights(parameter, group) - group["lr"] * direction
         return moved, {"exp_avg": running_mean(beta2, state["exp_avg"], gradient)}
 
 
 # ------------------------------------------------------------------------------------ what formulas share
 
 
-def penalised(parameter: Any, gradient: Any, group: Mapping[str, Any]) -> Any:
+def add_penalty(parameter: Any, gradient: Any, group: Mapping[str, Any]) -> Any:
     """Return the gradient to descend along: turned round by ``maximize``, and with that of the penalty λ·p²/2.
 
-    >>> penalised(2.0, 1.0, {"maximize": True, "weight_decay": 0.25})
+    >>> add_penalty(2.0, 1.0, {"maximize": True, "weight_decay": 0.25})
     -0.5
     """
     if group["maximize"]:
@@ -379,10 +379,10 @@ def penalised(parameter: Any, gradient: Any, group: Mapping[str, Any]) -> Any:
     return gradient
 
 
-def decayed(parameter: Any, group: Mapping[str, Any]) -> Any:
+def decay_weights(parameter: Any, group: Mapping[str, Any]) -> Any:
     """(1 − lr·λ)·p: the decay of weights beside the gradient.
 
-    >>> decayed(2.0, {"lr": 0.5, "weight_decay": 0.5})
+    >>> decay_weights(2.0, {"lr": 0.5, "weight_decay": 0.5})
     1.5
     """
     return parameter * (1.0 - group["lr"] * group["weight_decay"]) if group["weight_decay"] else parameter

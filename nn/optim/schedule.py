@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tinygrad_lite.nn.base.hyperparameters import AT_LEAST_ZERO, COUNT, Check, checked, list_of
+from tinygrad_lite.nn.base.hyperparameters import AT_LEAST_ZERO, COUNT, Check, check_all, list_of
 from tinygrad_lite.nn.optim.optimizer import Optimizer
 
 
@@ -63,7 +63,7 @@ class LRScheduler:
             )
         for name in self.per_group:
             self.expand(name, getattr(self, name))
-        self._set(checked({name: getattr(self, name) for name in self.checks}, self.checks))
+        self._set(check_all({name: getattr(self, name) for name in self.checks}, self.checks))
         self.check_settings()
         self.base_lrs = [float(group.setdefault("initial_lr", group["lr"])) for group in self.optimizer.param_groups]
         self.begin()
@@ -200,7 +200,7 @@ class LRScheduler:
             raise ValueError(f"the state of a {who} has {', '.join(expected)}; missing or unknown: {', '.join(odd)}")
         rates = dict.fromkeys(("base_lrs", "last_lr", "lr"), list_of(AT_LEAST_ZERO))
         state = {name: given for name, given in state_dict.items() if name != "scheduler"}
-        state = checked(state, {"last_epoch": COUNT, **rates, **self.checks})
+        state = check_all(state, {"last_epoch": COUNT, **rates, **self.checks})
         groups = len(self.optimizer.param_groups)
         for name in rates:
             if len(state[name]) != groups:

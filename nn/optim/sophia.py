@@ -21,9 +21,9 @@ from tinygrad_lite.nn.base.hyperparameters import (
     Check,
     pair_of,
 )
-from tinygrad_lite.nn.optim.hessian_estimates import gauss_newton_bartlett, hutchinson, logit_rows, sampled_label
+from tinygrad_lite.nn.optim.hessian_estimates import gauss_newton_bartlett, hutchinson, read_logits, sample_label
 from tinygrad_lite.nn.optim.optimizer import Optimizer, Parameters
-from tinygrad_lite.nn.optim.optimizers import decayed, running_mean
+from tinygrad_lite.nn.optim.optimizers import decay_weights, running_mean
 from tinygrad_lite.value import Value
 
 
@@ -61,7 +61,7 @@ class Sophia(Optimizer):
         momentum = running_mean(group["betas"][0], state["exp_avg"], gradient)
         ratio = momentum / m.maximum(group["rho"] * state["hessian"], group["eps"])
         clipped = m.maximum(m.minimum(ratio, 1.0), -1.0)
-        return decayed(parameter, group) - group["lr"] * clipped, {"exp_avg": momentum}
+        return decay_weights(parameter, group) - group["lr"] * clipped, {"exp_avg": momentum}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Do what :meth:`Optimizer.step` does."""
@@ -267,8 +267,8 @@ class SophiaG(Sophia):
         """
 
         def estimate(parameters: list[Value]) -> list[float]:
-            rows = logit_rows(logits() if callable(logits) else logits)
-            labels = [sampled_label(row, self.generator) for row in rows]
+            rows = read_logits(logits() if callable(logits) else logits)
+            labels = [sample_label(row, self.generator) for row in rows]
             return gauss_newton_bartlett(rows, labels, parameters)
 
         return self._average(estimate)

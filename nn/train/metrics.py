@@ -71,7 +71,7 @@ def as_named(metrics: Metrics) -> dict[str, Metric]:
     return named
 
 
-def measured(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -> dict[str, float]:
+def apply_metrics(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -> dict[str, float]:
     """Return what each metric gives.
 
     Args:
@@ -79,7 +79,7 @@ def measured(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -> dict[
         outputs: Plain numbers, one item a sample.
         targets: Likewise.
 
-    >>> measured({"accuracy": accuracy}, [2.5, -1.0], [1, 1])
+    >>> apply_metrics({"accuracy": accuracy}, [2.5, -1.0], [1, 1])
     {'accuracy': 0.5}
     """
     return {name: float(metric(outputs, targets)) for name, metric in metrics.items()}

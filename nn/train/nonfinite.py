@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from tinygrad_lite.modes import no_grad
-from tinygrad_lite.nn.base.batches import numbers_in
+from tinygrad_lite.nn.base.batches import iterate_numbers
 from tinygrad_lite.nn.base.module import Module, head, observing
 from tinygrad_lite.nn.layers.layers import Neuron
 from tinygrad_lite.nn.train.history import History
@@ -151,7 +151,7 @@ def find_cause(model: Module, inputs: list[Any], run_again: Callable[[], Any]) -
         run_again: Computes the loss once more.
     """
     for i, x in enumerate(inputs):
-        for place, number in numbers_in(x):
+        for place, number in iterate_numbers(x):
             if not math.isfinite(number):
                 return Cause(f"for sample {i} of the batch has the input x{place} = {number}", None)
     for name, parameter in model.named_parameters():
@@ -161,7 +161,7 @@ def find_cause(model: Module, inputs: list[Any], run_again: Callable[[], Any]) -
     return _cause_in_outputs(model, run_again)
 
 
-def forward_failed(model: Module, error: ArithmeticError) -> NonFiniteError:
+def make_forward_error(model: Module, error: ArithmeticError) -> NonFiniteError:
     """Return the error for one that an operation raised, as its result was beyond the floats."""
     layer = _layer_in(model, error.__traceback__)
     where = "the loss function" if layer is None else _named(model, layer)
@@ -179,7 +179,7 @@ def _cause_in_outputs(model: Module, run_again: Callable[[], Any]) -> Cause:
         name = names.get(id(module))
         if name is None or broken:
             return
-        for _, number in numbers_in(output):
+        for _, number in iterate_numbers(output):
             if not math.isfinite(number):
                 broken.append((name, number))
                 return

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tinygrad_lite.nn.base.batches import Samples, as_numbers, matched, needs_batches, outputs_of
+from tinygrad_lite.nn.base.batches import Samples, as_numbers, compute_outputs, match_axes, needs_batches
 from tinygrad_lite.nn.base.module import Module, parts_of
-from tinygrad_lite.nn.train.metrics import Metric, measured
-from tinygrad_lite.nn.train.nonfinite import LastGood, NonFiniteError, find_cause, forward_failed
+from tinygrad_lite.nn.train.metrics import Metric, apply_metrics
+from tinygrad_lite.nn.train.nonfinite import LastGood, NonFiniteError, find_cause, make_forward_error
 from tinygrad_lite.value import Value
 
 #: A function of outputs and targets, such as those in :mod:`tinygrad_lite.nn.losses.losses`, or a module.
@@ -43,7 +43,7 @@ class Computation:
         self.modules = list(self.model.modules())
         if self.batched is None:
             self.batched = needs_batches(self.modules)
-        self.generators = list(generators_of(self.model).values())
+        self.generators = list(find_generators(self.model).values())
 
     def __call__(self, samples: Samples) -> tuple[Value, list[Any]]:
         """Compute the loss, and what the model gives for each sample.
@@ -52,7 +52,7 @@ class Computation:
             TypeError: The loss is no Value.
         """
         with self._precision():
-            outputs = matched(outputs_of(self.model, samples.inputs, bool(self.batched)), samples.targets)
+            outputs = match_axes(compute_outputs(self.model, samples.inputs, bool(self.batched)), samples.targets)
             loss = self.loss(outputs, samples.targets)
         if not isinstance(loss, Value):
             raise TypeError(
@@ -83,7 +83,7 @@ class Computation:
         try:
             loss, outputs = self(samples)
         except ArithmeticError as error:
-            raise forward_failed(self.model, error) from error
+            raise make_forward_error(self.model, error) from error
         except ValueError as error:  # such as math.sin(inf) raises, or a wrong shape
             cause = find_cause(self.model, samples.inputs, run_again)
             if cause.is_loss:
@@ -114,14 +114,14 @@ class Batch(NamedTuple):
     last: bool
 
 
-def planned(order: Sequence[Sequence[int]], accumulate: int) -> list[Batch]:
+def plan_batches(order: Sequence[Sequence[int]], accumulate: int) -> list[Batch]:
     """Return the batches of an epoch.
 
     Args:
         order: The places of the samples of each.
         accumulate: How many make one step.
 
-    >>> [(batch.share, batch.first, batch.last) for batch in planned([[2, 0], [1, 4], [3]], 2)]
+    >>> [(batch.share, batch.first, batch.last) for batch in plan_batches([[2, 0], [1, 4], [3]], 2)]
     [(0.5, True, False), (0.5, False, True), (1.0, True, True)]
     """
     plan = []
@@ -176,7 +176,7 @@ class Steps:
         Raises:
             NonFiniteError: Loss, gradient or new weights are not finite.
         """
-        for batch in planned(order, accumulate):
+        for batch in plan_batches(order, accumulate):
             yield self.batch(samples.at(batch.places), batch.share, batch.first, batch.last)
             if batch.last and schedule is not None:
                 schedule.step()
@@ -228,7 +228,7 @@ class Steps:
         self.before = None
         if not self.metrics:
             return {"loss": loss.data}
-        return {"loss": loss.data} | measured(self.metrics, as_numbers(outputs), samples.targets)
+        return {"loss": loss.data} | apply_metrics(self.metrics, as_numbers(outputs), samples.targets)
 
     def _step(self, loss: Value, outputs: list[Any]) -> None:
         if self.scaler is not None:
@@ -257,12 +257,12 @@ class Steps:
             self.before = None
 
 
-def generators_of(model: Module) -> dict[str, random.Random]:
+def find_generators(model: Module) -> dict[str, random.Random]:
     """Return every ``random.Random`` in the attributes of its modules, by its path.
 
     >>> model = Module()
     >>> model.rng = random.Random(0)
-    >>> list(generators_of(model))
+    >>> list(find_generators(model))
     ['rng']
     """
     return dict(_generators("", model, {}))

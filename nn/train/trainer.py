@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lite.nn.base.batches import Samples, batches_of
+from tinygrad_lite.nn.base.batches import Samples, split_batches
 from tinygrad_lite.nn.base.module import Module, training_mode
 from tinygrad_lite.nn.train.callbacks import Callback
 from tinygrad_lite.nn.train.checkpoints import Generators, Stateful, load_run, save_run
 from tinygrad_lite.nn.train.history import History
-from tinygrad_lite.nn.train.metrics import Metric, measured
+from tinygrad_lite.nn.train.metrics import Metric, apply_metrics
 from tinygrad_lite.nn.train.nonfinite import NonFiniteError
 from tinygrad_lite.nn.train.progress import Bar
-from tinygrad_lite.nn.train.steps import Computation, Schedule, Steps, generators_of
+from tinygrad_lite.nn.train.steps import Computation, Schedule, Steps, find_generators
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Trainer:
             load_run(self.model, self._parts(), resume_from)
             self.steps.good.confirm(self.steps.good.look())
         done = len(self.history.seconds)
-        self.batches = len(batches_of(len(self.samples.inputs), self.batch_size, None, self.drop_last))
+        self.batches = len(split_batches(len(self.samples.inputs), self.batch_size, None, self.drop_last))
         try:
             with (
                 training_mode(self.steps.compute.modules, training=True),
@@ -128,7 +128,7 @@ class Trainer:
         """Train on all batches of an epoch, and return the means of their numbers over the samples."""
         self._tell("train")
         rng = self.rng if self.shuffle else None
-        order = batches_of(len(self.samples.inputs), self.batch_size, rng, self.drop_last)
+        order = split_batches(len(self.samples.inputs), self.batch_size, rng, self.drop_last)
         total: dict[str, float] = {}
         watchers = [callback for callback in self.callbacks if _looks_at_batches(callback)]
         every_batch = self.scheduler is not None and self.scheduler_every == "batch"
@@ -172,7 +172,7 @@ class Trainer:
             "optimizer": self.optimizer,
             "history": self.history,
             "shuffling": Generators({"generator": self.rng}),
-            "generators": Generators(generators_of(self.model)),
+            "generators": Generators(find_generators(self.model)),
         }
         loss = self.steps.compute.loss
         optional = {"scheduler": self.scheduler, "scaler": self.steps.scaler}
@@ -205,11 +205,11 @@ def measure(
     count = len(samples.inputs)
     with training_mode(compute.modules, training=False):
         # Recorded, and dropped: under no_grad() every operation takes longer than recording does.
-        order = batches_of(count, batch_size, None)
+        order = split_batches(count, batch_size, None)
         for places, (loss, given) in zip(order, function(samples, order), strict=True):
             outputs += given
             total += loss * len(places)
-    return {"loss": total / count} | measured(metrics, outputs, samples.targets)
+    return {"loss": total / count} | apply_metrics(metrics, outputs, samples.targets)
 
 
 def _looks_at_batches(callback: Callback) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_lite import StaleGraphError, Value, exp, hessian, logsumexp, mean, softplus, tanh
-from tinygrad_lite.nn.optim.hessian_estimates import gauss_newton_bartlett, hutchinson, sampled_label
+from tinygrad_lite.nn.optim.hessian_estimates import gauss_newton_bartlett, hutchinson, sample_label
 from tinygrad_lite.nn.optim.sophia import SophiaG, SophiaH
 
 fewer = settings(max_examples=settings().max_examples // 4)
@@ -111,7 +111,7 @@ def test_its_mean_over_the_models_own_labels_is_the_diagonal_of_the_hessian(clas
     rows: list[Any] = [[w * x for w in leaves] if classes > 1 else leaves[0] * x for x in inputs]
     generator = random.Random(0)
     draws = np.array(
-        [gauss_newton_bartlett(rows, [sampled_label(row, generator) for row in rows], leaves) for _ in range(3000)]
+        [gauss_newton_bartlett(rows, [sample_label(row, generator) for row in rows], leaves) for _ in range(3000)]
     )
     error = draws.std(axis=0) / math.sqrt(len(draws))
     assert (abs(draws.mean(axis=0) - np.diag(hessian(loss)(weights))) < 4 * error).all()
@@ -120,9 +120,9 @@ def test_its_mean_over_the_models_own_labels_is_the_diagonal_of_the_hessian(clas
 def test_labels_are_drawn_with_the_probabilities_of_the_model() -> None:
     generator = random.Random(0)
     row = [Value(math.log(p)) for p in (0.1, 0.6, 0.3)]
-    counts = np.bincount([sampled_label(row, generator) for _ in range(10_000)], minlength=3)
+    counts = np.bincount([sample_label(row, generator) for _ in range(10_000)], minlength=3)
     assert counts / 10_000 == pytest.approx([0.1, 0.6, 0.3], abs=0.02)
-    ones = sum(sampled_label(Value(math.log(3.0)), generator) for _ in range(10_000))
+    ones = sum(sample_label(Value(math.log(3.0)), generator) for _ in range(10_000))
     assert ones / 10_000 == pytest.approx(0.75, abs=0.02)
 
 

@@ -23,7 +23,7 @@ from tinygrad_lite.nn.layers.embedding import Embedding
 from tinygrad_lite.nn.layers.layers import MLP
 from tinygrad_lite.nn.layers.linear import Linear
 from tinygrad_lite.nn.layers.normalization import BatchNorm1d, LayerNorm
-from tinygrad_lite.nn.lifted.lifted_loss import reduction_of
+from tinygrad_lite.nn.lifted.lifted_loss import find_reduction
 from tinygrad_lite.nn.lifted.lifted_steps import LiftedSteps
 from tinygrad_lite.nn.lifted.lifted_vector import Vector
 from tinygrad_lite.nn.losses.class_losses import cross_entropy
@@ -758,4 +758,4 @@ def spread(outputs: Any, targets: Any) -> Any:
     ],
 )
 def test_a_loss_is_taken_sample_by_sample_only_if_it_is_a_mean_or_a_sum(loss: Any, expected: str | None) -> None:
-    assert reduction_of(loss, OUTPUTS, TARGETS) == expected
+    assert find_reduction(loss, OUTPUTS, TARGETS) == expected
