@@ -1,4 +1,4 @@
-"""Programs as people write them for micrograd, its lecture and microgpt: they run with only the import changed."""
+"""Programs as people write them for micrograd and microgpt: they run with only the import changed."""
 
 from __future__ import annotations
 
@@ -121,67 +121,6 @@ def test_the_moons_program_trains_as_with_micrograd() -> None:
         assert loss == pytest.approx(expected_loss, rel=1e-12)
         assert gradients == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert ours[-1][0] < ours[0][0]
-
-
-# ------------------------------------------------------------------------------------- the lecture and its drawing
-
-LECTURE = """
-x1 = Value(2.0, label='x1')
-x2 = Value(0.0, label='x2')
-w1 = Value(-3.0, label='w1')
-w2 = Value(1.0, label='w2')
-b = Value(6.8813735870195432, label='b')
-x1w1 = x1*w1; x1w1.label = 'x1*w1'
-x2w2 = x2*w2; x2w2.label = 'x2*w2'
-x1w1x2w2 = x1w1 + x2w2; x1w1x2w2.label = 'x1*w1 + x2*w2'
-n = x1w1x2w2 + b; n.label = 'n'
-e = (2*n).exp()
-o = (e - 1) / (e + 1)
-o.label = 'o'
-o.backward()
-
-
-def trace(root):
-    nodes, edges = set(), set()
-    def build(v):
-        if v not in nodes:
-            nodes.add(v)
-            for child in v._prev:
-                edges.add((child, v))
-                build(child)
-    build(root)
-    return nodes, edges
-
-
-def draw_dot(root):
-    dot = Digraph(format='svg', graph_attr={'rankdir': 'LR'})
-    nodes, edges = trace(root)
-    for n in nodes:
-        uid = str(id(n))
-        dot.node(name=uid, label="{ %s | data %.4f | grad %.4f }" % (n.label, n.data, n.grad), shape='record')
-        if n._op:
-            dot.node(name=uid + n._op, label=n._op)
-            dot.edge(uid + n._op, uid)
-    for n1, n2 in edges:
-        dot.edge(str(id(n1)), str(id(n2)) + n2._op)
-    return dot
-"""
-
-
-def test_the_lectures_neuron_has_its_gradients_and_operations() -> None:
-    scope = run(LECTURE, tinygrad_lite, Digraph=None)
-    assert [round(scope[name].grad, 4) for name in ("x1", "x2", "w1", "w2", "b")] == [-1.5, 0.5, 1.0, 0.0, 0.5]
-    assert [scope[name]._op for name in ("x1", "x1w1", "n", "e", "o")] == ["", "*", "+", "exp", "/"]
-
-
-def test_the_lectures_drawing_code_draws() -> None:
-    graphviz = pytest.importorskip("graphviz", reason="graphviz is not installed")
-    scope = run(LECTURE, tinygrad_lite, Digraph=graphviz.Digraph)
-    nodes, edges = scope["trace"](scope["o"])
-    assert len(nodes) == 17
-    assert len(edges) == 17
-    source = scope["draw_dot"](scope["o"]).source
-    assert "x1*w1 + x2*w2 | data -6.0000 | grad 0.5000" in source
 
 
 # ---------------------------------------------------------------------------------------------------- microgpt

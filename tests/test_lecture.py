@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import re
 from typing import Any
 
 import pytest
@@ -412,7 +413,8 @@ def test_the_lectures_drawing_shows_names_numbers_and_gradients(notebook: dict[s
     assert after.count("shape=record") == 7
     assert after.count("->") == 3 + 6  # operations to results, operands to operations
     assert "x1*w1 + x2*w2 | data -3.3750" in notebook["neuron"]["picture"].source
-    assert "exp" in notebook["neuron"]["apart"].source
+    apart = notebook["neuron"]["apart"].source
+    assert set(re.findall(r"label=\"?([^\s\"{]+)\"?\]", apart)) == {"*", "+", "-", "/", "exp"}
 
 
 @pytest.mark.parametrize("way", ["manual", "stepped", "swept", "whole", "taken_apart"])

@@ -13,10 +13,32 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf
 
-from tinygrad_lite.testing.oracles.differences import Precision, adaptive_difference
-from tinygrad_lite.testing.oracles.verdicts import Verdict
+from tinygrad_lite.testing.oracles.differences import DOUBLE, OUTSIDE, Precision, judge, sample
+from tinygrad_lite.testing.oracles.verdicts import Estimate, Verdict
 
 Function = Callable[[Any], Any]
+
+
+def adaptive_difference(function: Callable[[float], float], x: float, precision: Precision = DOUBLE) -> Estimate:
+    """The derivative of a function of one float, with a bound on its error, from the function's values alone."""
+
+    def values(point: float) -> Any:
+        try:
+            found = function(point)
+        except OUTSIDE:
+            return np.array(math.nan)
+        return np.array(math.nan if isinstance(found, complex) else float(found))
+
+    return judge(sample(values, x, precision))
+
+
+def test_a_derivative_of_known_functions() -> None:
+    estimate = adaptive_difference(math.exp, 1.0)
+    assert abs(estimate.value - math.e) <= estimate.error < 1e-10
+    assert adaptive_difference(abs, 0.0).kind is Verdict.KINK
+    assert round(adaptive_difference(abs, -1e-9).value, 10) == -1.0
+    assert adaptive_difference(math.sqrt, 0.0).value == math.inf
+
 
 #: Each as a function of floats and of mpmath numbers.
 ATOMS: dict[str, tuple[Function, Function]] = {

@@ -102,44 +102,6 @@ class Samples:
         return replace(self, values=values, value=self.value[index], neighbours=(below[index], above[index]))
 
 
-def adaptive_difference(
-    function: Callable[[float], float],
-    x: float,
-    precision: Precision = DOUBLE,
-) -> Estimate:
-    """The derivative of a function of one float, with a bound on its error, from the function's values alone.
-
-    Args:
-        function: Of a float; may raise ValueError or ArithmeticError, or give nan, outside its domain.
-        x: Where.
-        precision: That of the function's values, if it is not float64's.
-
-    Returns:
-        An estimate: CORRECT with value and error where the function is smooth; KINK with the slopes on either side;
-        JUMP with these, as far as they are known; DOMAIN_EDGE with the slope on the side where it is defined, or where
-        the slope is infinite; NON_FINITE where the function is no number at x; UNDECIDED with the reason.
-
-    >>> estimate = adaptive_difference(math.exp, 1.0)
-    >>> abs(estimate.value - math.e) <= estimate.error < 1e-10
-    True
-    >>> adaptive_difference(abs, 0.0).kind
-    <Verdict.KINK: 'kink'>
-    >>> round(adaptive_difference(abs, -1e-9).value, 10)
-    -1.0
-    >>> adaptive_difference(math.sqrt, 0.0).value
-    inf
-    """
-
-    def values(point: float) -> Array:
-        try:
-            found = function(point)
-        except OUTSIDE:
-            return np.array(math.nan)
-        return np.array(math.nan if isinstance(found, complex) else float(found))
-
-    return judge(sample(values, x, precision))
-
-
 def sample(
     function: Callable[[float], Array],
     x: float,
@@ -212,7 +174,13 @@ class Claim(NamedTuple):
 
 
 def judge(samples: Samples) -> Estimate:
-    """What the samples of one output say about the derivative there."""
+    """What the samples of one output say about the derivative there.
+
+    Returns:
+        An estimate: CORRECT with value and error where the function is smooth; KINK with the slopes on either side;
+        JUMP with these, as far as they are known; DOMAIN_EDGE with the slope on the side where it is defined, or where
+        the slope is infinite; NON_FINITE where the function is no number at x; UNDECIDED with the reason.
+    """
     here = float(samples.value)
     if not math.isfinite(here):
         return Estimate(math.nan, math.inf, ORACLE, kind=Verdict.NON_FINITE, note=f"f is {here} there")

@@ -45,7 +45,7 @@ def finite_difference(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Est
         argnum: Which that is.
 
     Returns:
-        CORRECT, KINK, JUMP, DOMAIN_EDGE, NON_FINITE or UNDECIDED; see :func:`.differences.adaptive_difference`.
+        CORRECT, KINK, JUMP, DOMAIN_EDGE, NON_FINITE or UNDECIDED; see :func:`.differences.judge`.
 
     >>> estimate = finite_difference(lambda x, y: x * y**2, 3.0, 2.0, argnum=1)
     >>> abs(estimate.value - 12.0) < estimate.error < 1e-10
