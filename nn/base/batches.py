@@ -20,13 +20,13 @@ class Samples(NamedTuple):
     targets: list[Any]
 
     def at(self, places: Sequence[int]) -> Samples:
-        """The samples in these places."""
+        """Return the samples in these places."""
         inputs, targets = self
         return Samples([inputs[i] for i in places], [targets[i] for i in places])
 
 
 def as_samples(data: Any, name: str = "data") -> Samples:
-    """Inputs and targets as lists of what NumPy arrays and data frames hold.
+    """Return inputs and targets as lists of what NumPy arrays and data frames hold.
 
     Args:
         data: A pair of sequences of the same length.
@@ -51,7 +51,7 @@ def as_samples(data: Any, name: str = "data") -> Samples:
 
 
 def as_list(items: Any, name: str) -> list[Any]:
-    """A sequence as a list, what NumPy and pandas hold as plain numbers.
+    """Return a sequence as a list, what NumPy and pandas hold as plain numbers.
 
     Raises:
         TypeError: It is no sequence.
@@ -73,7 +73,7 @@ def as_list(items: Any, name: str) -> list[Any]:
 
 
 def split_batches(count: int, size: int | None, rng: random.Random | None, drop_last: bool = False) -> list[list[int]]:
-    """The places of the samples of each batch, in one epoch.
+    """Return the places of the samples of each batch, in one epoch.
 
     Args:
         count: The number of samples.
@@ -93,7 +93,7 @@ def split_batches(count: int, size: int | None, rng: random.Random | None, drop_
 
 
 def needs_batches(modules: Sequence[Module]) -> bool:
-    """Whether one of a model's modules takes a whole batch only.
+    """Tell whether one of a model's modules takes a whole batch only.
 
     >>> needs_batches([Module()])
     False
@@ -102,7 +102,7 @@ def needs_batches(modules: Sequence[Module]) -> bool:
 
 
 def compute_outputs(model: Module, inputs: list[Any], batched: bool) -> list[Any]:
-    """What the model gives for each sample.
+    """Return what the model gives for each sample.
 
     Args:
         model: Called with the batch, or with each of its samples.
@@ -125,7 +125,7 @@ def compute_outputs(model: Module, inputs: list[Any], batched: bool) -> list[Any
 
 
 def match_axes(outputs: list[Any], targets: list[Any]) -> list[Any]:
-    """The outputs, without an axis of one number where the targets have none.
+    """Return the outputs, without an axis of one number where the targets have none.
 
     >>> match_axes([[0.5], [1.5]], [0, 1])
     [0.5, 1.5]
@@ -137,7 +137,7 @@ def match_axes(outputs: list[Any], targets: list[Any]) -> list[Any]:
 
 
 def as_numbers(outputs: Any) -> Any:
-    """The same structure, in lists, with the data in the place of each Value.
+    """Return the same structure, in lists, with the data in the place of each Value.
 
     >>> as_numbers([Value(1.0), (Value(2.0), 3.0)])
     [1.0, [2.0, 3.0]]
@@ -154,7 +154,7 @@ def as_numbers(outputs: Any) -> Any:
 
 
 def iterate_numbers(tree: Any) -> Iterator[tuple[str, float]]:
-    """Every number in a structure, with its place, as it is written after a name.
+    """Return every number in a structure, with its place, as it is written after a name.
 
     >>> list(iterate_numbers([[1.0], [Value(2.0)]]))
     [('[0][0]', 1.0), ('[1][0]', 2.0)]

@@ -55,7 +55,7 @@ class Module:
     is_unit: ClassVar[bool] = False
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; ``module(x)`` calls it.
+        """Compute the output; ``module(x)`` calls it.
 
         Raises:
             NotImplementedError: The subclass does not define it.
@@ -73,7 +73,7 @@ class Module:
     # ------------------------------------------------------------------------------------------- parameters
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
-        """Every parameter with its name, the path to it, as in PyTorch; frozen ones too.
+        """Return every parameter with its name, the path to it, as in PyTorch; frozen ones too.
 
         Returns:
             An iterator over pairs of name and leaf Value.
@@ -85,7 +85,7 @@ class Module:
         return ((name, leaf) for name, leaf in _walk("", self, {}) if isinstance(leaf, Value))
 
     def parameters(self) -> list[Value]:
-        """Every parameter, in the order of ``named_parameters``; a list, as in micrograd.
+        """Return every parameter, in the order of ``named_parameters``; a list, as in micrograd.
 
         >>> from tinygrad_lite.nn import MLP
         >>> len(MLP(2, [16, 16, 1]).parameters())
@@ -94,7 +94,7 @@ class Module:
         return [parameter for _, parameter in self.named_parameters()]
 
     def zero_grad(self) -> None:
-        """Sets the gradient of every parameter to 0, which ``backward()`` adds to.
+        """Set the gradient of every parameter to 0, which ``backward()`` adds to.
 
         >>> from tinygrad_lite.nn import Neuron
         >>> neuron = Neuron(1)
@@ -107,7 +107,7 @@ class Module:
             parameter.grad = 0.0
 
     def requires_grad_(self: _M, requires_grad: bool = True) -> _M:
-        """Freezes every parameter (False), or thaws it: a frozen one gets no gradient, and no optimiser moves it.
+        """Freeze every parameter (False), or thaw it: a frozen one gets no gradient, and no optimiser moves it.
 
         Returns:
             The module itself.
@@ -126,7 +126,7 @@ class Module:
     # ------------------------------------------------------------------------------------------------ parts
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Itself, with the name ``""``, and every module in its attributes, at any depth, each once.
+        """Return itself, with the name ``""``, and every module in its attributes, at any depth, each once.
 
         >>> from tinygrad_lite.nn import MLP
         >>> [name for name, _ in MLP(1, [1]).named_modules()]
@@ -135,7 +135,7 @@ class Module:
         return ((name, part) for name, part in _walk("", self, {}) if isinstance(part, Module))
 
     def modules(self) -> Iterator[Module]:
-        """Itself, and every module in its attributes, at any depth, each once.
+        """Return itself, and every module in its attributes, at any depth, each once.
 
         >>> from tinygrad_lite.nn import MLP
         >>> [type(module).__name__ for module in MLP(1, [1]).modules()]
@@ -144,7 +144,7 @@ class Module:
         return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules that its attributes hold, directly or in lists, tuples and dicts, with their names.
+        """Return the modules that its attributes hold, directly or in lists, tuples and dicts, with their names.
 
         >>> from tinygrad_lite.nn import MLP
         >>> [name for name, _ in MLP(2, [3, 1]).named_children()]
@@ -153,7 +153,7 @@ class Module:
         return ((name, part) for name, part in _walk("", self, {}, deep=False) if isinstance(part, Module))
 
     def children(self) -> Iterator[Module]:
-        """The modules that its attributes hold, directly or in lists, tuples and dicts.
+        """Return the modules that its attributes hold, directly or in lists, tuples and dicts.
 
         >>> from tinygrad_lite.nn import MLP
         >>> list(MLP(2, [3, 1]).children())[1]
@@ -162,7 +162,7 @@ class Module:
         return (child for _, child in self.named_children())
 
     def apply(self: _M, function: Callable[[Module], object]) -> _M:
-        """Calls the function with every module within, and last with itself.
+        """Call the function with every module within, and last with itself.
 
         Returns:
             The module itself.
@@ -178,7 +178,7 @@ class Module:
         return self
 
     def train(self: _M, mode: bool = True) -> _M:
-        """Makes it, and every module within, behave as in training (True), or as in use.
+        """Make it, and every module within, behave as in training (True), or as in use.
 
         Returns:
             The module itself.
@@ -188,7 +188,7 @@ class Module:
         return self
 
     def eval(self: _M) -> _M:
-        """Makes it, and every module within, behave as in use: Dropout keeps all, BatchNorm1d uses what it learnt.
+        """Make it, and every module within, behave as in use: Dropout keeps all, BatchNorm1d uses what it learnt.
 
         Returns:
             The module itself.
@@ -202,7 +202,7 @@ class Module:
     # ------------------------------------------------------------------------------------------------ state
 
     def register_buffer(self, name: str, numbers: Any) -> None:
-        """Sets an attribute that belongs to the state, but is no parameter, such as a running mean.
+        """Set an attribute that belongs to the state, but is no parameter, such as a running mean.
 
         Args:
             name: Of the attribute.
@@ -219,7 +219,7 @@ class Module:
             self._buffers = (*names, name)
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of the numbers of all parameters and buffers.
+        """Copy the numbers of all parameters and buffers.
 
         Returns:
             A float64 array for each attribute that holds parameters or is a buffer, under its name.
@@ -231,7 +231,7 @@ class Module:
         return state.copy_numbers(state.collect(self, parts_of))
 
     def load_state_dict(self, state_dict: Any, strict: bool = True) -> state.IncompatibleKeys:
-        """Takes over the numbers of ``state_dict()`` of a model with the same structure.
+        """Take over the numbers of ``state_dict()`` of a model with the same structure.
 
         Args:
             state_dict: Arrays by name.
@@ -254,14 +254,14 @@ class Module:
         return state.put_numbers(state.collect(self, parts_of), state_dict, strict, head(self))
 
     def __parameter_tree__(self) -> dict[str, state.ParameterArray]:
-        """Shape and leaves of each array of parameters, by name: what ``grad`` and ``lift`` know of a Module."""
+        """Return shape and leaves of each array of parameters, by name: what ``grad`` and ``lift`` know of a Module."""
         entries = state.collect(self, parts_of)
         return {entry.name: state.ParameterArray(entry.shape, entry.items) for entry in entries if entry.owner is None}
 
     # ------------------------------------------------------------------------------------------- what it is
 
     def summary(self, *inputs: Any) -> str:
-        """A table of its modules with their parameters; neurons have no row: they are many and alike.
+        """Return a table of its modules with their parameters; neurons have no row: they are many and alike.
 
         Args:
             inputs: What to call the module with, for a column of output shapes; nothing is recorded, and it is left as
@@ -303,7 +303,7 @@ class Module:
 
 
 def name_parameters(model: Module) -> None:
-    """Labels each parameter with its name, so that pictures and messages show it.
+    """Label each parameter with its name, so that pictures and messages show it.
 
     Args:
         model: Whose parameters. A label costs some memory, so layers do not set any by themselves.
@@ -366,12 +366,12 @@ def training_mode(modules: Sequence[Module], training: bool) -> Iterator[None]:
 
 
 def is_observed() -> bool:
-    """Whether :func:`observing` is active, so that a module must not call its parts by a shorter way."""
+    """Tell whether :func:`observing` is active, so that a module must not call its parts by a shorter way."""
     return bool(_observers)
 
 
 def head(module: Module) -> str:
-    """The type of a module and what it was made with, as messages name it.
+    """Return the type of a module and what it was made with, as messages name it.
 
     >>> from tinygrad_lite.nn import Neuron
     >>> head(Neuron(2))
@@ -398,7 +398,7 @@ def _count(module: Module) -> str:
 
 
 def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
-    """Every attribute with its name: those in ``__slots__``, then the others."""
+    """Return every attribute with its name: those in ``__slots__``, then the others."""
     for kind in reversed(type(module).__mro__):
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
@@ -414,7 +414,7 @@ def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
 
 
 def parts_of(tree: Any) -> Iterator[tuple[str, Any]] | None:
-    """The parts of a module or a container with their names; None if it is neither.
+    """Return the parts of a module or a container with their names; None if it is neither.
 
     >>> list(parts_of({"a": 1, "b": 2}))
     [('a', 1), ('b', 2)]
@@ -433,7 +433,7 @@ def parts_of(tree: Any) -> Iterator[tuple[str, Any]] | None:
 
 
 def _walk(path: str, tree: Any, seen: dict[int, Any], deep: bool = True) -> Iterator[tuple[str, Any]]:
-    """Each parameter and each module in ``tree`` once; without ``deep`` not what is within a module.
+    """Return each parameter and each module in ``tree`` once; without ``deep`` not what is within a module.
 
     ``seen`` holds what was visited by its id, and alive: what a container of one's own gives may be made for this.
     """

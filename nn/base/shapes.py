@@ -20,7 +20,7 @@ _NUMBERS: Final = frozenset((Value, float, int))
 
 
 def is_number(item: object) -> bool:
-    """Whether it is one number: a Value, a float, an int, or NumPy's.
+    """Tell whether it is one number: a Value, a float, an int, or NumPy's.
 
     >>> is_number(Value(1.0)), is_number([1.0])
     (True, False)
@@ -29,7 +29,7 @@ def is_number(item: object) -> bool:
 
 
 def shape_of(tree: Nest) -> tuple[int, ...]:
-    """How many items there are along each axis.
+    """Return how many items there are along each axis.
 
     Raises:
         TypeError: Something in it is neither a number nor a list, a tuple or an array.
@@ -60,7 +60,7 @@ def shape_of(tree: Nest) -> tuple[int, ...]:
 
 
 def flat(tree: Nest) -> Iterator[Any]:
-    """Its numbers, the last axis running fastest.
+    """Return its numbers, the last axis running fastest.
 
     >>> list(flat([[1, 2], [3, 4]]))
     [1, 2, 3, 4]
@@ -75,7 +75,7 @@ def flat(tree: Nest) -> Iterator[Any]:
 
 
 def nested(shape: Sequence[int], items: Iterator[Any]) -> Nest:
-    """Nested lists of this shape, filled with the items in order.
+    """Return nested lists of this shape, filled with the items in order.
 
     >>> nested((2, 2), iter("abcd"))
     [['a', 'b'], ['c', 'd']]
@@ -86,7 +86,7 @@ def nested(shape: Sequence[int], items: Iterator[Any]) -> Nest:
 
 
 def parameters_of_shape(shape: Sequence[int], data: float = 0.0) -> Nest:
-    """Nested tuples of new leaves: tuples, because the nodes of the graph share them.
+    """Return nested tuples of new leaves: tuples, because the nodes of the graph share them.
 
     >>> parameters_of_shape((2, 1))
     ((Value(data=0.0, grad=0.0),), (Value(data=0.0, grad=0.0),))
@@ -97,7 +97,7 @@ def parameters_of_shape(shape: Sequence[int], data: float = 0.0) -> Nest:
 
 
 def values(tree: Nest) -> Nest:
-    """The same nest, in lists, with a constant in the place of each plain number; the last axis in tuples.
+    """Return the same nest, in lists, with a constant in the place of each plain number; the last axis in tuples.
 
     >>> values([[1.0, 2.0]])[0]
     (Value(data=1.0, grad=0.0), Value(data=2.0, grad=0.0))
@@ -112,7 +112,7 @@ def values(tree: Nest) -> Nest:
 
 
 def like(given: Nest, result: Nest) -> Nest:
-    """The result in the container of what was given: an object array for an array, else as it is.
+    """Return the result in the container of what was given: an object array for an array, else as it is.
 
     >>> import numpy as np
     >>> like(np.zeros(2), [Value(1.0), Value(2.0)]).shape
@@ -122,7 +122,7 @@ def like(given: Nest, result: Nest) -> Nest:
 
 
 def as_object_array(tree: Nest) -> Any:
-    """A NumPy array of the nest's Values.
+    """Return a NumPy array of the nest's Values.
 
     >>> as_object_array([[Value(1.0)], [Value(2.0)]]).shape
     (2, 1)
@@ -136,7 +136,7 @@ def as_object_array(tree: Nest) -> Any:
 
 
 def map_numbers(function: Callable[[Any], Any], tree: Nest) -> Nest:
-    """The function of each number, in lists.
+    """Apply the function to each number, in lists.
 
     >>> map_numbers(lambda x: 2 * x, [[1, 2], [3, 4]])
     [[2, 4], [6, 8]]
@@ -149,7 +149,7 @@ def map_numbers(function: Callable[[Any], Any], tree: Nest) -> Nest:
 
 
 def map_vectors(function: Callable[[Any], Any], tree: Nest, depth: int) -> Nest:
-    """The function of what lies below the first ``depth`` axes, in lists.
+    """Apply the function to what lies below the first ``depth`` axes, in lists.
 
     >>> map_vectors(sum, [[1, 2], [3, 4]], 1)
     [3, 7]
@@ -158,7 +158,7 @@ def map_vectors(function: Callable[[Any], Any], tree: Nest, depth: int) -> Nest:
 
 
 def check_size(name: str, size: Any) -> None:
-    """Raises unless the size is a positive whole number: an int, or NumPy's.
+    """Raise unless the size is a positive whole number: an int, or NumPy's.
 
     >>> check_size("in_features", 0)
     Traceback (most recent call last):
@@ -172,7 +172,7 @@ def check_size(name: str, size: Any) -> None:
 
 
 def check_shape(head: str, given: Nest, *accepted: Axes, name: str = "an input") -> tuple[int, ...]:
-    """The shape of what a layer was given, if it is one that the layer takes.
+    """Check that a layer takes the shape of what it was given, and return the shape.
 
     Args:
         head: The layer, as messages name it: ``"Linear(2, 3)"``.

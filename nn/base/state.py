@@ -155,7 +155,7 @@ def _walk(path: str, tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> Iter
 
 
 def _block(tree: Any) -> tuple[tuple[int, ...], list[Value]] | None:
-    """Shape and leaves of a leaf or a rectangular nest of leaves; None if it is something else."""
+    """Return shape and leaves of a leaf or a rectangular nest of leaves; None if it is something else."""
     if isinstance(tree, Value):
         return ((), [tree]) if tree.is_leaf else None
     if not isinstance(tree, (list, tuple)) and not is_array(tree):
@@ -171,7 +171,7 @@ def _block(tree: Any) -> tuple[tuple[int, ...], list[Value]] | None:
 
 
 def _as_buffer(before: Any, array: Any) -> Any:
-    """The numbers in the container, and of the type, that the buffer has."""
+    """Return the numbers in the container, and of the type, that the buffer has."""
     if is_array(before):
         return array.astype(before.dtype)
     if is_number(before):
