@@ -24,15 +24,17 @@ from matplotlib.patches import Rectangle
 
 from tinygrad_lite import Value, dot, exp, relu, softplus, value_and_grad, viz
 from tinygrad_lite.lift import Group, Groups, Program, lift
-from tinygrad_lite.lift.canonical.canonicalize import Canonical, canonical
-from tinygrad_lite.lift.checking import equivalence_check
+from tinygrad_lite.lift.canonical.canonicalize import Canonical, canonicalize
+from tinygrad_lite.lift.checking.probes import make_probes
+from tinygrad_lite.lift.checking.tolerance import TOLERANCE, find_largest_difference
 from tinygrad_lite.lift.engines import numba_engine
+from tinygrad_lite.lift.grouping.input_groups import InputGroups, find_inputs
 from tinygrad_lite.lift.ir.groups import Ref, Term
-from tinygrad_lite.lift.lifting import _mark_constants
 from tinygrad_lite.lift.loops import buffer_allocation, loop_fusion
 from tinygrad_lite.lift.source.listing import list_statements
 from tinygrad_lite.lift.source.naming import find_forward_groups
-from tinygrad_lite.lift.tracing.trace import Graph, make_graph
+from tinygrad_lite.lift.tracing.arguments import take_apart
+from tinygrad_lite.lift.tracing.trace import Graph, make_graph, trace_function
 from tinygrad_lite.operations.ops import BY_CODE, CONSTANT_CODE, LEAF_CODE, TABLE
 from tinygrad_lite.plotting.plot_style import Style, axes_of, label_axes, new_figure, style_of
 from tinygrad_lite.plotting.themes import Theme, find_theme
@@ -89,22 +91,18 @@ class Passes:
     """What each pass made of a function."""
 
     graph: Graph
-    simple: Canonical
-    #: For each leaf of the graph its input, and its place there.
-    unit: Any
-    place: Any
+    canonical: Canonical
+    inputs: InputGroups
     program: Program
 
 
-def passes(f: Any, *arguments: Any, **options: Any) -> Passes:
-    """The passes, one by one, as ``Lifted`` chains them."""
-    lifted = lift(f, **options)
-    taken = lifted._taken(arguments, {})
-    leaves, results = lifted._traced(taken)
-    graph = make_graph(results.forgotten())
-    _, _, unit, place = lifted._inputs(taken, leaves, graph)
-    _mark_constants(graph, unit)
-    return Passes(graph, canonical(graph), unit, place, lifted.program_for(*arguments))
+def run_passes(f: Any, *arguments: Any, **options: Any) -> Passes:
+    """The passes, one by one, as ``tinygrad_lite.lift.passes`` calls them."""
+    taken = take_apart((), arguments, {}, options.get("batch", ()), ())
+    trace = trace_function(f, "f", taken)
+    graph = make_graph(trace.results.release())
+    inputs = find_inputs(taken, trace.leaves, graph)
+    return Passes(graph, canonicalize(graph), inputs, lift(f, **options).program_for(*arguments))
 
 
 def computed(program: Program) -> list[tuple[int, Group]]:
@@ -198,7 +196,7 @@ def draw_canonical(theme: str) -> Figure:
     forms, roots = [], []
     for number, (text, root) in enumerate(written.items()):
         graph = make_graph([root])
-        form = canonical(graph)
+        form = canonicalize(graph)
         labels = [leaf.label or f"{leaf.data:g}" for leaf in graph.leaves]
         forms.append(sorted(_signed(form, labels)))
         roots.append(int(graph.roots[0]))
@@ -354,7 +352,7 @@ def _row_column(place: tuple[int, ...]) -> tuple[int, int]:
 
 def columns_of(found: Passes, name: str) -> tuple[list[str], np.ndarray, list[int]]:
     """Where the products of a group's scalars read: names of the columns, one row for each, entries per scalar."""
-    form = found.simple
+    form = found.canonical
     group = next(g for g in found.program.groups if g.name == name)
     assert group.nodes is not None
     by_origin = {int(origin): n for n, origin in enumerate(form.origins)}
@@ -369,8 +367,8 @@ def columns_of(found: Passes, name: str) -> tuple[list[str], np.ndarray, list[in
         for product in products:
             entry = {}
             for leaf in form.operands[form.starts[product] : form.starts[product + 1]].tolist():
-                source = found.program.groups[int(found.unit[leaf])]
-                for axis, k in enumerate(np.unravel_index(int(found.place[leaf]), source.shape)):
+                source = found.program.groups[int(found.inputs.group_of[leaf])]
+                for axis, k in enumerate(np.unravel_index(int(found.inputs.place_of[leaf]), source.shape)):
                     entry[f"{source.name}, axis {axis}"] = int(k)
             entries.append(entry)
     names = sorted(entries[0], key=lambda text: ("WX".find(text[0]), text))
@@ -578,8 +576,8 @@ def draw_proof(style: Style) -> Any:
     def differences(program: Program) -> list[float]:
         found = []
         for seed in range(20):
-            arrays = next(equivalence_check.probes(flat, [False] * len(flat), seed))
-            found.append(equivalence_check.largest_difference(program.run(arrays), eagerly(arrays)).relative)
+            arrays = next(make_probes(flat, [False] * len(flat), seed))
+            found.append(find_largest_difference(program.run(arrays), eagerly(arrays)).relative)
         return found
 
     rows = [("as lifted", differences(right), COLOURS[3])]
@@ -589,8 +587,8 @@ def draw_proof(style: Style) -> Any:
     for row, (_, values, colour) in enumerate(rows):
         spread = row + 0.22 * np.sin(np.arange(len(values)) * 2.4)
         ax.scatter(np.maximum(values, 1e-17), spread, s=22, color=colour, alpha=0.75, linewidths=0, zorder=3)
-    ax.axvline(equivalence_check.TOLERANCE, color=theme.ink, linewidth=1.2, linestyle=(0, (4, 3)))
-    ax.annotate(f"tolerance {equivalence_check.TOLERANCE:.0e}", (equivalence_check.TOLERANCE, -0.5), xytext=(5, 0),
+    ax.axvline(TOLERANCE, color=theme.ink, linewidth=1.2, linestyle=(0, (4, 3)))
+    ax.annotate(f"tolerance {TOLERANCE:.0e}", (TOLERANCE, -0.5), xytext=(5, 0),
     textcoords="offset points",
                 fontsize=9, color=theme.ink, va="center")  # fmt: skip
     ax.set_xscale("log")
@@ -665,8 +663,8 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     gradient = value_and_grad(sample_loss, argnums=(0, 1, 2, 3))
     batch = (None, None, None, None, 0, 0)
-    one = passes(gradient, *numbers(), batch=batch)
-    whole = passes(value_and_grad(loss, argnums=(0, 1, 2, 3)), *numbers())
+    one = run_passes(gradient, *numbers(), batch=batch)
+    whole = run_passes(value_and_grad(loss, argnums=(0, 1, 2, 3)), *numbers())
     for theme in THEMES:
         graphs = {
             "sample": draw_sample(theme),

@@ -15,7 +15,7 @@ def program(w, b, x):
     return (t2,)
 <BLANKLINE>
 
-What the passes do, in their order, is told by the docstring of each:
+What the passes do is told by the docstring of each, in the order in which :mod:`~tinygrad_lite.lift.passes` calls them:
 
 1. :mod:`~tinygrad_lite.lift.tracing.trace`: the function's scalar graph, as arrays of numbers.
 2. :mod:`~tinygrad_lite.lift.canonical.canonicalize`: one way to write each thing.
