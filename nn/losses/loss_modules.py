@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, fields
+from functools import cache
 from typing import Any, ClassVar
 
 from tinygrad_lite.nn.base.module import Module
@@ -28,7 +29,7 @@ class _Loss(Module):
         check_reduction(self._settings()["reduction"], self.reductions)
 
     def _settings(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _names(type(self))}
 
     def forward(self, input: Nest, target: Nest) -> Any:
         """Compute the loss of what a model gave, ``input``, where ``target`` is right."""
@@ -37,6 +38,11 @@ class _Loss(Module):
     def extra_repr(self) -> str:
         """Name the settings that are given."""
         return ", ".join(f"{name}={given!r}" for name, given in self._settings().items() if given is not None)
+
+
+@cache
+def _names(kind: type[_Loss]) -> tuple[str, ...]:
+    return tuple([field.name for field in fields(kind)])
 
 
 @dataclass(eq=False, repr=False)
