@@ -29,7 +29,8 @@ class _Loss(Module):
         check_reduction(self._settings()["reduction"], self.reductions)
 
     def _settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _names(type(self))}
+        names = _names(type(self))  # type: ignore[arg-type]  # mypy takes the hash of objects for that of the class
+        return {name: getattr(self, name) for name in names}
 
     def forward(self, input: Nest, target: Nest) -> Any:
         """Compute the loss of what a model gave, ``input``, where ``target`` is right."""
