@@ -47,10 +47,10 @@ def find_inputs(arguments: Arguments, leaves: Sequence[Sequence[Value]], graph: 
         graph: What it recorded, just now. The codes of its leaves are set: arguments are inputs, even frozen ones, and
             what the function made itself is constant.
     """
-    families = merge_units(arguments.units)
+    merged = merge_units(arguments.units)
     groups = []
     owner: dict[int, tuple[int, int]] = {}
-    for number, (path, members) in enumerate(families):
+    for number, (path, members) in enumerate(merged):
         first = arguments.units[members[0]]
         shape = first.shape if len(members) == 1 else (len(members), *first.shape)
         groups.append(Group("input", shape, path=".".join(path), batched=first.axis is not None))
@@ -70,4 +70,4 @@ def find_inputs(arguments: Arguments, leaves: Sequence[Sequence[Value]], graph: 
     if captured:
         groups.append(Group("input", (len(captured),), path="captured"))
     graph.codes[: len(graph.leaves)] = np.where(group_of >= 0, LEAF_CODE, CONSTANT_CODE)
-    return InputGroups(groups, [members for _, members in families], captured, group_of, place_of)
+    return InputGroups(groups, [members for _, members in merged], captured, group_of, place_of)

@@ -26,7 +26,7 @@ from tinygrad_lite.value import Value
 Floats = NDArray[np.float64]
 _NUMBERS = (float, int, np.floating, np.integer)
 #: What units have in common that are one input group: their paths before and after a number, their shape and axis.
-_Family = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], int | None]
+_MergeKey = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], int | None]
 #: A list of so many matrices may be one of samples, and is one array.
 _FEW = 16
 
@@ -363,14 +363,14 @@ def merge_units(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]
     """
     groups = [(unit.path, [number]) for number, unit in enumerate(units)]
     for depth in range(1, max((len(unit.path) for unit in units), default=0)):
-        families: dict[_Family | int, list[int]] = {}
+        candidates: dict[_MergeKey | int, list[int]] = {}
         for number, (path, members) in enumerate(groups):
-            family = _find_family(path, units[members[0]], depth) if len(members) == 1 else None
-            families.setdefault(number if family is None else family, []).append(number)
+            key = _find_merge_key(path, units[members[0]], depth) if len(members) == 1 else None
+            candidates.setdefault(number if key is None else key, []).append(number)
         found = []
-        for key, numbers in families.items():
-            if isinstance(key, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
-                before, after, *_ = key
+        for shared, numbers in candidates.items():
+            if isinstance(shared, tuple) and _counts_up([groups[number][0][-depth] for number in numbers]):
+                before, after, *_ = shared
                 found.append((min(numbers), ((*before, *after), [groups[number][1][0] for number in numbers])))
             else:
                 found += [(number, groups[number]) for number in numbers]
@@ -378,7 +378,7 @@ def merge_units(units: Sequence[Unit]) -> list[tuple[tuple[str, ...], list[int]]
     return groups
 
 
-def _find_family(path: tuple[str, ...], unit: Unit, depth: int) -> _Family | None:
+def _find_merge_key(path: tuple[str, ...], unit: Unit, depth: int) -> _MergeKey | None:
     """Find what units have in common that may differ in one number of their paths, so far from the end."""
     place = len(path) - depth
     if place < 1 or not path[place].isdigit() or len(unit.shape) > 1 or unit.whole:
