@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def register_strategies() -> None:
-    """Makes ``hypothesis.strategies.from_type(Value)`` draw Values, as soon as both packages are imported.
+    """Make ``hypothesis.strategies.from_type(Value)`` draw Values, as soon as both packages are imported.
 
     Called at the end of the import of either: by hypothesis's entry point, and by ``tinygrad_lite/__init__.py``. Does
     nothing if the other is not imported yet, or only in part: that one calls it again when it is done.
@@ -44,7 +44,7 @@ def _values(kind: type) -> SearchStrategy[Any]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--derivative-examples``."""
+    """Add ``--derivative-examples``."""
     group = parser.getgroup("tinygrad_lite", "tinygrad_lite")
     group.addoption(
         "--derivative-examples",
@@ -56,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _count(text: str) -> int:
-    """A whole number of at least 1; argparse reports the error."""
+    """Return a whole number of at least 1; argparse reports the error."""
     count = int(text)
     if count < 1:
         raise ValueError(text)
@@ -64,12 +64,13 @@ def _count(text: str) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds the fixture."""
+    """Add the fixture."""
     config.pluginmanager.register(_fixtures(), "tinygrad_lite fixtures")
 
 
 def _fixtures() -> object:
-    """A plugin with the fixture; made here, as hypothesis loads this module too where pytest may not be there."""
+    """Return a plugin with the fixture; made here, as hypothesis loads this module too where pytest may not be
+    there."""
     import pytest
 
     class Fixtures:

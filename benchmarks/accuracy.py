@@ -34,7 +34,7 @@ ALIASES = {"logsigmoid": ("log_sigmoid",), "softsign": ("soft_sign",), "hardtanh
 
 
 def measured(op: Op, operand: str, drawn: Sequence[list[float]], others: Mapping[str, Any]) -> dict[str, Sample]:
-    """The worst error of the partial by one operand, by library."""
+    """Return the worst error of the partial by one operand, by library."""
     cases = [(point, k) for point in drawn for k in places(op, operand, len(point))]
     exact = true_partial(op)
     truths: dict[tuple[tuple[float, ...], int], Any] = {}
@@ -58,7 +58,7 @@ def measured(op: Op, operand: str, drawn: Sequence[list[float]], others: Mapping
 
 
 def installed() -> list[str]:
-    """The peers that can be imported."""
+    """Return the peers that can be imported."""
     found = []
     for name in LIBRARIES:
         try:
@@ -72,7 +72,7 @@ def installed() -> list[str]:
 
 
 def peer_function(peer: str, op: Op) -> Callable[..., Any] | None:
-    """The peer's function for an operation, by its names."""
+    """Return the peer's function for an operation, by its names."""
     names = (op.name, op.numpy, *ALIASES.get(op.name, ()))
     for module in map(importlib.import_module, LIBRARIES[peer]):
         for name in filter(None, names):
@@ -83,7 +83,7 @@ def peer_function(peer: str, op: Op) -> Callable[..., Any] | None:
 
 
 def peer_partial(peer: str, op: Op, points: list[list[float]]) -> Partial | None:
-    """A peer's partials at the points, or None if it lacks the operation."""
+    """Return a peer's partials at the points, or None if it lacks the operation."""
     function = peer_function(peer, op)
     if function is None or op.name in ("where", "lookup", "dot"):
         return None
@@ -129,14 +129,14 @@ def _peer_columns(peer: str, op: Op, function: Callable[..., Any], columns: Any)
 
 
 def shown(found: Sample | None) -> str:
-    """An error as a table's cell."""
+    """Return an error as a table's cell."""
     if found is None:
         return "-"
     return "inf/nan" if math.isinf(found.error) else f"{found.error:.2f}" if found.error < 1e4 else f"{found.error:.0e}"
 
 
 def main() -> int:
-    """Prints the table; the exit status is 1 if a bound is exceeded."""
+    """Print the table; the exit status is 1 if a bound is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ops", nargs="*", metavar="op", help="operations of the table (all)")
     parser.add_argument("--points", type=int, default=2000, help="points drawn for each operation (2000)")

@@ -23,7 +23,7 @@ Step = Callable[[], Any]
 
 
 def moons_numpy(layers: Layers, inputs: Array, targets: Array) -> Step:
-    """Samples along the last axis, which runs faster here than along the first."""
+    """Return samples along the last axis, which runs faster here than along the first."""
     (w1, b1), (w2, b2), (w3, b3) = layers
 
     def step() -> Any:
@@ -145,7 +145,8 @@ def moons_autograd(layers: Layers, inputs: Array, targets: Array) -> Step:
 
 
 def moons_casadi(layers: Layers, inputs: Array, targets: Array) -> Step:
-    """A graph of scalars (SX) for one sample, mapped over the samples and summed, in CasADi's virtual machine."""
+    """Return a graph of scalars (SX) for one sample, mapped over the samples and summed, in CasADi's virtual
+    machine."""
     import casadi
 
     symbols = [casadi.SX.sym("p", *(a.shape if a.ndim == 2 else (len(a), 1))) for a in tree_leaves(layers)]
@@ -254,7 +255,7 @@ def jax_step(loss: Callable[[Any, Any], Any], layers: Any, inputs: Any, targets:
 
 
 def jax_arrays(tree: Any) -> Any:
-    """The arrays of a structure on JAX's device, in double precision where they are now."""
+    """Return the arrays of a structure on JAX's device, in double precision where they are now."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -315,7 +316,7 @@ def gpt_jax(matrices: dict[str, Array], heads: int, word: Sequence[int]) -> Step
 
 
 def as_arrays(result: Any) -> list[Array]:
-    """The loss and the gradients of a step, whatever library they come from."""
+    """Return the loss and the gradients of a step, whatever library they come from."""
     value, gradients = result
     leaves = [value, *tree_leaves(gradients)]
     return [np.asarray(a.detach() if hasattr(a, "detach") else a, dtype=np.float64) for a in leaves]

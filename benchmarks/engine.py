@@ -24,7 +24,7 @@ WORD = [0, 5, 13, 13, 1, 19, 3, 8, 0]  # the end, seven letters, the end
 
 
 def milliseconds(*runs: Callable[[], Any], rounds: int) -> list[float]:
-    """The best time of each run, taken in turns so that a busy machine slows all alike."""
+    """Return the best time of each run, taken in turns so that a busy machine slows all alike."""
     best = [float("inf")] * len(runs)
     for _ in range(rounds):
         for i, run in enumerate(runs):
@@ -228,7 +228,8 @@ def memory_in_use() -> int:
 
 
 def interpreted_milliseconds(what: str) -> float:
-    """The best time of a step on the interpreted engine: the package's files, copied without the compiled ones."""
+    """Return the best time of a step on the interpreted engine: the package's files, copied without the compiled
+    ones."""
     import tinygrad_lite
 
     source = Path(tinygrad_lite.__file__).parent

@@ -110,7 +110,7 @@ TANH: dict[str, Callable[[], Function]] = {
 
 
 def third_derivative(library: str) -> str:
-    """The third derivative of x⁴ at 2, which is 48."""
+    """Return the third derivative of x⁴ at 2, which is 48."""
     if library == "CasADi":  # of expressions, not of functions
         casadi = importlib.import_module("casadi")
         x = casadi.SX.sym("x")
@@ -141,7 +141,7 @@ def deep_chain(library: str) -> str:
 
 
 def tanh_far_out(library: str) -> str:
-    """The derivative of tanh at 20, relative to sech²(20)."""
+    """Return the derivative of tanh at 20, relative to sech²(20)."""
     found = float(GRAD[library]()(TANH[library]())(20.0))
     truth = 1 / math.cosh(20.0) ** 2
     return "0 digits" if found == 0.0 else f"{min(16, round(-math.log10(abs(found / truth - 1) + 1e-16)))} digits"
@@ -323,7 +323,7 @@ def branch_casadi() -> str:
 
 
 def tensors(library: str) -> str:
-    """The gradient of a sum of squares of an array that is one value, not many."""
+    """Return the gradient of a sum of squares of an array that is one value, not many."""
     import numpy as np
 
     point = np.array([1.0, 2.0])
@@ -351,7 +351,7 @@ def tensors(library: str) -> str:
 
 
 def complex_numbers(library: str) -> str:
-    """The gradient of |z|² at 1 + 2i, which the libraries write as 2z or its conjugate."""
+    """Return the gradient of |z|² at 1 + 2i, which the libraries write as 2z or its conjugate."""
     z = 1.0 + 2.0j
     if library == "tinygrad_lite":
         try:
@@ -435,7 +435,7 @@ ROWS: dict[str, tuple[str, dict[str, Probe]]] = {
 
 
 def cell(row: str, library: str) -> str:
-    """What one process found."""
+    """Return what one process found."""
     if library not in ROWS[row][1]:
         return NONE
     command = [sys.executable, "-W", "ignore", __file__, "--probe", row, library]

@@ -67,7 +67,7 @@ def trained(engine: str, layers: int, epochs: int) -> tuple[list[float], Any]:
 
 
 def trained_by_torch(layers: int, epochs: int) -> tuple[list[float], Any]:
-    """The same by PyTorch's modules and its optimiser."""
+    """Return the same by PyTorch's modules and its optimiser."""
     import torch
 
     torch.set_num_threads(1)
@@ -90,7 +90,8 @@ def trained_by_torch(layers: int, epochs: int) -> tuple[list[float], Any]:
 
 
 def torch_gpt(model: Any) -> Any:
-    """The same network of PyTorch's modules, with the same weights: the names of their parameters are the same."""
+    """Return the same network of PyTorch's modules, with the same weights: the names of their parameters are the
+    same."""
     import torch
 
     width, heads, context = model.tokens.embedding_dim, model.blocks[0].self_attn.num_heads, model.context

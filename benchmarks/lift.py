@@ -60,7 +60,7 @@ def contenders(builders: dict[str, Callable[[], Step]]) -> dict[str, Step]:
 
 
 def contender(name: str, build: Callable[[], Step]) -> Step | None:
-    """The step, built and run once."""
+    """Return the step, built and run once."""
     try:
         step = build()
         step()
@@ -122,7 +122,7 @@ def one_call(step: Step) -> float:
 
 
 def report(times: dict[str, list[float]], ratios: Sequence[Ratio]) -> None:
-    """Times, fastest first, with their spread over the middle half of the rounds, and the ratios."""
+    """Print times, fastest first, with their spread over the middle half of the rounds, and the ratios."""
     for name, series in sorted(times.items(), key=lambda item: statistics.median(item[1])):
         low, high = np.percentile(series, [25, 75])
         print(f"  {name:<34}{statistics.median(series):>12.1f} µs   ({low:.1f} to {high:.1f})")
@@ -146,7 +146,7 @@ def print_ratio(what: str, ratio: float, target: float | None, at_least: bool = 
 def lifted(
     engine: str, function: Callable[..., Any], *arguments: Any, batch: tuple[Any, ...] | None = None
 ) -> Callable[[], Step]:
-    """A builder of the lifted step."""
+    """Return a builder of the lifted step."""
 
     def build() -> Step:
         if engine == "jax":
@@ -198,7 +198,7 @@ def cross_entropy(layers: Any, x: Any, target: Any) -> Any:
 
 
 def mean_over_samples(loss: Callable[..., Any]) -> Callable[..., Any]:
-    """The mean of a loss, in an explicit loop over the samples."""
+    """Return the mean of a loss, in an explicit loop over the samples."""
 
     def mean(layers: Any, inputs: Any, targets: Any) -> Any:
         return sum(loss(layers, x, y) for x, y in zip(inputs, targets)) / len(targets)
@@ -399,7 +399,7 @@ def lift_once(family: str, size: int) -> dict[str, Any]:
 
 
 def on_values(function: Callable[..., Any], arguments: Any) -> list[Any]:
-    """The results as Values, whose graph holds the gradient as well: what there is to lift."""
+    """Return the results as Values, whose graph holds the gradient as well: what there is to lift."""
     from tinygrad_lite import Value
     from tinygrad_lite.pytree.flat_arguments import flatten
 
@@ -416,7 +416,7 @@ def scalar_nodes(results: list[Any]) -> int:
 
 
 def peak_memory() -> int:
-    """The most resident bytes that this process ever had.
+    """Return the most resident bytes that this process ever had.
 
     Not ``ru_maxrss`` of ``getrusage``: that begins with the size of the process that started this one.
     """
@@ -426,7 +426,8 @@ def peak_memory() -> int:
 
 
 def pass_seconds(program: Any) -> dict[str, float]:
-    """The time of each pass, where the program tells it: ``program.report()`` with ``seconds``, a dict by pass."""
+    """Return the time of each pass, where the program tells it: ``program.report()`` with ``seconds``, a dict by
+    pass."""
     report_of = getattr(program, "report", None)
     return dict(getattr(report_of() if callable(report_of) else report_of, "seconds", None) or {})
 
@@ -457,7 +458,7 @@ def main() -> None:
 
 
 def stay_on_one_core() -> None:
-    """Starts this process anew, with one thread a library and, where the system can, on one core."""
+    """Start this process anew, with one thread a library and, where the system can, on one core."""
     if ONE_CORE.items() <= os.environ.items():
         return
     if hasattr(os, "sched_setaffinity"):

@@ -47,7 +47,7 @@ def by_hand(layers: Any, inputs: Any, targets: Any) -> Step:
 
 
 def lifted(layers: Any, inputs: Any, targets: Any, dtype: str) -> Step:
-    """The function of one sample and one scalar at a time, lifted."""
+    """Return the function of one sample and one scalar at a time, lifted."""
     from tinygrad_lite import value_and_grad
 
     program = lift_of()(value_and_grad(cross_entropy), batch=(None, 0, 0), engine="jax", dtype=dtype)
@@ -55,7 +55,7 @@ def lifted(layers: Any, inputs: Any, targets: Any, dtype: str) -> Step:
 
 
 def timed_lifting(layers: Any, inputs: Any, targets: Any, dtype: str) -> Step:
-    """The lifted step, once lifted and compiled; how long that took and what it needed is printed."""
+    """Return the lifted step, once lifted and compiled; how long that took and what it needed is printed."""
     start = time.perf_counter()
     step = lifted(layers, inputs, targets, dtype)
     step()
@@ -75,7 +75,7 @@ def check_close(expected: Any, found: Any, tolerance: float) -> None:
 
 
 def milliseconds(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
-    """A call of each in each round; calls are queued, as in training, and waited for at the end of a slot."""
+    """Return a call of each in each round; calls are queued, as in training, and waited for at the end of a slot."""
     import jax
 
     def run(step: Step, calls: int) -> float:

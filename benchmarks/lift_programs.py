@@ -44,7 +44,7 @@ class Tally:
     failures: dict[str, list[tuple[RandomProgram, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, drawn: RandomProgram, engine: str, beyond: bool) -> None:
-        """Compares a program, unless it was seen."""
+        """Compare a program, unless it was seen."""
         if drawn.source in self.sources:
             return
         self.sources.add(drawn.source)
@@ -63,7 +63,7 @@ class Tally:
 
 
 def _kind(error: Exception) -> str:
-    """An error without what differs from one program to the next."""
+    """Return an error without what differs from one program to the next."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {where.name}: {re.sub(r'[-+0-9.e]+', '#', str(error))[:80]}"
 

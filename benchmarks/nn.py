@@ -31,7 +31,7 @@ def descend(parameters: Sequence[Any], lr: float) -> None:
 
 
 def moons_with_operators(number: Any) -> Callable[[], Any]:
-    """An epoch of a network written with operators, on micrograd's Value or ours."""
+    """Return an epoch of a network written with operators, on micrograd's Value or ours."""
     points, labels = moons()
     model = OperatorMLP(number, relu_method, MOONS)
     parameters = model.parameters()
@@ -53,7 +53,7 @@ def moons_with_floats() -> Callable[[], Any]:
 
 
 def moons_with_torch() -> Callable[[], Any]:
-    """The same operators on PyTorch's tensors of one number."""
+    """Return the same operators on PyTorch's tensors of one number."""
     import torch
 
     points, labels = moons()
@@ -83,7 +83,7 @@ def moons_with_nn() -> list[Callable[[], Any]]:
 
 
 def digits() -> tuple[list[list[float]], list[int]]:
-    """The first 1,437 of scikit-learn's 1,797 images, four fifths, with pixels from 0 to 1."""
+    """Return the first 1,437 of scikit-learn's 1,797 images, four fifths, with pixels from 0 to 1."""
     from tinygrad_lite.nn.train import data
 
     inputs, targets = data.digits()

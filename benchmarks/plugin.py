@@ -24,7 +24,7 @@ print(time.perf_counter() - start)
 
 
 def milliseconds(module: str, folder: str, repeats: int) -> float:
-    """The shortest import of a module in that many interpreters."""
+    """Return the shortest import of a module in that many interpreters."""
     command = [sys.executable, "-c", CODE.format(folder=folder, module=module)]
     runs = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(repeats))
     return 1e3 * min(map(float, runs))

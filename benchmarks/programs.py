@@ -61,7 +61,7 @@ def hinge_loss(
     points: list[list[float]],
     labels: list[int],
 ) -> Any:
-    """The mean of max(0, 1 - y * score) over the samples."""
+    """Return the mean of max(0, 1 - y * score) over the samples."""
     inputs = [list(map(number, point)) for point in points]
     scores = [model(x) for x in inputs]
     losses = [relu(1 + -y * score) for y, score in zip(labels, scores, strict=True)]
@@ -113,7 +113,7 @@ class ScalarGPT:
         return tuple([xi * scale for xi in x])
 
     def loss(self, word: Sequence[int]) -> Any:
-        """The mean cross entropy of each next token, over one word of token numbers."""
+        """Return the mean cross entropy of each next token, over one word of token numbers."""
         f, m = self.f, self.matrices
         size = self.WIDTH // self.HEADS
         keys: list[tuple[Any, ...]] = []

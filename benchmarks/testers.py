@@ -62,7 +62,7 @@ def mutants(op: Op) -> Iterator[Mutant]:
 
 
 def mistakes(op: Op, k: int, rule: Rule) -> Iterator[tuple[str, Rule]]:
-    """The five kinds of mistake."""
+    """Yield the five kinds of mistake."""
     yield "0.1 % off", scaled(op, rule, 1.001)
     yield "sign flipped", scaled(op, rule, -1.0)
     if op.arity in (2, 3):
@@ -73,20 +73,20 @@ def mistakes(op: Op, k: int, rule: Rule) -> Iterator[tuple[str, Rule]]:
 
 
 def scaled(op: Op, rule: Rule, factor: float) -> Rule:
-    """The rule times a number."""
+    """Return the rule times a number."""
     if op.arity == NARY:
         return lambda m, operands, z: [factor * p for p in rule(m, operands, z)]
     return lambda m, *xs: factor * rule(m, *xs)
 
 
 def neighbour(op: Op) -> Op:
-    """The next operation of the table with as many operands."""
+    """Return the next operation of the table with as many operands."""
     alike = [other for other in TABLE.values() if other.arity == op.arity]
     return alike[(alike.index(op) + 1) % len(alike)]
 
 
 def without_factors(op: Op, rule: Rule) -> Iterator[tuple[str, Rule]]:
-    """The rule without one factor of one of its products, for each product in it."""
+    """Yield the rule without one factor of one of its products, for each product in it."""
     point = next(drawn(op, 1, seed=7))
     operands = [tg.Value(x) for x in point]
     z = record_operation(op, [tg.Value(x) for x in point])
@@ -102,7 +102,7 @@ def without_factors(op: Op, rule: Rule) -> Iterator[tuple[str, Rule]]:
 
 
 def replayed(program: Program, dropped: int, instead: int) -> Rule:
-    """A recorded rule as a rule in any arithmetic, with the result of one step replaced by its first operand."""
+    """Return a recorded rule as a rule in any arithmetic, with the result of one step replaced by its first operand."""
 
     def rule(m: Any, *numbers: Any) -> Any:
         results: list[Any] = list(program.data[: program.first])
@@ -147,7 +147,7 @@ def drawn(op: Op, count: int, seed: int) -> Iterator[list[float]]:
 
 
 def defined(op: Op, rules: Sequence[Rule]) -> Callable[..., Any]:
-    """The operation with other rules, as a function of its operands."""
+    """Return the operation with other rules, as a function of its operands."""
     name = op.name
     function = tg.define(
         f"{name}_under_test",
@@ -165,7 +165,7 @@ def defined(op: Op, rules: Sequence[Rule]) -> Callable[..., Any]:
 
 
 def differentiated(op: Op, function: Callable[..., Any], point: Point) -> tuple[Callable[..., Any], Point]:
-    """The function of all operands but an index, which is no number to differentiate by."""
+    """Return the function of all operands but an index, which is no number to differentiate by."""
     if op.operands[-1] != "index":
         return function, point
     index = point[-1]
@@ -181,7 +181,7 @@ class Ours:
         self.order = order
 
     def prepare(self, op: Op, rules: Sequence[Rule]) -> Callable[[Point], set[int]]:
-        """What tells the orders at which the rules are wrong at a point; empty if they are right."""
+        """Return what tells the orders at which the rules are wrong at a point; empty if they are right."""
         function = defined(op, rules)
 
         def wrong(point: Point) -> set[int]:
@@ -193,7 +193,7 @@ class Ours:
 
 
 def float_value(op: Op, point: Point) -> float:
-    """The operation on floats; nan outside its domain, as in the peers' own functions."""
+    """Return the operation on floats; nan outside its domain, as in the peers' own functions."""
     try:
         return float(op.forward(list(point)) if op.arity == NARY else op.forward(*point))
     except (ArithmeticError, ValueError):
@@ -201,7 +201,7 @@ def float_value(op: Op, point: Point) -> float:
 
 
 def float_rules(op: Op, rules: Sequence[Rule], point: Point) -> list[float]:
-    """The derivatives by all operands, as floats."""
+    """Return the derivatives by all operands, as floats."""
     z = float_value(op, point)
     try:
         if op.arity == NARY:
@@ -305,13 +305,13 @@ class ArrayRule:
     weights: list[float]
 
     def array(self, format: str) -> Any:
-        """What is moved."""
+        """Return what is moved."""
         if self.op.arity == NARY:
             return as_format(differentiated(self.op, abs, self.points[0])[1], format)
         return as_format([point[self.operand] for point in self.points], format)
 
     def placed(self, x: Any) -> list[list[float]]:
-        """The operands with these numbers in them."""
+        """Return the operands with these numbers in them."""
         numbers = [float(number) for number in x]
         if self.op.arity == NARY:
             return [numbers + list(self.points[0][len(numbers) :])]
@@ -319,12 +319,12 @@ class ArrayRule:
         return [[*point[: self.operand], number, *point[self.operand + 1 :]] for point, number in pairs]
 
     def value(self, x: Any) -> Any:
-        """The weighted sum, in the array's own format."""
+        """Return the weighted sum, in the array's own format."""
         points = zip(self.placed(x), self.weights, strict=True)
         return as_format(math.fsum(weight * float_value(self.op, point) for point, weight in points), x.dtype)
 
     def slopes(self, rules: Sequence[Rule], x: Any, place: int = -1, wrong: Sequence[Rule] = ()) -> Any:
-        """The derivative, in the array's own format; at one place by other rules."""
+        """Return the derivative, in the array's own format; at one place by other rules."""
         found: list[float] = []
         for i, (point, weight) in enumerate(zip(self.placed(x), self.weights, strict=True)):
             slopes = float_rules(self.op, wrong if i == place else rules, point)
@@ -333,7 +333,7 @@ class ArrayRule:
 
 
 def as_format(numbers: Any, format: Any) -> Any:
-    """An array of that format."""
+    """Return an array of that format."""
     import numpy
 
     if format == "bfloat16":
@@ -362,7 +362,7 @@ def is_smooth(op: Op, operand: int, point: Point, slope: float) -> bool:
 
 @functools.cache
 def array_rule(op: Op, operand: int, format: str, seed: int) -> ArrayRule | None:
-    """The operation at points at which its value tells its slope; None if there are too few."""
+    """Return the operation at points at which its value tells its slope; None if there are too few."""
     points, weights = [], []
     for point in drawn(op, 8 * ENTRIES, seed):
         if op.arity == NARY:
@@ -385,7 +385,7 @@ def array_rule(op: Op, operand: int, format: str, seed: int) -> ArrayRule | None
 
 
 def caught_in_arrays(found: Sequence[Mutant], format: str) -> tuple[list[Mutant], int]:
-    """The mutants that check_derivative passes or finds elsewhere, of those that show, and how many show."""
+    """Return the mutants that check_derivative passes or finds elsewhere, of those that show, and how many show."""
     passed, tried = [], 0
     for mutant in found:
         rule = array_rule(mutant.op, mutant.operand, format, seed=1)
@@ -419,7 +419,8 @@ def _off(right: Any, wrong: Any) -> bool:
 
 
 def false_alarms_in_arrays(chosen: Sequence[Op], format: str, each: int) -> tuple[list[str], list[str], int]:
-    """What check_derivative calls wrong and what it leaves undecided, of correct rules on arrays, and their number."""
+    """Return what check_derivative calls wrong and what it leaves undecided, of correct rules on arrays, and their
+    number."""
     alarms, undecided, count = [], [], 0
     for op in chosen:
         for operand in range(len(op.partials)):
@@ -442,7 +443,7 @@ def false_alarms_in_arrays(chosen: Sequence[Op], format: str, each: int) -> tupl
 
 
 def report_on_arrays(every: Sequence[Op], mutants: Sequence[Mutant], each: int) -> bool:
-    """Prints the figures of check_derivative; whether a mistake passed or a correct rule was called wrong.
+    """Print the figures of check_derivative; whether a mistake passed or a correct rule was called wrong.
 
     With ``each`` of 0, a mistake and a rule are tried in one of the formats, in turn.
     """
@@ -475,7 +476,7 @@ def report_on_arrays(every: Sequence[Op], mutants: Sequence[Mutant], each: int) 
 
 
 def caught(tester: Any, found: Sequence[Mutant], count: int, order: int) -> tuple[list[Mutant], int]:
-    """The mutants that a tester passes at this order, and the most points that it took to catch one."""
+    """Return the mutants that a tester passes at this order, and the most points that it took to catch one."""
     passed, most = [], 0
     for mutant in found:
         rules = list(mutant.op.partials)
@@ -495,7 +496,7 @@ def caught(tester: Any, found: Sequence[Mutant], count: int, order: int) -> tupl
 
 
 def false_alarms(tester: Any, cases: Sequence[tuple[Op, Point]]) -> list[tuple[Op, Point]]:
-    """The points at which a tester calls a correct rule wrong."""
+    """Return the points at which a tester calls a correct rule wrong."""
     alarms = []
     prepared: dict[str, Any] = {}
     for op, point in cases:
@@ -539,12 +540,12 @@ def second_derivatives(op: Op, rules: Sequence[Rule], point: Point) -> list[floa
 
 
 def table(names: Sequence[str] | None) -> list[Op]:
-    """The operations chosen."""
+    """Return the operations chosen."""
     return [op for op in TABLE.values() if not names or op.name in names]
 
 
 def peers() -> list[Any]:
-    """The testers of other projects that are installed."""
+    """Return the testers of other projects that are installed."""
     found: list[Any] = []
     if importlib.util.find_spec("torch"):
         found.append(PyTorch())
@@ -554,7 +555,7 @@ def peers() -> list[Any]:
 
 
 def main() -> int:
-    """Prints the figures; the exit status is 1 if ours passes a mutant or gives a false alarm."""
+    """Print the figures; the exit status is 1 if ours passes a mutant or gives a false alarm."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ops", nargs="*", metavar="op", help="operations of the table (all)")
     parser.add_argument("--points", type=int, default=200, help="points tried on each mutant (200)")

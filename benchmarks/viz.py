@@ -26,7 +26,7 @@ LIMITS = {True: 5.0, False: 10.0}
 
 
 def network(samples: int, hidden: int) -> tuple[MLP, Value]:
-    """The loss of an MLP over a batch: one dot node a neuron."""
+    """Return the loss of an MLP over a batch: one dot node a neuron."""
     model = MLP(2, [hidden, hidden, 1], seed=0)
     logits = [model([math.sin(i), math.cos(i)]) for i in range(samples)]
     loss = binary_cross_entropy_with_logits(logits, [i % 2 for i in range(samples)])
@@ -35,7 +35,7 @@ def network(samples: int, hidden: int) -> tuple[MLP, Value]:
 
 
 def scalar_network(inputs: int, hidden: int) -> Value:
-    """An MLP on one sample, written with + and * alone, as in micrograd."""
+    """Return an MLP on one sample, written with + and * alone, as in micrograd."""
     xs = [Value(0.1 * i) for i in range(inputs)]
     for width in (hidden, hidden, 1):
         xs = [neuron(xs, i) for i in range(width)]
@@ -51,7 +51,7 @@ def neuron(xs: list[Value], seed: int) -> Value:
 
 
 def loop(steps: int) -> Value:
-    """A recurrence, each step upon the last."""
+    """Return a recurrence, each step upon the last."""
     w, b, y = Value(0.5, "w"), Value(0.1, "b"), Value(0.3, "y0")
     for _ in range(steps):
         y = (w * y + b).tanh()
@@ -60,7 +60,7 @@ def loop(steps: int) -> Value:
 
 
 def wide(count: int) -> Value:
-    """A sum of products."""
+    """Return a sum of products."""
     total = sum([Value(0.1 * i) * Value(0.2) for i in range(count)])
     total.backward()
     return total

@@ -49,7 +49,7 @@ def chain(count: int) -> Value:
 
 
 def wide(count: int) -> Value:
-    """A sum of products."""
+    """Return a sum of products."""
     draw = random.Random(0).random
     return tg.sum([Value(draw()) * Value(draw()) for _ in range(count // 3)])
 

@@ -211,7 +211,8 @@ class _Numbered:
 
 
 def _in_rule(operand: Value | None) -> Any:
-    """An operand as a rule takes it: a constant as a plain number, but for what may be differentiated by afterwards.
+    """Return an operand as a rule takes it: a constant as a plain number, but for what may be differentiated by
+    afterwards.
 
     That is a leaf that was frozen, and one that ``lift`` traces as an input.
     """
@@ -222,7 +223,7 @@ def _in_rule(operand: Value | None) -> Any:
 
 
 def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Sequence[Any], higher: bool) -> list[Any]:
-    """The derivative of each output where the inputs move in ``directions``; Values if ``higher``.
+    """Return the derivative of each output where the inputs move in ``directions``; Values if ``higher``.
 
     Where the chain rule meets 0·inf, or a kink whose derivative is differentiated, it is put together from the
     adjoints, so that limits are the same in both modes.
@@ -258,7 +259,7 @@ def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Seq
 
 
 def _tangent(output: Value, inputs: Sequence[Value], directions: Sequence[Any], higher: bool) -> Any:
-    """The derivative of one output in the directions, from its adjoints."""
+    """Return the derivative of one output in the directions, from its adjoints."""
     together = [x for x, direction in zip(inputs, directions, strict=True) if _number(direction) != 0.0]
     found = (adjoints_as_values if higher else adjoints_as_floats)(output, inputs, together)
     total: Any = None
@@ -273,7 +274,7 @@ def as_values(derivatives: Sequence[Any]) -> list[Any]:
 
 
 def recorded_partials(node: Value, wanted: Sequence[bool]) -> list[Any]:
-    """The local derivatives of a node as Values; None where not wanted.
+    """Return the local derivatives of a node as Values; None where not wanted.
 
     A constant operand enters the rule as a plain number, so that what depends on it alone is computed now. (Not if it
     is an input that ``lift`` traces: its number is only an example.)

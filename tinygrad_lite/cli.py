@@ -21,7 +21,7 @@ class UserError(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
+    """Run the command.
 
     Args:
         argv: The arguments after the command's name; None: those of the process.
@@ -206,7 +206,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
 
 def _differentiated(formula: str, variables: list[str]) -> tuple[Value, Sequence[str]]:
-    """The graph of a formula, with its gradients, and the formula's names."""
+    """Return the graph of a formula, with its gradients, and the formula's names."""
     numbers = _numbers(variables)
     from tinygrad_lite.expressions import ExpressionError, parse
 
@@ -220,7 +220,7 @@ def _differentiated(formula: str, variables: list[str]) -> tuple[Value, Sequence
 
 
 def _numbers(variables: list[str]) -> dict[str, float]:
-    """The number of each name, from arguments such as ``a=2``."""
+    """Return the number of each name, from arguments such as ``a=2``."""
     numbers: dict[str, float] = {}
     for text in variables:
         name, equals, number = text.partition("=")
@@ -258,7 +258,7 @@ def _save(root: Value, path: Path) -> None:
 
 
 def _make_directory(directory: Path) -> None:
-    """Makes it if it is missing. Before the work, so that nobody waits for an error."""
+    """Make it if it is missing. Before the work, so that nobody waits for an error."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -272,6 +272,6 @@ def _one_line(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException, formula: str) -> str:
-    """What is wrong, and the formula where the message shows it in further lines only."""
+    """Return what is wrong, and the formula where the message shows it in further lines only."""
     first, *others = str(error).splitlines() or [type(error).__name__]
     return f"{first} (in {' '.join(formula.split())})" if others else first

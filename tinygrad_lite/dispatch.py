@@ -24,7 +24,7 @@ from tinygrad_lite.value import Value, operand, record
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
-    """The operation on operands of any kind: a Value if one of them is, else a float, or an array."""
+    """Return the operation on operands of any kind: a Value if one of them is, else a float, or an array."""
     xs = list(operands)
     if any(isinstance(x, Value) for x in xs):
         if op.arity > 1 and any(getattr(x, "ndim", 0) for x in xs if not isinstance(x, Value)):
@@ -42,7 +42,7 @@ def apply(op: Op, operands: Iterable[Any]) -> Any:
 
 
 def record_operation(op: Op, operands: Sequence[Any]) -> Value:
-    """Records the operation on Values and numbers."""
+    """Record the operation on Values and numbers."""
     xs = [operand(x) for x in operands]
     if STATE.tracing != 0 and op.operands[-1] == "index":
         _demand_an_index(len(xs) - 1, xs[-1])
@@ -87,7 +87,7 @@ def define(
     notation: str = "",
     doc: str = "",
 ) -> Callable[..., Any]:
-    """An operation of your own, with your derivative rule: a function on Values, numbers and arrays.
+    """Return an operation of your own, with your derivative rule: a function on Values, numbers and arrays.
 
     The rule is written once, as those of the operation table are: operators on the operands, and ``m.exp(x)`` for every
     function of the table, so that derivatives have derivatives. Is it right? ``testing.check_gradients`` tells.
@@ -169,7 +169,7 @@ def _anywhere(*operands: float) -> bool:
 
 
 def _check_is_called(name: str, what: str, function: Any, arguments: tuple[str, ...]) -> None:
-    """Raises where a function can be seen not to take as many arguments as it is given."""
+    """Raise where a function can be seen not to take as many arguments as it is given."""
     import inspect
 
     try:
@@ -187,7 +187,7 @@ def _check_is_called(name: str, what: str, function: Any, arguments: tuple[str, 
 
 
 def _defined(op: Op) -> Callable[..., Any]:
-    """The function of an operation of the user's."""
+    """Return the function of an operation of the user's."""
 
     def of_sequence(xs: Iterable[Any]) -> Any:
         return apply(op, xs)
@@ -210,7 +210,7 @@ def apply_any(op: Op | None, operands: Sequence[Any]) -> Any:
 
 
 def on_arrays(op: Op, operands: Sequence[Any]) -> Any:
-    """The operation element by element on NumPy arrays of numbers or of Values."""
+    """Return the operation element by element on NumPy arrays of numbers or of Values."""
     import numpy
 
     for x in operands:

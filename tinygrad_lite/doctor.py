@@ -21,7 +21,8 @@ _PACKAGES: Final = (
 
 
 def report() -> str:
-    """What is installed, a line each: this package, Python, the platform, engines of ``lift``, Graphviz, packages.
+    """Return what is installed, a line each: this package, Python, the platform, engines of ``lift``, Graphviz,
+    packages.
 
     Returns:
         Lines of a name, blanks and what there is to say. No heavy package is imported for it but NumPy.
@@ -45,7 +46,7 @@ def report() -> str:
 
 
 def version_of(package: str) -> str | None:
-    """The version of an installed package, without importing it; None if it is not installed.
+    """Return the version of an installed package, without importing it; None if it is not installed.
 
     >>> version_of("no-such-package-as-this") is None
     True

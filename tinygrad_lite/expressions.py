@@ -87,7 +87,7 @@ class Expression:
         return f"parse({self.text!r})"
 
     def evaluate(self, variables: Mapping[str, float | Value]) -> Value:
-        """Records the graph of the expression.
+        """Record the graph of the expression.
 
         Args:
             variables: A number, or a Value to be used as it is, for each name.
@@ -138,7 +138,7 @@ class Expression:
 
 
 def parse(text: str) -> Expression:
-    """Reads an expression: numbers, names, ``pi``, ``e``, ``+ - * / // % **`` and the functions of the operation table.
+    """Read an expression: numbers, names, ``pi``, ``e``, ``+ - * / // % **`` and the functions of the operation table.
 
     Nothing in the text is ever run. Functions of many operands take them one by one or in brackets: ``sum(a, b)``,
     ``sum([a, b])``, ``dot([w1, w2], [x1, x2], b)``; ``softmax([a, b])[0]`` picks one of several results.
@@ -181,7 +181,7 @@ class _Reader:
         return Expression(self.text, tuple(names), tuple(steps))
 
     def _translate(self, node: ast.expr) -> tuple[Step | str, list[ast.expr]]:
-        """The step of a node, and the nodes whose results it takes."""
+        """Return the step of a node, and the nodes whose results it takes."""
         symbol = getattr(node, "op", None)
         operation = OPERATORS.get(type(symbol))
         match node:
@@ -317,7 +317,7 @@ def _nearest(name: str) -> str:
 
 
 def _error_at(text: str, start: int, stop: int, why: str) -> ExpressionError:
-    """The error that says why, with the text around the place and carets under it."""
+    """Return the error that says why, with the text around the place and carets under it."""
     printable = "".join(c if c.isprintable() else "\ufffd" for c in text)
     left = max(0, min(start - _SHOWN // 2, len(text) - _SHOWN))
     right = min(len(text), left + _SHOWN)

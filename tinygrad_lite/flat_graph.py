@@ -12,7 +12,7 @@ from tinygrad_lite.value import Value, topological_order
 
 
 def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list[float], list[Value], list[int]]:
-    """The graph below some nodes, numbered so that operands come before the nodes that use them, leaves first.
+    """Return the graph below some nodes, numbered so that operands come before the nodes that use them, leaves first.
 
     Args:
         roots: The nodes.

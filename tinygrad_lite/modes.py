@@ -45,7 +45,7 @@ class Mode(ContextDecorator):
         return type(self)()  # as a decorator: one for each call, as calls of several threads overlap
 
     def __call__(self, function: _F) -> _F:
-        """Decorates a plain function."""
+        """Decorate a plain function."""
         import inspect
 
         if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
@@ -190,7 +190,7 @@ def watching() -> bool:
 
 
 def record(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
-    """What the engine's ``record`` does while a mode is active."""
+    """Return what the engine's ``record`` does while a mode is active."""
     cast = _dtype.get()
     if STATE.tracing != 0 and (cast is not None or not _recording.get()):
         _refuse_to_record("no_grad()" if cast is None else "autocast()", a, b, details)
@@ -207,7 +207,7 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
 
 
 def _refuse_to_record(mode: str, a: Value | None, b: Value | None, details: Details | None) -> None:
-    """Raises if an operand is traced: what the mode makes of it is not in the lifted program."""
+    """Raise if an operand is traced: what the mode makes of it is not in the lifted program."""
     operands = () if details is None else details.first + details.second
     for operand in (*operands, a, b):
         if operand is not None:
@@ -215,7 +215,7 @@ def _refuse_to_record(mode: str, a: Value | None, b: Value | None, details: Deta
 
 
 def evaluated(node: Value) -> None:
-    """What ``forward()`` does after it has evaluated a node, while a mode is active or there are narrow nodes."""
+    """Do what ``forward()`` does after it has evaluated a node, while a mode is active or there are narrow nodes."""
     dtype = dtype_of(node)
     if dtype:
         node._number = narrow_formats.rounded(node._number, dtype)
@@ -223,7 +223,7 @@ def evaluated(node: Value) -> None:
 
 
 def look_at(node: Value) -> None:
-    """Raises, under ``detect_anomaly()``, if the node's number is a NaN or an infinity out of finite numbers."""
+    """Raise, under ``detect_anomaly()``, if the node's number is a NaN or an infinity out of finite numbers."""
     if not _watching.get():
         return
     data = node._number
@@ -241,7 +241,8 @@ def _node(code: int, data: float, a: Value | None, b: Value | None, details: Det
 
 
 def sweep_slowly(order: list[Value]) -> bool:
-    """The backward sweep under ``detect_anomaly()`` or over narrow nodes; False, and nothing done, if it is neither."""
+    """Return the backward sweep under ``detect_anomaly()`` or over narrow nodes; False, and nothing done, if it is
+    neither."""
     if watching():
         _sweep_watched(order)
         return True
@@ -253,7 +254,7 @@ def sweep_slowly(order: list[Value]) -> bool:
 
 
 def _pass_on(node: Value) -> None:
-    """The sweep's step at one node, whose gradient is first rounded to its format."""
+    """Do the sweep's step at one node, whose gradient is first rounded to its format."""
     dtype = dtype_of(node)
     if dtype:
         node._grad = narrow_formats.rounded(node._grad, dtype)
@@ -261,7 +262,7 @@ def _pass_on(node: Value) -> None:
 
 
 def _sweep_watched(order: list[Value]) -> None:
-    """The backward sweep, node by node with a look at what each passes on."""
+    """Sweep backward, node by node with a look at what each passes on."""
     leaves = [parent for node in order for parent in node.parents if parent.is_leaf]
     before = [leaf.grad for leaf in leaves]
     for node in order:

@@ -18,7 +18,7 @@ _CAST: Final = TABLE["pos"]
 
 
 def checked(dtype: str) -> str:
-    """The name of a format, if it is one.
+    """Return the name of a format, if it is one.
 
     Raises:
         ValueError: It is none.
@@ -32,7 +32,7 @@ def checked(dtype: str) -> str:
 
 
 def rounded(number: float, dtype: str) -> float:
-    """The nearest number of the format, ties to even; inf beyond its range.
+    """Return the nearest number of the format, ties to even; inf beyond its range.
 
     Args:
         number: Any float.
@@ -114,7 +114,7 @@ class Cast:
     def record(
         self, code: int, data: float, a: Value | None, b: Value | None, details: Details | None
     ) -> tuple[float, Value | None, Value | None, Details]:
-        """What to record in the place of an operation: its result and operands, rounded."""
+        """Return what to record in the place of an operation: its result and operands, rounded."""
         op = BY_CODE[code]
         assert op is not None
         first, second = ((), ()) if details is None else (details.first, details.second)
@@ -136,7 +136,8 @@ class Cast:
         self._known.clear()
 
     def cast(self, x: Value) -> Value:
-        """The operand itself if the format holds its number, else a node, or a constant, that holds the rounded one."""
+        """Return the operand itself if the format holds its number, else a node, or a constant, that holds the rounded
+        one."""
         number = x.data
         nearest = self._round(number)
         if nearest == number or number != number:

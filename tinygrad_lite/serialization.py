@@ -66,7 +66,7 @@ class _Nodes:
 
 
 def reduce(node: Value) -> _Reduced | str:
-    """What ``pickle`` and ``copy.deepcopy`` ask for.
+    """Return what ``pickle`` and ``copy.deepcopy`` ask for.
 
     A text, which the one makes of itself and the other fails with, where there is to be no copy.
     """
@@ -138,7 +138,7 @@ def _last(nodes: list[Value]) -> Value:
 
 
 def _copy(node: Value) -> Value:
-    """What ``copy.copy`` gives: a node over the same operands."""
+    """Return what ``copy.copy`` gives: a node over the same operands."""
     if STATE.tracing != 0:
         STATE.refuse_if_traced(node, "copy")
     if is_differentiated(node):

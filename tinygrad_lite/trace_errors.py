@@ -125,7 +125,7 @@ REFUSALS: Final[dict[str, Refusal]] = {
 
 
 def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
-    """Raises, while ``lift`` is tracing here, if the node depends on its inputs.
+    """Raise, while ``lift`` is tracing here, if the node depends on its inputs.
 
     Args:
         node: What was asked.
@@ -153,7 +153,7 @@ def refuse_if_traced(node: Value, asked: str, other: object = None) -> None:
 
 
 def refuse(expression: str, consequence: str, remedy: str) -> NoReturn:
-    """Raises: what is asked would be wrong in a lifted program, whatever it depends on.
+    """Raise, as what is asked would be wrong in a lifted program, whatever it depends on.
 
     Args:
         expression: What was asked.
@@ -177,7 +177,7 @@ def refuse(expression: str, consequence: str, remedy: str) -> NoReturn:
 
 
 def _named(operand: Any) -> str:
-    """A Value by its label or where it comes from, without its number; anything else as it is."""
+    """Return a Value by its label or where it comes from, without its number; anything else as it is."""
     if not isinstance(operand, Value) or not trace_mode.is_traced(operand):
         return repr(operand)
     if operand.label:

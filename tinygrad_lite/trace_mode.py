@@ -43,7 +43,7 @@ class Demand(NamedTuple):
         return self.low <= number <= self.high and (not self.step or (number - self.low) % self.step == 0.0)
 
     def message(self, number: float, place: str = "") -> str:
-        """What to say of one that is not."""
+        """Return what to say of one that is not."""
         return f"{self.what}{place} {self.said.replace('{}', repr(float(number)).removesuffix('.0'))}"
 
 
@@ -118,7 +118,7 @@ class tracing(Mode):  # noqa: N801 (as the other ones)
 
 
 def active_trace() -> Trace | None:
-    """What is being traced here."""
+    """Return what is being traced here."""
     return _trace.get() if STATE.tracing != 0 else None
 
 

@@ -82,7 +82,7 @@ def gradient(output: Value, inputs: Any, create_graph: bool = False) -> Any:
 
 
 def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
-    """The gradient of a scalar function, as a function of the same arguments.
+    """Return the gradient of a scalar function, as a function of the same arguments.
 
     Args:
         f: Gives a Value or a number.
@@ -151,7 +151,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
 
 
 def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
-    """The derivative of every output by every input.
+    """Return the derivative of every output by every input.
 
     Args:
         f: Gives Values and numbers in any structure.
@@ -182,7 +182,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
 
 def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
-    """The second derivatives of a scalar function: the jacobian of its gradient.
+    """Return the second derivatives of a scalar function: the jacobian of its gradient.
 
     Args:
         f: Gives a Value or a number.
@@ -241,7 +241,7 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """The value of f and its derivative in a direction: Jacobian times vector, in one sweep (forward mode).
+    """Return the value of f and its derivative in a direction: Jacobian times vector, in one sweep (forward mode).
 
     Args:
         f: Gives Values and numbers in any structure.
@@ -344,7 +344,7 @@ class _Trace:
         _refuse_shared(f, positions, self._flats)
 
     def _nodes(self, flat: Flat) -> list[Value]:
-        """What f is called with instead of the leaves.
+        """Return what f is called with instead of the leaves.
 
         A Value becomes a node of its own, or what f holds of the same Value would be differentiated as well.
         """
@@ -361,7 +361,7 @@ class _Trace:
         return nodes
 
     def run(self, kwargs: dict[str, Any]) -> Any:
-        """What f gives."""
+        """Return what f gives."""
         enclosing = _active.get()
         token = _active.set((*enclosing, self))
         try:
@@ -400,11 +400,11 @@ class _Trace:
         return list(adjoints_as_floats(output, self.inputs))
 
     def outward(self, value: Any) -> Any:
-        """A result as the caller wants it: a Value if the arguments were, else a float."""
+        """Return a result as the caller wants it: a Value if the arguments were, else a float."""
         return value.data if isinstance(value, Value) and not self.higher else value
 
     def in_argument_structure(self, rows: list[list[Any]], shape: tuple[int, ...] | None) -> Any:
-        """The derivatives of one number or array of the output, in the structure of the arguments.
+        """Return the derivatives of one number or array of the output, in the structure of the arguments.
 
         Args:
             rows: For each number of the output, its derivative by each input.
@@ -419,7 +419,7 @@ class _Trace:
         return results[0] if self.single else tuple(results)
 
     def directions(self, tangents: tuple[Any, ...]) -> list[Any]:
-        """The number for each input in a direction that has the structure of the arguments."""
+        """Return the number for each input in a direction that has the structure of the arguments."""
         leaves, treedef = tree_flatten(self.in_argument_structure([[0.0] * len(self.inputs)], None))
         try:
             parts = paired(tangents, treedef, "the tangents", "the primals")
@@ -474,7 +474,7 @@ def _index(argnums: Any) -> int | None:
 
 
 def _flat(argument: Any, what: str) -> Flat:
-    """The numbers of an argument to differentiate by."""
+    """Return the numbers of an argument to differentiate by."""
     fixed = _fixed()
     flat = Flat(argument, what, lambda parameter: parameter.requires_grad and id(parameter) not in fixed)
     if flat.modules and not flat.leaves:
@@ -489,7 +489,7 @@ def _flat(argument: Any, what: str) -> Flat:
 
 
 def _refuse_shared(f: Callable[..., Any], positions: list[int], flats: list[Flat]) -> None:
-    """Raises if a parameter is in two arguments: the derivatives by the one and by the other would be the same."""
+    """Raise if a parameter is in two arguments: the derivatives by the one and by the other would be the same."""
     for i, flat in enumerate(flats):
         for k in range(i):
             common = {id(leaf) for leaf in flats[k].leaves} & flat.parameters
@@ -507,7 +507,7 @@ def _values_in(output: Any) -> list[Value]:
 
 
 def _check_shape(part: Any, leaf: Any, place: Place) -> None:
-    """Raises unless both are numbers, or arrays of one shape."""
+    """Raise unless both are numbers, or arrays of one shape."""
     given, wanted = part.shape if is_array(part) else (), leaf.shape if is_array(leaf) else ()
     if given != wanted or is_container(part):
         at = keystr(path_to(place))
@@ -518,7 +518,7 @@ def _check_shape(part: Any, leaf: Any, place: Place) -> None:
 
 
 def _constant_output(output: Any, f: Callable[..., Any]) -> Value:
-    """A plain number that f gave, as a leaf that depends on nothing; a clear error for anything else."""
+    """Return a plain number that f gave, as a leaf that depends on nothing; a clear error for anything else."""
     if foreign(output):
         raise TypeError(f"{_name(f)} gave {foreign(output)}")
     if is_container(output) or is_array(output):

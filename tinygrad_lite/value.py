@@ -105,7 +105,7 @@ class Value(Methods):
         return found
 
     def detach(self) -> Value:
-        """A new leaf with the same data and label, outside the graph."""
+        """Return a new leaf with the same data and label, outside the graph."""
         if STATE.tracing != 0:
             STATE.refuse_if_traced(self, "detach()")
         return Value(self._number, label=self.label or None)
@@ -343,7 +343,7 @@ def _walk(root: Value, step: i32, arrived: i32, counted: i16) -> list[Value]:
 
 
 def propagate(order: list[Value], wanted: Sequence[Value] | None = None, together: Sequence[Value] = ()) -> None:
-    """The sweep, or a slow one where a mode, a narrow format or an infinite derivative asks for a look at each node.
+    """Sweep, or slowly where a mode, a narrow format or an infinite derivative asks for a look at each node.
 
     Where the chain rule meets 0·inf, the gradients that it cannot give (of the wanted nodes, or of all) are limits.
     """

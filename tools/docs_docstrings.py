@@ -22,7 +22,7 @@ class Docstrings(griffe.Extension):
     """Docstrings as Markdown, and comments ``#:`` as docstrings of constants."""
 
     def on_object(self, *, obj: griffe.Object, loader: griffe.GriffeLoader, **kwargs: Any) -> None:
-        """Called by griffe with each module, class, function and attribute, once all are loaded."""
+        """Answer griffe, which calls this with each module, class, function and attribute, once all are loaded."""
         if obj.is_function:
             for name in [parameter.name for parameter in obj.parameters if parameter.name.startswith("_")]:
                 del obj.parameters[name]  # not for callers
@@ -35,7 +35,7 @@ class Docstrings(griffe.Extension):
 
 
 def markdown(text: str, obj: Any = None) -> str:
-    """A docstring as Markdown.
+    """Return a docstring as Markdown.
 
     >>> print(markdown("As ``f``, see :func:`~m.g`:\\n\\n>>> f(1)\\n2"))
     As `f`, see <autoref optional identifier="m.g"><code>g</code></autoref>:
@@ -60,7 +60,7 @@ def _prose(text: str, obj: Any) -> str:
 
 
 def _reference(short: str, target: str, obj: Any) -> str:
-    """A link to where the reference shows the target, if it does."""
+    """Return a link to where the reference shows the target, if it does."""
     first, _, rest = target.removeprefix(".").partition(".")
     path = target
     if obj is not None and first != "tinygrad_lite":
@@ -73,7 +73,7 @@ def _reference(short: str, target: str, obj: Any) -> str:
 
 
 def _take_comment(obj: Any) -> None:
-    """The comment ``#:`` above an assignment, or behind it."""
+    """Take the comment ``#:`` above an assignment, or behind it."""
     if obj.lineno is None or not obj.filepath or isinstance(obj.filepath, list):
         return
     lines = obj.module.source.splitlines() if obj.module.source else []

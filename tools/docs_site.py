@@ -57,7 +57,7 @@ _shown: dict[str, set[str]] = {}
 
 @event_priority(100)  # before mkdocstrings looks for the sources
 def on_config(config: Any) -> Any:
-    """Copies the sources together, and puts the notebooks that there are into the navigation."""
+    """Copy the sources together, and puts the notebooks that there are into the navigation."""
     shutil.rmtree(SOURCES, ignore_errors=True)
     for folder, package in FOLDERS.items():
         ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__", "*.h")
@@ -71,7 +71,7 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Adds what the pages of ``docs/`` link to outside of it."""
+    """Add what the pages of ``docs/`` link to outside of it."""
     wanted = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
     wanted += [str(path.relative_to(ROOT)) for path in notebooks()]
     wanted += list(RENAMED)[1:]
@@ -101,7 +101,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """The repository's Markdown as the site's."""
+    """Return the repository's Markdown as the site's."""
     here = page.file.src_uri
     origin = _origins.get(here, f"docs/{here}")
     if origin.endswith((".md", ".ipynb")):
@@ -122,13 +122,13 @@ def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
 
 
 def _inline(latex: str, where: str) -> str:
-    """A formula in a line of text; a long one scrolls by itself where the page is narrow."""
+    """Return a formula in a line of text; a long one scrolls by itself where the page is narrow."""
     text = mathml(latex, where, "inline")
     return text if len(latex) < 80 else f'<span class="wide-formula">{text}</span>'
 
 
 def on_post_build(config: Any) -> None:
-    """Looks everything up that the built site refers to."""
+    """Look everything up that the built site refers to."""
     for package, names in _shown.items():
         missing = sorted(set(exports(package)) - names)
         if missing:
@@ -141,7 +141,7 @@ def on_post_build(config: Any) -> None:
 
 
 def _outside_fences(text: str, change: Any) -> str:
-    """The text with its code blocks as they are, and the rest changed."""
+    """Return the text with its code blocks as they are, and the rest changed."""
     parts, at = [], 0
     for match in FENCE.finditer(text):
         parts += [change(text[at : match.start()]), match[0]]
@@ -155,7 +155,7 @@ def _links(text: str) -> Iterator[str]:
 
 
 def _resolved(origin: str, target: str) -> str | None:
-    """The file of the repository that a link of another one means; None for addresses and anchors."""
+    """Return the file of the repository that a link of another one means; None for addresses and anchors."""
     parts = urlsplit(target)
     if parts.scheme or parts.netloc or not parts.path:
         return None
@@ -200,12 +200,12 @@ def _two_pictures(match: re.Match[str]) -> str:
 
 
 def notebooks() -> list[Path]:
-    """The notebooks, in their order."""
+    """Return the notebooks, in their order."""
     return sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def title(path: Path) -> str:
-    """A notebook's first heading, with the number in its file's name."""
+    """Return a notebook's first heading, with the number in its file's name."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     heading = re.search(r"^# (.+)$", text, re.MULTILINE)
@@ -215,7 +215,7 @@ def title(path: Path) -> str:
 
 
 def _page_of(path: Path) -> tuple[str, dict[str, str | bytes]]:
-    """A file of the repository as a page, and the pictures in it."""
+    """Return a file of the repository as a page, and the pictures in it."""
     if path.suffix == ".ipynb":
         return notebook_page(path)
     if path.suffix == ".md":
@@ -239,7 +239,7 @@ def _without_roles(text: str) -> str:
 
 
 def notebook_page(path: Path) -> tuple[str, dict[str, str | bytes]]:
-    """A notebook with its outputs as Markdown, and its pictures as files."""
+    """Return a notebook with its outputs as Markdown, and its pictures as files."""
     parts: list[str] = []
     attached: dict[str, str | bytes] = {}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -258,7 +258,7 @@ def notebook_page(path: Path) -> tuple[str, dict[str, str | bytes]]:
 
 
 def _output(output: Any, name: str) -> tuple[str, dict[str, str | bytes]]:
-    """An output of a cell: the richest form that a page can show."""
+    """Return an output of a cell: the richest form that a page can show."""
     if output["output_type"] == "stream":
         return _block("".join(output["text"])), {}
     data = {
@@ -293,7 +293,7 @@ def _block(text: str) -> str:
 
 
 def mathml(latex: str, where: str, display: str) -> str:
-    """A formula as MathML; a warning if it cannot be read."""
+    """Return a formula as MathML; a warning if it cannot be read."""
     from latex2mathml.converter import convert
 
     latex = html.unescape(latex).strip()
@@ -342,7 +342,7 @@ def _init(package: str) -> ast.Module:
 
 
 def exports(package: str) -> dict[str, str]:
-    """The public names of a package, and the module that each comes from, read from its ``__init__.py``.
+    """Return the public names of a package, and the module that each comes from, read from its ``__init__.py``.
 
     A name that is imported from nowhere is a submodule, and comes from itself.
     """
@@ -376,7 +376,7 @@ def lazy_exports(package: str) -> dict[str, str]:
 
 
 def exports_of_functions() -> dict[str, str]:
-    """The functions of the operation table, and the module in which each is written."""
+    """Return the functions of the operation table, and the module in which each is written."""
     tree = ast.parse((SOURCES / "tinygrad_lite" / "functions.py").read_text(encoding="utf-8"))
     written = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     for node in tree.body:
@@ -431,7 +431,8 @@ class _Page(HTMLParser):
 
 
 def complaints(site: Path) -> Iterator[str]:
-    """What is wrong with a built site: links to files and anchors that are missing, and what is loaded from afar."""
+    """Yield what is wrong with a built site: links to files and anchors that are missing, and what is loaded from
+    afar."""
     paths = [path for path in sorted(site.rglob("*.html")) if path.name != "404.html"]
     pages = {path: _Page(path.read_text(encoding="utf-8")) for path in paths}
     for path, page in pages.items():

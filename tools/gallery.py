@@ -193,7 +193,7 @@ def main() -> None:
 
 
 def _written(part: Part, names: dict[str, Any]) -> str:
-    """A part as Markdown."""
+    """Return a part as Markdown."""
     lines = [f"## {part.title}", "", *([part.words, ""] if part.words else []), "```python", part.code, "```", ""]
     for name, words in part.pictures:
         files = [f"gallery/{name}{'-' if theme else ''}{theme}.{part.suffix}" for theme in part.themes]
@@ -208,7 +208,7 @@ def _written(part: Part, names: dict[str, Any]) -> str:
 
 
 def _photograph(page: Path) -> None:
-    """The explorer in a browser, a few steps into the backward sweep, light and dark."""
+    """Photograph the explorer in a browser, a few steps into the backward sweep, light and dark."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     try:
         from playwright.sync_api import sync_playwright

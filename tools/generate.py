@@ -51,7 +51,7 @@ def aliases(op: Op, annotation: str) -> list[str]:
 
 
 def renamed(op: Op, indent: str) -> str:
-    """The lines that take an operand from where it was given."""
+    """Return the lines that take an operand from where it was given."""
     lines = ""
     for name, others in op.aliases.items():
         given = " else ".join(f"{other} if {other} is not None" for other in others)
@@ -60,7 +60,7 @@ def renamed(op: Op, indent: str) -> str:
 
 
 def example(op: Op) -> list[str]:
-    """A call that runs as a doctest, on Values at a point inside the domain."""
+    """Return a call that runs as a doctest, on Values at a point inside the domain."""
     required = len(op.operands) - len(op.defaults)
     first, *rest = [
         repr(point_in(domain, wanted)) for domain, wanted in zip(op.domain[:required], (0.5, 2.0, 3.0), strict=False)
@@ -69,7 +69,7 @@ def example(op: Op) -> list[str]:
 
 
 def point_in(domain: Interval, wanted: float) -> float:
-    """The wanted number, or one within the domain if it is not."""
+    """Return the wanted number, or one within the domain if it is not."""
     if domain.whole:
         return 1.0
     return domain.low + 1.0 if wanted < domain.low else min(wanted, domain.high)
@@ -145,7 +145,7 @@ def method(op: Op) -> str:
 
 
 def python_method(name: str) -> str:
-    """What ``math.floor`` and ``math.ceil`` ask for."""
+    """Return what ``math.floor`` and ``math.ceil`` ask for."""
     return f"    def __{name}__(self) -> Self:\n        return self.{name}()\n"
 
 
@@ -199,7 +199,7 @@ def generated() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Writes the files; with ``--check`` only says which are not up to date, and returns 1 if any is."""
+    """Write the files; with ``--check`` only says which are not up to date, and returns 1 if any is."""
     outdated = [path for path, text in generated().items() if path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
         for path in outdated:

@@ -97,7 +97,7 @@ class Passes:
 
 
 def run_passes(f: Any, *arguments: Any, **options: Any) -> Passes:
-    """The passes, one by one, as ``tinygrad_lite.lift.passes`` calls them."""
+    """Return the passes, one by one, as ``tinygrad_lite.lift.passes`` calls them."""
     taken = take_apart((), arguments, {}, options.get("batch", ()), ())
     trace = trace_function(f, "f", taken)
     graph = make_graph(trace.results.release())
@@ -113,7 +113,7 @@ _COLOUR_OF: dict[str, str] = {}
 
 
 def colours_of(program: Program) -> dict[int, str]:
-    """A colour for each group; groups of one name have the same in all pictures."""
+    """Return a colour for each group; groups of one name have the same in all pictures."""
     return {
         n: _COLOUR_OF.setdefault(group.name, COLOURS[len(_COLOUR_OF) % len(COLOURS)]) for n, group in computed(program)
     }
@@ -211,7 +211,7 @@ def draw_canonical(theme: str) -> Figure:
 
 
 def _signed(form: Canonical, labels: Sequence[str]) -> list[str]:
-    """The terms of the root, which is a sum, as text."""
+    """Return the terms of the root, which is a sum, as text."""
     root, found = int(form.roots[0]), []
     for edge in range(form.starts[root], form.starts[root + 1]):
         term = int(form.operands[edge])
@@ -258,7 +258,7 @@ def _cluster(figure: Figure, title: str, name: str, graph: Any, labels: Sequence
 
 
 def reads(program: Groups, group: Group, place: tuple[int, ...]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """The groups and places that one scalar reads."""
+    """Yield the groups and places that one scalar reads."""
     pairs: list[tuple[Ref, Term | None]] = [(ref, None) for ref in group.operands]
     pairs += [(ref, term) for term in group.terms for ref in term.factors]
     for ref, term in pairs:
@@ -272,7 +272,7 @@ def reads(program: Groups, group: Group, place: tuple[int, ...]) -> Iterator[tup
 
 
 def draw_groups(found: Passes, style: Style) -> Any:
-    """The same scalars, each in its group's grid, and what each reads."""
+    """Return the same scalars, each in its group's grid, and what each reads."""
     program, theme = found.program.ir, style.theme
     colours = colours_of(found.program)
     drawn = [n for n, group in enumerate(program.groups) if group.kind != "constant"]
@@ -390,7 +390,7 @@ def letters_of(program: Program, inputs: dict[str, str]) -> dict[int, str]:
 
 
 def reduced_letter(term: Term, letters: dict[int, str], axes: int) -> str:
-    """The letter of the axis that a product is summed over."""
+    """Return the letter of the axis that a product is summed over."""
     return next(
         letter
         for ref in term.factors
@@ -404,7 +404,7 @@ def product_term(group: Group) -> Term:
 
 
 def draw_columns(found: Passes, style: Style) -> Any:
-    """The columns of z1's products, and the coordinate that each turns out to be."""
+    """Return the columns of z1's products, and the coordinate that each turns out to be."""
     theme = style.theme
     names, table, counts = columns_of(found, "z1")
     program = found.program
@@ -499,7 +499,7 @@ def _moves(index: Any, axis: int) -> bool:
 
 
 def _factor_name(groups: Sequence[Group], ref: Ref, kept: int) -> str:
-    """The factor's name, transposed where its kept axis is not where a matrix product wants it."""
+    """Return the factor's name, transposed where its kept axis is not where a matrix product wants it."""
     place = next(axis for axis, index in enumerate(ref.index) if _moves(index, kept))
     return groups[ref.group].name + ("" if place == kept else ".T")
 
@@ -562,7 +562,7 @@ def draw_ragged(style: Style) -> Any:
 
 
 def draw_proof(style: Style) -> Any:
-    """The differences of the right program, and of programs with one small mistake, on twenty probes."""
+    """Return the differences of the right program, and of programs with one small mistake, on twenty probes."""
     theme = style.theme
     arguments = numbers()
     gradient = value_and_grad(loss, argnums=(0, 1, 2, 3))
@@ -602,7 +602,7 @@ def draw_proof(style: Style) -> Any:
 
 
 def mistakes(right: Program) -> Iterator[tuple[str, Program]]:
-    """The same program with one thing changed."""
+    """Yield the same program with one thing changed."""
     number = {g.name: n for n, g in enumerate(right.groups)}
 
     def changed(name: str, **what: Any) -> Program:
@@ -691,7 +691,7 @@ def main() -> None:
 
 
 def insert_loops(text: str) -> None:
-    """Puts the loops into the page, between the marks."""
+    """Put the loops into the page, between the marks."""
     if PAGE.exists():
         pattern = r"(<!-- loops, by tools/lift_pictures.py -->\n).*?(<!-- end of loops -->)"
         block = f"```text\n{text}\n```\n"

@@ -17,7 +17,7 @@ METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "na
 
 
 def execute(path: Path) -> list[float]:
-    """Runs a notebook in an empty folder, writes it back with its outputs, and gives the seconds of each code cell."""
+    """Run a notebook in an empty folder, writes it back with its outputs, and gives the seconds of each code cell."""
     notebook: Any = nbformat.read(path, as_version=4)
     seconds: list[float] = []
     begun = [0.0]
@@ -42,7 +42,7 @@ def execute(path: Path) -> list[float]:
 
 
 def main() -> None:
-    """Executes the notebooks that are named."""
+    """Execute the notebooks that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", type=Path, nargs="+")
     for path in parser.parse_args().notebooks:

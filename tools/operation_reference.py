@@ -75,12 +75,12 @@ def signs() -> dict[str, str]:
 
 
 def public_operations() -> list[Op]:
-    """What the page is about, in the table's order."""
+    """Return what the page is about, in the table's order."""
     return [op for op in TABLE.values() if op.public]
 
 
 def headings() -> dict[str, str]:
-    """The heading in the table's source above each operation."""
+    """Return the heading in the table's source above each operation."""
     source = (ROOT / "tinygrad_lite" / "operations" / "ops.py").read_text(encoding="utf-8")
     heading, found = "", {}
     for match in re.finditer(r"^    # -{20,} (.+)$|^    Op\(\"(\w+)\"", source, re.MULTILINE):
@@ -92,7 +92,7 @@ def headings() -> dict[str, str]:
 
 
 def formula(tree: Tree) -> str:
-    r"""A formula in LaTeX, without bars: a Markdown table would take them for the end of a cell.
+    r"""Return a formula in LaTeX, without bars: a Markdown table would take them for the end of a cell.
 
     >>> formula(template(TABLE["abs"]).formula)
     '\\lvert x \\rvert'
@@ -135,7 +135,7 @@ def derivatives(op: Op) -> list[tuple[str, str]]:
 
 
 def error(op: Op, measured: dict[str, Any]) -> str:
-    """The measured errors in words."""
+    """Return the measured errors in words."""
     errors = measured["ulp"].get(op.name)
     if errors is None:
         return "not measured yet"
@@ -149,7 +149,7 @@ def error(op: Op, measured: dict[str, Any]) -> str:
 
 
 def entry(op: Op, measured: dict[str, Any]) -> str:
-    """An operation as Markdown."""
+    """Return an operation as Markdown."""
     call = ", ".join(f"`{text}`" for text in [signs().get(op.name), signature(op)] if text)
     partials = derivatives(op)
     if len(partials) == 1 and op.arity == 1:
@@ -167,7 +167,7 @@ def entry(op: Op, measured: dict[str, Any]) -> str:
 
 
 def page(measured: dict[str, Any]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     date = datetime.date.fromisoformat(measured["date"])
     words = {**measured, "date": f"{date.day} {date:%B %Y}"}
     parts = [INTRODUCTION.format(**words)]
@@ -182,7 +182,7 @@ def page(measured: dict[str, Any]) -> str:
 
 
 def measure(points: int) -> dict[str, Any]:
-    """The greatest error of every derivative of the page."""
+    """Return the greatest error of every derivative of the page."""
     from accuracy import measured  # benchmarks/accuracy.py
 
     from tinygrad_lite.testing.strategies import sampling
@@ -208,7 +208,7 @@ def measure(points: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Writes the page; with ``--check`` only says whether it is up to date."""
+    """Write the page; with ``--check`` only says whether it is up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true", help="measure the errors anew")
     parser.add_argument("--points", type=int, default=POINTS, help=f"points for each operation ({POINTS})")

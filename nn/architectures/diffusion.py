@@ -72,7 +72,8 @@ class NoiseSchedule(NamedTuple):
         return self.signal(t) * x0 + self.noise(t) * noise
 
     def origin(self, xt: Any, t: int, noise: Any) -> Any:
-        """The point that it was, if the noise in it is known: (x_t − √(1 − ᾱ) ε)/√ᾱ (equation 9, solved for x₀)."""
+        """Return the point that it was, if the noise in it is known: (x_t − √(1 − ᾱ) ε)/√ᾱ (equation 9, solved for
+        x₀)."""
         return (xt - self.noise(t) * noise) / self.signal(t)
 
     def posterior(self, x0: Any, xt: Any, t: int) -> tuple[Any, float]:

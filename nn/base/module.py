@@ -289,7 +289,8 @@ class Module:
         )
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of the ``repr``: the modules in its attributes, unless overridden."""
+        """Return what stands between the parentheses of the ``repr``: the modules in its attributes, unless
+        overridden."""
         return ", ".join(f"{name}={head(part)}" for name, part in _attributes(self) if isinstance(part, Module))
 
     def __repr__(self) -> str:

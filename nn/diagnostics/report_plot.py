@@ -117,7 +117,8 @@ def _draw_singular_values(axes: Axes, layers: Sequence[LayerReport], style: Styl
 
 
 def _scale(axes: Axes, numbers: Sequence[float], with_zero: bool = False) -> float:
-    """A logarithmic axis that holds the positive numbers; below them a place for 0, if wanted, which is returned."""
+    """Return a logarithmic axis that holds the positive numbers; below them a place for 0, if wanted, which is
+    returned."""
     exponents = [math.log10(number) for number in numbers if number > 0.0] or [0.0]
     low, high = math.floor(min(exponents) - 0.15), math.ceil(max(exponents) + 0.15)
     zero = low - max(1.0, 0.12 * (high - low))

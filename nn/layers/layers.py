@@ -370,7 +370,8 @@ def _check_inputs(module: Module, expected: int, given: int) -> None:
 
 
 def _described(neuron: Any, sizes: list[str]) -> str:
-    """What a neuron and all of its kind were made with; a subclass may lack what its own ``__init__`` does not set."""
+    """Return what a neuron and all of its kind were made with; a subclass may lack what its own ``__init__`` does not
+    set."""
     inputs = [str(len(neuron.w))] if hasattr(neuron, "w") else []
     activation = [f"activation={_name(neuron.activation)}"] if hasattr(neuron, "activation") else []
     return ", ".join([*inputs, *sizes, *activation])

@@ -36,7 +36,8 @@ class CellWeights(NamedTuple):
         return CellWeights(self.ih[rows], self.hh[rows], self.bias_ih[rows], self.bias_hh[rows])
 
     def sums(self) -> Callable[[Vector, Vector], list[Value]]:
-        """The function from x and h to W_ih x + b_ih + W_hh h + b_hh, one ``dot`` node a row: (W_ih W_hh)(x, h) + b."""
+        """Return the function from x and h to W_ih x + b_ih + W_hh h + b_hh, one ``dot`` node a row: (W_ih W_hh)(x, h)
+        + b."""
         weights = [(*w_ih, *w_hh) for w_ih, w_hh in zip(self.ih, self.hh, strict=True)]
         biases = [b_ih + b_hh for b_ih, b_hh in zip(self.bias_ih, self.bias_hh, strict=True)]
 

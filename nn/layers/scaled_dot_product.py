@@ -26,7 +26,8 @@ def scaled_dot_product_attention(
     *,
     generator: Generator = None,
 ) -> Nest:
-    """The values of all keys, weighted by softmax(q·k/√E): a lookup by similarity (Vaswani et al. 2017, equation 1).
+    """Return the values of all keys, weighted by softmax(q·k/√E): a lookup by similarity (Vaswani et al. 2017, equation
+    1).
 
     Args:
         query: L vectors of E numbers, of shape (*, L, E).

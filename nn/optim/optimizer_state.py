@@ -60,7 +60,8 @@ class GroupState:
         self.shared: dict[str, float] = {}
 
     def buckets(self) -> list[Bucket]:
-        """The parameters that move, those with equally many steps together: a single bucket if none was ever frozen."""
+        """Return the parameters that move, those with equally many steps together: a single bucket if none was ever
+        frozen."""
         import numpy
 
         moving = [parameter.requires_grad for parameter in self.parameters]

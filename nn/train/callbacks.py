@@ -54,16 +54,16 @@ class Callback:
     """
 
     def on_train_begin(self, run: Run) -> None:
-        """Called once, before the first epoch."""
+        """Look at the run once, before the first epoch."""
 
     def on_batch_end(self, run: Run) -> None:
-        """Called after each batch, with its numbers in ``run.logs``."""
+        """Look at the run after each batch, with its numbers in ``run.logs``."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """Called after each epoch and its validation, with their numbers in ``run.logs``."""
+        """Look at the run after each epoch and its validation, with their numbers in ``run.logs``."""
 
     def on_train_end(self, run: Run) -> None:
-        """Called once at the end, after an interruption too."""
+        """Look at the run once at its end, after an interruption too."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the callback remembers, as plain data, for checkpoints.

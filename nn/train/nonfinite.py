@@ -169,7 +169,8 @@ def make_forward_error(model: Module, error: ArithmeticError) -> NonFiniteError:
 
 
 def _cause_in_outputs(model: Module, run_again: Callable[[], Any]) -> Cause:
-    """The innermost module with such an output (a module is done after those within); else the greatest output."""
+    """Return the innermost module with such an output (a module is done after those within); else the greatest
+    output."""
     names = {id(module): name for name, module in _layers(model)}
     broken: list[tuple[str, float]] = []
     greatest = ("", 0.0)

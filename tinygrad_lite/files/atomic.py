@@ -64,7 +64,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
 @contextmanager
 def _temporary_file(target: Path) -> Iterator[tuple[BufferedWriter, Path]]:
-    """A new file in the same folder, locked as long as it is open, and removed where an exception comes between."""
+    """Yield a new file in the same folder, locked as long as it is open, and removed where an exception comes
+    between."""
     file, temporary = _open_locked(target)
     try:
         yield file, temporary

@@ -71,7 +71,7 @@ READ: Final[dict[str, str]] = {
 
 
 def _refused(name: str, remedy: str, before: Any = None) -> property:
-    """An attribute that is not set, and read only if it was there before."""
+    """Return an attribute that is not set, and read only if it was there before."""
 
     def get(node: Value) -> NoReturn:
         raise AttributeError(f"a Value has no {name!r}: {remedy}", name=name, obj=node)
@@ -115,7 +115,7 @@ def _held(node: Value) -> dict[str, Any] | None:
 
 
 def add(name: str) -> None:
-    """Makes a name an attribute that nodes of the compiled build may have.
+    """Make a name an attribute that nodes of the compiled build may have.
 
     Args:
         name: Of the attribute.
@@ -129,7 +129,7 @@ def add(name: str) -> None:
 
 
 def own(node: Value) -> dict[str, Any]:
-    """The attributes of the user's own that a node has.
+    """Return the attributes of the user's own that a node has.
 
     Args:
         node: The node.
@@ -146,7 +146,7 @@ def own(node: Value) -> dict[str, Any]:
 
 
 def set_own(node: Value, attributes: dict[str, Any]) -> None:
-    """Gives a node attributes of the user's own, as a copy or a pickle has kept them.
+    """Give a node attributes of the user's own, as a copy or a pickle has kept them.
 
     Args:
         node: The node.
@@ -165,7 +165,7 @@ def set_own(node: Value, attributes: dict[str, Any]) -> None:
 
 
 def initialise(node: Value, children: object, op: object) -> None:
-    """What ``Value(data, children, op)`` does, as micrograd and its lecture make nodes.
+    """Make a leaf the node that ``Value(data, children, op)`` asks for, as micrograd and its lecture make nodes.
 
     Args:
         node: What is being made: a leaf with its number.
@@ -225,7 +225,7 @@ def _computed(data: float, children: Any, op: object) -> Value:
 
 
 def _find(written: str, arity: int) -> Op | None:
-    """The operation of the table that is so written or named, on so many operands."""
+    """Return the operation of the table that is so written or named, on so many operands."""
     for op in TABLE.values():
         takes = op.arity == arity or (op.arity == NARY and op.operands == ("xs",))
         if op.public and takes and written in (op.symbol, op.name):
@@ -246,7 +246,7 @@ def _refuse_subclass(cls: type, /, **options: object) -> NoReturn:
 
 
 def _listed(node: Value) -> list[str]:
-    """What ``dir(v)`` lists, and completion offers: not what is refused."""
+    """Return what ``dir(v)`` lists, and completion offers: not what is refused."""
     return sorted(({*dir(Value), *own(node)}) - set(MEANT))
 
 
@@ -260,7 +260,7 @@ def _written(node: Value) -> str:
 
 
 def _set_of_operands(node: Value) -> set[Value]:
-    """The operands, as a set, as in micrograd."""
+    """Return the operands, as a set, as in micrograd."""
     return set(node.parents)
 
 

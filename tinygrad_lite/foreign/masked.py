@@ -95,15 +95,15 @@ class MaskedValues(_MaskedArray):  # type: ignore[misc]  # as above
         return found if high is None else np.ma.minimum(found, high)
 
     def max(self, axis: Any = None, **options: Any) -> Any:
-        """The largest that is not masked; ``numpy.ma`` knows none of objects."""
+        """Return the largest that is not masked; ``numpy.ma`` knows none of objects."""
         return self._extreme(np.max, -np.inf, axis, options)
 
     def min(self, axis: Any = None, **options: Any) -> Any:
-        """The smallest that is not masked."""
+        """Return the smallest that is not masked."""
         return self._extreme(np.min, np.inf, axis, options)
 
     def ptp(self, axis: Any = None, **options: Any) -> Any:
-        """The largest less the smallest."""
+        """Return the largest less the smallest."""
         return self.max(axis, **options) - self.min(axis, **options)
 
     def argmax(self, axis: Any = None, **options: Any) -> Any:
@@ -115,21 +115,22 @@ class MaskedValues(_MaskedArray):  # type: ignore[misc]  # as above
         return np.argmin(self.filled(np.inf).view(np.ndarray), axis, **options)
 
     def argsort(self, axis: Any = -1, *, endwith: bool = True, fill_value: Any = None, **options: Any) -> Any:
-        """The order of the numbers, what is masked at the end."""
+        """Return the order of the numbers, what is masked at the end."""
         fill = (np.inf if endwith else -np.inf) if fill_value is None else fill_value
         return super().argsort(axis, fill_value=fill, **options)
 
     def mean(self, axis: Any = None, *others: Any, **options: Any) -> Any:
-        """The mean of what is not masked; where there is no mask, ``numpy.ma`` takes it for a number of NumPy's."""
+        """Return the mean of what is not masked; where there is no mask, ``numpy.ma`` takes it for a number of
+        NumPy's."""
         whole = MaskedValues(self, np.zeros(self.shape, dtype=bool)) if self.mask is np.ma.nomask else self
         return super(MaskedValues, whole).mean(axis, *others, **options)
 
     def var(self, axis: Any = None, *others: Any, **options: Any) -> Any:
-        """The variance of what is not masked."""
+        """Return the variance of what is not masked."""
         return _scalar(super().var(axis, *others, **options))
 
     def std(self, axis: Any = None, *others: Any, **options: Any) -> Any:
-        """The standard deviation of what is not masked."""
+        """Return the standard deviation of what is not masked."""
         return _scalar(np.ma.sqrt(super().var(axis, *others, **options)))
 
     def _extreme(self, reduce: Any, nothing: float, axis: Any, options: dict[str, Any]) -> Any:
@@ -142,7 +143,7 @@ class MaskedValues(_MaskedArray):  # type: ignore[misc]  # as above
 
 
 def where_unmasked(function: Any, operands: Sequence[Any]) -> Any:
-    """The function of each number that is not masked in any operand, and a mask in the place of the others.
+    """Return the function of each number that is not masked in any operand, and a mask in the place of the others.
 
     >>> where_unmasked(np.sqrt, [np.ma.masked_array([4.0, -1.0], mask=[0, 1])])
     masked_array(data=[2.0, --],
@@ -177,7 +178,7 @@ def asked_by_numpy(value: Value) -> ValueArray:
 
 
 def value_array(value: Value) -> ValueArray:
-    """An array without dimensions that holds the Value."""
+    """Return an array without dimensions that holds the Value."""
     array: Any = np.empty((), dtype=object)
     array[()] = value
     view: ValueArray = array.view(ValueArray)
@@ -185,7 +186,7 @@ def value_array(value: Value) -> ValueArray:
 
 
 def _each(ufunc: np.ufunc, columns: list[Any]) -> Any:
-    """The operation on each number; nan where it has no result and ``numpy.ma`` is going to mask it."""
+    """Return the operation on each number; nan where it has no result and ``numpy.ma`` is going to mask it."""
     masks = ufunc is np.power or _CORE.ufunc_domain.get(ufunc) is not None
 
     def one(*xs: Any) -> Any:

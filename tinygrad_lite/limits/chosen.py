@@ -29,7 +29,7 @@ _DEEPEST = 4
 
 
 def choice(x: Value, y: Value) -> Value | None:
-    """What is 0 where the product x·y is 0 for a choice, if the other factor may be infinite there; else None.
+    """Return what is 0 where the product x·y is 0 for a choice, if the other factor may be infinite there; else None.
 
     >>> from tinygrad_lite.functions import greater
     >>> a = Value(4.0)
@@ -45,7 +45,7 @@ def choice(x: Value, y: Value) -> Value | None:
 
 
 def _factors(x: Value) -> tuple[list[Value], bool]:
-    """The choices among the factors of a product, and whether one of the others may be infinite."""
+    """Return the choices among the factors of a product, and whether one of the others may be infinite."""
     choices: list[Value] = []
     is_singular = False
     stack = [x]
@@ -73,7 +73,7 @@ def _factors(x: Value) -> tuple[list[Value], bool]:
 
 
 def _condition(x: Value, deepest: int) -> Value | None:
-    """The condition of a ``where`` with 0 elsewhere, or of a sum of such."""
+    """Return the condition of a ``where`` with 0 elsewhere, or of a sum of such."""
     if x._code == _WHERE:
         condition, _, otherwise = x.parents
         return condition if otherwise._code == CONSTANT_CODE and otherwise._number == 0.0 else None

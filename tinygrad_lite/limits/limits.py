@@ -183,7 +183,7 @@ class Paths:
 
 
 def _level_under(limit: Value) -> int:
-    """What a derivative of a derivative is."""
+    """Return what a derivative of a derivative is."""
     (below,) = limit.parents
     if limit._number != limit._number:
         return _NONE
@@ -249,7 +249,8 @@ class Found:
 
 
 def of_gradients(order: list[Value], wanted: Sequence[Value] | None, together: Sequence[Value] = ()) -> list[Found]:
-    """The gradients, of the wanted nodes or of all, that are limits; see :func:`limits` for those that move together.
+    """Return the gradients, of the wanted nodes or of all, that are limits; see :func:`limits` for those that move
+    together.
 
     Raises:
         AnomalyError: Under ``detect_anomaly()``, where there is no limit.
@@ -279,7 +280,7 @@ def _before(node: Value) -> float:
 
 
 def sweep_slowly(order: list[Value], wanted: Sequence[Value] | None, together: Sequence[Value] = ()) -> None:
-    """The sweep with a look at each node, after which gradients that are limits (of the wanted, or all) are set."""
+    """Sweep with a look at each node, after which gradients that are limits (of the wanted, or all) are set."""
     found = of_gradients(order, wanted, together) if STATE.singular or STATE.narrow else []
     if (STATE.modes == 0 and not STATE.narrow) or not modes.sweep_slowly(order):
         sweep(order)
@@ -288,7 +289,7 @@ def sweep_slowly(order: list[Value], wanted: Sequence[Value] | None, together: S
 
 
 def _look_at(paths: Paths, node: Value) -> None:
-    """Raises, under ``detect_anomaly()``, for a gradient that does not exist."""
+    """Raise, under ``detect_anomaly()``, for a gradient that does not exist."""
     if STATE.modes == 0:
         return
     origin = paths.origin
@@ -450,7 +451,7 @@ class _Region:
         return not self.whole and self.paths.is_ordinary(i)
 
     def on(self, curve: list[tuple[float, float]]) -> dict[int, float]:
-        """The limits on one curve: nan where there is none, and nothing where the function is not defined."""
+        """Return the limits on one curve: nan where there is none, and nothing where the function is not defined."""
         return self._limits(self._values(curve))
 
     def _limits(self, values: list[Any]) -> dict[int, float]:
@@ -479,7 +480,8 @@ class _Region:
         return found
 
     def on_axis(self, target: int, others: set[int]) -> list[float]:
-        """The limits where this leaf moves alone, forwards and backwards: what a partial derivative is by definition.
+        """Return the limits where this leaf moves alone, forwards and backwards: what a partial derivative is by
+        definition.
 
         Nothing if the function, which may be a derivative, jumps there: then the limit of its derivative is none. And
         nothing if one of the others takes part, which are to move, too.
@@ -535,7 +537,7 @@ class _Region:
         return [values[number[id(x)]] if id(x) in number else x._number for x in node.parents]
 
     def _partials(self, i: int, wanted: list[bool], values: list[Any]) -> Any:
-        """The rule on series, or the error that says why it has no result."""
+        """Return the rule on series, or the error that says why it has no result."""
         node = self.paths.order[i]
         op = BY_CODE[node._code]
         assert op is not None
@@ -549,7 +551,7 @@ class _Region:
 
 
 def _known(x: Any) -> float:
-    """The limit of a series or float; nan for an error, or where it is not known so far."""
+    """Return the limit of a series or float; nan for an error, or where it is not known so far."""
     try:
         return x.coefficient() if isinstance(x, Series) else float(x)
     except (UnknownError, TypeError):
@@ -613,7 +615,7 @@ class Plan:
             self.apart[i] = limit + behind[i]
 
     def edge(self, i: int, k: int) -> Edge | None:
-        """The edge from the i-th node to its k-th operand; None if nothing that is infinite may pass there."""
+        """Return the edge from the i-th node to its k-th operand; None if nothing that is infinite may pass there."""
         edges = self.paths.edges[i]
         return edges[k] if edges else None
 
@@ -622,7 +624,7 @@ class Plan:
         return edge.kinked or (edge.target in self.limits and edge.special)
 
     def limit_of(self, x: Value, derivative: Value) -> Value:
-        """The node over what the chain rule recorded; its number is the derivative at this point."""
+        """Return the node over what the chain rule recorded; its number is the derivative at this point."""
         number = self.apart[self.paths.number[id(x)]]
         STATE.singular = True
         node = derivative._unary(LIMIT)
@@ -631,7 +633,7 @@ class Plan:
 
 
 def plan(order: list[Value], inputs: Sequence[Value], together: Sequence[Value] = ()) -> Plan | None:
-    """What to know of a graph before derivatives by the inputs are recorded; None if it is smooth here."""
+    """Return what to know of a graph before derivatives by the inputs are recorded; None if it is smooth here."""
     return Plan(order, inputs, together) if is_singular(order) or has_corner(order) else None
 
 

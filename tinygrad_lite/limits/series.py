@@ -62,7 +62,7 @@ class Series:
         return self.powers[0] if self.powers else self.limit
 
     def shorter(self, limit: float) -> Any:
-        """The same, forgotten from ε^limit on."""
+        """Return the same, forgotten from ε^limit on."""
         if limit >= self.limit:
             return self
         if limit not in self._shorter:
@@ -70,11 +70,12 @@ class Series:
         return self._shorter[limit]
 
     def shifted(self, power: float) -> Any:
-        """Times ε^power."""
+        """Return times ε^power."""
         return collected([(p + power, c) for p, c in zip(self.powers, self.terms, strict=True)], self.limit + power)
 
     def settled(self, number: float) -> Any:
-        """The same with the number that the recorded node holds as its term without ε: they differ by rounding."""
+        """Return the same with the number that the recorded node holds as its term without ε: they differ by
+        rounding."""
         if not math.isfinite(number) or self.limit <= _SAME or (self.powers and self.powers[0] < -_SAME):
             return self
         start = self.coefficient()
@@ -85,7 +86,7 @@ class Series:
         )
 
     def coefficient(self) -> float:
-        """The term without ε, which is the limit; infinite where there is a negative power.
+        """Return the term without ε, which is the limit; infinite where there is a negative power.
 
         Raises:
             UnknownError: The series is not known so far.
@@ -171,12 +172,12 @@ def epsilon(start: float, step: float, order: float) -> Any:
 
 
 def seed(number: float) -> Series:
-    """A number that moves in a way which is not known."""
+    """Return a number that moves in a way which is not known."""
     return Series([0.0], [number], _NEXT_TO_NOTHING)
 
 
 def collected(pairs: list[tuple[float, float]], limit: float) -> Any:
-    """The sum of (power, coefficient) pairs and O(ε^limit): a Series, or a float where nothing moves."""
+    """Return the sum of (power, coefficient) pairs and O(ε^limit): a Series, or a float where nothing moves."""
     pairs.sort()
     powers: list[float] = []
     terms: list[float] = []
@@ -204,7 +205,7 @@ def collected(pairs: list[tuple[float, float]], limit: float) -> Any:
 
 
 def standard(x: Any) -> float:
-    """The term without ε of a finite number.
+    """Return the term without ε of a finite number.
 
     Raises:
         UnknownError: It is infinite, or not known.
@@ -280,7 +281,7 @@ def integral(x: Any) -> Any:
 
 
 def evaluate(op: Op, operands: Sequence[Any]) -> Any:
-    """The operation on series and floats.
+    """Return the operation on series and floats.
 
     Raises:
         UndefinedError: They are outside its domain.
@@ -324,7 +325,7 @@ def _on_floats(op: Op, operands: Sequence[Any]) -> float:
 
 
 def _jump(op: Op, operands: Sequence[Any]) -> float:
-    """What is constant on either side: a comparison by the sign of the difference, the rest a float further."""
+    """Return what is constant on either side: a comparison by the sign of the difference, the rest a float further."""
     if op.arity == 2:
         return _on_floats(op, [sign(operands[0] - operands[1]), 0.0])
     x = standard(operands[0])
@@ -333,7 +334,8 @@ def _jump(op: Op, operands: Sequence[Any]) -> float:
 
 
 def _scaled(op: Op, operands: Sequence[Any]) -> Any:
-    """What scales with its operands: ε^lead is taken out of them, and then some are neither infinite nor small."""
+    """Return what scales with its operands: ε^lead is taken out of them, and then some are neither infinite nor
+    small."""
     assert op.degree is not None
     leads = [x.lead if isinstance(x, Series) else 0.0 for x in operands if isinstance(x, Series) or x != 0.0]
     lead = min(leads)
@@ -375,7 +377,7 @@ def evaluate_by_rule(op: Op, operands: Sequence[Any]) -> Any:
 
 
 def partials(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> list[Any]:
-    """The derivative rule on series; None where not wanted.
+    """Return the derivative rule on series; None where not wanted.
 
     Raises:
         UndefinedError, UnknownError: As its operations.

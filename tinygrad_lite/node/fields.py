@@ -88,7 +88,7 @@ class Node:
         self._stamp = STATE.clock if self._code <= CONSTANT else BY_HAND
 
     def item(self) -> float:
-        """The number, as in PyTorch."""
+        """Return the number, as in PyTorch."""
         if STATE.tracing != 0:
             STATE.refuse_if_traced(self, "item()")
         return self._number
@@ -191,13 +191,13 @@ class Node:
         return dtype_of(self) or "float64"
 
     def details(self) -> Details:
-        """The record of what few nodes have, made if it is not there."""
+        """Return the record of what few nodes have, made if it is not there."""
         if self._details is None:
             self._details = Details()
         return self._details
 
     def rare(self) -> Rare:
-        """The record of what hardly any node has, made if it is not there."""
+        """Return the record of what hardly any node has, made if it is not there."""
         details = self.details()
         if details.rare is None:
             details.rare = Rare()
@@ -221,7 +221,7 @@ class Node:
 
 
 def dtype_of(node: Node) -> str:
-    """The format that :class:`tinygrad_lite.autocast` rounded it to, or ``""``."""
+    """Return the format that :class:`tinygrad_lite.autocast` rounded it to, or ``""``."""
     details = node._details
     return "" if details is None or details.rare is None else details.rare.dtype
 
@@ -233,7 +233,7 @@ def line_of(node: Node) -> str:
 
 
 def to_float(number: object) -> float:
-    """The float of an int, a float, a bool or a NumPy scalar."""
+    """Return the float of an int, a float, a bool or a NumPy scalar."""
     if isinstance(number, float):
         return float(number)  # a NumPy float64 is one too, and follows other rules
     if isinstance(number, int):

@@ -58,7 +58,7 @@ _OF_OBJECTS: Final = re.compile(
 
 
 def refused(message: str) -> TypeError:
-    """What is raised where a number is asked for: the message, and what to write if it is known who asks.
+    """Return what is raised where a number is asked for: the message, and what to write if it is known who asks.
 
     >>> import statistics
     >>> from tinygrad_lite import Value
@@ -77,7 +77,7 @@ def refused(message: str) -> TypeError:
 
 
 def explained(error: Exception) -> Exception:
-    """The error of a library that could not do with Values, with what to write instead; another error as it is.
+    """Return the error of a library that could not do with Values, with what to write instead; another error as it is.
 
     Args:
         error: As a function of Values raised it.
@@ -139,7 +139,7 @@ def asked_by_dataclasses() -> bool:
 
 
 def refuse_unordered(x: float, y: Any) -> None:
-    """Raises if NumPy is looking for an order in which nan has no place; nan is less than nothing, and nothing than it.
+    """Raise if NumPy is looking for an order in which nan has no place; nan is less than nothing, and nothing than it.
 
     Python's own ``max`` and ``sorted`` are answered as for floats.
 
@@ -165,7 +165,7 @@ def refuse_unordered(x: float, y: Any) -> None:
 
 
 def seed_of_backward(seed: object, gradient: object, create_graph: object, inputs: object) -> object:
-    """What ``backward()`` begins with, where it was called as in PyTorch.
+    """Return what ``backward()`` begins with, where it was called as in PyTorch.
 
     Args:
         seed: Its own argument.
@@ -210,7 +210,7 @@ def _named(frame: FrameType, name: Any) -> Any:
 
 
 def outside() -> FrameType:
-    """The innermost frame that is not ours."""
+    """Return the innermost frame that is not ours."""
     frame = sys._getframe(1)
     while _root(frame) == "tinygrad_lite" and frame.f_back is not None:
         frame = frame.f_back
@@ -226,7 +226,8 @@ def _root(frame: FrameType) -> str:
 
 
 def _called(frames: list[FrameType]) -> str:
-    """The function that the user called, of a library's frames with the outermost first: ``"numpy.linalg.inv"``."""
+    """Return the function that the user called, of a library's frames with the outermost first:
+    ``"numpy.linalg.inv"``."""
     parts = _module(frames[0]).split(".")
     shown = [part for part in parts if not part.startswith("_") and part not in ("lib", "core", "extras")]
     return ".".join([*shown, frames[0].f_code.co_name])

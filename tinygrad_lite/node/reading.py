@@ -121,7 +121,7 @@ class Readable(Node):
         raise protocols.refused("round(v) would leave the graph silently: write round(v.data, digits), or v.floor()")
 
     def rint(self) -> float:
-        """What ``numpy.round`` asks for: refused, as ``round`` is."""
+        """Return what ``numpy.round`` asks for: refused, as ``round`` is."""
         return self.__round__()
 
     def __trunc__(self) -> int:
@@ -130,7 +130,7 @@ class Readable(Node):
         raise protocols.refused("a Value does not become an int by itself: write math.trunc(v.data)")
 
     def as_integer_ratio(self) -> tuple[int, int]:
-        """What ``statistics`` and ``fractions`` ask for: refused, as ``float`` is."""
+        """Return what ``statistics`` and ``fractions`` ask for: refused, as ``float`` is."""
         if STATE.tracing != 0:
             STATE.refuse_if_traced(self, "float")
         raise protocols.refused(
@@ -139,7 +139,7 @@ class Readable(Node):
         )
 
     def conjugate(self) -> Self:
-        """The number itself, which is real: NumPy's ``var`` and ``std`` ask for it."""
+        """Return the number itself, which is real: NumPy's ``var`` and ``std`` ask for it."""
         return self
 
     def __repr__(self) -> str:
@@ -161,7 +161,7 @@ class Readable(Node):
 
 
 def compared(other: object) -> Any:
-    """What a comparison compares with; None if Python should ask the other side."""
+    """Return what a comparison compares with; None if Python should ask the other side."""
     if isinstance(other, Node):
         return other._number
     if isinstance(other, (float, int)):
@@ -170,7 +170,8 @@ def compared(other: object) -> Any:
 
 
 def less_than_none(x: float, y: Any) -> bool:
-    """The answer of a comparison that does not hold. Of nan none does, and an order that NumPy makes is refused."""
+    """Return the answer of a comparison that does not hold. Of nan none does, and an order that NumPy makes is
+    refused."""
     if x != x or bool(y != y):  # nan
         protocols.refuse_unordered(x, y)
     return False

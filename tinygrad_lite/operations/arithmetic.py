@@ -26,7 +26,7 @@ FLOAT: Final = SimpleNamespace(
 
 
 def interpreter(evaluate: Callable[[Op, Sequence[Any]], Any], **own: Any) -> SimpleNamespace:
-    """An arithmetic in which every operation of the table is what ``evaluate(op, operands)`` makes of it.
+    """Return an arithmetic in which every operation of the table is what ``evaluate(op, operands)`` makes of it.
 
     Args:
         evaluate: The meaning of an operation.
@@ -42,7 +42,7 @@ def interpreter(evaluate: Callable[[Op, Sequence[Any]], Any], **own: Any) -> Sim
 
 
 def evaluate_rule(rule: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """The rule on floats; where floats raise, its IEEE limit (1/0 = inf), which NumPy computes."""
+    """Return the rule on floats; where floats raise, its IEEE limit (1/0 = inf), which NumPy computes."""
     try:
         return rule(FLOAT, *arguments)
     except (ArithmeticError, ValueError):
@@ -112,7 +112,7 @@ class IEEELimits:
 
 
 def failed(code: int, operands: Sequence[Any], error: Exception) -> float:
-    """Raises ``error`` again with the operation, its operands and the way on; in :class:`IEEELimits`, the limit."""
+    """Raise ``error`` again with the operation, its operands and the way on; in :class:`IEEELimits`, the limit."""
     op = BY_CODE[code]
     assert op is not None
     numbers = [x._number for x in operands]

@@ -184,7 +184,7 @@ def silu_derivative(x: float) -> float:
 
 
 def _square_tail(x: float, square: float) -> float:
-    """The rounding error of ``x * x`` (Dekker's product, Veltkamp's splitting), for |x| < 1e150."""
+    """Return the rounding error of ``x * x`` (Dekker's product, Veltkamp's splitting), for |x| < 1e150."""
     c = 134217729.0 * x
     high = c - (c - x)
     low = x - high
@@ -357,14 +357,14 @@ def softsign(x: float) -> float:
 
 
 def maximum(x: float, y: float) -> float:
-    """The larger; NaN if either is (NumPy's convention)."""
+    """Return the larger; NaN if either is (NumPy's convention)."""
     if x != x:
         return x
     return x if x >= y else y
 
 
 def minimum(x: float, y: float) -> float:
-    """The smaller; NaN if either is (NumPy's convention)."""
+    """Return the smaller; NaN if either is (NumPy's convention)."""
     if x != x:
         return x
     return x if x <= y else y
@@ -521,7 +521,7 @@ def softmax(operands: Sequence[float]) -> float:
 
 
 def index_of(index: float, n: int) -> int:
-    """A float that counts, as a Python index into n items; IndexError or TypeError as a list gives."""
+    """Return a float that counts, as a Python index into n items; IndexError or TypeError as a list gives."""
     i = int(index)
     if i != index:
         raise TypeError(f"an index must be a whole number, not {index!r}")

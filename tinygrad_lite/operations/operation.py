@@ -144,16 +144,16 @@ class Op:
         self.flat = False
 
     def value(self, operands: Sequence[Any]) -> Any:
-        """The operation on floats."""
+        """Return the operation on floats."""
         return self.forward(operands) if self.arity == NARY else self.forward(*operands)
 
     def by_definition(self, m: Any, operands: Sequence[Any]) -> Any:
-        """The operation's definition in the arithmetic ``m``."""
+        """Return the operation's definition in the arithmetic ``m``."""
         assert self.definition is not None
         return self.definition(m, list(operands)) if self.arity == NARY else self.definition(m, *operands)
 
     def derivatives(self, m: Any, operands: Sequence[Any], z: Any, wanted: Sequence[bool] = ()) -> list[Any]:
-        """The rules in the arithmetic ``m``, by each operand; None where one is not ``wanted``."""
+        """Return the rules in the arithmetic ``m``, by each operand; None where one is not ``wanted``."""
         if self.arity == NARY:
             return list(self.partials[0](m, operands, z))
         skip = [not wanted[k] for k in range(self.arity)] if wanted else [False] * self.arity

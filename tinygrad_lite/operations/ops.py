@@ -104,7 +104,7 @@ def _silu_slope(s: Any, x: Any) -> Any:
 
 
 def _total(xs: Sequence[Any]) -> Any:
-    """The sum; a loop, as the compiler takes the built-in sum for one of ints."""
+    """Return the sum; a loop, as the compiler takes the built-in sum for one of ints."""
     total: Any = 0
     for x in xs:
         total = total + x
@@ -473,7 +473,7 @@ for _op in _RECORDS:
 
 
 def find(name: str) -> Op:
-    """The record of that name.
+    """Return the record of that name.
 
     Args:
         name: An operation's name, such as ``"tanh"``.

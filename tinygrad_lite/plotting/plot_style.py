@@ -30,12 +30,12 @@ class Style(NamedTuple):
     colours: tuple[str, ...]
 
     def colour(self, k: int) -> str:
-        """The colour of a series or class."""
+        """Return the colour of a series or class."""
         return self.colours[k % len(self.colours)]
 
 
 def style_of(theme: str | Theme) -> Style:
-    """The colours of plots in a theme.
+    """Return the colours of plots in a theme.
 
     Args:
         theme: ``"light"``, ``"dark"`` or ``"print"``, or a theme of one's own.
@@ -51,7 +51,7 @@ def style_of(theme: str | Theme) -> Style:
 
 
 def new_figure(width: float, height: float, style: Style, *, fixed: bool = False) -> Figure:
-    """An empty figure of so many inches.
+    """Return an empty figure of so many inches.
 
     Args:
         width: In inches.
@@ -70,7 +70,7 @@ def new_figure(width: float, height: float, style: Style, *, fixed: bool = False
 
 
 def axes_of(ax: Axes | None, width: float, height: float, style: Style) -> Axes:
-    """The axes that are given, or those of a new figure; framed.
+    """Return the axes that are given, or those of a new figure; framed.
 
     Raises:
         TypeError: What is given are no axes.
@@ -104,7 +104,7 @@ def label_axes(ax: Axes, x: str, y: str, style: Style) -> None:
 
 
 def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], style: Style, **options: Any) -> None:
-    """A legend of these names, as they are written.
+    """Add a legend of these names, as they are written.
 
     Args:
         ax: The axes.
@@ -129,7 +129,7 @@ def whole_ticks(ax: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Writes a figure, the same bytes each time.
+    """Write a figure, the same bytes each time.
 
     Args:
         figure: The figure.
@@ -147,7 +147,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def image_of_figure(figure: Figure) -> Any:
-    """A figure as an image of Pillow, which comes with matplotlib: red, green and blue."""
+    """Return a figure as an image of Pillow, which comes with matplotlib: red, green and blue."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 

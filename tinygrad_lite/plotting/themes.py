@@ -126,7 +126,7 @@ THEMES: Final = {theme.name: theme for theme in (LIGHT, DARK, PRINT)}
 
 
 def find_theme(name: str | Theme) -> Theme:
-    """The theme of a name, or the one that is given.
+    """Return the theme of a name, or the one that is given.
 
     Args:
         name: ``"light"``, ``"dark"`` or ``"print"``, or a theme of one's own.
@@ -145,7 +145,7 @@ def find_theme(name: str | Theme) -> Theme:
 
 
 def faded(colour: str, theme: Theme, rest: float = 0.3) -> str:
-    """A colour on its way to that of the page: of what stands back while something else is highlighted.
+    """Return a colour on its way to that of the page: of what stands back while something else is highlighted.
 
     Args:
         colour: As ``#RRGGBB``.
@@ -162,7 +162,7 @@ def faded(colour: str, theme: Theme, rest: float = 0.3) -> str:
 
 
 def all_faded(theme: Theme) -> Theme:
-    """The theme with every colour faded but that of the page.
+    """Return the theme with every colour faded but that of the page.
 
     Args:
         theme: Any.

@@ -27,7 +27,7 @@ _REMEDY: Final = "Mark other arguments as not differentiated, with argnums."
 
 
 def flatten(tree: Any, what: str) -> tuple[list[Any], Rebuild]:
-    """The leaves of a structure, each a Value or a float, and the function that puts others in their places.
+    """Return the leaves of a structure, each a Value or a float, and the function that puts others in their places.
 
     Args:
         tree: Numbers and Values in lists, tuples, dicts and NumPy arrays, nested in any way.
@@ -93,7 +93,7 @@ class Flat:
         return range(start, len(self.leaves))
 
     def _new_places(self, unit: _Unit, known: dict[int, int]) -> Sequence[int]:
-        """The places of a unit's numbers; ``known`` has the parameters' places, −1 before they have one."""
+        """Return the places of a unit's numbers; ``known`` has the parameters' places, −1 before they have one."""
         places = []
         for leaf in unit.leaves if unit.held else _row(unit.leaves):
             place = known.get(id(leaf), -1)
@@ -106,7 +106,7 @@ class Flat:
         return places
 
     def block(self, rows: list[list[Any]], shape: Shape) -> Any:
-        """The structure with contents made of rows, such as the derivatives of an array's numbers by the leaves.
+        """Return the structure with contents made of rows, such as the derivatives of an array's numbers by the leaves.
 
         Args:
             rows: One for each number of an array of ``shape``; a row has a number for each leaf.
@@ -127,11 +127,11 @@ class Flat:
         return self._build(iter(parts), False)
 
     def assembled(self, parts: Sequence[Any]) -> Any:
-        """The structure with other things in the places of its numbers and arrays."""
+        """Return the structure with other things in the places of its numbers and arrays."""
         return self._build(iter(parts), False)
 
     def passed(self, leaves: list[Any]) -> Any:
-        """The structure with other leaves, and Modules as they are: what a function is called with."""
+        """Return the structure with other leaves, and Modules as they are: what a function is called with."""
         parts: list[Any] = []
         for places, shape in zip(self._places, self._shapes, strict=True):
             chosen = [leaves[place] if place >= 0 else None for place in places]
@@ -151,7 +151,8 @@ class Flat:
         return found
 
     def row_of(self, numbers: Iterator[Any], what: str) -> list[Any]:
-        """The other way round: a number for each leaf, from a structure such as ``block`` gives, as a flat iterator.
+        """Return the other way round: a number for each leaf, from a structure such as ``block`` gives, as a flat
+        iterator.
 
         Raises:
             ValueError: A parameter that the structure holds in two places is given two different numbers.
@@ -199,7 +200,7 @@ class _Reading:
         self.modules: list[Any] = []
 
     def read(self, tree: Any, place: Place) -> _Build:
-        """Collects the units of a part, and gives the function that builds it again."""
+        """Collect the units of a part, and gives the function that builds it again."""
         if _is_number(tree):
             self.units.append(_Unit(None, [tree]))
             return _next
@@ -277,14 +278,14 @@ def _number(leaf: Any) -> Any:
 
 
 def _row(leaves: Any) -> list[Any]:
-    """A unit's numbers as floats and Values."""
+    """Return a unit's numbers as floats and Values."""
     if is_array(leaves) and leaves.dtype != object:
         return list(leaves.astype(float).tolist())
     return [x if isinstance(x, Value) else float(x) for x in leaves]
 
 
 def _picked(rows: list[list[Any]], places: Sequence[int]) -> list[Any]:
-    """The numbers at these places of each row, and zeros for the places −1: Values among Values."""
+    """Return the numbers at these places of each row, and zeros for the places −1: Values among Values."""
     if not isinstance(places, range) and min(places) < 0:
         values = any(isinstance(x, Value) for row in rows for x in row)
         return [row[place] if place >= 0 else Value(0.0) if values else 0.0 for row in rows for place in places]
@@ -292,7 +293,7 @@ def _picked(rows: list[list[Any]], places: Sequence[int]) -> list[Any]:
 
 
 def as_array(leaves: list[Any], shape: tuple[int, ...]) -> Any:
-    """A float array, or an object array if a leaf is not a number."""
+    """Return a float array, or an object array if a leaf is not a number."""
     import numpy
 
     if all(isinstance(x, (float, int)) for x in leaves):

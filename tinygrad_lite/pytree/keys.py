@@ -71,7 +71,7 @@ Place = tuple[Any, Any] | None
 
 
 def keystr(keys: Iterable[Any], *, simple: bool = False, separator: str = "") -> str:
-    """A path as text.
+    """Return a path as text.
 
     Args:
         keys: The steps, as :func:`tree_flatten_with_path` gives them.
@@ -87,7 +87,7 @@ def keystr(keys: Iterable[Any], *, simple: bool = False, separator: str = "") ->
 
 
 def simple_key(key: Any) -> str:
-    """A step without brackets, quotes and dots.
+    """Return a step without brackets, quotes and dots.
 
     >>> simple_key(DictKey("w"))
     'w'
@@ -105,7 +105,7 @@ _INNER: Final[dict[type[Any], Callable[[Any], Any]]] = {
 
 
 def path_to(place: Place) -> Path:
-    """The steps to a place.
+    """Return the steps to a place.
 
     >>> path_to(((None, DictKey("w")), 0))
     (DictKey(key='w'), SequenceKey(idx=0))

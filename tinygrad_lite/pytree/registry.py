@@ -39,15 +39,15 @@ class Container(NamedTuple):
     is_sequence: bool = False
 
     def made_of(self, aux: Any) -> Callable[[Sequence[Any]], Any]:
-        """What makes containers like one that was taken apart, of items."""
+        """Return what makes containers like one that was taken apart, of items."""
         return partial(self.unflatten, aux)
 
     def called_of(self, tree: Any, aux: Any) -> Callable[[Sequence[Any]], Any]:
-        """What makes, of items, containers like one that was taken apart, as their user makes them."""
+        """Return what makes, of items, containers like one that was taken apart, as their user makes them."""
         return partial(self.unflatten, aux) if self.called is None else partial(self.called, tree)
 
     def steps(self, tree: Any) -> Sequence[Any]:
-        """The keys as a :data:`~tinygrad_lite.pytree.keys.Place` has them."""
+        """Return the keys as a :data:`~tinygrad_lite.pytree.keys.Place` has them."""
         return range(len(tree)) if self.keys is _sequence_keys else self.keys(tree)
 
 
@@ -74,16 +74,16 @@ class Parts:
         return self.container.keys(self.tree)
 
     def made(self, items: Sequence[Any]) -> Any:
-        """A container of this kind with other items: a gradient, say."""
+        """Return a container of this kind with other items: a gradient, say."""
         return self.container.unflatten(self.aux, items)
 
     def called(self, items: Sequence[Any]) -> Any:
-        """A container with other items that a function is called with: as its user makes it."""
+        """Return a container with other items that a function is called with: as its user makes it."""
         return self.container.called_of(self.tree, self.aux)(items)
 
 
 def parts_of(tree: Any) -> Parts | None:
-    """The parts of a container; None for anything else, and for None.
+    """Return the parts of a container; None for anything else, and for None.
 
     >>> parts_of(1.0) is None
     True
@@ -167,7 +167,7 @@ class DictNames(tuple[Any, ...]):
     __slots__ = ()
 
     def order(self) -> Sequence[int]:
-        """The places of the keys in the order of leaves."""
+        """Return the places of the keys in the order of leaves."""
         places = range(len(self))
         try:
             return sorted(places, key=self.__getitem__)
@@ -179,7 +179,7 @@ class DictNames(tuple[Any, ...]):
             return places
 
     def in_order(self) -> list[Any]:
-        """The keys in the order of leaves."""
+        """Return the keys in the order of leaves."""
         return [self[i] for i in self.order()]
 
     def __eq__(self, other: object) -> bool:
@@ -210,7 +210,7 @@ class NamesOfKind(DictNames):
         self.empty.clear()
 
     def filled(self, items: Sequence[Any]) -> dict[Any, Any]:
-        """A dict of the same class with other items."""
+        """Return a dict of the same class with other items."""
         made: dict[Any, Any] = copy.copy(self.empty)
         made.update(zip(self, items, strict=True))
         return made
@@ -263,7 +263,7 @@ def register_pytree_node(
     unflatten_func: Callable[[Any, Any], Any],
     flatten_with_keys_func: Callable[[Any], tuple[Iterable[tuple[Any, Any]], Any]] | None = None,
 ) -> None:
-    """Makes objects of a class containers.
+    """Make objects of a class containers.
 
     Args:
         nodetype: The class. Its subclasses are not meant.
@@ -306,7 +306,7 @@ def register_pytree_with_keys(
     unflatten_func: Callable[[Any, Any], Any],
     flatten_func: Callable[[Any], tuple[Iterable[Any], Any]] | None = None,
 ) -> None:
-    """Makes objects of a class containers whose items have names.
+    """Make objects of a class containers whose items have names.
 
     Args:
         nodetype: The class.
@@ -338,7 +338,7 @@ def register_pytree_with_keys(
 
 
 def register_pytree_node_class(cls: C) -> C:
-    """Makes objects of a class containers, as a decorator: it has the methods that say how.
+    """Make objects of a class containers, as a decorator: it has the methods that say how.
 
     Args:
         cls: A class with a method ``tree_flatten()`` and a class method ``tree_unflatten(aux_data, children)``.

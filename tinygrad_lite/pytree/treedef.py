@@ -32,7 +32,7 @@ class PyTreeDef:
         self.num_leaves = num_leaves
 
     def unflatten(self, leaves: Iterable[Any]) -> Any:
-        """The structure with these leaves.
+        """Return the structure with these leaves.
 
         Raises:
             ValueError: There are too many of them, or too few.
@@ -46,7 +46,7 @@ class PyTreeDef:
         return self._made(iter(row))
 
     def flatten_up_to(self, tree: Any) -> list[Any]:
-        """What another structure has in the places of the leaves: more structure, perhaps.
+        """Return what another structure has in the places of the leaves: more structure, perhaps.
 
         Raises:
             ValueError: It has other keys, another length or another class; the message says where.
@@ -66,7 +66,7 @@ class PyTreeDef:
         return self._container.unflatten(self._aux, items)
 
     def _pair(self, tree: Any, place: Place, what: str, whose: str, found: list[tuple[Place, Any]]) -> None:
-        """Adds what :func:`paired` gives, from a place on."""
+        """Add what :func:`paired` gives, from a place on."""
         if self._container is None and self.num_leaves:
             found.append((place, tree))
             return
@@ -81,7 +81,7 @@ class PyTreeDef:
                 child._pair(item, (place, step), what, whose, found)
 
     def _items_of(self, tree: Any) -> tuple[Sequence[Any], Sequence[Any]] | None:
-        """What a structure has in the places of the children, and the step to each; None if it is not alike."""
+        """Return what a structure has in the places of the children, and the step to each; None if it is not alike."""
         container, aux, count = self._container, self._aux, len(self._children)
         if container is None:
             return None if tree is not None else ((), ())
@@ -100,7 +100,7 @@ class PyTreeDef:
         return parts.items, parts.keys
 
     def _difference(self, tree: Any, here: str, there: str, whose: str) -> str:
-        """What makes a structure unlike this one, as a sentence."""
+        """Return what makes a structure unlike this one, as a sentence."""
         container, aux, count = self._container, self._aux, len(self._children)
         name = type(tree).__name__
         found = f"{here} is {'an' if name[:1].lower() in 'aeiou' else 'a'} {name}, and {there} is"
@@ -157,7 +157,7 @@ _NONE: Final = PyTreeDef(None, None, (), 0)
 
 
 def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDef]:
-    """The leaves of a structure in one row, and the structure without them.
+    """Return the leaves of a structure in one row, and the structure without them.
 
     Args:
         tree: Containers and leaves, nested in any way.
@@ -171,7 +171,7 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDe
 
 
 def tree_unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
-    """The structure with these leaves.
+    """Return the structure with these leaves.
 
     Raises:
         ValueError: There are too many of them, or too few.
@@ -183,7 +183,7 @@ def tree_unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
 
 
 def tree_leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
-    """The leaves of a structure in one row.
+    """Return the leaves of a structure in one row.
 
     >>> tree_leaves({"b": [1, 2], "a": 3})
     [3, 1, 2]
@@ -192,7 +192,7 @@ def tree_leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
 
 
 def tree_structure(tree: Any, is_leaf: IsLeaf = None) -> PyTreeDef:
-    """A structure without its leaves.
+    """Return a structure without its leaves.
 
     >>> tree_structure({"b": [1, 2], "a": None})
     PyTreeDef({'a': None, 'b': [*, *]})
@@ -201,7 +201,7 @@ def tree_structure(tree: Any, is_leaf: IsLeaf = None) -> PyTreeDef:
 
 
 def tree_map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) -> Any:
-    """The structure with the function of each leaf in its place.
+    """Return the structure with the function of each leaf in its place.
 
     Args:
         f: Takes a leaf of each structure.
@@ -222,7 +222,7 @@ def tree_map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = Non
 
 
 def tree_flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tuple[Path, Any]], PyTreeDef]:
-    """The leaves of a structure with the steps to each, and the structure without them.
+    """Return the leaves of a structure with the steps to each, and the structure without them.
 
     >>> pairs, _ = tree_flatten_with_path({"layers": [{"w": 1.0}]})
     >>> [(keystr(path), leaf) for path, leaf in pairs]
@@ -235,7 +235,7 @@ def tree_flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tupl
 
 
 def tree_map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) -> Any:
-    """The structure with the function of the steps to each leaf, and of the leaf, in its place.
+    """Return the structure with the function of the steps to each leaf, and of the leaf, in its place.
 
     >>> tree_map_with_path(lambda path, x: f"{keystr(path)} = {x}", {"w": [1, 2]})
     {'w': ["['w'][0] = 1", "['w'][1] = 2"]}
@@ -246,8 +246,8 @@ def tree_map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Is
 
 
 def paired(tree: Any, treedef: PyTreeDef, what: str, whose: str) -> list[tuple[Place, Any]]:
-    """What one structure has in the places of another one's leaves, and where. Dicts of all classes, and sequences of
-    all, are alike.
+    """Return what one structure has in the places of another one's leaves, and where. Dicts of all classes, and
+    sequences of all, are alike.
 
     Args:
         tree: The structure.

@@ -17,7 +17,7 @@ _SHOWN: Final = 4
 
 
 def seeded_check(test: str, examples: int | None = None) -> Callable[..., Any]:
-    """The function that the fixture ``check_gradients`` is.
+    """Return the function that the fixture ``check_gradients`` is.
 
     Args:
         test: The name of the test. The seed depends on it alone, so that a test draws the same points in every run,
@@ -43,7 +43,7 @@ def seeded_check(test: str, examples: int | None = None) -> Callable[..., Any]:
 
 
 def compared(op: str, left: object, right: object) -> list[str] | None:
-    """What pytest writes below a failed ``assert left == right`` (or ``!=``) about Values.
+    """Return what pytest writes below a failed ``assert left == right`` (or ``!=``) about Values.
 
     Args:
         op: ``"=="`` or ``"!="``.
@@ -79,7 +79,7 @@ def _holds_value(x: object) -> bool:
 
 
 def _pairs(path: str, left: object, right: object) -> Iterator[tuple[str, object, object]]:
-    """What stands in the same place on both sides, with the place: ``[0]['w']``."""
+    """Yield what stands in the same place on both sides, with the place: ``[0]['w']``."""
     keys: list[Any] | range | None = None
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         keys = range(min(len(left), len(right)))
@@ -106,7 +106,7 @@ def _rows(left: object, right: object) -> Iterator[str]:
 
 
 def _differences(pairs: list[tuple[str, object, object]]) -> list[str]:
-    """The places at which the data differ, the first of them with both numbers."""
+    """Return the places at which the data differ, the first of them with both numbers."""
     off = [(path, a, b) for path, a, b in pairs if not _same(_number(a), _number(b))]
     if not off:
         return ["  the data are the same everywhere"]

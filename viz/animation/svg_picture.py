@@ -31,7 +31,7 @@ class Box(NamedTuple):
 
 
 def view_box(root: ET.Element) -> Box:
-    """What part of the plane a file shows.
+    """Return what part of the plane a file shows.
 
     >>> view_box(ET.fromstring('<svg viewBox="0 0 30.5 20"/>'))
     Box(left=0.0, top=0.0, right=30.5, bottom=20.0)
@@ -52,7 +52,7 @@ def shift_of(group: ET.Element) -> tuple[float, float]:
 
 
 def bounds(group: ET.Element) -> Box:
-    """The rectangle around the shapes of a group, in its own coordinates.
+    """Return the rectangle around the shapes of a group, in its own coordinates.
 
     Raises:
         ValueError: It has none.
@@ -76,7 +76,7 @@ def bounds(group: ET.Element) -> Box:
 
 
 def image_of(root: ET.Element, scale: float, page: str) -> Any:
-    """A file as an image of Pillow.
+    """Return a file as an image of Pillow.
 
     Args:
         root: The element ``svg``.
@@ -104,7 +104,7 @@ def image_of(root: ET.Element, scale: float, page: str) -> Any:
 
 
 def _draw(ax: Any, element: ET.Element, shift: tuple[float, float], opacity: float) -> None:
-    """The shapes of an element, in the order in which they are written."""
+    """Draw the shapes of an element, in the order in which they are written."""
     if element.get("visibility") == "hidden":
         return
     x, y = shift_of(element)

@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
 
 def sweep_steps(order: Sequence[Value], names: Sequence[str], precision: int) -> list[Step]:
-    """The states of the sweep: before it, after each interior node, and at its end.
+    """Return the states of the sweep: before it, after each interior node, and at its end.
 
     Args:
         order: All nodes, each before its operands.

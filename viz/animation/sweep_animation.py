@@ -37,7 +37,7 @@ def animate_backward(
     theme: str | Theme = "light",
     max_nodes: int = 60,
 ) -> SweepAnimation:
-    """The backward sweep over a graph, step by step, as an animated picture.
+    """Return the backward sweep over a graph, step by step, as an animated picture.
 
     In each step one node is framed. Its gradient times the local derivative flows along each of its edges, and is added
     to the gradient of the operand there. What the sweep has not reached yet is faint. The gradients are those that
@@ -131,7 +131,7 @@ class SweepAnimation:
         return Animation(pictures, 1.0 / self.seconds, TITLE).gif()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes it to a file.
+        """Write it to a file.
 
         Args:
             path: Ends in ``.svg`` or ``.gif``.

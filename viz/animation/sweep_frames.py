@@ -50,17 +50,17 @@ class Frames:
                     group.remove(child)  # else the pointer shows Graphviz's names
 
     def still(self, k: int) -> ET.Element:
-        """The picture in one state."""
+        """Return the picture in one state."""
         return self._built(lambda values: values[k], None)
 
     def animated(self, seconds: float) -> str:
-        """The picture that goes through all states."""
+        """Return the picture that goes through all states."""
         period = seconds * (len(self.steps) + 1)  # the last state stays for two
         styles: list[str] = []
         rules: dict[tuple[str, ...], str] = {}
 
         def animate(property_: str, values: Sequence[str]) -> str:
-            """The name of the class that gives an element these values of a property, one after the other."""
+            """Return the name of the class that gives an element these values of a property, one after the other."""
             key = (property_, *values)
             if key not in rules:
                 rules[key] = f"s{len(rules)}"
@@ -91,7 +91,7 @@ class Frames:
         return ET.tostring(root, encoding="unicode")
 
     def _built(self, chosen: Any, animate: Any) -> ET.Element:
-        """A copy of the picture in the state that ``chosen`` takes of all; with ``animate``, moving."""
+        """Return a copy of the picture in the state that ``chosen`` takes of all; with ``animate``, moving."""
         root = copy.deepcopy(self.picture)
         groups = zip(self.ends, [g for g in root.iter(f"{SVG}g") if g.get("class") in ("node", "edge")], strict=True)
         for original, group in groups:
@@ -111,7 +111,7 @@ class Frames:
             element.set("class", f"{element.get('class', '')} {animate(attribute, values)}".strip())
 
     def _node(self, group: ET.Element, i: int, chosen: Any, animate: Any) -> None:
-        """The node's card: faint before it is reached, framed while it passes on, its gradient as far as it is."""
+        """Show the node's card: faint before it is reached, framed while it passes on, its gradient as far as it is."""
         box = bounds(group)
         reached = ["1" if i in step.reached else _WAITING for step in self.steps]
         self._set(group, "opacity", reached, chosen, animate)
@@ -176,7 +176,7 @@ class Frames:
 
 
 def _gradient_text(group: ET.Element) -> tuple[ET.Element, ET.Element] | None:
-    """The text beside the word ``grad`` on a card, and the element that it is in; None if the card has none."""
+    """Return the text beside the word ``grad`` on a card, and the element that it is in; None if the card has none."""
     for parent in group.iter():
         children = list(parent)
         for word, text in pairwise(children):

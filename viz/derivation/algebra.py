@@ -79,7 +79,7 @@ class Algebra:
         self._known: dict[Tree, Ratio] = {}
 
     def ratio(self, tree: Tree) -> Ratio:
-        """A formula as a ratio.
+        """Return a formula as a ratio.
 
         Raises:
             TooComplexError: It has too many terms, or a number that is not finite.
@@ -128,7 +128,7 @@ class Algebra:
         return self._atom(tree)
 
     def tree(self, ratio: Ratio) -> Tree:
-        """A ratio as a formula: positive terms first, and a common factor of all terms before them."""
+        """Return a ratio as a formula: positive terms first, and a common factor of all terms before them."""
         top = self._polynomial(ratio.top)
         if not ratio.bottom:
             return top
@@ -139,7 +139,7 @@ class Algebra:
         return Quotient(top, bottom)
 
     def plus(self, x: Ratio, y: Ratio) -> Ratio:
-        """The sum, over the product of all factors that one of the denominators has."""
+        """Return the sum, over the product of all factors that one of the denominators has."""
         missing_in_x = _difference(y.bottom, x.bottom)
         missing_in_y = _difference(x.bottom, y.bottom)
         top = _plus(_product(x.top, missing_in_x), _product(y.top, missing_in_y))
@@ -158,7 +158,8 @@ class Algebra:
         return product
 
     def _opposite(self, tree: Tree) -> Tree | None:
-        """What a formula is minus of: one with that sign, or a name for one if the sigmoid of the other has a name."""
+        """Return what a formula is minus of: one with that sign, or a name for one if the sigmoid of the other has a
+        name."""
         if isinstance(tree, Negative):
             return tree.of
         meaning = self.meanings.get(tree) if isinstance(tree, Symbol) else None
@@ -202,7 +203,7 @@ class Algebra:
 
 
 def times(x: Ratio, y: Ratio) -> Ratio:
-    """The product.
+    """Return the product.
 
     >>> times(ONE, ZERO) == ZERO
     True
@@ -228,7 +229,7 @@ def inverse(x: Ratio) -> Ratio:
 
 
 def _cancelled(top: Polynomial, bottom: tuple[Polynomial, ...]) -> Ratio:
-    """The ratio without the factors that both have."""
+    """Return the ratio without the factors that both have."""
     if not top:
         return ZERO
     left: list[Polynomial] = []
@@ -249,7 +250,7 @@ def _cancelled(top: Polynomial, bottom: tuple[Polynomial, ...]) -> Ratio:
 
 
 def _split(polynomial: Polynomial) -> list[Polynomial]:
-    """The powers of atoms that all terms have, one by one, and the rest."""
+    """Return the powers of atoms that all terms have, one by one, and the rest."""
     shared = dict(next(iter(polynomial)))
     for monomial in polynomial:
         powers = dict(monomial)
@@ -267,7 +268,7 @@ def _without(monomial: Monomial, powers: Mapping[int, int]) -> Monomial:
 
 
 def _divided(top: Polynomial, bottom: Polynomial) -> Polynomial | None:
-    """The quotient; None if there is a remainder."""
+    """Return the quotient; None if there is a remainder."""
     lead = max(bottom, key=_rank)
     quotient: Polynomial = {}
     rest = dict(top)
@@ -283,7 +284,7 @@ def _divided(top: Polynomial, bottom: Polynomial) -> Polynomial | None:
 
 
 def _rank(monomial: Monomial) -> tuple[tuple[int, int], ...]:
-    """The lexicographic order: the first atom's power counts most."""
+    """Return the lexicographic order: the first atom's power counts most."""
     return tuple((-place, power) for place, power in monomial)
 
 
@@ -332,12 +333,13 @@ def _scaled(polynomial: Polynomial, factor: Fraction) -> Polynomial:
 
 
 def _leading(polynomial: Polynomial) -> Fraction:
-    """The coefficient of the leading term."""
+    """Return the coefficient of the leading term."""
     return polynomial[max(polynomial, key=_rank)]
 
 
 def _common(polynomial: Polynomial) -> Fraction:
-    """What to write before the terms: their least coefficient, if all are multiples of it, with the leading sign."""
+    """Return what to write before the terms: their least coefficient, if all are multiples of it, with the leading
+    sign."""
     if len(polynomial) == 1:
         return Fraction(1)
     least = min(map(abs, polynomial.values()))
@@ -351,7 +353,7 @@ def _is_multiple(x: Polynomial, y: Polynomial) -> bool:
 
 
 def _difference(wanted: tuple[Polynomial, ...], there: tuple[Polynomial, ...]) -> tuple[Polynomial, ...]:
-    """The factors that are wanted and not there, each as often as it is missing."""
+    """Return the factors that are wanted and not there, each as often as it is missing."""
     left = list(there)
     missing = []
     for factor in wanted:

@@ -77,7 +77,7 @@ class Adjoints:
         self.ratios = self._sweep()
 
     def at(self, node: Value, adjoint: float, *, with_zero: bool = False) -> Cancellation | None:
-        """What the derivative of the root by a node comes to, if that is worth showing.
+        """Return what the derivative of the root by a node comes to, if that is worth showing.
 
         Args:
             node: The node.
@@ -103,11 +103,12 @@ class Adjoints:
         return [(stations[0], stations[first + 1]), *pairwise(stations[first + 1 :])]
 
     def _step(self, upper: Value, lower: Value) -> Tree | None:
-        """The derivative of a node by its operand; None if there are several paths between the two."""
+        """Return the derivative of a node by its operand; None if there are several paths between the two."""
         return self.partial(upper, lower) if self.between.count_paths(upper, lower) == 1 else None
 
     def section(self, upper: Value, lower: Value) -> tuple[Tree, Tree] | None:
-        """The derivative of a bottleneck by the next one: as the sum over the paths, and over one denominator."""
+        """Return the derivative of a bottleneck by the next one: as the sum over the paths, and over one
+        denominator."""
         if self.between.count_paths(upper, lower) > _TERMS:
             return None
         try:
@@ -142,7 +143,7 @@ class Adjoints:
         return ratio
 
     def _sweep(self) -> dict[int, Ratio]:
-        """The adjoints from the root down, as far as they are simple enough."""
+        """Return the adjoints from the root down, as far as they are simple enough."""
         nodes = self.between.nodes
         found: dict[int, Ratio] = {id(nodes[0]): ONE}
         lost: set[int] = set()
@@ -158,7 +159,7 @@ class Adjoints:
         return {key: ratio for key, ratio in found.items() if key not in lost}
 
     def _share(self, adjoint: Ratio, node: Value, operand: Value) -> Ratio | None:
-        """What a node passes on to an operand; None if that is too complex."""
+        """Return what a node passes on to an operand; None if that is too complex."""
         try:
             return times(adjoint, self.algebra.ratio(self.partial(node, operand)))
         except TooComplexError:
@@ -179,7 +180,7 @@ class Adjoints:
         return ratio is not None and bool(ratio.bottom or self.algebra.ratio(self.partial(user, node)).bottom)
 
     def _prediction(self, ratio: Ratio) -> Tree | None:
-        """The prediction p, if the ratio is p − t, or a number times that, where t has nothing to do with p."""
+        """Return the prediction p, if the ratio is p − t, or a number times that, where t has nothing to do with p."""
         terms = list(ratio.top.items())
         if len(terms) == 1:
             terms.append(((), -terms[0][1]))
@@ -203,7 +204,7 @@ class Adjoints:
 
 
 def _meanings(applications: Mapping[int, Application]) -> dict[Symbol, Tree]:
-    """The formulas of nodes that are made of + − · / and whole powers alone."""
+    """Return the formulas of nodes that are made of + − · / and whole powers alone."""
     found = {}
     for application in applications.values():
         formula, name = application.formula(), application.result
@@ -213,7 +214,8 @@ def _meanings(applications: Mapping[int, Application]) -> dict[Symbol, Tree]:
 
 
 def _names(applications: Mapping[int, Application]) -> dict[Tree, Tree]:
-    """What other formulas are called: by the node that has the formula; and a share of exponentials is the softmax."""
+    """Return what other formulas are called: by the node that has the formula; and a share of exponentials is the
+    softmax."""
     found: dict[Tree, Tree] = {}
     for application in applications.values():
         formula = application.formula()

@@ -81,7 +81,7 @@ class ChainRule:
         return Page(title, (*blocks, *self.result(found)))
 
     def legend(self) -> list[Block]:
-        """What short symbols stand for."""
+        """Return what short symbols stand for."""
         rows = [
             Row(Math(symbol.text, symbol.latex), (Math(in_text(label), in_latex(label)),))
             for symbol, label in self.notation.legend
@@ -109,7 +109,7 @@ class ChainRule:
         return blocks
 
     def local_derivatives(self) -> list[Block]:
-        """The derivative of each step by each operand that leads on."""
+        """Return the derivative of each step by each operand that leads on."""
         notation, rows, trees = self.notation, [], []
         for node in self.steps:
             for operand in reversed(self.between.operands(node)):
@@ -132,7 +132,7 @@ class ChainRule:
     # ----------------------------------------------------------------------------------------------- 3. paths
 
     def paths(self) -> list[Block]:
-        """The paths, and what lies between the nodes that all of them pass."""
+        """Return the paths, and what lies between the nodes that all of them pass."""
         between, notation = self.between, self.notation
         count = between.count_paths(self.root, self.leaf)
         ends = (notation.name(self.leaf), notation.name(self.root))
@@ -159,7 +159,7 @@ class ChainRule:
         return blocks
 
     def sum_over_paths(self, upper: Value, lower: Value) -> list[Block]:
-        """The derivative of a node by one below it: a product along each path, and their sum."""
+        """Return the derivative of a node by one below it: a product along each path, and their sum."""
         between, notation = self.between, self.notation
         rows, values = [], []
         for path in between.list_paths(upper, lower):
@@ -210,7 +210,7 @@ class ChainRule:
     # ----------------------------------------------------------------------------------------- 4. what cancels
 
     def cancellation(self) -> tuple[int, Cancellation] | None:
-        """The lowest of the nodes that all paths pass whose adjoint comes to something simple, by its place.
+        """Return the lowest of the nodes that all paths pass whose adjoint comes to something simple, by its place.
 
         Of several with the same adjoint it is the highest.
         """
@@ -223,7 +223,7 @@ class ChainRule:
         return lowest
 
     def algebra(self, place: int, found: Cancellation) -> list[Block]:
-        """What leads from the factors above a node to what they come to."""
+        """Return what leads from the factors above a node to what they come to."""
         notation, node = self.notation, self.stations[place]
         whole = notation.derivative(self.root, node)
         factors = [notation.derivative(a, b) for a, b in pairwise(self.stations[: place + 1])]
@@ -239,7 +239,8 @@ class ChainRule:
         return [heading, Rows((Row(whole, distinct(rights), tall=True),)), *self.remark(node)]
 
     def simple(self, nodes: Sequence[Value]) -> dict[int, Cancellation]:
-        """The adjoints that come to something simple, by the nodes' ids; a prediction alone if others have targets."""
+        """Return the adjoints that come to something simple, by the nodes' ids; a prediction alone if others have
+        targets."""
         found = {id(node): self.formulas.at(node, self.adjoints[id(node)], with_zero=True) for node in nodes}
         notes = {key: note for key, note in found.items() if note is not None}
         worth = any(note.has_target for note in notes.values())
@@ -302,7 +303,8 @@ class ChainRule:
         return blocks
 
     def factor(self, upper: Value, lower: Value) -> tuple[Tree, float]:
-        """The derivative of one node by the next that all paths pass: its formula if that is short, else its name."""
+        """Return the derivative of one node by the next that all paths pass: its formula if that is short, else its
+        name."""
         value = self.between.adjoints(upper)[id(lower)]
         count = self.between.count_paths(upper, lower)
         if count == 1:
@@ -315,12 +317,12 @@ class ChainRule:
         return Sum(tuple(terms)), value
 
     def numbers(self, numbers: Sequence[float]) -> Math:
-        """A product of numbers."""
+        """Return a product of numbers."""
         return chain([Number(number) for number in numbers], precision=self.notation.precision)
 
 
 def _elided(terms: Sequence[Math], left_out: int) -> Math:
-    """A sum, with dots before its last term if some were left out."""
+    """Return a sum, with dots before its last term if some were left out."""
     if not left_out:
         return added(terms)
     first, last = added(terms[:-1]), added(terms[-1:])
@@ -328,7 +330,7 @@ def _elided(terms: Sequence[Math], left_out: int) -> Math:
 
 
 def _counted(count: int) -> str:
-    """A count in words, or in digits; of more than 15 digits only how many there are."""
+    """Return a count in words, or in digits; of more than 15 digits only how many there are."""
     if count < len(_COUNTS):
         return _COUNTS[count]
     return f"{count:,}" if count < 10**15 else f"about 1e{round(count.bit_length() * 0.30103)}"

@@ -131,7 +131,7 @@ class Page(NamedTuple):
 
 
 def math_of(tree: Tree, *, numbers: bool = False, precision: int = 4) -> Math:
-    """A formula in both forms.
+    """Return a formula in both forms.
 
     >>> math_of(Number(0.5))
     Math(text='0.5', latex='0.5')
@@ -143,7 +143,7 @@ def math_of(tree: Tree, *, numbers: bool = False, precision: int = 4) -> Math:
 
 
 def chain(factors: Sequence[Tree], *, numbers: bool = False, precision: int = 4) -> Math:
-    """A product of derivatives, each of which can be told from the others.
+    """Return a product of derivatives, each of which can be told from the others.
 
     >>> chain([Number(2.0), Number(-3.0)]).text
     '2 · (−3)'
@@ -188,7 +188,7 @@ def listed(parts: Sequence[Math]) -> Math:
 
 
 def product_tree(factors: Sequence[Tree]) -> Tree:
-    """A product without factors of 1.
+    """Return a product without factors of 1.
 
     >>> product_tree([Number(1), Number(2)])
     Number(value=2)

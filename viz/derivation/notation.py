@@ -46,7 +46,7 @@ class Notation:
         self.aside = [node for key, node in interior.items() if key in self.applications and node not in between]
 
     def name(self, node: Value) -> Math:
-        """A node's name."""
+        """Return a node's name."""
         return math_of(self.trees[id(node)])
 
     def derivative(self, upper: Value, lower: Value) -> Math:
@@ -67,20 +67,20 @@ class Notation:
         return Math(f"{whole.text}|{text}", rf"\left.{whole.latex}\right|_{{{latex}{dots}}}")
 
     def symbol(self, upper: Value, lower: Value, data: float) -> Symbol:
-        """The same as a factor of a formula."""
+        """Return the same as a factor of a formula."""
         return Symbol(*self.derivative(upper, lower), data)
 
     def number(self, number: float) -> Math:
-        """A number."""
+        """Return a number."""
         return math_of(Number(number), precision=self.precision)
 
     def equation(self, node: Value) -> Math:
-        """A node's name and its number."""
+        """Return a node's name and its number."""
         name, number = self.name(node), self.number(node.data)
         return Math(f"{name.text} = {number.text}", f"{name.latex} = {number.latex}")
 
     def both(self, tree: Tree) -> tuple[Math, ...]:
-        """A formula with names, and with numbers if all of it is written out."""
+        """Return a formula with names, and with numbers if all of it is written out."""
         named = math_of(tree, precision=self.precision)
         if any(isinstance(part, (Series, Indexed)) for part in parts_of(tree)):
             return (named,)

@@ -45,7 +45,7 @@ class Between:
         self._place = {id(node): i for i, node in enumerate(self.nodes)}
 
     def operands(self, node: Value) -> list[Value]:
-        """The operands of a node that lead on to the lower end, each once, in their order."""
+        """Return the operands of a node that lead on to the lower end, each once, in their order."""
         return list({id(x): x for x in node.parents if id(x) in self._place}.values()) if node in self else []
 
     def __contains__(self, node: Value) -> bool:
@@ -53,7 +53,7 @@ class Between:
         return self._place.get(id(node), math.inf) < len(self.nodes) - 1
 
     def uses(self, node: Value, operand: Value) -> list[int]:
-        """The places of an operand among the operands of a node."""
+        """Return the places of an operand among the operands of a node."""
         return [k for k, x in enumerate(node.parents) if x is operand]
 
     def partial(self, node: Value, operand: Value) -> float:
@@ -71,7 +71,7 @@ class Between:
         return ways.get(id(lower), 0)
 
     def list_paths(self, upper: Value, lower: Value) -> list[list[Value]]:
-        """These ways, each as its nodes; few, as :meth:`count_paths` should have said before."""
+        """Return these ways, each as its nodes; few, as :meth:`count_paths` should have said before."""
         found: list[list[Value]] = []
         last = self._place[id(lower)]
         waiting = [[upper]]
@@ -84,7 +84,7 @@ class Between:
         return found
 
     def bottlenecks(self) -> list[Value]:
-        """The nodes that every path passes, from the root to the lower end."""
+        """Return the nodes that every path passes, from the root to the lower end."""
         found = []
         furthest = 0  # how far down the edges from the nodes so far reach
         for place, node in enumerate(self.nodes):
@@ -94,7 +94,7 @@ class Between:
         return found
 
     def section(self, upper: Value, lower: Value) -> list[Value]:
-        """The nodes from one bottleneck down to another."""
+        """Return the nodes from one bottleneck down to another."""
         return self.nodes[self._place[id(upper)] : self._place[id(lower)] + 1]
 
     def adjoints(self, upper: Value) -> dict[int, float]:
@@ -114,7 +114,7 @@ class Between:
 
 
 def product(numbers: Sequence[float]) -> float:
-    """The product from the left; once 0 it stays 0, as in ``backward()``.
+    """Return the product from the left; once 0 it stays 0, as in ``backward()``.
 
     >>> product([2.0, 0.0, float("inf")])
     0.0

@@ -26,7 +26,7 @@ class Style(NamedTuple):
     names: Mapping[int, str] = {}
 
     def name_of(self, node: Value) -> str:
-        """The label of a node, or else the name of its variable; ``""`` if it has neither."""
+        """Return the label of a node, or else the name of its variable; ``""`` if it has neither."""
         return node.label or self.names.get(id(node), "")
 
 
@@ -47,7 +47,7 @@ class Mark(NamedTuple):
 
 
 def card(node: Value, style: Style, mark: Mark) -> str:
-    """What is drawn for a node.
+    """Return what is drawn for a node.
 
     Args:
         node: The node.
@@ -86,7 +86,7 @@ def card(node: Value, style: Style, mark: Mark) -> str:
 
 
 def edge_label(low: float, high: float, style: Style) -> str:
-    """What is drawn beside an edge: the local derivative, with room around it.
+    """Return what is drawn beside an edge: the local derivative, with room around it.
 
     Args:
         low: The local derivative, or the least of several.
@@ -100,7 +100,7 @@ def edge_label(low: float, high: float, style: Style) -> str:
 
 
 def details(node: Value, style: Style, mark: Mark) -> str:
-    """What the pointer shows over a node: the whole label, what the operation does, and every digit.
+    """Return what the pointer shows over a node: the whole label, what the operation does, and every digit.
 
     Args:
         node: The node.
@@ -127,7 +127,7 @@ def details(node: Value, style: Style, mark: Mark) -> str:
 
 
 def called(node: Value, style: Style = _PLAIN) -> str:
-    """A short name for a node: its label, or else its variable, its operation's symbol, or its number.
+    """Return a short name for a node: its label, or else its variable, its operation's symbol, or its number.
 
     Args:
         node: The node.
@@ -140,7 +140,7 @@ def called(node: Value, style: Style = _PLAIN) -> str:
 
 
 def number(x: float, precision: int) -> str:
-    """A number with so many significant digits.
+    """Return a number with so many significant digits.
 
     Args:
         x: The number.
@@ -153,7 +153,7 @@ def number(x: float, precision: int) -> str:
 
 
 def between(low: float, high: float, precision: int) -> str:
-    """A range of numbers, or one number.
+    """Return a range of numbers, or one number.
 
     Args:
         low: The least.
@@ -168,7 +168,7 @@ def between(low: float, high: float, precision: int) -> str:
 
 
 def title(name: str, sign: str, theme: Theme) -> str:
-    """The heading of a card.
+    """Return the heading of a card.
 
     Args:
         name: The name; may be empty.
@@ -194,7 +194,7 @@ def table(
     padding: int = 3,
     dashed: bool = False,
 ) -> str:
-    """A table of rows with rounded corners, without the angle brackets of a label.
+    """Return a table of rows with rounded corners, without the angle brackets of a label.
 
     Args:
         theme: The colours.
@@ -214,7 +214,7 @@ def table(
 
 
 def row(name: str, text: str, colour: str, theme: Theme) -> str:
-    """A row with the name of a quantity and what it is.
+    """Return a row with the name of a quantity and what it is.
 
     Args:
         name: On the left.
@@ -227,7 +227,7 @@ def row(name: str, text: str, colour: str, theme: Theme) -> str:
 
 
 def failure_rows(failure: str, theme: Theme) -> list[str]:
-    """What is said of an operation that could not be evaluated: the exception, and below it the message.
+    """Return what is said of an operation that could not be evaluated: the exception, and below it the message.
 
     Args:
         failure: ``"ValueError: math domain error"``.
@@ -238,7 +238,7 @@ def failure_rows(failure: str, theme: Theme) -> list[str]:
 
 
 def cell(content: str, span: int = 1) -> str:
-    """A row of one cell.
+    """Return a row of one cell.
 
     Args:
         content: HTML-like.

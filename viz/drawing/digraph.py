@@ -18,7 +18,7 @@ class Figure(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     """A graph in DOT. A notebook shows it with whichever renderer is installed; graphviz's own asks for ``dot``."""
 
     def __repr__(self) -> str:
-        """The same in every run, as it is kept in notebooks."""
+        """Return the same in every run, as it is kept in notebooks."""
         return '<picture of a graph: in a notebook it shows itself; viz.save(picture, "graph.svg") writes it>'
 
     def _repr_mimebundle_(

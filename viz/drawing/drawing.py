@@ -32,7 +32,7 @@ class Drawing(NamedTuple):
     highlighted: frozenset[int] = frozenset()
 
     def figure(self, direction: str, with_legend: bool) -> Digraph:
-        """The graph for Graphviz.
+        """Return the graph for Graphviz.
 
         Args:
             direction: Where the output lies.
@@ -78,7 +78,7 @@ class Drawing(NamedTuple):
         figure.node(f"n{i}", label, tooltip=tooltip, ordering=ordering)
 
     def _draw_frames(self, figure: Digraph) -> None:
-        """A frame around what is in a module that was opened, inside of that of the module around it."""
+        """Draw a frame around what is in a module that was opened, inside of that of the module around it."""
         import graphviz
 
         theme = self.style.theme

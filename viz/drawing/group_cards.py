@@ -19,7 +19,8 @@ _FEW = 4
 
 
 def group_card(nodes: Sequence[Value], style: Style, mark: Mark) -> str:
-    """What is drawn for nodes of the same shape: the operation, how many they are, and the ranges of their numbers.
+    """Return what is drawn for nodes of the same shape: the operation, how many they are, and the ranges of their
+    numbers.
 
     Args:
         nodes: At least two.
@@ -53,7 +54,7 @@ def group_card(nodes: Sequence[Value], style: Style, mark: Mark) -> str:
 def module_card(
     path: str, module: Any, nodes: Sequence[Value], outputs: Sequence[Value], style: Style, mark: Mark
 ) -> str:
-    """What is drawn for a module: its name, what it is, its outputs and the size of its gradient.
+    """Return what is drawn for a module: its name, what it is, its outputs and the size of its gradient.
 
     Args:
         path: Its name.
@@ -83,7 +84,7 @@ def module_card(
 
 
 def group_details(nodes: Sequence[Value], style: Style) -> str:
-    """What the pointer shows over a group.
+    """Return what the pointer shows over a group.
 
     Args:
         nodes: Of the group.
@@ -106,7 +107,7 @@ def group_details(nodes: Sequence[Value], style: Style) -> str:
 
 
 def module_details(path: str, module: Any, nodes: Sequence[Value]) -> str:
-    """What the pointer shows over a module.
+    """Return what the pointer shows over a module.
 
     Args:
         path: Its name.
@@ -126,7 +127,7 @@ def module_details(path: str, module: Any, nodes: Sequence[Value]) -> str:
 
 
 def described(module: Any) -> str:
-    """What a module is: its class and what it was made with.
+    """Return what a module is: its class and what it was made with.
 
     Args:
         module: A ``Module``, or another object with parameters.
@@ -140,7 +141,7 @@ def described(module: Any) -> str:
 
 
 def numbers(nodes: Sequence[Value], precision: int) -> str:
-    """The numbers of constants, if they are few, or else their range.
+    """Return the numbers of constants, if they are few, or else their range.
 
     Args:
         nodes: At least one.
@@ -156,7 +157,7 @@ def numbers(nodes: Sequence[Value], precision: int) -> str:
 
 
 def norm(numbers: Iterable[float]) -> float:
-    """The Euclidean norm.
+    """Return the Euclidean norm.
 
     Args:
         numbers: Of a vector.
@@ -187,7 +188,7 @@ def _range(found: Sequence[float], style: Style) -> str:
 
 
 def _stacked(rows: Sequence[str], fill: str, style: Style, mark: Mark) -> str:
-    """A card with a second border, as of cards in a pile."""
+    """Return a card with a second border, as of cards in a pile."""
     theme = style.theme
     colour, border = _border(mark, theme)
     inner = table(theme, fill, rows=rows, colour=colour, border=border)
@@ -198,7 +199,7 @@ def _stacked(rows: Sequence[str], fill: str, style: Style, mark: Mark) -> str:
 
 
 def _border(mark: Mark, theme: Theme) -> tuple[str, int]:
-    """The colour and the width of the border of a card for many nodes."""
+    """Return the colour and the width of the border of a card for many nodes."""
     strong = mark.is_output or mark.is_highlighted
     colour = theme.failure if mark.failure else theme.ink if strong else theme.muted
     return colour, 3 if mark.is_highlighted else 2 if strong or mark.failure else 1

@@ -10,7 +10,7 @@ from tinygrad_lite.viz.reading.selection import ancestors, descendants
 
 
 def highlighted(order: Sequence[Value], highlight: Any) -> frozenset[int]:
-    """The ids of the nodes to highlight.
+    """Return the ids of the nodes to highlight.
 
     Args:
         order: The graph in topological order.

@@ -13,7 +13,7 @@ _LINE, _DASHES = "━━", "━ ━"
 
 
 def legend(links: Iterable[Link], theme: Theme) -> str:
-    """What the lines of a picture mean, those that there are.
+    """Return what the lines of a picture mean, those that there are.
 
     Args:
         links: Of the picture.

@@ -16,7 +16,7 @@ _FAR: Final = 12
 
 
 def far_links(count: int, links: Sequence[Link]) -> frozenset[int]:
-    """The positions of the links that lead too far to be drawn as a line.
+    """Return the positions of the links that lead too far to be drawn as a line.
 
     Args:
         count: The number of boxes; in a picture of single nodes each comes before its operands.

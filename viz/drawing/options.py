@@ -11,7 +11,7 @@ from tinygrad_lite.viz.drawing.cards import SHOWN
 
 
 def check_root(root: Any) -> None:
-    """Raises unless it is a Value.
+    """Raise unless it is a Value.
 
     >>> check_root([Value(1.0)])
     Traceback (most recent call last):
@@ -26,7 +26,7 @@ def check_root(root: Any) -> None:
 
 
 def outputs_of(root: Any) -> Value | list[Value] | None:
-    """The node or the nodes at the end of a graph, each once; None if it is something else.
+    """Return the node or the nodes at the end of a graph, each once; None if it is something else.
 
     >>> a = Value(1.0)
     >>> outputs_of((a, a)), outputs_of("a")
@@ -42,7 +42,7 @@ def outputs_of(root: Any) -> Value | list[Value] | None:
 
 
 def check_precision(precision: Any) -> None:
-    """Raises unless it is a number of digits that a float can have.
+    """Raise unless it is a number of digits that a float can have.
 
     >>> check_precision(0)
     Traceback (most recent call last):
@@ -54,7 +54,7 @@ def check_precision(precision: Any) -> None:
 
 
 def shown(show: Iterable[str]) -> frozenset[str]:
-    """The option ``show`` as a set.
+    """Return the option ``show`` as a set.
 
     Raises:
         ValueError: Something in it is no such thing.

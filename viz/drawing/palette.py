@@ -39,7 +39,7 @@ def pen(share: float | None, strongest: float, theme: Theme = LIGHT, *, mixed: b
 
 
 def colour_of(number: float, theme: Theme = LIGHT) -> str:
-    """The colour of a line for a number's sign.
+    """Return the colour of a line for a number's sign.
 
     Args:
         number: Any number.
@@ -54,7 +54,7 @@ def colour_of(number: float, theme: Theme = LIGHT) -> str:
 
 
 def text_colour_of(number: float, theme: Theme = LIGHT) -> str:
-    """The colour of a number that is written, by its sign.
+    """Return the colour of a number that is written, by its sign.
 
     Args:
         number: Any number.

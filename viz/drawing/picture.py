@@ -73,7 +73,7 @@ def compose(
     failure: str = "",
     lost: frozenset[int] = frozenset(),
 ) -> Picture:
-    """The boxes and links of a picture; the options are those of :func:`tinygrad_lite.viz.draw`.
+    """Return the boxes and links of a picture; the options are those of :func:`tinygrad_lite.viz.draw`.
 
     ``failure`` is what ``root`` raised, if it could not be evaluated; ``lost`` are ids of nodes whose operands are not
     known any more.
@@ -105,7 +105,7 @@ def _frames(drawn: Sequence[Box], tree: ModuleTree) -> dict[str, str]:
 def _links(
     drawn: Sequence[Box], cut: frozenset[int], state: Staleness, roots: frozenset[int]
 ) -> tuple[list[Link], dict[int, list[Value]]]:
-    """The links, and the outputs of the boxes that are modules."""
+    """Return the links, and the outputs of the boxes that are modules."""
     place = {id(node): i for i, box in enumerate(drawn) for node in box.nodes}
     found: list[Link] = []
     bundles: dict[tuple[int, int], _Bundle] = {}

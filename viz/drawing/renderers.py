@@ -19,7 +19,7 @@ class RenderError(RuntimeError):
 
 
 def installed() -> list[str]:
-    """The renderers that are there, in the order in which they are tried: ``dot``, ``pygraphviz``."""
+    """Return the renderers that are there, in the order in which they are tried: ``dot``, ``pygraphviz``."""
     there = {"dot": shutil.which("dot") is not None, "pygraphviz": importlib.util.find_spec("pygraphviz") is not None}
     return [name for name in _RENDERERS if there[name]]
 

@@ -17,7 +17,8 @@ from tinygrad_lite.viz.explorer.widget import live_widget
 
 
 def explore(root: Value, live: bool = False, **options: Any) -> Any:
-    """A page on which one steps through a graph: evaluation forward, the chain rule backward, one node at a time.
+    """Return a page on which one steps through a graph: evaluation forward, the chain rule backward, one node at a
+    time.
 
     At each backward step it shows the local derivative on each edge, and the sum of the chain rule with its numbers. It
     can be searched, zoomed and linked to; modules open and close; a mode shows why the order must be topological.

@@ -42,7 +42,8 @@ _OF_THEMES: Final = (
 
 
 def custom_properties() -> str:
-    """The style sheet's variables, for the light theme, and for the dark one if the system or the reader wants it.
+    """Return the style sheet's variables, for the light theme, and for the dark one if the system or the reader wants
+    it.
 
     >>> "--positive: #0072B2" in custom_properties()
     True

@@ -30,7 +30,7 @@ def graph_data(
     expanded: bool | None = None,
     max_nodes: int = 5000,
 ) -> dict[str, Any]:
-    """A graph for the explorer's page. Nothing in the graph is changed.
+    """Return a graph for the explorer's page. Nothing in the graph is changed.
 
     Args:
         root: The node at the end of the graph.
@@ -69,7 +69,7 @@ def graph_data(
 
 
 def evaluation_order(root: Value, max_nodes: int) -> list[Value]:
-    """The nodes of a graph, leaves first, each after its operands, the output last.
+    """Return the nodes of a graph, leaves first, each after its operands, the output last.
 
     Args:
         root: The node at the end of the graph.
@@ -96,7 +96,7 @@ def evaluation_order(root: Value, max_nodes: int) -> list[Value]:
 
 
 def numbers(order: Sequence[Value]) -> dict[str, Any]:
-    """What changes when leaves are set: data, local derivatives, and the adjoints that follow from these.
+    """Return what changes when leaves are set: data, local derivatives, and the adjoints that follow from these.
 
     Args:
         order: The nodes, each after its operands, the output last.
@@ -137,7 +137,7 @@ def adjoints(order: Sequence[Value], partials: Sequence[Sequence[float]]) -> lis
 
 
 def finite(number: float) -> float | str:
-    """The number, or the word that JavaScript reads as it: JSON has neither infinities nor nan.
+    """Return the number, or the word that JavaScript reads as it: JSON has neither infinities nor nan.
 
     Args:
         number: Any float.
@@ -151,7 +151,7 @@ def finite(number: float) -> float | str:
 
 
 def _node(node: Value, name: str, place: Mapping[int, int], module: int | None) -> dict[str, Any]:
-    """What does not change: only what it has, as there may be thousands."""
+    """Return what does not change: only what it has, as there may be thousands."""
     record: dict[str, Any] = {"name": name} if name else {}
     if node.label:
         record["label"] = visible(node.label)
@@ -181,7 +181,7 @@ def _operation(op: Op) -> dict[str, Any]:
 
 
 def _modules(owner: Mapping[int, str], modules: Mapping[str, Any]) -> dict[str, str]:
-    """The paths of the modules that nodes belong to, and of those around these, each with the one around it."""
+    """Return the paths of the modules that nodes belong to, and of those around these, each with the one around it."""
     used = set(owner.values())
     for path in list(used):
         while path:
@@ -207,7 +207,7 @@ def _as_data(
 
 
 def _opened(modules: Mapping[str, str], order: Sequence[Value], owner: Mapping[int, str]) -> set[str]:
-    """The modules to open at first: level by level, as long as what is then seen fits on a screen."""
+    """Return the modules to open at first: level by level, as long as what is then seen fits on a screen."""
     opened: set[str] = set()
     while True:
         level = {path for path, above in modules.items() if path not in opened and (not above or above in opened)}

@@ -15,7 +15,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def short_names(order: Sequence[Value], known: Mapping[int, str], owners: Mapping[int, str]) -> list[str]:
-    """A name for each node, for cards and formulas.
+    """Return a name for each node, for cards and formulas.
 
     The name is the node's label, or what its variable is called, without the path of the module that it belongs to.
     Nodes that have none are numbered, v₁, v₂ and so on, as in the literature (Griewank & Walther 2008); the output, if
@@ -48,7 +48,8 @@ def short_names(order: Sequence[Value], known: Mapping[int, str], owners: Mappin
 
 
 def within(name: str, path: str) -> str:
-    """The name without the path of the module, whose last parts it may begin with, in Python's or PyTorch's notation.
+    """Return the name without the path of the module, whose last parts it may begin with, in Python's or PyTorch's
+    notation.
 
     Args:
         name: Such as ``layers.0.neurons.1.w.0`` or ``model.layers[0].neurons[1].w[0]``.

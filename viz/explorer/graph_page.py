@@ -35,14 +35,14 @@ class Explorer:
         return f'<explorer of {self._title!r}: in a notebook it shows itself; .save("explorer.html") writes it>'
 
     def _repr_html_(self) -> str:
-        """A frame with the page inside it, apart from the notebook's own document."""
+        """Return a frame with the page inside it, apart from the notebook's own document."""
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{html.escape(self._title)}" '
             'width="100%" height="640" style="border: 1px solid #8888; border-radius: 8px"></iframe>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the page to a file, which any browser opens, with no network.
+        """Write the page to a file, which any browser opens, with no network.
 
         Args:
             path: Ends in ``.html``.
@@ -74,7 +74,7 @@ def explorer_page(
     max_nodes: int = 5000,
     live: str = "",
 ) -> str:
-    """The page of :func:`explore` as text: one HTML document, which loads nothing.
+    """Return the page of :func:`explore` as text: one HTML document, which loads nothing.
 
     Args:
         root: The node at the end of the graph.
@@ -118,7 +118,8 @@ def title_of(root: Value, title: str | None) -> str:
 
 
 def _example() -> Value:
-    """The smallest graph that shows what a sweep in another order gets wrong: h is used twice, and has operands."""
+    """Return the smallest graph that shows what a sweep in another order gets wrong: h is used twice, and has
+    operands."""
     x, w = Value(3.0, label="x"), Value(2.0, label="w")
     h = x * w
     h.label = "h"

@@ -47,7 +47,7 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def page(data: Mapping[str, Any], title: str, *, connects: bool = False) -> str:
-    """The page that shows a graph.
+    """Return the page that shows a graph.
 
     Args:
         data: What the page's script is told; see :func:`tinygrad_lite.viz.explorer.explorer_data.graph_data`.
@@ -72,7 +72,7 @@ def page(data: Mapping[str, Any], title: str, *, connects: bool = False) -> str:
 
 
 def policy(*, connects: bool = False) -> str:
-    """The content security policy of the page.
+    """Return the content security policy of the page.
 
     Args:
         connects: Whether its script may talk to the server that the page came from.

@@ -44,7 +44,7 @@ class Session:
         self._one_at_a_time = threading.Lock()
 
     def answer(self, request: object) -> dict[str, Any]:
-        """Does what a request asks for.
+        """Do what a request asks for.
 
         Args:
             request: As above; it may come from anywhere, and is checked.
@@ -104,7 +104,7 @@ class Session:
     # --------------------------------------------------------------------------------------------- the graph
 
     def _set(self, new: Mapping[Value, float]) -> str:
-        """Sets leaves and evaluates; where that fails, puts everything back and says why."""
+        """Set leaves and evaluates; where that fails, puts everything back and says why."""
         old = {leaf: leaf.data for leaf in new}
         try:
             self._evaluate(new)

@@ -60,7 +60,7 @@ class LiveServer(ThreadingHTTPServer):
         self.address = f"http://{HOST}:{self.server_port}/{self.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up is no error; others are shown as usual."""
+        """Keep quiet about a browser that hangs up; others are shown as usual."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
     # --------------------------------------------------------------------------------------------- what is asked
 
     def _request(self) -> object:
-        """The JSON of a request; None if it was refused."""
+        """Return the JSON of a request; None if it was refused."""
         if self.headers.get_content_type() != "application/json":
             self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
             return None
@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What http.server itself refuses: other methods, requests that are none."""
+        """Answer what http.server itself refuses: other methods, requests that are none."""
         self._refuse(HTTPStatus(code), HTTPStatus(code).phrase)
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -44,7 +44,7 @@ export default {
 
 
 def live_widget(root: Value, **options: Any) -> Any:
-    """The page of :func:`tinygrad_lite.viz.explore` as a widget, in which leaves can be set.
+    """Return the page of :func:`tinygrad_lite.viz.explore` as a widget, in which leaves can be set.
 
     Args:
         root: The node at the end of the graph.
@@ -90,7 +90,7 @@ def live_widget(root: Value, **options: Any) -> Any:
             self.send({"explorer": True, "number": content.get("number"), "answer": answer})
 
         def save(self, path: Any) -> Any:
-            """Writes the page as it is now, as :meth:`tinygrad_lite.viz.explorer.graph_page.Explorer.save` does."""
+            """Write the page as it is now, as :meth:`tinygrad_lite.viz.explorer.graph_page.Explorer.save` does."""
             return Explorer(explorer_page(root, **options), title_of(root, options.get("title"))).save(path)
 
     return LiveExplorer()

@@ -68,7 +68,7 @@ _ARGUMENTS: Final = 4
 
 
 def text(tree: Tree, *, numbers: bool = False, precision: int = 4) -> str:
-    """A formula in one line of text.
+    """Return a formula in one line of text.
 
     Args:
         tree: The formula.
@@ -83,7 +83,7 @@ def text(tree: Tree, *, numbers: bool = False, precision: int = 4) -> str:
 
 
 def latex(tree: Tree, *, numbers: bool = False, precision: int = 4) -> str:
-    r"""A formula in LaTeX, without the signs around it that begin mathematics.
+    r"""Return a formula in LaTeX, without the signs around it that begin mathematics.
 
     Args:
         tree: The formula.
@@ -97,7 +97,7 @@ def latex(tree: Tree, *, numbers: bool = False, precision: int = 4) -> str:
 
 
 def number_text(number: float | Fraction, precision: int = 4) -> str:
-    """A number as text.
+    """Return a number as text.
 
     >>> number_text(-1234567.0), number_text(1 / 3), number_text(float("inf"))
     ('−1.235×10⁶', '0.3333', '∞')
@@ -107,7 +107,7 @@ def number_text(number: float | Fraction, precision: int = 4) -> str:
 
 
 def number_latex(number: float | Fraction, precision: int = 4) -> str:
-    r"""A number in LaTeX.
+    r"""Return a number in LaTeX.
 
     >>> print(number_latex(-1234567.0))
     -1.235 \times 10^{6}
@@ -118,7 +118,7 @@ def number_latex(number: float | Fraction, precision: int = 4) -> str:
 
 
 def _digits(number: float | Fraction, precision: int) -> tuple[str, str]:
-    """The significant digits of a number, and its power of ten where it is far from 1."""
+    """Return the significant digits of a number, and its power of ten where it is far from 1."""
     number = float(number) or 0.0  # not -0.0
     if not math.isfinite(number):
         return ("nan" if math.isnan(number) else "∞" if number > 0 else "−∞"), ""
@@ -137,7 +137,7 @@ def function_name(call: Call) -> str:
 
 
 def latex_name(name: str) -> str:
-    r"""The name of a function in LaTeX.
+    r"""Return the name of a function in LaTeX.
 
     >>> print(latex_name("ln"), latex_name("log₂"), latex_name("arsinh"), latex_name("σ"))
     \ln \log_{2} \operatorname{arsinh} \sigma
@@ -158,7 +158,7 @@ class _Text:
         self.precision = precision
 
     def within(self, tree: Tree, level: int) -> str:
-        """A part of another one, in parentheses where it hangs together less tightly than that needs."""
+        """Return a part of another one, in parentheses where it hangs together less tightly than that needs."""
         written, own = self.written(tree)
         return written if own >= level else f"({written})"
 
@@ -197,7 +197,7 @@ class _Text:
         return " ".join(parts)
 
     def factor(self, tree: Tree, *, alone: bool = False) -> str:
-        """A factor of a product; a quotient among factors is in parentheses."""
+        """Return a factor of a product; a quotient among factors is in parentheses."""
         return self.within(tree, POWER if isinstance(tree, Quotient) and not alone else PRODUCT)
 
     def more(self, tree: Tree) -> tuple[str, int]:

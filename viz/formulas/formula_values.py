@@ -39,7 +39,7 @@ _ROOTS: Final = {2: "sqrt", 3: "cbrt"}
 
 
 def evaluate(tree: Tree) -> float:
-    """The number that a formula stands for.
+    """Return the number that a formula stands for.
 
     Args:
         tree: A formula, with the numbers in its symbols.

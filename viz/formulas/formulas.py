@@ -187,7 +187,7 @@ class Member:
 
 
 def rebuilt(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
-    """The tree with what ``change`` gives in the place of parts, from the outermost on; None leaves one.
+    """Return the tree with what ``change`` gives in the place of parts, from the outermost on; None leaves one.
 
     >>> rebuilt(Negative(Number(1)), lambda part: Number(2) if part == Number(1) else None)
     Negative(of=Number(value=2))
@@ -228,12 +228,12 @@ def rebuilt(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
 
 
 def _flat(terms: Iterable[Tree]) -> Sum:
-    """The sum of terms, of which some may be sums themselves."""
+    """Return the sum of terms, of which some may be sums themselves."""
     return Sum(tuple(part for term in terms for part in (term.terms if isinstance(term, Sum) else (term,))))
 
 
 def parts_of(tree: Tree) -> list[Tree]:
-    """The tree and all that is in it.
+    """Return the tree and all that is in it.
 
     >>> len(parts_of(Sum((Number(1), Negative(Number(2))))))
     4
@@ -249,7 +249,7 @@ def parts_of(tree: Tree) -> list[Tree]:
 
 
 def value_of(tree: Tree) -> float:
-    """The number that a name or a number stands for; nan for any other formula.
+    """Return the number that a name or a number stands for; nan for any other formula.
 
     >>> value_of(Number(2))
     2.0

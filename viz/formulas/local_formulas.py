@@ -64,11 +64,11 @@ class Application:
         self.result: Final = result
 
     def formula(self) -> Tree:
-        """What the result is."""
+        """Return what the result is."""
         return self._formula
 
     def partial(self, k: int) -> Tree:
-        """The derivative of the result by the operand in place k.
+        """Return the derivative of the result by the operand in place k.
 
         Args:
             k: From 0 on.
@@ -108,7 +108,7 @@ class Application:
         return _without_members(as_tree(SYMBOLIC.softmax(list(map(Term, self._members())))))
 
     def _members(self) -> tuple[Tree, ...]:
-        """The operands; of an operation of any number each as one of many."""
+        """Return the operands; of an operation of any number each as one of many."""
         if self.op.arity != NARY:
             return self.operands
         sequences, count, singles = layout(self.op, len(self.operands))
@@ -156,7 +156,7 @@ class Template(NamedTuple):
 
 @cache
 def template(op: Op) -> Template:
-    """The formulas of an operation, in the names that the table has for its operands.
+    """Return the formulas of an operation, in the names that the table has for its operands.
 
     Args:
         op: The operation.
@@ -188,7 +188,7 @@ def _letter(op: Op, sequence: int) -> str:
 
 
 def _of_any_number(tree: Tree, place: int, index: str | Operand, bound: str) -> Tree:
-    """A formula of ``_COUNT`` operands with n for their number and an index for a place among them.
+    """Return a formula of ``_COUNT`` operands with n for their number and an index for a place among them.
 
     Args:
         tree: The formula.

@@ -40,7 +40,7 @@ _PLAIN_DIGITS: Final = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "01234567
 
 
 def mathml(tree: Tree) -> Element:
-    """A formula as MathML.
+    """Return a formula as MathML.
 
     Args:
         tree: A formula; its :class:`~tinygrad_lite.viz.formulas.formulas.Operand` parts are the places.
@@ -53,7 +53,7 @@ def mathml(tree: Tree) -> Element:
 
 
 def _written(tree: Tree) -> tuple[Any, int]:
-    """An element, or a place, and how tightly its parts hang together."""
+    """Return an element, or a place, and how tightly its parts hang together."""
     match tree:
         case Operand(_, place):
             return place, ATOM
@@ -129,7 +129,7 @@ def _call(call: Call, exponent: Element | None = None) -> Element:
 
 
 def _within(tree: Tree, level: int) -> Any:
-    """A part of another one, in parentheses where it hangs together less tightly than that needs."""
+    """Return a part of another one, in parentheses where it hangs together less tightly than that needs."""
     element, own = _written(tree)
     return element if own >= level else ["mrow", _bracket("("), element, _bracket(")")]
 

@@ -164,7 +164,7 @@ def _fraction(tree: Tree) -> tuple[Tree, Tree]:
 
 
 def _multiply_in(factors: list[Tree], factor: Tree) -> None:
-    """Puts a factor beside the others, or makes one of it and another."""
+    """Put a factor beside the others, or makes one of it and another."""
     for place, other in enumerate(factors):
         joined = _joined(other, factor)
         if joined is not None:
@@ -174,7 +174,7 @@ def _multiply_in(factors: list[Tree], factor: Tree) -> None:
 
 
 def _joined(x: Tree, y: Tree) -> Tree | None:
-    """The product, if it is not written as one."""
+    """Return the product, if it is not written as one."""
     match x, y:
         case Number(first), Number(second):
             return Number(first * second)

@@ -113,7 +113,7 @@ for _method, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": 
 
 
 def as_tree(x: Any) -> Tree:
-    """The formula of a term, or of a number that stands in a rule.
+    """Return the formula of a term, or of a number that stands in a rule.
 
     Args:
         x: A :class:`Term`, or a number.
@@ -160,7 +160,8 @@ def _choose(condition: Tree, x: Tree, y: Tree) -> Tree:
 
 
 def in_brackets(tree: Tree) -> Tree:
-    """The same with [x > 0]·a + [x ≤ 0]·b for what is a where x > 0, and b elsewhere: with that one can calculate.
+    """Return the same with [x > 0]·a + [x ≤ 0]·b for what is a where x > 0, and b elsewhere: with that one can
+    calculate.
 
     Args:
         tree: A formula.
@@ -235,7 +236,7 @@ def _with_index(part: Tree) -> Tree | None:
 
 
 def written(op: Op, operands: Sequence[Tree]) -> Tree:
-    """An operation on these operands, as it is written.
+    """Return an operation on these operands, as it is written.
 
     Args:
         op: The operation, of the table or a user's.

@@ -63,7 +63,7 @@ class Symbols(NamedTuple):
 
 
 def symbols(nodes: Iterable[Value], root: Value, found: Mapping[int, str] | None = None) -> Symbols:
-    """A symbol for each node: its label, or the name that the code has for it, or else one that is made up.
+    """Return a symbol for each node: its label, or the name that the code has for it, or else one that is made up.
 
     Made-up names are those of the textbooks: L for the root, z₁, z₂ … for weighted sums (``dot``), a₁ for the
     activation of z₁, x₁ … for leaves and v₁ … for all others. Long labels get one too; ``layers.0.neurons.1.w.0``
@@ -105,7 +105,7 @@ def symbols(nodes: Iterable[Value], root: Value, found: Mapping[int, str] | None
 
 
 def in_text(label: str) -> str:
-    """A label in a line of text: in quotes if it could be read as a formula or as several words.
+    """Return a label in a line of text: in quotes if it could be read as a formula or as several words.
 
     Args:
         label: Any text.
@@ -121,7 +121,7 @@ def in_text(label: str) -> str:
 
 
 def in_latex(label: str) -> str:
-    r"""A label in a formula of LaTeX, as MathJax, KaTeX and LaTeX itself read it.
+    r"""Return a label in a formula of LaTeX, as MathJax, KaTeX and LaTeX itself read it.
 
     Args:
         label: Any text.
@@ -148,7 +148,7 @@ def in_latex(label: str) -> str:
 
 
 def _letters(word: str) -> str:
-    """A letter in italics, a word upright, a Greek letter or its name as the command."""
+    """Return a letter in italics, a word upright, a Greek letter or its name as the command."""
     greek = _greek(word)
     if greek:
         return greek
@@ -158,7 +158,7 @@ def _letters(word: str) -> str:
 
 
 def _greek(word: str) -> str:
-    """The command of a Greek letter, or of its name: of α and of ``alpha``."""
+    """Return the command of a Greek letter, or of its name: of α and of ``alpha``."""
     if len(word) == 1:
         letter = word
     else:
@@ -176,7 +176,7 @@ def _greek(word: str) -> str:
 
 
 def _accented(word: str) -> str:
-    """A letter with an accent of mathematics, ``ŷ`` or ``ŷ2``."""
+    """Return a letter with an accent of mathematics, ``ŷ`` or ``ŷ2``."""
     match = re.fullmatch(r"(\D)([\u0300-\u036f])(\d*)", unicodedata.normalize("NFD", word))
     if match is None or match[2] not in _ACCENTS or not match[1].isascii():
         return ""
@@ -210,7 +210,7 @@ def _numbered(letter: str, taken: Mapping[str, int]) -> str:
 
 
 def _unused(text: str, taken: dict[str, int]) -> str:
-    """The text, with a number added to it if it was taken before."""
+    """Return the text, with a number added to it if it was taken before."""
     new = text
     while new in taken:
         taken[text] += 1

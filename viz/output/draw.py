@@ -42,7 +42,8 @@ def draw(
     theme: str | Theme = "light",
     legend: bool = True,
 ) -> Digraph:
-    """The graph below a node, or a lifted program, as a picture: a notebook shows it, and :func:`save` writes it.
+    """Return the graph below a node, or a lifted program, as a picture: a notebook shows it, and :func:`save` writes
+    it.
 
     Each node shows its label or operation, its data and its grad, as ``backward()`` left them; the output stands out,
     and constants recede. Each edge shows the local derivative of its node by its operand. Its colour is the sign of the
@@ -155,7 +156,7 @@ def draw_node(
 
 
 def _check_not_given(options: Mapping[str, Any]) -> None:
-    """Raises if one of these options of graphs is not what it is by itself."""
+    """Raise if one of these options of graphs is not what it is by itself."""
     usual = inspect.signature(draw).parameters
     given = [name for name, option in options.items() if option is not usual[name].default]
     if given:

@@ -36,7 +36,7 @@ class _Call(NamedTuple):
 
 
 def draw_error(error: BaseException, **options: Any) -> Digraph:
-    """The graph that an operation was recorded onto when it raised, with that operation marked.
+    """Return the graph that an operation was recorded onto when it raised, with that operation marked.
 
     The exception says which operation it was, and what its operands were. They are found among the Values that the
     variables of the functions in its traceback lead to, innermost function first. An operand that no variable leads to,
@@ -78,7 +78,7 @@ _ENGINE = re.compile(r"tinygrad_lite\.((operations|limits|foreign)\.)?[a-z_]+")
 
 
 def _origin(error: BaseException) -> tuple[BaseException, _Call]:
-    """The exception of the operation, which may have been wrapped in others."""
+    """Return the exception of the operation, which may have been wrapped in others."""
     current: BaseException | None = error
     seen: set[int] = set()
     while current is not None and id(current) not in seen:
@@ -110,13 +110,13 @@ def _parsed(message: str) -> _Call | None:
 
 
 def _attached(error: BaseException) -> list[Value]:
-    """The operands, if the engine put them on the exception."""
+    """Return the operands, if the engine put them on the exception."""
     operands = getattr(error, "operands", ())
     return list(operands) if all(isinstance(operand, Value) for operand in operands) else []
 
 
 def _variables(traceback: TracebackType | None) -> Iterator[Mapping[str, Any]]:
-    """The variables of each function in a traceback, the innermost first.
+    """Yield the variables of each function in a traceback, the innermost first.
 
     Not those of the engine's functions: compiled ones show none, and interpreted ones would, of what nobody else holds.
     """
@@ -162,7 +162,7 @@ def _stand_in(match: re.Match[str], stand_ins: dict[int, Value]) -> Value:
 
 
 def _unevaluated(operation: Op, operands: list[Value]) -> Value:
-    """A node that was never evaluated; its number is nan."""
+    """Return a node that was never evaluated; its number is nan."""
     if operation.arity == NARY or len(operands) > 2:
         return Value(None, _code=operation.code, _details=Details("", tuple(operands)), _result=math.nan)
     first, second = (*operands, None, None)[:2]

@@ -19,7 +19,7 @@ FORMATS = ("svg", "png", "pdf", "dot", "json", "html")
 def render(
     picture: Value | Sequence[Value] | Digraph, format: str = "svg", *, dpi: int | None = None, **options: Any
 ) -> bytes:
-    """The picture as the contents of a file.
+    """Return the picture as the contents of a file.
 
     Args:
         picture: The Value at the end of the graph, or several, or what :func:`draw` gave.

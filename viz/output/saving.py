@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def save(
     picture: Value | Sequence[Value] | Digraph, path: str | os.PathLike[str], *, dpi: int | None = None, **options: Any
 ) -> Path:
-    """Writes a picture to a file, in the format that the name's suffix says.
+    """Write a picture to a file, in the format that the name's suffix says.
 
     The file is there whole or not at all: it is written under another name, and then renamed.
 

@@ -51,7 +51,7 @@ VERSION: Final = 1
 def structure(
     root: Value, *, names: Any = None, start: Value | Iterable[Value] | None = None, depth: int | None = None
 ) -> dict[str, Any]:
-    """The graph below a node as lists and dicts of plain Python, ready for JSON.
+    """Return the graph below a node as lists and dicts of plain Python, ready for JSON.
 
     Args:
         root: The node at the end of the graph.

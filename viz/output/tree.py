@@ -52,7 +52,8 @@ def tree(
     show: Iterable[str] = SHOWN,
     names: Any = None,
 ) -> Tree:
-    """The graph below a node as a tree of text: each node above its operands, with the local derivatives beside them.
+    """Return the graph below a node as a tree of text: each node above its operands, with the local derivatives beside
+    them.
 
     A node that is used several times is written out where it comes first, and named with an arrow, ``↑``, where it
     comes again; one without a name gets a number for that. Where something is left out there is a ``⋯``. Control
@@ -105,7 +106,7 @@ def tree(
 
 
 def _expanded(root: Value, depth: int | None, max_nodes: int) -> set[int]:
-    """The ids of the nodes below which operands are written: breadth first, until there are enough lines."""
+    """Return the ids of the nodes below which operands are written: breadth first, until there are enough lines."""
     found: set[int] = set()
     seen = {id(root)}
     border = [root]
@@ -148,7 +149,7 @@ class _Writer:
         self.written: set[int] = set()
 
     def lines(self, root: Value) -> list[_Line]:
-        """The lines, not aligned yet."""
+        """Return the lines, not aligned yet."""
         self.numbers = self._numbered(root)
         found: list[_Line] = []
         # What is still to be written: a node, the branch that leads to it, and what stands before its operands.
@@ -220,7 +221,7 @@ class _Writer:
 
 
 def _aligned(lines: Sequence[_Line], show: frozenset[str]) -> list[str]:
-    """The lines with their numbers in columns."""
+    """Return the lines with their numbers in columns."""
     columns = [name for name in ("data", "grad") if name in show]
     left = max(map(_width, (line.text for line in lines if line.data)), default=0)
     widths = [max(len(name), *(len(getattr(line, name)) for line in lines)) for name in columns]

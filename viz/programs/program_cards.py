@@ -22,7 +22,7 @@ _SLACK: Final = "\u00a0"
 
 
 def card(box: Box, theme: Theme) -> str:
-    """What is drawn for a group: its name and shape, what it is computed as, and how many scalars it stands for.
+    """Return what is drawn for a group: its name and shape, what it is computed as, and how many scalars it stands for.
 
     Args:
         box: The group.
@@ -36,7 +36,7 @@ def card(box: Box, theme: Theme) -> str:
 
 
 def frame_label(box: Box, theme: Theme) -> str:
-    """The same without a border, for the frame around the scalars of a group.
+    """Return the same without a border, for the frame around the scalars of a group.
 
     Args:
         box: The group.
@@ -49,7 +49,7 @@ def frame_label(box: Box, theme: Theme) -> str:
 
 
 def cells(box: Box, theme: Theme, across: bool) -> str:
-    """What is drawn for the scalars of a group: a grid of small cells, each with its place.
+    """Return what is drawn for the scalars of a group: a grid of small cells, each with its place.
 
     Args:
         box: The group, which is opened.
@@ -79,7 +79,7 @@ def cells(box: Box, theme: Theme, across: bool) -> str:
 
 
 def port(place: Place) -> str:
-    """The port of a scalar's cell.
+    """Return the port of a scalar's cell.
 
     >>> port((0, 12))
     'p0_12'
@@ -88,7 +88,7 @@ def port(place: Place) -> str:
 
 
 def fill(box: Box, theme: Theme) -> str:
-    """The colour of a card, by where the group stands.
+    """Return the colour of a card, by where the group stands.
 
     Args:
         box: The group.
@@ -102,7 +102,7 @@ def fill(box: Box, theme: Theme) -> str:
 
 
 def details(box: Box) -> str:
-    """What the pointer shows over a group: the whole statement, the operation, and the scalar nodes behind it.
+    """Return what the pointer shows over a group: the whole statement, the operation, and the scalar nodes behind it.
 
     Args:
         box: The group.
@@ -142,7 +142,7 @@ def _lines(box: Box, theme: Theme) -> list[str]:
 
 
 def _statement(box: Box) -> list[str]:
-    """What it is computed as, in rows; of an input where it comes from, if its name does not say so."""
+    """Return what it is computed as, in rows; of an input where it comes from, if its name does not say so."""
     if not box.is_computed:
         return [shortened(box.group.path, _WIDTH)] if box.group.path not in ("", box.line.name) else []
     whole = " ".join(box.line.parts)

@@ -65,7 +65,8 @@ class ProgramPicture(NamedTuple):
 
 
 def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
-    """The boxes and links of a picture. Constants that are one number are no boxes: they stand in the statements.
+    """Return the boxes and links of a picture. Constants that are one number are no boxes: they stand in the
+    statements.
 
     Args:
         program: The program.
@@ -108,7 +109,7 @@ def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
 
 
 def _opened(program: Groups, drawn: Iterable[int], expand: Any) -> set[int]:
-    """The numbers of the groups that are shown with their scalars."""
+    """Return the numbers of the groups that are shown with their scalars."""
     if isinstance(expand, int) and not isinstance(expand, bool):
         return {n for n in drawn if program.groups[n].size <= expand}
     names = [expand] if isinstance(expand, str) else list(expand) if isinstance(expand, Iterable) else [expand]
@@ -126,7 +127,7 @@ def _opened(program: Groups, drawn: Iterable[int], expand: Any) -> set[int]:
 
 
 def _cells(group: Group) -> list[list[Place]]:
-    """The places that are drawn, in rows along the last axis; as many as have room."""
+    """Return the places that are drawn, in rows along the last axis; as many as have room."""
     if not group.shape:
         return [[()]]
     columns = min(group.shape[-1], CELLS if len(group.shape) == 1 else _COLUMNS)
@@ -155,7 +156,7 @@ def _lines(program: Groups, tail: Box, head: Box) -> list[tuple[Place, Place]]:
 
 
 def _reads(program: Groups, source: int, group: Group, place: Place) -> Iterator[Place]:
-    """The places of a group that a scalar reads."""
+    """Yield the places of a group that a scalar reads."""
     pairs: list[tuple[Ref, Term | None]] = [(ref, None) for ref in group.operands]
     pairs += [(ref, term) for term in group.terms for ref in term.factors]
     shape = program.groups[source].shape

@@ -32,7 +32,7 @@ def draw_program(
     theme: str | Theme = "light",
     legend: bool = True,
 ) -> Digraph:
-    """A program as a picture: what :func:`tinygrad_lite.viz.draw` gives for it.
+    """Return a program as a picture: what :func:`tinygrad_lite.viz.draw` gives for it.
 
     Each group of scalars is one card: its name, the shape of its array, the statement that computes it, and how many
     scalars it stands for; ``n`` is the number of samples. Inputs are white, what only the gradient needs is blue, and
@@ -92,7 +92,7 @@ def _figure(picture: ProgramPicture, theme: Theme, direction: str, with_legend: 
 
 
 def _draw_frame(figure: Digraph, box: Box, theme: Theme, direction: str) -> None:
-    """The scalars of a group, in a frame."""
+    """Draw the scalars of a group, in a frame."""
     import graphviz
 
     across = direction in ("TB", "BT")
@@ -142,7 +142,7 @@ def _draw_link(figure: Digraph, link: Link, boxes: dict[int, Box], theme: Theme,
 
 
 def _legend(picture: ProgramPicture, theme: Theme) -> str:
-    """What the colours mean, of those that there are."""
+    """Return what the colours mean, of those that there are."""
     boxes = picture.boxes
     entries = [
         (theme.leaf, "input", any(not box.is_computed for box in boxes)),

@@ -42,7 +42,7 @@ class Wishes(NamedTuple):
 
 
 def wishes(collapse: Any, expand: Any, tree: ModuleTree | None) -> Wishes:
-    """The options ``collapse`` and ``expand``, checked.
+    """Return the options ``collapse`` and ``expand``, checked.
 
     Args:
         collapse: None, True, False, or modules to be collapsed, by path or by class, one or several.
@@ -79,7 +79,7 @@ def boxes(
     wished: Wishes,
     max_nodes: int,
 ) -> list[Box]:
-    """The boxes of a picture, in the order of the first node of each.
+    """Return the boxes of a picture, in the order of the first node of each.
 
     Args:
         order: The nodes to draw, in topological order.
@@ -149,7 +149,8 @@ def _frame(path: str, wished: Wishes) -> str:
 def _grouped(
     order: Sequence[Value], modules: Mapping[int, str], frames: Mapping[int, str], wished: Wishes, max_nodes: int
 ) -> list[Box]:
-    """The boxes, where it is settled which nodes are in the box of a module, and the others are grouped by shape."""
+    """Return the boxes, where it is settled which nodes are in the box of a module, and the others are grouped by
+    shape."""
     groups = fitting_colours(order, max_nodes, fixed=modules, classes=frames)
     kept = {groups[key] for key in wished.nodes if key in groups}
     return _gathered(order, modules, frames, {key: colour for key, colour in groups.items() if colour not in kept})
@@ -199,7 +200,7 @@ def _each(things: Any, option: str, kinds: tuple[type, ...]) -> Iterator[Any]:
 
 
 def _matching(name: str, option: str, tree: ModuleTree | None) -> list[str]:
-    """The modules that a user means: by the path, or its end, or by the name of the class."""
+    """Return the modules that a user means: by the path, or its end, or by the name of the class."""
     known = tree.modules if tree is not None else {}
     found = [path for path in known if path == name] or [
         path for path, module in known.items() if path.endswith(f".{name}") or type(module).__name__ == name

@@ -20,7 +20,7 @@ WIDTH = 40
 
 
 def visible(text: str) -> str:
-    r"""The text in one line, with pictures in the place of characters that cannot be drawn.
+    r"""Return the text in one line, with pictures in the place of characters that cannot be drawn.
 
     Args:
         text: Any text.
@@ -35,7 +35,7 @@ def visible(text: str) -> str:
 
 
 def shortened(text: str, width: int = WIDTH) -> str:
-    """The text, cut to a number of characters, of which the last is then an ellipsis.
+    """Return the text, cut to a number of characters, of which the last is then an ellipsis.
 
     Args:
         text: Any text.
@@ -48,7 +48,7 @@ def shortened(text: str, width: int = WIDTH) -> str:
 
 
 def in_label(text: str) -> str:
-    r"""The text for the inside of an HTML-like label.
+    r"""Return the text for the inside of an HTML-like label.
 
     Args:
         text: Any text.
@@ -60,7 +60,7 @@ def in_label(text: str) -> str:
 
 
 def in_tooltip(*lines: str) -> str:
-    r"""The lines for the value of a ``tooltip`` attribute.
+    r"""Return the lines for the value of a ``tooltip`` attribute.
 
     Args:
         lines: Any text, one a line.

@@ -35,7 +35,7 @@ _FEW: Final = 3
 
 
 def owners(root: Value, modules: Mapping[str, Any] | Any) -> dict[int, str]:
-    """The module to which each node of a graph belongs.
+    """Return the module to which each node of a graph belongs.
 
     Args:
         root: The node at the end of the graph.

@@ -48,7 +48,7 @@ class ModuleTree:
         self._followers: dict[str, list[str]] | None = None
 
     def _claim(self, parameter: int, path: str) -> None:
-        """The innermost module keeps a parameter; of two that share it, the first."""
+        """Let the innermost module keep a parameter; of two that share it, the first."""
         before = self.parameters.get(parameter)
         if before is None or path not in self.lineage(before):
             self.parameters[parameter] = path
@@ -59,7 +59,8 @@ class ModuleTree:
         return max(self._depth.values())
 
     def at_depth(self, depth: int) -> list[str]:
-        """The modules that have so many around them, itself included, and those further out that are not to be parted.
+        """Return the modules that have so many around them, itself included, and those further out that are not to be
+        parted.
 
         These are the modules without parts, and those with parameters of their own besides: an attention with a weight
         and an output layer is one thing, as a model that is nothing but its layers is not.
@@ -70,13 +71,13 @@ class ModuleTree:
         ]
 
     def lineage(self, path: str) -> Iterator[str]:
-        """The path itself and those of all modules around it, from the inside out."""
+        """Yield the path itself and those of all modules around it, from the inside out."""
         while path:
             yield path
             path = self.above[path]
 
     def common(self, paths: Sequence[str]) -> str:
-        """The smallest module that holds all of these; ``""`` if none does, or there are none."""
+        """Return the smallest module that holds all of these; ``""`` if none does, or there are none."""
         first, *others = dict.fromkeys(paths) or [""]
         for other in others:
             while first != other:
@@ -91,7 +92,7 @@ class ModuleTree:
         return path in self._following().get(earlier, ())
 
     def known_for(self, operation: str, path: str, used_in: str = "") -> str:
-        """The module that applies an operation, by name, to what a module gave.
+        """Return the module that applies an operation, by name, to what a module gave.
 
         Args:
             operation: The name of the operation.
@@ -109,7 +110,8 @@ class ModuleTree:
         return ""
 
     def _operations(self, path: str) -> frozenset[str]:
-        """The names that a module's ``forward`` mentions (and functions that it calls), and those in its attributes."""
+        """Return the names that a module's ``forward`` mentions (and functions that it calls), and those in its
+        attributes."""
         if path not in self._names:
             module = self.modules[path]
             attributes = [getattr(module, name, None) for name in ("activation", "function", "operation")]
@@ -138,7 +140,8 @@ class ModuleTree:
 
 
 def _mentioned(kind: type) -> set[str]:
-    """The global names and attributes in the code of ``forward``, and in that of the functions and methods it calls."""
+    """Return the global names and attributes in the code of ``forward``, and in that of the functions and methods it
+    calls."""
     names: set[str] = set()
     functions = [getattr(kind, "forward", kind.__call__)]
     for _ in range(_CALLS):
@@ -153,6 +156,6 @@ def _mentioned(kind: type) -> set[str]:
 
 
 def _names(code: CodeType) -> set[str]:
-    """The names that a function uses, and those that the functions defined in it use."""
+    """Return the names that a function uses, and those that the functions defined in it use."""
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
     return set(code.co_names).union(*map(_names, inner))

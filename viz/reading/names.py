@@ -32,7 +32,7 @@ class Names(NamedTuple):
 
 
 def find_names(names: Mapping[str, Any] | Any) -> Names:
-    """The names of all Values and modules that a mapping leads to.
+    """Return the names of all Values and modules that a mapping leads to.
 
     A Value that is found in several places is named after a module that holds it, or else after its variable, or else
     after the list or dict that it is in; among equals after the first. Variables that begin with ``_`` are passed over.
@@ -73,7 +73,7 @@ def find_names(names: Mapping[str, Any] | Any) -> Names:
 
 
 def enclosing(path: str, modules: Mapping[str, Any]) -> str:
-    """The name of the module that holds the one with this name; ``""`` for an outermost one.
+    """Return the name of the module that holds the one with this name; ``""`` for an outermost one.
 
     Args:
         path: The name of a module.
@@ -112,7 +112,7 @@ def _leads_to_module(thing: Any) -> bool:
 
 
 def _collect(name: str, thing: Any, found: Names, seen: set[int], keep: list[Any]) -> None:
-    """Adds what ``thing`` leads to, in the order in which it is written; without recursion."""
+    """Add what ``thing`` leads to, in the order in which it is written; without recursion."""
     stack: list[Iterator[tuple[str, Any]]] = [iter([(name, thing)])]
     while stack:
         try:
@@ -143,7 +143,7 @@ def _under(path: str, parts: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, A
 
 
 def _parts(thing: Any) -> Iterator[tuple[str, Any]] | None:
-    """What a container or a module holds, with the code that leads there; None if it is neither."""
+    """Return what a container or a module holds, with the code that leads there; None if it is neither."""
     if isinstance(thing, (float, int, str)):
         return None
     if is_array(thing):

@@ -8,7 +8,7 @@ from tinygrad_lite.value import Value
 
 
 def operation_of(node: Value) -> Op:
-    """The record of the operation that made an interior node.
+    """Return the record of the operation that made an interior node.
 
     By its code, as a user may define two operations of one name.
 
@@ -24,7 +24,7 @@ def operation_of(node: Value) -> Op:
 
 
 def symbol(node: Value) -> str:
-    """The symbol of a node's operation; ``""`` for a leaf.
+    """Return the symbol of a node's operation; ``""`` for a leaf.
 
     Args:
         node: Any node.

@@ -10,7 +10,7 @@ _FEW = 3
 
 
 def pattern(names: Sequence[str]) -> str:
-    """A name that stands for several.
+    """Return a name that stands for several.
 
     Args:
         names: Names of nodes; ``""`` for one that has none.

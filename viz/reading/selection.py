@@ -22,7 +22,7 @@ class Part(NamedTuple):
 def select(
     root: Value | Sequence[Value], start: Value | Iterable[Value] | None = None, depth: int | None = None
 ) -> Part:
-    """The part of a graph that is drawn.
+    """Return the part of a graph that is drawn.
 
     Args:
         root: The node at its end, or several.
@@ -55,7 +55,8 @@ def select(
 
 
 def _order_below(roots: Sequence[Value]) -> list[Value]:
-    """The nodes of all their graphs as one: the order below a node whose operands they are, without that node."""
+    """Return the nodes of all their graphs as one: the order below a node whose operands they are, without that
+    node."""
     if len(roots) == 1:
         return topological_order(roots[0], leaves=True)
     above = Value(None, _code=TABLE["sum"].code, _details=Details("", tuple(roots)))
@@ -63,7 +64,7 @@ def _order_below(roots: Sequence[Value]) -> list[Value]:
 
 
 def descendants(order: Sequence[Value], nodes: Iterable[Value]) -> set[int]:
-    """The ids of the nodes and of all that were computed from them, among those of the order."""
+    """Return the ids of the nodes and of all that were computed from them, among those of the order."""
     found = {id(node) for node in nodes}
     for node in reversed(order):
         if id(node) not in found and any(id(operand) in found for operand in node.parents):
@@ -72,7 +73,7 @@ def descendants(order: Sequence[Value], nodes: Iterable[Value]) -> set[int]:
 
 
 def ancestors(order: Sequence[Value], nodes: Iterable[Value]) -> set[int]:
-    """The ids of the nodes and of all that they were computed from, among those of the order."""
+    """Return the ids of the nodes and of all that they were computed from, among those of the order."""
     found = {id(node) for node in nodes}
     for node in order:
         if id(node) in found:

@@ -38,7 +38,7 @@ def colours(
     rounds: int | None = None,
     by_use: bool = True,
 ) -> dict[int, int]:
-    """A number for each node, the same for nodes of the same shape.
+    """Return a number for each node, the same for nodes of the same shape.
 
     Args:
         order: The nodes in topological order, each before its operands. Operands that are not among them count as
@@ -75,7 +75,7 @@ def fitting_colours(
     fixed: Mapping[int, Hashable] | None = None,
     classes: Mapping[int, Hashable] | None = None,
 ) -> dict[int, int]:
-    """The finest :func:`colours` of which there are not too many.
+    """Return the finest :func:`colours` of which there are not too many.
 
     Args:
         order: As for :func:`colours`.
@@ -155,7 +155,7 @@ def _leaf_key(node: Value) -> Hashable:
 
 
 def _shape(node: Value, operands: Sequence[Any]) -> Hashable:
-    """What two nodes of the same shape have in common."""
+    """Return what two nodes of the same shape have in common."""
     operation = operation_of(node)
     if operation.arity == NARY:
         return node.op, frozenset(operands)
@@ -188,7 +188,7 @@ def _upwards(order: Sequence[Value], fixed: Mapping[int, Hashable], ends: Mappin
 
 
 def _rounds(order: Sequence[Value], fixed: Mapping[int, Hashable], ends: Mapping[int, int]) -> Iterator[dict[int, int]]:
-    """The colours after 0 rounds, 1, 2 and so on, without end."""
+    """Yield the colours after 0 rounds, 1, 2 and so on, without end."""
     number = _Numbering()
     found = {
         id(node): number(("fixed", fixed[id(node)]) if id(node) in fixed else node.op or _leaf_key(node))

@@ -21,7 +21,7 @@ class Staleness(NamedTuple):
 
 
 def staleness(order: Sequence[Value]) -> Staleness:
-    """Finds the operation at which ``forward()`` raised, if it did.
+    """Find the operation at which ``forward()`` raised, if it did.
 
     Args:
         order: A graph in topological order.
@@ -65,7 +65,7 @@ def _failures(order: Sequence[Value]) -> Staleness:
 
 
 def _error(node: Value) -> Exception | None:
-    """What the operation raises on its operands' numbers."""
+    """Return what the operation raises on its operands' numbers."""
     operation = operation_of(node)
     numbers = [operand.data for operand in node.parents]
     try:

@@ -170,7 +170,7 @@ class Animation:
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes it to a file.
+        """Write it to a file.
 
         Args:
             path: Ends in ``.gif`` or ``.html``.
@@ -223,7 +223,7 @@ def _spread_evenly(count: int, wanted: int) -> list[int]:
 
 
 def _draw_losses(ax: Any, recorder: WeightRecorder, k: int, style: Style) -> None:
-    """The loss up to now, over the faint line of all."""
+    """Draw the loss up to now, over the faint line of all."""
     frame(ax, style)
     epochs, losses = recorder.epochs, [x if math.isfinite(x) else math.nan for x in recorder.losses]
     ax.plot(epochs, losses, color=style.theme.faint, linewidth=1.2)
@@ -238,7 +238,7 @@ def _draw_losses(ax: Any, recorder: WeightRecorder, k: int, style: Style) -> Non
 
 
 def _palette(image: Any, page: tuple[int, int, int]) -> Any:
-    """The colours of an image, as they are needed most, and its page's as it is."""
+    """Return the colours of an image, as they are needed most, and its page's as it is."""
     from PIL import Image
 
     found = image.quantize(127, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette()[: 3 * 127]
@@ -248,7 +248,7 @@ def _palette(image: Any, page: tuple[int, int, int]) -> Any:
 
 
 def _indexed(image: Any, palette: Any, page: tuple[int, int, int]) -> Any:
-    """An image in the colours of a palette, whose first is the page's."""
+    """Return an image in the colours of a palette, whose first is the page's."""
     import numpy as np
     from PIL import Image
 

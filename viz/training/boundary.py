@@ -40,7 +40,8 @@ def plot_decision_boundary(
     ax: Axes | None = None,
     theme: str | Theme = "light",
 ) -> Figure:
-    """The classes that a model sees in the plane: the colour is the class, its depth how probable the model thinks it.
+    """Return the classes that a model sees in the plane: the colour is the class, its depth how probable the model
+    thinks it.
 
     The boundary between the classes is a line. With two classes thin lines show where the probability is 0.1, 0.25,
     0.75 and 0.9. Samples are drawn over it, each class with its own colour and shape; those that the model takes for
@@ -153,7 +154,7 @@ def _contour(ax: Axes, grid: Grid, heights: Any, levels: Sequence[float], colour
 
 
 def draw_points(ax: Axes, points: Points, predicted: Sequence[int], style: Style) -> None:
-    """The samples, and a ring around those that the model takes for another class."""
+    """Draw the samples, and a ring around those that the model takes for another class."""
     edge = style.theme.backdrop
     if not points.classes:
         xs, ys = _columns(points.inputs)
@@ -188,7 +189,7 @@ def draw_points(ax: Axes, points: Points, predicted: Sequence[int], style: Style
 
 
 def _draw_scale(ax: Axes, points: Points, style: Style) -> None:
-    """What the shades of two classes mean."""
+    """Draw the bar that says what the shades of two classes mean."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 

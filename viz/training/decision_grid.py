@@ -35,7 +35,7 @@ class Grid(NamedTuple):
 
 
 def points_of(X: Any, y: Any) -> Points:  # noqa: N803 (scikit-learn's name)
-    """Samples and their classes.
+    """Return samples and their classes.
 
     Raises:
         ValueError: Samples are not pairs of numbers, there are none, or there are not as many classes.
@@ -72,7 +72,7 @@ def points_of(X: Any, y: Any) -> Points:  # noqa: N803 (scikit-learn's name)
 
 
 def evaluate_grid(model: Any, points: Points, resolution: int, outputs: str, margin: float = 0.12) -> Grid:
-    """What a model gives around samples.
+    """Return what a model gives around samples.
 
     Args:
         model: As for :func:`plot_decision_boundary`.
@@ -103,7 +103,7 @@ def evaluate_grid(model: Any, points: Points, resolution: int, outputs: str, mar
 
 
 def probabilities_of(model: Any, inputs: list[list[float]], outputs: str) -> list[list[float]]:
-    """The probabilities of the classes for each input; of class 1 alone if the model has one output.
+    """Return the probabilities of the classes for each input; of class 1 alone if the model has one output.
 
     Raises:
         ValueError: An output is not finite, or is no probability.
@@ -128,7 +128,7 @@ def probabilities_of(model: Any, inputs: list[list[float]], outputs: str) -> lis
 
 
 def most_probable(probabilities: Sequence[float]) -> int:
-    """The place of the class that a model sees.
+    """Return the place of the class that a model sees.
 
     >>> most_probable([0.7]), most_probable([0.2, 0.5, 0.3])
     (1, 1)

@@ -42,7 +42,7 @@ def plot_history(
     theme: str | Theme = "light",
     x_label: str = "epoch",
 ) -> Figure:
-    """The losses and metrics of a training run over the epochs: training solid, validation dashed.
+    """Return the losses and metrics of a training run over the epochs: training solid, validation dashed.
 
     Each metric has a panel of its own, with its validation (``val_`` before the name). A ring marks the least loss, of
     the validation if there is one. The learning rate has a panel if it changes.
@@ -91,7 +91,7 @@ def plot_gradients(
     theme: str | Theme = "light",
     x_label: str = "step",
 ) -> Figure:
-    """The norm of each layer's gradient over the training, on a logarithmic axis.
+    """Return the norm of each layer's gradient over the training, on a logarithmic axis.
 
     Where gradients vanish, the lines of the first layers (dark) lie far below those of the last (bright); where they
     explode, far above. A gradient of 0, or one that is not finite, is drawn at the edge with a triangle. Many steps are
@@ -169,7 +169,7 @@ def plot_gradients(
 
 
 def _columns(history: Any) -> dict[str, list[float]]:
-    """Lists of floats by name, of one length that is not 0."""
+    """List of floats by name, of one length that is not 0."""
     if isinstance(history, Mapping):
         given = {str(name): column for name, column in history.items()}
     elif hasattr(history, "__len__") and not isinstance(history, (str, bytes)):
@@ -189,7 +189,7 @@ def _columns(history: Any) -> dict[str, list[float]]:
 
 
 def _groups(columns: Mapping[str, list[float]], names: Iterable[str] | None) -> list[str]:
-    """The names of the panels, the loss first."""
+    """Return the names of the panels, the loss first."""
     there = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in columns))
     if names is not None:
         wanted = [names] if isinstance(names, str) else list(names)
@@ -238,7 +238,7 @@ def _is_alone(numbers: Sequence[float], k: int) -> bool:
 
 
 def _mark_least(ax: Axes, epochs: Sequence[int], column: Sequence[float], colour: Any, style: Style, what: str) -> None:
-    """A ring around the least number, and above the panel what it is."""
+    """Draw a ring around the least number, and above the panel what it is."""
     finite = [(number, epoch) for number, epoch in zip(column, epochs, strict=True) if math.isfinite(number)]
     if not finite:
         return
@@ -249,12 +249,12 @@ def _mark_least(ax: Axes, epochs: Sequence[int], column: Sequence[float], colour
 
 
 def _inside(number: float) -> float:
-    """A number that a logarithmic axis has a place for, else nan."""
+    """Return a number that a logarithmic axis has a place for, else nan."""
     return number if 0.0 < number < math.inf else math.nan
 
 
 def _smoothed(numbers: Sequence[float], window: int) -> list[float]:
-    """The geometric mean of each number and its neighbours, as far as they are numbers."""
+    """Return the geometric mean of each number and its neighbours, as far as they are numbers."""
     before = window // 2
     means = []
     for k, number in enumerate(numbers):
@@ -264,7 +264,8 @@ def _smoothed(numbers: Sequence[float], window: int) -> list[float]:
 
 
 def _shade(k: int, count: int, style: Style) -> Any:
-    """A colour from dark to bright, for the layers from the input to the output (viridis, Smith & van der Walt)."""
+    """Return a colour from dark to bright, for the layers from the input to the output (viridis, Smith & van der
+    Walt)."""
     if style.theme.name == "print":
         return str(round(0.65 * k / max(count - 1, 1), 3))
     from matplotlib import colormaps

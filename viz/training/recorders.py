@@ -52,7 +52,7 @@ class GradientRecorder(Callback):
         self._calls = 0
 
     def record(self) -> None:
-        """Takes down the norms of the gradients as they are now."""
+        """Take down the norms of the gradients as they are now."""
         self._calls += 1
         if (self._calls - 1) % self.every:
             return
@@ -61,16 +61,16 @@ class GradientRecorder(Callback):
             self.norms[name].append(math.hypot(*[parameter.grad for parameter in parameters]))
 
     def on_batch_end(self, run: Any) -> None:
-        """Takes down the norms after a batch."""
+        """Take down the norms after a batch."""
         self.record()
 
     def state_dict(self) -> dict[str, Any]:
-        """What it took down."""
+        """Return what it took down."""
         norms = {name: list(column) for name, column in self.norms.items()}
         return {"norms": norms, "steps": list(self.steps), "calls": self._calls}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`state_dict` gave."""
+        """Take over what :meth:`state_dict` gave."""
         self.norms = {name: list(column) for name, column in state_dict["norms"].items()}
         self.steps, self._calls = list(state_dict["steps"]), state_dict["calls"]
 
@@ -116,7 +116,7 @@ class WeightRecorder(Callback):
         self._calls = 0
 
     def record(self, loss: Value | float = math.nan) -> None:
-        """Takes down the weights as they are now.
+        """Take down the weights as they are now.
 
         Args:
             loss: The loss of these weights, or of the epoch that led to them.
@@ -129,21 +129,21 @@ class WeightRecorder(Callback):
         self.epochs.append(self._calls - 1)
 
     def on_train_begin(self, run: Any) -> None:
-        """Takes down the first weights."""
+        """Take down the first weights."""
         if not self.states:
             self.record()
 
     def on_epoch_end(self, run: Any) -> None:
-        """Takes down the weights and the loss of an epoch."""
+        """Take down the weights and the loss of an epoch."""
         self.record(run.logs["loss"])
 
     def state_dict(self) -> dict[str, Any]:
-        """What it took down."""
+        """Return what it took down."""
         weights = {str(k): dict(state) for k, state in enumerate(self.states)}
         return {"states": weights, "losses": list(self.losses), "epochs": list(self.epochs), "calls": self._calls}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`state_dict` gave."""
+        """Take over what :meth:`state_dict` gave."""
         self.states = [dict(state_dict["states"][str(k)]) for k in range(len(state_dict["states"]))]
         self.losses, self.epochs = list(state_dict["losses"]), list(state_dict["epochs"])
         self._calls = state_dict["calls"]
@@ -162,7 +162,8 @@ def _check(model: object, every: object) -> None:
 
 
 def _parameters_by_layer(model: Module) -> dict[str, list[Value]]:
-    """The parameters of each module that is not a neuron, by its name; those of neurons count for their layer."""
+    """Return the parameters of each module that is not a neuron, by its name; those of neurons count for their
+    layer."""
     layers = {name: module for name, module in model.named_modules() if not isinstance(module, Neuron)}
     found: dict[str, list[Value]] = {}
     for name, parameter in model.named_parameters():

@@ -133,7 +133,7 @@ def accuracy(
 def measure(
     cases: Iterable[Case], candidate: Partial, truth: Partial, kink: Callable[..., bool] | None = None
 ) -> tuple[list[Sample], dict[str, int]]:
-    """The error of a derivative at each case.
+    """Return the error of a derivative at each case.
 
     Args:
         cases: Operands, and the place of the one that the derivative is taken by.
@@ -178,7 +178,7 @@ def measure(
 
 
 def _sample(operands: Sequence[float], k: int, candidate: Partial, truth: Any) -> Sample:
-    """The derivative under test at one point, held against the truth."""
+    """Return the derivative under test at one point, held against the truth."""
     from tinygrad_lite.testing.oracles.exact import ulps
 
     expected = float(truth)
@@ -199,7 +199,7 @@ def _sample(operands: Sequence[float], k: int, candidate: Partial, truth: Any) -
 
 
 def true_partial(op: Op) -> Partial:
-    """The exact derivative of an operation of the table; a ValueError or an ArithmeticError where it has none.
+    """Return the exact derivative of an operation of the table; a ValueError or an ArithmeticError where it has none.
 
     Args:
         op: A record of the table.
@@ -222,7 +222,7 @@ def true_partial(op: Op) -> Partial:
 
 
 def engine_partial(op: Op) -> Partial:
-    """The engine's derivative of an operation, as ``backward()`` uses it.
+    """Return the engine's derivative of an operation, as ``backward()`` uses it.
 
     Args:
         op: A record of the table.
@@ -253,7 +253,7 @@ class _Function:
         self.takes_duals = True
 
     def partial(self, operands: Sequence[float], k: int) -> Any:
-        """The derivative, by dual numbers where the function takes them."""
+        """Return the derivative, by dual numbers where the function takes them."""
         from tinygrad_lite.testing.oracles import exact
 
         self.value(operands)
@@ -265,7 +265,7 @@ class _Function:
         return self.slope(operands, k)
 
     def value(self, operands: Sequence[Any]) -> Any:
-        """The function's value, if it is a finite real number; a ValueError if not."""
+        """Return the function's value, if it is a finite real number; a ValueError if not."""
         import mpmath
 
         numbers = [mpmath.mpf(x) for x in operands]
@@ -282,7 +282,7 @@ class _Function:
         return value
 
     def slope(self, operands: Sequence[float], k: int, direction: int = 0) -> Any:
-        """The derivative by differences; from above if the direction is 1, from below if -1."""
+        """Return the derivative by differences; from above if the direction is 1, from below if -1."""
         import mpmath
 
         from tinygrad_lite.testing.oracles import exact
@@ -311,7 +311,7 @@ class _Function:
         return is_kink
 
     def must_be_exact(self, samples: Sequence[Sample], k: int) -> None:
-        """Raises if the function rounds to floats on its way: its differences over tiny steps are then wrong."""
+        """Raise if the function rounds to floats on its way: its differences over tiny steps are then wrong."""
         import mpmath
 
         plain = [sample for sample in samples if 1e-3 <= abs(sample.x) <= 30.0 and abs(sample.expected) > 1e-3]
@@ -376,7 +376,7 @@ def _require_mpmath() -> None:
 
 
 def _record(op: str | Op | Callable[..., Any]) -> Op | None:
-    """The record of an operation by its name or its function; None for any other function."""
+    """Return the record of an operation by its name or its function; None for any other function."""
     if isinstance(op, Op):
         return op
     if isinstance(op, str):
@@ -390,7 +390,7 @@ def _record(op: str | Op | Callable[..., Any]) -> Op | None:
 
 
 def _as_record(function: Any) -> Op:
-    """A record for a function of one number, with itself as its definition."""
+    """Return a record for a function of one number, with itself as its definition."""
     name = getattr(function, "__name__", "f")
     return Op(
         "f" if name == "<lambda>" else name,
@@ -404,7 +404,7 @@ def _as_record(function: Any) -> Op:
 
 
 def _place(op: Op, argnum: int | str) -> int:
-    """The place of the operand that moves."""
+    """Return the place of the operand that moves."""
     names = [name for name in op.operands if name != "index"]
     if argnum in names:
         return op.operands.index(str(argnum))
@@ -414,7 +414,7 @@ def _place(op: Op, argnum: int | str) -> int:
 
 
 def _fixed(op: Op, k: int, at: Mapping[str, float]) -> dict[str, float]:
-    """The operands that do not move."""
+    """Return the operands that do not move."""
     others = [name for name in op.operands if name != op.operands[k]]
     for name in at:
         if name not in others:
@@ -434,7 +434,7 @@ def _inside(domain: Interval) -> float:
 
 
 def _within(op: Op, k: int, low: float | None, high: float | None) -> Interval:
-    """The domain of the operand that moves, as far as it was asked for."""
+    """Return the domain of the operand that moves, as far as it was asked for."""
     domain = op.domain[k]
     below, above = -math.inf if low is None else float(low), math.inf if high is None else float(high)
     if not below < above:

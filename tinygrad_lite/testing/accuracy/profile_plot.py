@@ -83,7 +83,7 @@ def _theme_of(ax: Axes) -> str:
 
 
 def _draw_samples(ax: Axes, xs: Sequence[float], errors: Sequence[float], label: str, colour: str, marker: str) -> None:
-    """The errors, and the legend above."""
+    """Draw the errors, and the legend above."""
     heights = [_height(error) for error in errors]
     dots = ax.scatter(xs, heights, s=9, marker=marker, color=colour, alpha=0.6, linewidth=0, zorder=3)
     dots.set_gid(_SERIES)
@@ -109,7 +109,7 @@ def _draw_samples(ax: Axes, xs: Sequence[float], errors: Sequence[float], label:
 
 
 def _draw_worst(ax: Axes, worst: tuple[float, float], operand: str, colour: str, page: str) -> None:
-    """A ring around the worst point, and its name above it, on the side where there is room."""
+    """Draw a ring around the worst point, and its name above it, on the side where there is room."""
     from matplotlib.patheffects import withStroke
 
     x, error = worst
@@ -144,7 +144,7 @@ def _height(error: float) -> float:
 
 
 def _draw_lines(ax: Axes, bound: float, style: Style) -> None:
-    """A line at 0.5 ulp and one at the bound, named beside the axes."""
+    """Draw a line at 0.5 ulp and one at the bound, named beside the axes."""
     drawn = {line.get_ydata()[0] for line in ax.lines if line.get_gid() == _LINES}  # type: ignore[index]  # a list
     for height, name, dashes in ((0.5, "correct rounding", ":"), (bound, "bound", "--")):
         if not math.isfinite(height) or height in drawn:
@@ -199,7 +199,7 @@ def _scale_x(ax: Axes, low: float, high: float) -> None:
 
 
 def _beyond(x: float, sign: float) -> float:
-    """A little further out than the last point, on an axis of magnitudes."""
+    """Return a little further out than the last point, on an axis of magnitudes."""
     return min(max(x * 1.3 if x * sign > 0.0 else x / 1.3, -_LARGEST), _LARGEST)
 
 

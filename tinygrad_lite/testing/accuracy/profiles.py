@@ -133,7 +133,7 @@ class Profile:
 
 
 def worst(samples: Sequence[Sample]) -> Sample:
-    """The sample with the greatest error; of several, that nearest to 0.
+    """Return the sample with the greatest error; of several, that nearest to 0.
 
     Args:
         samples: At least one.
@@ -170,7 +170,7 @@ _LEAST = 0.1
 
 
 def table(profile: Profile) -> str:
-    """The error by intervals of x, with what is worst and what was left out.
+    """Return the error by intervals of x, with what is worst and what was left out.
 
     Args:
         profile: At least one sample.
@@ -201,7 +201,7 @@ def table(profile: Profile) -> str:
 
 
 def intervals(xs: Sequence[float]) -> list[float]:
-    """The ends of about sixteen intervals that hold all x: equal where x is of one magnitude, else by magnitude.
+    """Return the ends of about sixteen intervals that hold all x: equal where x is of one magnitude, else by magnitude.
 
     Args:
         xs: Increasing, at least one.
@@ -235,7 +235,7 @@ def _even(low: float, high: float) -> list[float]:
 
 
 def _filled(profile: Profile, edges: Sequence[float]) -> list[tuple[float, float, list[Sample]]]:
-    """The intervals that have samples, with them."""
+    """Return the intervals that have samples, with them."""
     found: dict[int, list[Sample]] = {}
     for sample in profile.samples:
         found.setdefault(min(max(bisect_right(edges, sample.x), 1), len(edges) - 1), []).append(sample)
@@ -243,7 +243,7 @@ def _filled(profile: Profile, edges: Sequence[float]) -> list[tuple[float, float
 
 
 def _bar(error: float, top: float) -> str:
-    """A bar as long as the logarithm of the error."""
+    """Return a bar as long as the logarithm of the error."""
     share = 1.0 if error >= top else max(math.log(max(error, _LEAST) / _LEAST) / math.log(top / _LEAST), 0.0)
     eighths = round(8 * _BAR * share)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
@@ -266,7 +266,7 @@ def _summary(profile: Profile) -> list[str]:
 
 
 def listed(counts: Mapping[str, int]) -> str:
-    """Counts in words.
+    """Count in words.
 
     Args:
         counts: How many, by what.

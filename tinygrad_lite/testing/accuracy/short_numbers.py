@@ -6,7 +6,7 @@ import math
 
 
 def size(error: float) -> str:
-    """An error in at most five characters or so.
+    """Return an error in at most five characters or so.
 
     Args:
         error: In ulp.
@@ -18,7 +18,7 @@ def size(error: float) -> str:
 
 
 def short(x: float) -> str:
-    """A number in few characters.
+    """Return a number in few characters.
 
     Args:
         x: Any number; an infinity is shown as the largest float.

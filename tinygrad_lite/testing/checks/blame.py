@@ -20,7 +20,7 @@ _LONGEST = 2000
 
 
 def culprit(program: Program) -> str:
-    """The first operation whose own derivative is off, in words; ``""`` if none is."""
+    """Return the first operation whose own derivative is off, in words; ``""`` if none is."""
     for step, (op, operands) in enumerate(program.steps[:_LONGEST]):
         data = [program.data[i] for i in operands]
         if op.kink is not None and op.kink(*data):

@@ -70,7 +70,7 @@ class Call:
         self._shape: Any = None
 
     def text(self, point: Sequence[float]) -> str:
-        """The arguments at a point, as code."""
+        """Return the arguments at a point, as code."""
         numbers = iter(point)
         shown = []
         for arg, (count, rebuild) in zip(self.args, self._rebuilds, strict=True):
@@ -79,7 +79,7 @@ class Call:
         return ", ".join(shown)
 
     def __call__(self, point: Sequence[float]) -> tuple[list[Value], list[Value]]:
-        """The outputs of the function at a point, and the inputs that they were computed from.
+        """Return the outputs of the function at a point, and the inputs that they were computed from.
 
         Raises:
             TypeError: The function gives nothing, or what is no number.
@@ -148,7 +148,7 @@ class Call:
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Puts the caller's leaves back as they were."""
+        """Put the caller's leaves back as they were."""
         given = [leaf for leaf in self._leaves if leaf is not None]
         before = [(leaf._number, leaf._grad, leaf._stamp) for leaf in given]
         try:
@@ -159,7 +159,7 @@ class Call:
 
 
 def _inputs_of(arg: Any, name: str) -> tuple[list[Any], Rebuild | None, list[str]]:
-    """The numbers in an argument, how to put others in their places, and their names."""
+    """Return the numbers in an argument, how to put others in their places, and their names."""
     named = getattr(arg, "named_parameters", None)
     if callable(named):
         pairs = [(path, parameter) for path, parameter in named() if parameter.requires_grad]
@@ -180,7 +180,7 @@ def _paths(rebuild: Rebuild, count: int) -> list[str]:
 
 
 def _identities(arg: Any) -> Any:
-    """What must be the same before and after a call."""
+    """Return what must be the same before and after a call."""
     leaves, treedef = tree_flatten(arg)
     return [id(item) for leaf in leaves for item in parts_below(leaf)], treedef
 

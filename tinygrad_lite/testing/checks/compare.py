@@ -12,7 +12,7 @@ _MEETS = "a step of the chain rule is 0 times infinity"
 
 
 def judged(got: float, truth: Truth) -> tuple[Verdict, float, float, str]:
-    """The verdict on a derivative, the interval in which it may lie, and the reason."""
+    """Return the verdict on a derivative, the interval in which it may lie, and the reason."""
     if truth.sides is not None:
         return _judged_by_sides(got, truth)
     low, high = _float(truth.low), _float(truth.high)
@@ -28,7 +28,7 @@ def judged(got: float, truth: Truth) -> tuple[Verdict, float, float, str]:
 
 
 def _judged_by_sides(got: float, truth: Truth) -> tuple[Verdict, float, float, str]:
-    """The verdict where there are one-sided derivatives only."""
+    """Return the verdict where there are one-sided derivatives only."""
     known = [_float(side) for side in truth.sides or () if side is not None]
     if not known and not math.isfinite(got):
         return Verdict.DOMAIN_EDGE, math.nan, math.nan, "there is no derivative of this order here"

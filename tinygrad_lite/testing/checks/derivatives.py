@@ -153,7 +153,7 @@ def _report(
     full: bool,
     nondet_tol: float | None,
 ) -> Report:
-    """The report on a point: on the derivative of lowest order that is wrong, or on all orders."""
+    """Return the report on a point: on the derivative of lowest order that is wrong, or on all orders."""
     functions: list[Any] = [f, *(df if isinstance(df, (tuple, list)) else [df])]
     if isinstance(df, str):
         args = arrays_of(df, args)
@@ -228,7 +228,7 @@ class _Check:
         return found
 
     def smaller(self, report: Report) -> Report:
-        """The report on the worst derivative alone, at the simplest point at which it is still wrong."""
+        """Return the report on the worst derivative alone, at the simplest point at which it is still wrong."""
         worst = report.worst
         if not isinstance(worst, _Located) or worst.column < 0:
             return report
@@ -259,7 +259,8 @@ class _Check:
         )
 
     def explained(self, report: Report) -> Report:
-        """The report, with a reason where the derivative is that of f's sum: what ``grad(f(x).sum(), x)`` gives."""
+        """Return the report, with a reason where the derivative is that of f's sum: what ``grad(f(x).sum(), x)``
+        gives."""
         worst = report.worst
         if not isinstance(worst, _Located) or worst.column < 0 or worst.verdict is not Verdict.WRONG:
             return report
@@ -290,7 +291,7 @@ class _Check:
         )
 
     def _in_its_format(self, wide: InDouble, point: Array, blocks: list[Block]) -> list[Finding]:
-        """What there is to say about f and df in the format that they were given in."""
+        """Return what there is to say about f and df in the format that they were given in."""
         found: list[Finding] = []
         here, there = wide.given.values(point), wide.values(point)
         lost = np.flatnonzero(~np.isfinite(here) & np.isfinite(there))
@@ -318,7 +319,7 @@ class _Check:
         return len(self.rule.point) > _FEW or any(leaf.values.ndim for leaf in self.rule.leaves)
 
     def _together(self, point: Array, blocks: list[Block], rng: random.Random) -> list[Finding]:
-        """The findings along random directions, and on each number that these leave open."""
+        """Return the findings along random directions, and on each number that these leave open."""
         finite = np.concatenate([block.finite() for block in blocks])
         findings: list[Finding] = []
         for column in np.flatnonzero(~finite)[:_OPEN].tolist():
@@ -357,7 +358,7 @@ class _Check:
         return findings + self._hidden(point, blocks, outcome.lines, own)
 
     def _hidden(self, point: Array, blocks: list[Block], lines: list[Line], own: bool) -> list[Finding]:
-        """The findings on entries that directions cannot tell from 0 beside others, and 60 digits contradict."""
+        """Return the findings on entries that directions cannot tell from 0 beside others, and 60 digits contradict."""
         findings: list[Finding] = []
         left = _HIDDEN
         for row in range(self.rule.size if own else min(self.rule.size, max(1, _SEEN // len(point)))):
@@ -381,7 +382,8 @@ class _Check:
         return findings
 
     def _lost(self, point: Array, blocks: list[Block], lines: list[Line], own: bool) -> list[Finding]:
-        """The findings on outputs whose slopes the values along directions cannot tell from 0: on a few of them."""
+        """Return the findings on outputs whose slopes the values along directions cannot tell from 0: on a few of
+        them."""
         findings: list[Finding] = []
         seen: set[tuple[int, bytes]] = set()
         # Beside the other derivatives of its output, what is lost is 0.
@@ -402,7 +404,7 @@ class _Check:
         return findings
 
     def _contradiction(self, point: Array, blocks: list[Block], line: Line, row: int) -> Finding:
-        """The finding on a direction along which the slope is another than df says."""
+        """Return the finding on a direction along which the slope is another than df says."""
         columns = np.flatnonzero(line.direction)
         for column in columns[: _OPEN if len(columns) <= _OPEN else 0]:
             found = self._entry(point, blocks, row, int(column), self._samples(point, int(column), row))
@@ -435,7 +437,7 @@ class _Check:
         return [self._entry(point, blocks, row, column, samples.column((i,))) for i, row in enumerate(rows)]
 
     def _own(self, point: Array, blocks: list[Block], rows: Places) -> list[Finding]:
-        """The findings on outputs that depend on their own number alone, from moving all numbers alike."""
+        """Return the findings on outputs that depend on their own number alone, from moving all numbers alike."""
         if not len(rows):
             return []
 
@@ -470,7 +472,7 @@ class _Check:
         return along
 
     def _pairs(self, blocks: list[Block], rng: random.Random) -> Iterator[tuple[int, int]]:
-        """The outputs and inputs whose derivatives are looked at one by one."""
+        """Yield the outputs and inputs whose derivatives are looked at one by one."""
         rows, columns = self.rule.size, len(self.rule.point)
         if rows * columns <= _ENTRIES or self.full:
             yield from ((row, column) for column in range(columns) for row in range(rows))
@@ -495,7 +497,7 @@ class _Check:
     def _entry(
         self, point: Array, blocks: list[Block], row: int, column: int, samples: Samples, full: bool = False
     ) -> Finding:
-        """The finding on one derivative; with every oracle's opinion if that is asked for or needed."""
+        """Return the finding on one derivative; with every oracle's opinion if that is asked for or needed."""
         leaf, place = self.rule.where(column)
         got = blocks[leaf].entry(row, place)
         difference = judge(samples)
@@ -550,7 +552,8 @@ class _Check:
     def _judged_by_truth(
         self, got: float, true: Estimate, difference: Estimate, slack: float, block: Block
     ) -> tuple[Verdict, float, float, str]:
-        """The verdict where 60 digits tell the derivative: what the rounding of f's values hides is seen as well."""
+        """Return the verdict where 60 digits tell the derivative: what the rounding of f's values hides is seen as
+        well."""
         epsilon, smallest = self._precision
         sizes = np.abs(block.entries)
         largest = (
@@ -593,7 +596,7 @@ class _Check:
         return min(math.sqrt(epsilon), max(16.0 * epsilon, 5e-4))
 
     def _opinions(self, point: Array, row: int, column: int) -> list[Estimate]:
-        """What the oracles say that need other numbers than floats."""
+        """Return what the oracles say that need other numbers than floats."""
         if self.exact is not None:
             return [mpmath_derivative(self._along(self.exact, point, row, column), float(point[column]))]
         if not all(isinstance(x, (float, Value)) for x in self.rule.args):
@@ -603,7 +606,7 @@ class _Check:
         return [opinion for opinion in opinions if opinion.kind is not Verdict.UNDECIDED]
 
     def _along(self, function: Callable[..., Any], point: Array, row: int, column: int) -> Callable[[Any], Any]:
-        """The function of one number that may be of any kind."""
+        """Return the function of one number that may be of any kind."""
 
         def along(number: Any) -> Any:
             kind = mpf if isinstance(number, mpf) else float
@@ -627,7 +630,8 @@ class _Check:
         return made
 
     def _direction(self, point: Array, blocks: list[Block], rng: random.Random) -> Finding:
-        """The finding on all derivatives together: the slope of a random sum of outputs along a random direction."""
+        """Return the finding on all derivatives together: the slope of a random sum of outputs along a random
+        direction."""
         rows = np.array([rng.choice((-1.0, 1.0)) for _ in range(self.rule.size)])
         columns = np.array([rng.choice((-1.0, 1.0)) for _ in point])
         found = self._along_direction(point, blocks, rows, columns)

@@ -139,7 +139,7 @@ def search(product: Product, rng: random.Random) -> Outcome:
 
 
 def line_along(product: Product, direction: Array) -> Line:
-    """The slopes of all outputs along one direction.
+    """Return the slopes of all outputs along one direction.
 
     Args:
         product: Whose function.
@@ -194,7 +194,7 @@ class _Search:
         return self.found
 
     def scaled(self, signs: Array) -> Line:
-        """The slopes along a direction, with the scale of the numbers that tells most of them."""
+        """Return the slopes along a direction, with the scale of the numbers that tells most of them."""
         line = self.line(np.where(self.usable, signs * self.scale, 0.0))
         for scale in self.scales:
             if scale is self.scale or not len(self.unknown(line)):
@@ -205,7 +205,7 @@ class _Search:
         return line
 
     def directions(self) -> Iterator[Array]:
-        """The signs: of few numbers each by itself, else random ones; then of the ranks of lesser numbers."""
+        """Yield the signs: of few numbers each by itself, else random ones; then of the ranks of lesser numbers."""
         n = len(self.product.point)
         if n <= count(n):
             yield from np.eye(n)
@@ -233,7 +233,7 @@ class _Search:
             sizes = np.where(lesser, sizes, 0.0)
 
     def unknown(self, line: Line) -> Places:
-        """The outputs whose slopes are not known and not set aside."""
+        """Return the outputs whose slopes are not known and not set aside."""
         return np.flatnonzero(~line.known & self.unsettled)
 
     def contradicted(self, line: Line) -> bool:
@@ -248,7 +248,7 @@ class _Search:
         return True
 
     def narrowed(self, line: Line, row: int) -> tuple[Line, int]:
-        """The contradiction in as few numbers as it can be seen in.
+        """Return the contradiction in as few numbers as it can be seen in.
 
         Where neither half shows it, it may be of two kinks that cancel in their sum: then the half that is not known.
         """
@@ -283,7 +283,7 @@ class _Search:
                     waiting.append((half, rest))
 
     def line(self, direction: Array) -> Line:
-        """The slopes along a direction, by the first step that tells all of them."""
+        """Return the slopes along a direction, by the first step that tells all of them."""
         self.evaluated += 1
         got, spread = self.product.along(direction)
         numbers = max(1, int(np.count_nonzero(direction)))
@@ -324,7 +324,7 @@ class _Search:
 
 
 def _halves(direction: Array) -> Iterator[Array]:
-    """The direction in its first numbers alone, and in its last ones."""
+    """Yield the direction in its first numbers alone, and in its last ones."""
     places = np.flatnonzero(direction)
     for part in (places[: len(places) // 2], places[len(places) // 2 :]):
         half = np.zeros_like(direction)

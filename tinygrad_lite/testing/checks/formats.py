@@ -58,16 +58,16 @@ class InDouble(Handwritten):
         return blocks
 
     def arguments_text(self, point: Array) -> str:
-        """The given arguments as code: a call with these does all of this again."""
+        """Return the given arguments as code: a call with these does all of this again."""
         return self.given.arguments_text(point)
 
     def on_grid(self, point: Sequence[float]) -> Array:
-        """The nearest point that the given types hold."""
+        """Return the nearest point that the given types hold."""
         return self.given.on_grid(point)
 
 
 def in_double(rule: Handwritten) -> InDouble | None:
-    """The same in float64, if f takes that and is the same function there.
+    """Return the same in float64, if f takes that and is the same function there.
 
     Args:
         rule: A function and its derivative at arguments of any format.
@@ -142,7 +142,7 @@ class Rounded:
 
 
 def rounding(wide: InDouble, point: Array, blocks: Sequence[Block], seed: int) -> Rounded:
-    """The derivative that the given format changes most, and whether rounding explains it.
+    """Return the derivative that the given format changes most, and whether rounding explains it.
 
     Args:
         wide: The rule in float64, whose df follows.
@@ -178,7 +178,7 @@ def rounding(wide: InDouble, point: Array, blocks: Sequence[Block], seed: int) -
 
 
 def _worse(excess: Array) -> Array:
-    """What is no number is worst."""
+    """Return what is no number is worst."""
     return np.where(np.isnan(excess), math.inf, excess)
 
 

@@ -107,7 +107,7 @@ def check_gradients(
 
 @contextmanager
 def _other_tester_named(f: Callable[..., Any], args: Sequence[Any]) -> Iterator[None]:
-    """What is raised about a function of another library says which tester is for those."""
+    """Yield what is raised about a function of another library says which tester is for those."""
     try:
         yield
     except (TypeError, FunctionError) as error:
@@ -124,7 +124,7 @@ def _other_tester_named(f: Callable[..., Any], args: Sequence[Any]) -> Iterator[
 
 
 def _report(f: Callable[..., Any], args: Sequence[Any], order: int, examples: int, seed: int, shrink: bool) -> Report:
-    """The report on the worst of the points."""
+    """Return the report on the worst of the points."""
     call = Call(f, args)
     rng = random.Random(seed)
     with call.restored(), recording():
@@ -151,7 +151,7 @@ def _report(f: Callable[..., Any], args: Sequence[Any], order: int, examples: in
 
 
 def _simplest(call: Call, found: Report, order: int, seed: int) -> Report:
-    """The report on the simplest point at which a derivative is wrong."""
+    """Return the report on the simplest point at which a derivative is wrong."""
     reports = {found.numbers: found}
 
     def fails(point: Sequence[float]) -> bool:
@@ -171,7 +171,7 @@ def _simplest(call: Call, found: Report, order: int, seed: int) -> Report:
 
 
 def _at(call: Call, point: Sequence[float], order: int, seed: int) -> Report:
-    """The report on one point."""
+    """Return the report on one point."""
     report = Report(call.name, call.text(point), numbers=tuple(point), seed=seed)
     try:
         check = _Check(call, list(point), seed)
@@ -197,7 +197,7 @@ def _at(call: Call, point: Sequence[float], order: int, seed: int) -> Report:
 
 
 def _reproducible(report: Report) -> Report:
-    """The report, with the call that shows a wrong derivative again."""
+    """Return the report, with the call that shows a wrong derivative again."""
     worst = report.worst
     if worst is not None and worst.verdict is Verdict.WRONG:
         order = max(1, worst.order)
@@ -258,7 +258,7 @@ class _Check:
             ) from error
 
     def _neighbours(self) -> tuple[list[tuple[int, int, Reference]], set[int]]:
-        """What was recorded a few floats away, where that is another program; the inputs that are at an edge."""
+        """Return what was recorded a few floats away, where that is another program; the inputs that are at an edge."""
         alternatives: list[tuple[int, int, Reference]] = []
         edges: set[int] = set()
         shapes = [self._branch(self.program)]
@@ -281,7 +281,8 @@ class _Check:
         return alternatives, edges
 
     def _recorded(self, point: Sequence[float]) -> Program | None:
-        """What the function records at another point; None if it is not defined there. Leaves in use are put back."""
+        """Return what the function records at another point; None if it is not defined there. Leaves in use are put
+        back."""
         with self.call.restored():
             try:
                 outputs, inputs = self.call(point)
@@ -383,7 +384,7 @@ class _Check:
         }
 
     def _contribution(self, i: int, k: int, drift: dict[int, float]) -> tuple[float, float]:
-        """The derivative of output k by input i in the graph, and what the drifting leaves add to it."""
+        """Return the derivative of output k by input i in the graph, and what the drifting leaves add to it."""
         m = mpmath_arithmetic()
         with mp.workdps(self.reference.digits):
             numbers: list[Any] = [m.number(x) for x in self.point]
@@ -396,7 +397,7 @@ class _Check:
     # ------------------------------------------------------------------------------------- order 1, 2, ...
 
     def derivatives(self, order: int) -> list[Finding]:
-        """A finding for each derivative looked at."""
+        """Return a finding for each derivative looked at."""
         findings = []
         for k in self._some(range(len(self.outputs))):
             if not math.isfinite(self.outputs[k].data):
@@ -415,7 +416,7 @@ class _Check:
         return findings
 
     def _first(self, k: int) -> list[Finding]:
-        """What backward() gives: floats by the engine's quickest path."""
+        """Return what backward() gives: floats by the engine's quickest path."""
         output = self.outputs[k]
         with _grads_restored(self.program):
             for x in self.inputs:
@@ -437,7 +438,7 @@ class _Check:
     def _next(
         self, slopes: list[Any], before: tuple[Direction, ...], name: str, level: int
     ) -> list[tuple[Value, tuple[Direction, ...], str]]:
-        """What to differentiate once more: each derivative, if they are few, else a random sum of them."""
+        """Return what to differentiate once more: each derivative, if they are few, else a random sum of them."""
         if any(not isinstance(slope, Value) for slope in slopes):
             return []
         if len(slopes) <= 3 and level == 1:
@@ -461,7 +462,7 @@ class _Check:
     def _compared(
         self, slopes: list[Any], k: int, before: tuple[Direction, ...], name: str, scalar: Value
     ) -> list[Finding]:
-        """The derivatives of one scalar, held against the truth."""
+        """Return the derivatives of one scalar, held against the truth."""
         chosen: list[tuple[Direction, str, Any]] = [
             (((i, 1.0),), self.call.names[i], slopes[i]) for i in self._some(range(len(slopes)))
         ]
@@ -533,7 +534,8 @@ class _Check:
         return Finding(argument, name, order, got, low, high, tolerance, _ORACLE, verdict, reason, others)
 
     def _jump(self, direction: Direction, k: int) -> str:
-        """What a function that jumps along a direction is on either side, in words; ``""`` where it does not jump."""
+        """Return what a function that jumps along a direction is on either side, in words; ``""`` where it does not
+        jump."""
         limits = self.reference.jump(direction, k)
         here = self.outputs[k].data
         if limits is None:
@@ -562,7 +564,7 @@ class _Check:
             return True
 
     def _form(self, scalar: Value, direction: Direction, truth: Truth) -> _Form | None:
-        """The derivative in the form in which the engine computes it; None if that is not the truth's.
+        """Return the derivative in the form in which the engine computes it; None if that is not the truth's.
 
         The derivative is recorded, and what was recorded is a program like any other: its exact value says whether the
         formula is right, and its noise how many digits its form costs.
@@ -586,7 +588,7 @@ class _Check:
             return _Form(float(tolerance), any(out_of_range(program, reference, k) for k in range(len(recorded))))
 
     def _others(self, direction: Direction, k: int) -> list[Estimate]:
-        """What further oracles say of a derivative by one input, none of which uses the 60 digits."""
+        """Return what further oracles say of a derivative by one input, none of which uses the 60 digits."""
         from tinygrad_lite.testing.oracles.oracles import finite_difference
 
         if len(direction) > 1:

@@ -14,7 +14,7 @@ def is_strategy(arg: Any) -> bool:
 
 
 def drawn_report(check: Callable[..., Report], args: Sequence[Any], examples: int, seed: int) -> Report:
-    """The worst report over points drawn from strategies; the simplest point at which a derivative is wrong.
+    """Return the worst report over points drawn from strategies; the simplest point at which a derivative is wrong.
 
     Args:
         check: Gives the report on one point.

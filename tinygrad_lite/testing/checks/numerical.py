@@ -54,7 +54,7 @@ def _paths(count: int, level: int) -> list[tuple[int, ...]]:
 
 
 def _moving(call: Call, point: Sequence[float], k: int, before: Sequence[int], last: int) -> Callable[[float], float]:
-    """The derivative by the inputs before the last, as a function of the last."""
+    """Return the derivative by the inputs before the last, as a function of the last."""
 
     def along(x: float) -> float:
         moved = [*point[:last], x, *point[last + 1 :]]
@@ -64,7 +64,7 @@ def _moving(call: Call, point: Sequence[float], k: int, before: Sequence[int], l
 
 
 def _derivative(call: Call, point: Sequence[float], k: int, path: Sequence[int]) -> float:
-    """What the engine gives; the value for an empty path."""
+    """Return what the engine gives; the value for an empty path."""
     with call.restored():
         outputs, inputs = call(point)
         scalar: Any = outputs[k]

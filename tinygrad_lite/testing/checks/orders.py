@@ -38,7 +38,7 @@ def highest_order(df: Any, order: int | None) -> int:
 
 
 def of_order(level: int, before: Handwritten, rule: Handwritten, finding: Finding) -> Finding:
-    """A finding on the derivative of a derivative, named as one of f.
+    """Return a finding on the derivative of a derivative, named as one of f.
 
     Args:
         level: The order.

@@ -28,7 +28,7 @@ def _moved(rng: random.Random, x: float) -> float:
 
 
 def shrunk(point: Sequence[float], fails: Callable[[Sequence[float]], bool]) -> list[float]:
-    """The simplest point found at which it fails: 0, 1, few digits.
+    """Return the simplest point found at which it fails: 0, 1, few digits.
 
     Args:
         point: One at which it fails.

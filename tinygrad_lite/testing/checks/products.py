@@ -231,7 +231,7 @@ class _Check:
         return Finding(self.by(direction), name, 1, got, slope, slope, abs(bound), ORACLE, verdict, f"by {whose}")
 
     def by(self, direction: Array) -> str:
-        """What a direction is called."""
+        """Return what a direction is called."""
         places = np.flatnonzero(direction)
         return self.rule.argument_name(int(places[0])) if len(places) == 1 else _DIRECTION
 
@@ -275,7 +275,7 @@ class _Check:
 
 
 def _flat(part: Any, like: Any, what: str, other: str) -> Array:
-    """The numbers of a structure, one after the other in the order of another."""
+    """Return the numbers of a structure, one after the other in the order of another."""
     found = [leaf_of(item, what, path) for path, item in parts_like(part, like, what, other)]
     shapes = [leaf.values.shape for leaf in leaves_of(like, other)[0]]
     for leaf, shape in zip(found, shapes, strict=True):

@@ -19,14 +19,14 @@ LONGEST = 40
 
 
 def argument_text(arg: Any, numbers: Sequence[float], rebuild: Rebuild | None) -> str:
-    """An argument with these numbers in it, as code."""
+    """Return an argument with these numbers in it, as code."""
     if rebuild is None:  # a Module, a string: it stands for itself
         return repr(arg) if arg is None or isinstance(arg, str) else getattr(arg, "__name__", type(arg).__name__)
     return code_of(rebuild(iter(numbers)), _text)
 
 
 def code_of(tree: Any, leaf: Callable[[Any], str]) -> str:
-    """A structure as code that makes it.
+    """Return a structure as code that makes it.
 
     Args:
         tree: The structure.
@@ -55,13 +55,13 @@ def _text(leaf: Any) -> str:
 
 
 def number_text(number: float) -> str:
-    """A float as an expression: inf and nan too."""
+    """Return a float as an expression: inf and nan too."""
     text = repr(float(number))
     return f"float({text!r})" if text in ("inf", "-inf", "nan") else text
 
 
 def program_text(program: Program, names: Sequence[str], point: Sequence[float]) -> str:
-    """The program as lines of Python in the names of :mod:`tinygrad_lite`; ``""`` for a long one.
+    """Return the program as lines of Python in the names of :mod:`tinygrad_lite`; ``""`` for a long one.
 
     What is used once is written where it is used; what is shared has a name.
     """

@@ -169,11 +169,11 @@ class Handwritten:
         self.slope_jitter = self._apart(one, other, self.slope_precision, f"df ({name})" if name != "df" else name)
 
     def _strayed(self, precision: Precision) -> Precision:
-        """A precision, or what it comes to in a function that gives another number each time."""
+        """Return a precision, or what it comes to in a function that gives another number each time."""
         return precision._replace(epsilon=max(precision.epsilon, self.jitter)) if self.jitter else precision
 
     def arguments(self, point: Array) -> tuple[Any, ...]:
-        """New arguments like the given ones, with these numbers in them."""
+        """Return new arguments like the given ones, with these numbers in them."""
         made = list(self.args)
         for i, arg in enumerate(made):
             made[i] = _copied(arg)
@@ -220,7 +220,7 @@ class Handwritten:
         return np.concatenate([leaf.values.ravel() for leaf in leaves])
 
     def _called(self, function: Callable[..., Any], name: str, point: Array, watched: bool = True) -> Any:
-        """The result; if watched, after looking whether the arguments were changed."""
+        """Return the result; if watched, after looking whether the arguments were changed."""
         args = self.arguments(point)
         before = [_numbers(arg) if watched else None for arg in args]
         try:
@@ -255,7 +255,7 @@ class Handwritten:
         return [Block(np.concatenate([block.dense() for block in column]), False) for column in zip(*rows, strict=True)]
 
     def _blocks(self, result: Any, output: Output, what: str) -> list[Block]:
-        """The derivative of one number or array of f's result."""
+        """Return the derivative of one number or array of f's result."""
         parts = [result]
         if len(self.argnums) > 1:
             if not isinstance(result, (tuple, list)) or len(result) != len(self.argnums):
@@ -305,7 +305,7 @@ class Handwritten:
         )
 
     def where(self, column: int) -> tuple[int, int]:
-        """The leaf that holds a number, and its place there."""
+        """Return the leaf that holds a number, and its place there."""
         leaf = 0
         while column >= self.leaves[leaf].values.size:
             column -= self.leaves[leaf].values.size
@@ -341,7 +341,7 @@ class Handwritten:
         return next(output for output in reversed(self.outputs) if output.start <= row)
 
     def numbers(self, result: Any) -> list[Any]:
-        """The numbers of a result of f, of whatever kind they are."""
+        """Return the numbers of a result of f, of whatever kind they are."""
         found: list[Any] = []
         for (_, part), output in zip(self._parts(result), self.outputs, strict=True):
             found += [part] if output.shape == () else list(np.asarray(part, dtype=object).ravel())
@@ -351,11 +351,11 @@ class Handwritten:
         return parts_like(result, self._pattern, f"the result of {self.name}", _FIRST)
 
     def arguments_text(self, point: Array) -> str:
-        """The arguments as code."""
+        """Return the arguments as code."""
         return ", ".join(code_of(arg, _text) for arg in self.arguments(point))
 
     def call_text(self, point: Array, name: str = "") -> str:
-        """A call as code."""
+        """Return a call as code."""
         return f"{name or self.name}({shortened(self.arguments_text(point))})"
 
     @property
@@ -364,7 +364,7 @@ class Handwritten:
         return _coarsest([self.precision, *(leaf.precision for leaf in self.leaves)])
 
     def on_grid(self, point: Sequence[float]) -> Array:
-        """The nearest point that the arguments' types hold."""
+        """Return the nearest point that the arguments' types hold."""
         return np.array([self.leaves[self.where(i)[0]].nearest(x) for i, x in enumerate(point)])
 
 
@@ -373,7 +373,8 @@ def _coarsest(precisions: list[Precision]) -> Precision:
 
 
 def _name_of(f: Callable[..., Any]) -> str:
-    """What a function is called: with its class if it is a class's, as ``Swish.apply`` of torch.autograd.Function is.
+    """Return what a function is called: with its class if it is a class's, as ``Swish.apply`` of
+    torch.autograd.Function is.
 
     >>> _name_of(abs), _name_of(dict.fromkeys), _name_of(lambda x: x)
     ('abs', 'dict.fromkeys', '<lambda>')
@@ -396,7 +397,7 @@ def _require_floats(i: int, leaves: list[Leaf]) -> None:
 
 
 def _copied(arg: Any) -> Any:
-    """A copy of an array or a structure with arrays in it; anything else as it is."""
+    """Return a copy of an array or a structure with arrays in it; anything else as it is."""
     try:
         leaves, rebuild = leaves_of(arg, "it")
     except TypeError:
@@ -428,7 +429,7 @@ def _written(place: Sequence[Any]) -> str:
 
 
 def _of_the_sum(output: Output, shape: tuple[int, ...], got: tuple[int, ...]) -> str:
-    """What to do with what grad(f(x).sum(), x) gives."""
+    """Return what to do with what grad(f(x).sum(), x) gives."""
     if got != shape:
         return ""
     return ". If it is the derivative of f(x).sum(), check lambda x: f(x).sum()"

@@ -48,7 +48,7 @@ class Leaf:
     wide: Callable[[Array], Any] | None = None
 
     def nearest(self, number: float) -> float:
-        """What a number becomes in it.
+        """Return what a number becomes in it.
 
         >>> leaf_of(np.float32(1.0), "x").nearest(0.1) == float(np.float32(0.1))
         True
@@ -61,7 +61,7 @@ class Leaf:
 
 
 def leaves_of(tree: Any, what: str, path: str = "") -> tuple[list[Leaf], Rebuild]:
-    """The numbers and arrays of a structure, and the function that puts others in their places.
+    """Return the numbers and arrays of a structure, and the function that puts others in their places.
 
     Args:
         tree: Numbers and arrays, nested in lists, tuples and dicts.
@@ -86,7 +86,8 @@ def leaves_of(tree: Any, what: str, path: str = "") -> tuple[list[Leaf], Rebuild
 
 
 def parts_like(tree: Any, pattern: Any, what: str, whose: str) -> list[tuple[str, Any]]:
-    """What a structure has in the places of another one's numbers and arrays: dicts go by their keys, not their order.
+    """Return what a structure has in the places of another one's numbers and arrays: dicts go by their keys, not their
+    order.
 
     Args:
         tree: The structure.
@@ -157,7 +158,7 @@ def leaf_of(number: Any, what: str, path: str = "") -> Leaf:
 
 
 def _complex(what: str) -> str:
-    """What to write in the place of a function of complex numbers."""
+    """Return what to write in the place of a function of complex numbers."""
     return (
         f"{what}, and derivatives are checked by real numbers, as libraries differ in what a complex gradient is. "
         "Check by real and imaginary parts: for a holomorphic g with derivative dg, "

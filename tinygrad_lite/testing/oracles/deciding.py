@@ -20,7 +20,7 @@ def agree(difference: Estimate, true: Estimate) -> bool:
 
 
 def decisive(difference: Estimate, others: list[Estimate], exact: bool) -> tuple[Estimate, str]:
-    """The estimate to go by: the most exact one that finite differences do not contradict."""
+    """Return the estimate to go by: the most exact one that finite differences do not contradict."""
     for other in others:
         if other.oracle != "mpmath":
             continue
@@ -40,7 +40,7 @@ def _same(difference: Estimate, other: Estimate) -> bool:
 
 
 def below(error: float, got: float) -> str:
-    """That a derivative is too small to be told from 0."""
+    """Return that a derivative is too small to be told from 0."""
     return (
         f"undecided below {error:.1e}: f's values cannot tell {got!r} from other numbers of that size; give "
         "exact=, f written with mpmath, to find out"
@@ -50,7 +50,7 @@ def below(error: float, got: float) -> str:
 def judged(
     got: float, estimate: Estimate, slack: float, least: float, unseen: float = 0.0
 ) -> tuple[Verdict, float, float, str]:
-    """The verdict, the least and the greatest derivative that is right, and the reason.
+    """Return the verdict, the least and the greatest derivative that is right, and the reason.
 
     Args:
         got: The derivative under test.

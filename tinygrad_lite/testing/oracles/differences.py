@@ -91,11 +91,11 @@ class Samples:
     shift: float
 
     def part(self, rows: slice) -> Samples:
-        """The same at some of the steps."""
+        """Return the same at some of the steps."""
         return replace(self, steps=self.steps[rows], values=self.values[rows])
 
     def column(self, index: tuple[int, ...]) -> Samples:
-        """The same for one output."""
+        """Return the same for one output."""
         below, above = self.neighbours
         selected: Any = (slice(None), slice(None), *index)
         values = self.values[selected]
@@ -143,7 +143,7 @@ def sample(
 
 
 def ladder(size: float, grid: Precision) -> list[float]:
-    """The steps from a tenth of the argument's size, or of 1, down to where x + h is x.
+    """Return the steps from a tenth of the argument's size, or of 1, down to where x + h is x.
 
     They halve over the first fifty and the last fifty; between these, for tiny x, and towards 0 they go ever faster.
     """
@@ -174,7 +174,7 @@ class Claim(NamedTuple):
 
 
 def judge(samples: Samples) -> Estimate:
-    """What the samples of one output say about the derivative there.
+    """Return what the samples of one output say about the derivative there.
 
     Returns:
         An estimate: CORRECT with value and error where the function is smooth; KINK with the slopes on either side;
@@ -212,7 +212,8 @@ def _random(samples: Samples) -> bool:
 
 
 def _stair(samples: Samples) -> float:
-    """The height of the stairs if f is constant around x and its values farther off are those of a coarser format."""
+    """Return the height of the stairs if f is constant around x and its values farther off are those of a coarser
+    format."""
     moving = np.flatnonzero((samples.values != samples.value).any(axis=1))
     if not len(moving) or samples.precision.epsilon > DOUBLE.epsilon or len(samples.steps) - moving[-1] < 10:
         return 0.0
@@ -404,7 +405,7 @@ class _Side:
 
 
 def _centre(samples: Samples) -> Claim:
-    """The slope by all nine points."""
+    """Return the slope by all nine points."""
     steps = samples.steps
     slopes = samples.values @ _CENTRAL_8 / steps
     lower = samples.values @ _CENTRAL_6 / steps
@@ -416,7 +417,7 @@ def _centre(samples: Samples) -> Claim:
 
 
 def _scatter(samples: Samples) -> tuple[Array, Array]:
-    """What the seventh and eighth differences say of noise, and what rounding explains."""
+    """Return what the seventh and eighth differences say of noise, and what rounding explains."""
     slopes = samples.values @ _CENTRAL_8 / samples.steps
     eighth = np.abs(np.diff(samples.values, n=8, axis=1)[:, 0]) / math.sqrt(12870.0)
     seventh = np.abs(np.diff(samples.values, n=7, axis=1)).max(axis=1) / math.sqrt(3432.0)
@@ -434,7 +435,7 @@ def _rounding(samples: Samples, points: Array, slopes: Array) -> Array:
 
 
 def _noise(scatter: Array, rounding: Array) -> Array:
-    """What rounding explains and what was measured, here and at four smaller scales, as noise is there the same.
+    """Return what rounding explains and what was measured, here and at four smaller scales, as noise is there the same.
 
     Scatter that comes again and again while the step shrinks 256-fold is noise, and hides at smaller steps.
     """
@@ -465,7 +466,7 @@ def _best(values: Array, noise: Array, truncation: Array, steps: Array) -> Claim
 
 
 def _slowness(values: Array, noise: Array, steps: Array) -> Array:
-    """What is still to come if the last changes continue as a geometric series, as at x**1.5 they do."""
+    """Return what is still to come if the last changes continue as a geometric series, as at x**1.5 they do."""
     change = np.abs(np.diff(values, prepend=math.nan)) + 2.0**-1074
     before = np.concatenate([[math.nan], change[:-1]])
     ratio = np.clip(change / before, 0.0, 0.97)
@@ -488,7 +489,7 @@ def _divergence(slopes: Array, noise: Array, steps: Array, usable: Any) -> float
 
 
 def _stairs(scatter: Array, rounding: Array) -> tuple[float, int]:
-    """The height of the steps if f is rounded inside, and the last scale that shows them.
+    """Return the height of the steps if f is rounded inside, and the last scale that shows them.
 
     That is scatter of one size at large scales and none at smaller ones. A smooth function's scatter falls 8-fold with
     each halving of the step, a kink's in proportion to it.

@@ -126,7 +126,7 @@ class Noisy:
         self.source = source
 
     def shaken(self, result: Any, *operands: Any) -> Noisy:
-        """The result of an operation, moved by 8 to 16 roundings; exact where floats are exact too."""
+        """Return the result of an operation, moved by 8 to 16 roundings; exact where floats are exact too."""
         if isinstance(result, mpc):
             raise ValueError("outside the domain: the result is not real")
         source = self.source
@@ -198,7 +198,7 @@ def _whole(result: Any, operands: Sequence[Any]) -> bool:
 
 
 def plain(x: Any) -> Any:
-    """The mpmath number of a plain or a noisy one; None for anything else."""
+    """Return the mpmath number of a plain or a noisy one; None for anything else."""
     if isinstance(x, Noisy):
         return x.number
     if isinstance(x, mpf):
@@ -212,7 +212,7 @@ def outranks(x: Any, y: Dual) -> bool:
 
 
 def primal(x: Any) -> Any:
-    """The number below all slopes, without its noise."""
+    """Return the number below all slopes, without its noise."""
     while isinstance(x, Dual):
         x = x.value
     return x.number if isinstance(x, Noisy) else x
@@ -231,7 +231,7 @@ def is_still(slope: Any) -> bool:
 
 
 def scaled(slope: Any, factor: Any) -> Any:
-    """A slope times a number: of what does not move, it does not either."""
+    """Return a slope times a number: of what does not move, it does not either."""
     return 0 if is_still(slope) else slope * factor
 
 
@@ -269,7 +269,7 @@ def power(x: Any, y: Any) -> Any:
 
 
 def _log(x: Any) -> Any:
-    """The logarithm in whatever x is made of."""
+    """Return the logarithm in whatever x is made of."""
     if isinstance(x, Dual):
         return Dual(_log(x.value), chain(x.slope, lambda: reciprocal(x.value)), x.level)
     if isinstance(x, Noisy):
@@ -280,7 +280,7 @@ def _log(x: Any) -> Any:
 
 
 def real(x: Any) -> Any:
-    """The number, if it is real.
+    """Return the number, if it is real.
 
     Raises:
         ValueError: It is not: a formula was evaluated outside its domain.
@@ -352,14 +352,14 @@ class Arithmetic:
         self.cbrt = lambda x: principal(x) if self.compare(x, 0) >= 0 else -principal(-x)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """An operation of the table that is none of these functions, by its definition."""
+        """Return an operation of the table that is none of these functions, by its definition."""
         op = TABLE.get(name)
         if op is None or op.definition is None:
             raise AttributeError(f"no arithmetic of definitions has {name!r}")
         return functools.partial(op.definition, self)
 
     def number(self, x: float) -> Any:
-        """A float as a number of this kind."""
+        """Return a float as a number of this kind."""
         made = self._number(x)
         return made if self.source is None else Noisy(made, self.source)
 
@@ -395,7 +395,7 @@ class Arithmetic:
         return self._decide(int(a > b) - int(a < b), bool(a == b), lambda side: side)
 
     def floor(self, x: Any) -> Any:
-        """The greatest whole number not above x; its derivative is 0."""
+        """Return the greatest whole number not above x; its derivative is 0."""
         number = _ordered(primal(x))
         nearest = int(mpmath.nint(number))
         # At a jump: the number itself from above, the one before from below.
@@ -403,7 +403,7 @@ class Arithmetic:
         return self._number(down)
 
     def ceil(self, x: Any) -> Any:
-        """The least whole number not below x; its derivative is 0."""
+        """Return the least whole number not below x; its derivative is 0."""
         return -self.floor(-x)
 
     def sign(self, x: Any) -> Any:
@@ -466,14 +466,14 @@ class Arithmetic:
         )
 
     def sum(self, xs: Sequence[Any]) -> Any:
-        """The sum of all."""
+        """Return the sum of all."""
         total = self._number(0)
         for x in xs:
             total = total + x
         return total
 
     def prod(self, xs: Sequence[Any]) -> Any:
-        """The product of all."""
+        """Return the product of all."""
         product = self._number(1)
         for x in xs:
             product = product * x
@@ -481,7 +481,7 @@ class Arithmetic:
 
 
 def _ordered(x: Any) -> Any:
-    """What comparisons compare: of complex numbers the real part, as a complex step is infinitely small."""
+    """Return what comparisons compare: of complex numbers the real part, as a complex step is infinitely small."""
     return x.real if isinstance(x, complex) else x
 
 

@@ -25,7 +25,7 @@ class DefinitionError(ValueError):
 
 
 def value(op: Op, operands: Sequence[Any], m: Arithmetic = ARITHMETIC) -> Any:
-    """The operation by its definition, on numbers of the arithmetic or on dual numbers."""
+    """Return the operation by its definition, on numbers of the arithmetic or on dual numbers."""
     if op.definition is not None:
         return op.by_definition(m, operands)
     function = getattr(m, op.name, None)
@@ -34,7 +34,7 @@ def value(op: Op, operands: Sequence[Any], m: Arithmetic = ARITHMETIC) -> Any:
 
 
 def require_formula(op: Op, operands: Sequence[float]) -> None:
-    """Makes sure that an operation can be evaluated on other numbers than floats.
+    """Make sure that an operation can be evaluated on other numbers than floats.
 
     Raises:
         DefinitionError: It has no definition, and its float function does not run on dual numbers.
@@ -66,7 +66,7 @@ def partial(op: Op, operands: Sequence[float], k: int) -> Any:
 
 
 def converged(evaluate: Callable[[], Any], operands: Sequence[float]) -> Any:
-    """The result at a precision at which doubling it changes nothing any more.
+    """Return the result at a precision at which doubling it changes nothing any more.
 
     Raises:
         ValueError: It is no finite number, or changes up to 20,000 digits.
@@ -90,7 +90,7 @@ def converged(evaluate: Callable[[], Any], operands: Sequence[float]) -> Any:
 
 
 def digits_for(operands: Sequence[float]) -> int:
-    """The digits to begin with: sin(1e300) needs 300 before the point."""
+    """Return the digits to begin with: sin(1e300) needs 300 before the point."""
     largest = max((abs(math.log10(abs(x))) for x in operands if x != 0.0 and math.isfinite(x)), default=0.0)
     return 60 + int(largest)
 

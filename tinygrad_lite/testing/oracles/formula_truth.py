@@ -61,7 +61,7 @@ class FormulaTruth:
         self._known: dict[bytes, tuple[list[Value], list[Any]] | None] = {}
 
     def estimate(self, point: Array, row: int, column: int) -> Estimate | None:
-        """The derivative of a result by an argument; None where 60 digits do not tell.
+        """Return the derivative of a result by an argument; None where 60 digits do not tell.
 
         That is where nothing is recorded, at jumps and at edges. A branch of Python that turns over at the point makes
         a kink.
@@ -104,7 +104,7 @@ class FormulaTruth:
         return Estimate(math.nan, error, ORACLE, low, high, Verdict.KINK, "the slope jumps here")
 
     def contradicted(self, point: Array, row: int, got: dict[int, float]) -> list[int]:
-        """The arguments by which what is recorded at the point has another derivative, relative to its own size.
+        """Return the arguments by which what is recorded at the point has another derivative, relative to its own size.
 
         That costs one call of f for all of them, but sees neither noise nor branches: ask :meth:`estimate` about these.
         """
@@ -122,7 +122,7 @@ class FormulaTruth:
         return found
 
     def _program(self, point: Array, row: int, column: int) -> Program | None:
-        """What is recorded at a point from an argument to a result, if that is what f computes."""
+        """Return what is recorded at a point from an argument to a result, if that is what f computes."""
         return self._between(point, row, [column])
 
     def _between(self, point: Array, row: int, columns: list[int]) -> Program | None:
@@ -144,7 +144,7 @@ class FormulaTruth:
         return program if len(program.steps) <= _LONGEST else None
 
     def _recorded(self, point: Array) -> tuple[list[Value], list[Any]] | None:
-        """The Values, and f's results, or None if it does not take Values."""
+        """Return the Values, and f's results, or None if it does not take Values."""
         numbers = [Value(x) for x in point.tolist()]  # all of them: NumPy's functions take no mixed arrays
         try:
             with recording(), np.errstate(all="ignore"):
@@ -160,7 +160,7 @@ class FormulaTruth:
 
 
 def _slope(program: Program, point: list[float], i: int) -> float:
-    """The derivative by the i-th input, to 60 digits and more; nan where there is none."""
+    """Return the derivative by the i-th input, to 60 digits and more; nan where there is none."""
     results = []
     for digits in (60, 120):
         with mp.workdps(digits):

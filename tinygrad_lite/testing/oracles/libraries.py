@@ -19,7 +19,8 @@ Function = Callable[..., Any]
 
 
 def by_torch(f: Function, argnums: Sequence[int] | None) -> Function:
-    """The derivative of f by PyTorch's ``autograd.grad``, one result after the other; it can be differentiated too."""
+    """Return the derivative of f by PyTorch's ``autograd.grad``, one result after the other; it can be differentiated
+    too."""
     torch: Any = _imported("torch", "PyTorch")
 
     def derivative(*args: Any) -> Any:
@@ -71,7 +72,7 @@ def _replaced(tree: Any, parts: Any, torch: Any) -> Any:
 
 
 def _mapped(tree: Any, function: Callable[[Any], Any], torch: Any) -> Any:
-    """The structure with the function of each tensor in its place."""
+    """Return the structure with the function of each tensor in its place."""
 
     def of_leaf(leaf: Any) -> Any:
         if isinstance(leaf, torch.Tensor):
@@ -85,7 +86,7 @@ def _mapped(tree: Any, function: Callable[[Any], Any], torch: Any) -> Any:
 
 
 def by_jax(f: Function, argnums: Sequence[int] | None) -> Function:
-    """The derivative of f by ``jax.jacrev``."""
+    """Return the derivative of f by ``jax.jacrev``."""
     jax: Any = _imported("jax", "JAX")
 
     def derivative(*args: Any) -> Any:
@@ -103,7 +104,7 @@ LIBRARIES: Final[dict[str, tuple[Callable[[Function, Sequence[int] | None], Func
 
 
 def derivatives_by(name: str, f: Function, argnums: Sequence[int] | None, order: int) -> list[Function]:
-    """The derivatives of f up to an order, each that of the one before.
+    """Return the derivatives of f up to an order, each that of the one before.
 
     Raises:
         ValueError: There is no such library.
@@ -117,7 +118,8 @@ def derivatives_by(name: str, f: Function, argnums: Sequence[int] | None, order:
 
 
 def arrays_of(name: str, args: Sequence[Any]) -> tuple[Any, ...]:
-    """The arguments with the library's arrays in the places of floats and NumPy arrays, which its functions may refuse.
+    """Return the arguments with the library's arrays in the places of floats and NumPy arrays, which its functions may
+    refuse.
 
     >>> import torch
     >>> arrays_of("torch", [0.5])

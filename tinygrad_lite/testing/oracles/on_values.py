@@ -31,7 +31,7 @@ _MOST: Final = 64
 
 
 def on_values(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, with the table's functions in the place of math's.
+    """Return the function, with the table's functions in the place of math's.
 
     Args:
         function: Any. One that is not written in Python, or is a library's, stays as it is.
@@ -52,7 +52,7 @@ class _Rewriting:
         self.made: dict[int, tuple[Any, Any]] = {}
 
     def of(self, thing: Any) -> Any:
-        """What stands in its place."""
+        """Return what stands in its place."""
         if thing is math:
             return _MATH
         if isinstance(thing, types.BuiltinFunctionType):
@@ -103,7 +103,7 @@ class _Rewriting:
 
 
 def _names_in(code: types.CodeType) -> set[str]:
-    """The names in a function's code, and in that of the functions within it."""
+    """Return the names in a function's code, and in that of the functions within it."""
     found = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

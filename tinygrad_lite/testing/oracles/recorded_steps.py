@@ -50,7 +50,7 @@ class Program:
         return self.first, steps, tuple(self.inputs), tuple(self.outputs)
 
     def constants(self) -> dict[int, float]:
-        """The data of each leaf that is no input, by its place."""
+        """Return the data of each leaf that is no input, by its place."""
         inputs = set(self.inputs)
         return {i: self.data[i] for i in range(self.first) if i not in inputs}
 
@@ -123,7 +123,7 @@ class Program:
         return ties, corners
 
     def active(self) -> set[int]:
-        """The steps that an input takes part in."""
+        """Return the steps that an input takes part in."""
         moving = {i for i in self.inputs if i is not None}
         steps = set()
         for step, (_, operands) in enumerate(self.steps):

@@ -147,7 +147,7 @@ class Reference:
         return [dict(zip(self.undecided, way, strict=True)) for way in ways]
 
     def derivatives(self, directions: Sequence[Direction]) -> list[Truth]:
-        """The derivative of each output along the directions, one after the other."""
+        """Return the derivative of each output along the directions, one after the other."""
         key = tuple(sorted(directions))
         if key not in self._known:
             self._known[key] = self._differentiate(key)
@@ -188,7 +188,7 @@ class Reference:
         return truths
 
     def _converged(self, directions: Sequence[Direction], forced: dict[Decision, int]) -> list[Any]:
-        """The slopes at a precision at which doubling it changes nothing any more."""
+        """Return the slopes at a precision at which doubling it changes nothing any more."""
         digits = self.digits
         with mp.workdps(digits):
             before = self._slopes(directions, forced)
@@ -226,7 +226,7 @@ class Reference:
     # ------------------------------------------------------------------------ where the formula has no derivative
 
     def _sides(self, directions: Sequence[Direction], output: int) -> tuple[tuple[Any, Any], bool]:
-        """The one-sided derivatives, None where there is none to be known, and whether no other number is right.
+        """Return the one-sided derivatives, None where there is none to be known, and whether no other number is right.
 
         Both are the limit of the derivative, where it is the same on all curves to the point on which the function is
         defined. Else they are those along the direction, of first order.
@@ -253,7 +253,8 @@ class Reference:
         )
 
     def _limit(self, directions: Sequence[Direction], output: int) -> Any:
-        """The limit of the derivative, the same on all curves on which the function is defined; None if there is none.
+        """Return the limit of the derivative, the same on all curves on which the function is defined; None if there is
+        none.
 
         What is 0 on a whole curve is no 0 that meets an infinity.
         """
@@ -278,12 +279,13 @@ class Reference:
         return found[0] if max(found) - min(found) <= mpf(_SAME) * largest else None
 
     def _beside(self, directions: Sequence[Direction], output: int, steps: Sequence[Any], size: Any) -> Any:
-        """The derivative some steps of a size away from the point."""
+        """Return the derivative some steps of a size away from the point."""
         moved = [mpf(x) + (abs(mpf(x)) or 1) * size * step for x, step in zip(self.point, steps, strict=True)]
         return self._slopes(directions, {}, at=moved)[output]
 
     def side(self, direction: Direction, output: int, sign: int) -> Any:
-        """The derivative along a direction from below (-1) or above (1); None if the function is not defined there."""
+        """Return the derivative along a direction from below (-1) or above (1); None if the function is not defined
+        there."""
         quotients = self._quotients(direction, output, sign)
         if quotients is None:
             return None
@@ -296,7 +298,8 @@ class Reference:
         return quotients is None or _limit_of(*quotients, mpf("1e-100")) is not None
 
     def _quotients(self, direction: Direction, output: int, sign: int) -> tuple[Any, Any] | None:
-        """The difference quotients over 10^-15 and 10^-30 on a side; None if the function is not defined there."""
+        """Return the difference quotients over 10^-15 and 10^-30 on a side; None if the function is not defined
+        there."""
         with mp.workdps(3 * self.digits + 60):
             size = max((abs(self.point[i]) for i, _ in direction), default=1.0) or 1.0
             quotients = []
@@ -310,7 +313,8 @@ class Reference:
             return None if isinstance(last, mpc) or not mp.isfinite(last) else (first, last)
 
     def jump(self, direction: Direction, output: int) -> tuple[Any, Any] | None:
-        """What the function tends to from below and from above along a direction, where it jumps; None where not.
+        """Return what the function tends to from below and from above along a direction, where it jumps; None where
+        not.
 
         It also jumps where it does so a few roundings beside: in floats, the point may be on either side.
         """
@@ -338,7 +342,7 @@ class Reference:
         return (limits[0], limits[1]) if jumps else None
 
     def moved(self, direction: Direction, step: Any) -> list[Any]:
-        """The outputs' values a step along the direction away."""
+        """Return the outputs' values a step along the direction away."""
         m = mpmath_arithmetic()
         numbers: list[Any] = [m.number(x) for x in self.point]
         for i, weight in direction:
@@ -348,7 +352,8 @@ class Reference:
 
 
 def _limit_of(near: Any, nearer: Any, rounding: Any) -> Any:
-    """What two numbers tend to, the second taken 10^15 times nearer to the point or more; None if that is not plain."""
+    """Return what two numbers tend to, the second taken 10^15 times nearer to the point or more; None if that is not
+    plain."""
     if not (mp.isfinite(near) and mp.isfinite(nearer)):
         return None
     if abs(near) <= rounding and abs(nearer) <= rounding:
@@ -361,7 +366,7 @@ def _limit_of(near: Any, nearer: Any, rounding: Any) -> Any:
 
 
 def slope_of(result: Any, order: int) -> Any:
-    """The derivative of that order in a nest of dual numbers, as a plain number."""
+    """Return the derivative of that order in a nest of dual numbers, as a plain number."""
     for level in range(order, 0, -1):
         if isinstance(result, Dual) and result.level == level:
             result = result.slope
@@ -371,5 +376,5 @@ def slope_of(result: Any, order: int) -> Any:
 
 
 def _ulp(x: Any) -> Any:
-    """A unit in the last place of a float of that size; that of subnormal floats below them."""
+    """Return a unit in the last place of a float of that size; that of subnormal floats below them."""
     return max(abs(x) * mpf(2) ** -52, mpf(5e-324))

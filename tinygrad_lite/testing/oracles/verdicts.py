@@ -144,7 +144,7 @@ class Finding:
 
 
 def _items(names: str) -> list[str]:
-    """The names in a list of them; ``x[0, 1]`` is one.
+    """Return the names in a list of them; ``x[0, 1]`` is one.
 
     >>> _items("x[0, 1], y")
     ['x[0, 1]', 'y']
@@ -241,7 +241,7 @@ def _rows(report: Report, worst: Finding) -> list[tuple[str, str]]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The names, or of many the first ones and how many more.
+    """Return the names, or of many the first ones and how many more.
 
     >>> _some(["x", "y"]), _some(["x"] * 1000)
     ('x, y', 'x, x, x, x, x, x, x, x and 992 more')
@@ -251,7 +251,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text of any length, as one that can be read.
+    """Return a text of any length, as one that can be read.
 
     >>> len(shortened("1.0, " * 10_000)) < 400
     True
@@ -260,7 +260,7 @@ def shortened(text: str) -> str:
 
 
 def _call(report: Report) -> str:
-    """The call; of a long one its two ends, and where the rest is."""
+    """Return the call; of a long one its two ends, and where the rest is."""
     short = shortened(report.call)
     return short if short == report.call else f"{short}\n(the whole call, {len(report.call):,} characters: report.call)"
 

@@ -59,7 +59,7 @@ class Formula:
         self.point: Final = point
 
     def __call__(self, *arguments: Any) -> Any:
-        """The function's value.
+        """Return the function's value.
 
         Args:
             arguments: As many numbers or Values as it has inputs.
@@ -96,7 +96,7 @@ _DEEPEST: Final = 20
 
 
 def _code(f: Formula) -> tuple[list[str], str]:
-    """The assignments of nodes that are used twice, and the expression of the result."""
+    """Return the assignments of nodes that are used twice, and the expression of the result."""
     uses = [part for node in f.nodes for part in node.operands if isinstance(part, int)]
     free = itertools.chain("abcdeghijklmnopqrst", (f"a{k}" for k in itertools.count(1)))
     names = (name for name in free if name not in f.inputs)

@@ -55,7 +55,7 @@ def spread(interval: Interval, count: int, seed: str) -> list[float]:
 
 
 def _within_both_signs(ranges: Iterable[tuple[float, float]], low: float, high: float) -> list[tuple[float, float]]:
-    """The ranges and their mirror images, as far as they lie between low and high."""
+    """Return the ranges and their mirror images, as far as they lie between low and high."""
     both = (ends for a, b in ranges for ends in ((a, b), (-b, -a)))
     clipped = ((max(a, low), min(b, high)) for a, b in both)
     return [(a, b) for a, b in clipped if a < b]
@@ -80,7 +80,7 @@ def _strata(ranges: Sequence[tuple[float, float]], count: int) -> Iterator[tuple
 
 
 def ends_of(interval: Interval) -> tuple[float, float]:
-    """The least and the greatest float in it.
+    """Return the least and the greatest float in it.
 
     Args:
         interval: Any.
@@ -102,6 +102,6 @@ def _ordinal(x: float) -> int:
 
 
 def _float_at(place: int) -> float:
-    """The float at that place."""
+    """Return the float at that place."""
     x: float = struct.unpack("<d", struct.pack("<q", abs(place)))[0]
     return x if place >= 0 else -x

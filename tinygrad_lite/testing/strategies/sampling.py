@@ -64,7 +64,7 @@ def _candidate(rng: random.Random, interval: Interval) -> float:
 
 
 def beside(rng: random.Random, spot: float) -> float:
-    """A few ulp from the spot, or a power of ten from it."""
+    """Return a few ulp from the spot, or a power of ten from it."""
     if rng.random() < 0.4:
         x = spot
         for _ in range(rng.randrange(5)):
@@ -75,7 +75,7 @@ def beside(rng: random.Random, spot: float) -> float:
 
 
 def companion(rng: random.Random, x: float, interval: Interval) -> float:
-    """A further operand that stands in some relation to the first: equal, opposite, near, or 745/log of it."""
+    """Return a further operand that stands in some relation to the first: equal, opposite, near, or 745/log of it."""
     for _ in range(20):
         kind = rng.randrange(6)
         if kind == 0:

@@ -181,7 +181,7 @@ def _record(op: str | Op) -> Op:
 
 
 def _finite(op: Op, xs: Sequence[float]) -> float | None:
-    """The operation's value; None where it raises or is not finite."""
+    """Return the operation's value; None where it raises or is not finite."""
     try:
         result = float(op.value(xs))
     except (ArithmeticError, ValueError):
@@ -220,7 +220,7 @@ def _within(interval: Interval) -> SearchStrategy[float]:
 
 
 def _closed(interval: Interval) -> tuple[float, float]:
-    """The least and the greatest float in the interval."""
+    """Return the least and the greatest float in the interval."""
     low, high = max(interval.low, -_GREATEST), min(interval.high, _GREATEST)
     if interval.open in ("low", "both"):
         low = math.nextafter(low, math.inf)
@@ -230,7 +230,7 @@ def _closed(interval: Interval) -> tuple[float, float]:
 
 
 def _stepped(x: float, steps: int) -> float:
-    """The float that stands so many places after x."""
+    """Return the float that stands so many places after x."""
     for _ in range(abs(steps)):
         x = math.nextafter(x, math.copysign(math.inf, steps))
     return x
@@ -282,7 +282,7 @@ _RELATIONS: Final[tuple[tuple[Callable[[float, float], float], SearchStrategy[An
 
 @st.composite
 def _companion(draw: DrawFn, x: float, interval: Interval) -> float:
-    """A number that stands in some relation to x, or, half of the time, in none."""
+    """Return a number that stands in some relation to x, or, half of the time, in none."""
     choice = draw(st.integers(0, 2 * len(_RELATIONS) - 1)) - len(_RELATIONS)
     if choice >= 0:
         relate, numbers = _RELATIONS[choice]
@@ -406,7 +406,7 @@ class _Draft:
         self.kinks = kinks
 
     def add(self, op: Op, parts: list[int | float], last: int) -> int:
-        """The new node, or, where it would not be finite, one of its operands: so nothing drawn is thrown away.
+        """Return the new node, or, where it would not be finite, one of its operands: so nothing drawn is thrown away.
 
         ``last`` is how many operands of those drawn the operation is on; behind them stands an index.
         """
@@ -436,7 +436,7 @@ _DEEPEST_DRAW: Final = 40
 
 @st.composite
 def _part(draw: DrawFn, draft: _Draft, depth: int) -> int | float:
-    """An operand: from the simplest on an input, a constant, a node that is there already, a new node.
+    """Return an operand: from the simplest on an input, a constant, a node that is there already, a new node.
 
     Every level is a draw of this same strategy: hypothesis then knows that a part may stand for the whole.
     """
@@ -458,7 +458,7 @@ def _part(draw: DrawFn, draft: _Draft, depth: int) -> int | float:
 
 
 def _reached(nodes: list[Node], inputs: int, output: int) -> tuple[tuple[Node, ...], int]:
-    """The nodes that the output depends on, numbered anew."""
+    """Return the nodes that the output depends on, numbered anew."""
     used = {output}
     for k in range(len(nodes) - 1, -1, -1):
         if inputs + k in used:
@@ -481,7 +481,7 @@ _MOST_NUMBERS: Final = 251
 
 @st.composite
 def parameters(draw: DrawFn, module: Module, min_value: float = -1.0, max_value: float = 1.0) -> Module:
-    """The module itself, after new numbers were drawn for its parameters.
+    """Return the module itself, after new numbers were drawn for its parameters.
 
     Their ``data`` is set, in the order of ``module.parameters()``, and their ``grad`` is set to 0, so that no example
     sees the one before it. Labels, and graphs that were recorded before, stay as they are (these are stale until
