@@ -99,3 +99,17 @@ def test_no_folder_has_more_files_than_one_looks_through() -> None:
         {path.parent for top in ("tinygrad_lite", "nn", "viz", "tests") for path in (ROOT / top).rglob("*.py")}
     ):
         assert len(list(folder.glob("*.py"))) <= 22, folder
+
+
+def test_the_ways_through_the_code_are_short_and_lead_past_what_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Two ways through the code")[2]
+    ways = [re.findall(r"^\d+\. `([\w/.]+)`: `([\w.]+)`", way, re.MULTILINE) for way in text.split("\nHow ")[1:]]
+    assert len(ways) == 2
+    for way in ways:
+        assert 5 <= len(way) <= 10
+        assert len(set(way)) == len(way)
+        for path, name in way:
+            body: list[ast.stmt] = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+            for part in name.split("."):
+                *_, found = (node for node in body if getattr(node, "name", "") == part)
+                body = getattr(found, "body", [])
