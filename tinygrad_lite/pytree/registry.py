@@ -212,7 +212,8 @@ class NamesOfKind(DictNames):
     def filled(self, items: Sequence[Any]) -> dict[Any, Any]:
         """Return a dict of the same class with other items."""
         made: dict[Any, Any] = copy.copy(self.empty)
-        made.update(zip(self, items, strict=True))
+        for name, item in zip(self, items, strict=True):  # update() of a Counter would count the pairs
+            made[name] = item
         return made
 
     def order(self) -> Sequence[int]:
