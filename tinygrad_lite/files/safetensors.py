@@ -118,7 +118,8 @@ def from_bytes(content: bytes) -> Contents:
         if isinstance(dtype, str) and dtype not in DTYPES:
             raise ValueError(f"{name} has the dtype {dtype!r}; the known ones are: {', '.join(DTYPES)}")
     try:
-        arrays = {name: array.copy() for name, array in library.numpy.load(content).items()}
+        loaded = library.numpy.load(content)  # in an order that changes from process to process
+        arrays = {name: loaded[name].copy() for name in header if name in loaded}
     except (library.SafetensorError, ValueError, OverflowError) as error:  # NumPy's are of impossible shapes
         raise ValueError(_wrong_length(header, len(content) - start) or f"it is damaged: {error}") from None
     expected = metadata.pop(_CHECKSUM, None)
