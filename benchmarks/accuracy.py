@@ -3,7 +3,7 @@
 For every operation of the table and each of its operands: the maximum error of the partial over points drawn from the
 whole domain, the point where it was found, and the error of JAX and of PyTorch on the same points (in float64, where
 they are installed). The truth is the textbook definition, differentiated in mpmath at a precision that is doubled until
-nothing changes (``tests/reference.py``); the points are those of ``tests/sampling.py``.
+nothing changes (``testing/accuracy/accuracy.py``); the points are those of ``testing/strategies/sampling.py``.
 """
 
 from __future__ import annotations

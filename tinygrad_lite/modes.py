@@ -241,8 +241,7 @@ def _node(code: int, data: float, a: Value | None, b: Value | None, details: Det
 
 
 def sweep_slowly(order: list[Value]) -> bool:
-    """Return the backward sweep under ``detect_anomaly()`` or over narrow nodes; False, and nothing done, if it is
-    neither."""
+    """Sweep backwards under ``detect_anomaly()`` or over narrow nodes; where it is neither, do nothing, and say False."""
     if watching():
         _sweep_watched(order)
         return True

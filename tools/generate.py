@@ -145,7 +145,7 @@ def method(op: Op) -> str:
 
 
 def python_method(name: str) -> str:
-    """Return what ``math.floor`` and ``math.ceil`` ask for."""
+    """Write the method that ``math.floor`` and ``math.ceil`` ask for."""
     return f"    def __{name}__(self) -> Self:\n        return self.{name}()\n"
 
 

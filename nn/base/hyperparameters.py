@@ -101,7 +101,7 @@ def one_or_list_of(check: Check) -> Check:
 
 
 def boolean(name: str, given: Any) -> bool:
-    """Return the check of a choice between True and False.
+    """Check a choice between True and False, and return it.
 
     >>> boolean("nesterov", True)
     True

@@ -62,7 +62,7 @@ class ScheduleFree(Optimizer):
         self.training = False
 
     def _put(self, point: Callable[[float, float, float], float]) -> None:
-        """Return another point on the line through z and the parameter; before the first step, all are one."""
+        """Move parameters to another point on the line through z and them; before the first step, all are one."""
         for group, state in zip(self._checked_groups(), self._states, strict=True):
             beta = self.interpolation(group)
             for i in state.steps.nonzero()[0].tolist():

@@ -183,7 +183,7 @@ class Paths:
 
 
 def _level_under(limit: Value) -> int:
-    """Return what a derivative of a derivative is."""
+    """Return the level of a derivative of a derivative: none, at a kink, or indeterminate."""
     (below,) = limit.parents
     if limit._number != limit._number:
         return _NONE

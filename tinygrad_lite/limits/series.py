@@ -62,7 +62,7 @@ class Series:
         return self.powers[0] if self.powers else self.limit
 
     def shorter(self, limit: float) -> Any:
-        """Return the same, forgotten from ε^limit on."""
+        """Return the same without the terms from ε^limit on."""
         if limit >= self.limit:
             return self
         if limit not in self._shorter:
@@ -70,7 +70,7 @@ class Series:
         return self._shorter[limit]
 
     def shifted(self, power: float) -> Any:
-        """Return times ε^power."""
+        """Return it times ε^power."""
         return collected([(p + power, c) for p, c in zip(self.powers, self.terms, strict=True)], self.limit + power)
 
     def settled(self, number: float) -> Any:
@@ -334,8 +334,7 @@ def _jump(op: Op, operands: Sequence[Any]) -> float:
 
 
 def _scaled(op: Op, operands: Sequence[Any]) -> Any:
-    """Return what scales with its operands: ε^lead is taken out of them, and then some are neither infinite nor
-    small."""
+    """Evaluate what scales with its operands: take ε^lead out of them, so that some are neither infinite nor small."""
     assert op.degree is not None
     leads = [x.lead if isinstance(x, Series) else 0.0 for x in operands if isinstance(x, Series) or x != 0.0]
     lead = min(leads)

@@ -121,7 +121,7 @@ class Readable(Node):
         raise protocols.refused("round(v) would leave the graph silently: write round(v.data, digits), or v.floor()")
 
     def rint(self) -> float:
-        """Return what ``numpy.round`` asks for: refused, as ``round`` is."""
+        """Refuse what ``numpy.round`` asks for, as ``round`` is refused."""
         return self.__round__()
 
     def __trunc__(self) -> int:
@@ -130,7 +130,7 @@ class Readable(Node):
         raise protocols.refused("a Value does not become an int by itself: write math.trunc(v.data)")
 
     def as_integer_ratio(self) -> tuple[int, int]:
-        """Return what ``statistics`` and ``fractions`` ask for: refused, as ``float`` is."""
+        """Refuse what ``statistics`` and ``fractions`` ask for, as ``float`` is refused."""
         if STATE.tracing != 0:
             STATE.refuse_if_traced(self, "float")
         raise protocols.refused(
@@ -170,8 +170,7 @@ def compared(other: object) -> Any:
 
 
 def less_than_none(x: float, y: Any) -> bool:
-    """Return the answer of a comparison that does not hold. Of nan none does, and an order that NumPy makes is
-    refused."""
+    """Return False, as a comparison with nan does not hold; refuse it where NumPy puts numbers in order."""
     if x != x or bool(y != y):  # nan
         protocols.refuse_unordered(x, y)
     return False

@@ -178,7 +178,7 @@ def rounding(wide: InDouble, point: Array, blocks: Sequence[Block], seed: int) -
 
 
 def _worse(excess: Array) -> Array:
-    """Return what is no number is worst."""
+    """Return the excess, infinite where it is no number: that is worst."""
     return np.where(np.isnan(excess), math.inf, excess)
 
 

@@ -40,7 +40,7 @@ def _same(difference: Estimate, other: Estimate) -> bool:
 
 
 def below(error: float, got: float) -> str:
-    """Return that a derivative is too small to be told from 0."""
+    """Say that a derivative is too small to be told from 0."""
     return (
         f"undecided below {error:.1e}: f's values cannot tell {got!r} from other numbers of that size; give "
         "exact=, f written with mpmath, to find out"
