@@ -241,7 +241,7 @@ def _node(code: int, data: float, a: Value | None, b: Value | None, details: Det
 
 
 def sweep_slowly(order: list[Value]) -> bool:
-    """Sweep backwards under ``detect_anomaly()`` or over narrow nodes; where it is neither, do nothing, and say False."""
+    """Sweep backwards under ``detect_anomaly()`` or over narrow nodes; elsewhere do nothing, and return False."""
     if watching():
         _sweep_watched(order)
         return True

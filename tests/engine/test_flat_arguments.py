@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 from typing import Any
 
 import numpy as np
@@ -169,6 +169,7 @@ def line_loss(p: Any) -> Any:
 KINDS: list[Any] = [
     pytest.param(OrderedDict(b=2.0, a=3.0), lambda p: p["b"] ** 2 * p["a"], [12.0, 4.0], id="OrderedDict"),
     pytest.param(defaultdict(float, b=2.0, a=3.0), lambda p: p["b"] ** 2 * p["a"] + p["c"], [12.0, 4.0], id="default"),
+    pytest.param(Counter(b=2, a=3), lambda p: p["b"] ** 2 * p["a"], [12.0, 4.0], id="counter"),
     pytest.param(Pair(2.0, 3.0), lambda p: p.first**2 * p.second, [12.0, 4.0], id="namedtuple"),
     pytest.param(Line(2.0, 3.0), line_loss, [12.0, 4.0], id="frozen dataclass"),
     pytest.param(Box(2.0, 3.0), lambda p: p.area * p.width, [12.0, 4.0], id="dataclass with a computed field"),

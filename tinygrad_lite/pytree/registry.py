@@ -212,8 +212,8 @@ class NamesOfKind(DictNames):
     def filled(self, items: Sequence[Any]) -> dict[Any, Any]:
         """Return a dict of the same class with other items."""
         made: dict[Any, Any] = copy.copy(self.empty)
-        for name, item in zip(self, items, strict=True):  # update() of a Counter would count the pairs
-            made[name] = item
+        for name, item in zip(self, items, strict=True):
+            made[name] = item  # noqa: PERF403 (update() of a Counter would count the pairs)
         return made
 
     def order(self) -> Sequence[int]:
