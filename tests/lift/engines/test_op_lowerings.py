@@ -3,7 +3,7 @@
 The bound is relative: 16 units in the last place (64 on JAX, whose ``log1p`` is off by 50), and twice as many more as
 the logarithms of the result and of the operands are large, for ``exp`` and powers magnify the rounding of what they are
 given: at e^-700 that is 3e-13. It is a part of the result; where the terms of a formula cancel near the root of a
-derivative (``gelu_derivative`` and ``silu_derivative``, as ``vocabulary`` says) it is a part of the derivative's size,
+derivative (``gelu_derivative`` and ``silu_derivative``, see ``op_lowerings``) it is a part of the derivative's size,
 which is 1. What is smaller than 1e-300 counts as 0, as an exponential underflows before its product with a large number
 does, and the sign of a zero does not count.
 
