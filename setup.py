@@ -79,8 +79,9 @@ def extensions():
     try:
         from mypyc.build import mypycify
 
-        # -O3; no debug information; one shared library, so that calls between the files are direct.
-        modules = mypycify(COMPILED, opt_level="3", debug_level="0")
+        # -O3; no debug information; one shared library, so that calls between the files are direct. Libraries are not
+        # looked at: `make` installs them at the same time, and half of NumPy is an error of types.
+        modules = mypycify(["--no-site-packages", *COMPILED], opt_level="3", debug_level="0")
     except (Exception, SystemExit) as error:
         if os.environ.get("TINYGRAD_LITE_COMPILED") == "1":
             raise

@@ -71,6 +71,12 @@ def _pow_by_both(m: Any, x: Any, y: Any, z: Any) -> Any:
     return m.pow(x, y - 1.0) + y * m.pow_by_exponent(x, y - 1.0)
 
 
+def _power_times_log(m: Any, x: Any, y: Any) -> Any:
+    """x^y·ln x by two halves: near x = 1 the power may be infinite where the product is not."""
+    half = m.pow(x, 0.5 * y)
+    return half * m.log(m.where(m.equal(x, 0.0) * m.greater(y, 0.0), 1.0, x)) * half
+
+
 def _pow_by_base_twice(m: Any, x: Any, y: Any) -> Any:
     """y(y − 1)x^(y−2); at y = 0 that is 0 even where the power is infinite, and its slope in y the power's."""
     power = m.pow_by_base(x, y - 1.0)
@@ -393,7 +399,7 @@ _RECORDS: Final = (
        bound_reason="a second derivative: 1 + y ln(x) cancels where it crosses 0",
        definition=lambda m, x, y: x**y * m.log(x), domain=(POSITIVE, Interval()),
        textbook=(None, lambda m, x, y, z: z * m.log(x)),
-       stable=lambda m, x, y: m.pow(x, y) * m.log(m.where(m.equal(x, 0.0) * m.greater(y, 0.0), 1.0, x)),
+       stable=_power_times_log,
        singular=lambda x, y: x == 0.0, doc="x**y * log(x)."),
     Op("cbrt_derivative", "cbrt'", 1, numerics.cbrt_derivative, (lambda m, x, z: -2.0 / 3.0 * z / x,), public=False,
        definition=lambda m, x: 1 / (3 * m.cbrt(x) ** 2), degree=-2 / 3, singular=lambda x: x == 0.0,

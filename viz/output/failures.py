@@ -74,7 +74,7 @@ def draw_error(error: BaseException, **options: Any) -> Digraph:
 
 
 #: The names of the engine's modules.
-_ENGINE = re.compile(r"tinygrad_lite\.((operations|limits|foreign)\.)?[a-z_]+")
+_ENGINE = re.compile(r"tinygrad_lite\.((foreign|limits|node|operations|pytree)\.)?[a-z_]+")
 
 
 def _origin(error: BaseException) -> tuple[BaseException, _Call]:

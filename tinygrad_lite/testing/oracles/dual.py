@@ -290,6 +290,11 @@ def real(x: Any) -> Any:
     return x
 
 
+def _real_root(principal: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Make the odd root that is real everywhere of the principal one. (No decision is taken: it has no kink.)"""
+    return lambda x: principal(x) if _ordered(x) >= 0 else -principal(-x)
+
+
 #: The derivative of each elementary function of one operand (Abramowitz & Stegun 1964, chapters 4 and 7).
 DERIVATIVES: Mapping[str, Callable[[Any, Any], Any]] = {
     "exp": lambda m, x: m.exp(x),
@@ -347,9 +352,8 @@ class Arithmetic:
         #: what to decide instead, by the number of the decision: 1 "slightly above", -1 "slightly below", 0 as it is
         self.forced: Mapping[int, int] = {}
         for name, derivative in DERIVATIVES.items():
-            setattr(self, name, self._lifted(functions(name), derivative))
-        principal = self.cbrt
-        self.cbrt = lambda x: principal(x) if self.compare(x, 0) >= 0 else -principal(-x)
+            function = functions(name)
+            setattr(self, name, self._lifted(_real_root(function) if name == "cbrt" else function, derivative))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """Return an operation of the table that is none of these functions, by its definition."""
