@@ -56,7 +56,7 @@ def measure(
     engines: Sequence[str] = ("numpy", "numba", "jax"),
     seconds: float = 0.5,
 ) -> Costs:
-    """Return times a training step, loss and all gradients without the optimiser, eagerly and lifted.
+    """Return the times of a training step, loss and all gradients without the optimiser, eagerly and lifted.
 
     The lifted program is that of one sample, run over a batch, as :func:`tinygrad_lite.nn.fit` does; parameters and
     samples are in arrays, as they are while it trains.

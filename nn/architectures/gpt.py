@@ -256,7 +256,7 @@ def stdlib_names(modules: tuple[str, ...] | None = None) -> tuple[str, ...]:
 
 
 def _sources(modules: Sequence[str]) -> Iterator[Path]:
-    """Return the files of modules and of all that is below packages."""
+    """Yield the files of modules and of all that is below packages."""
     library = Path(sysconfig.get_path("stdlib"))
     for module in modules:
         file, folder = library / f"{module}.py", library / module

@@ -154,7 +154,7 @@ def as_numbers(outputs: Any) -> Any:
 
 
 def iterate_numbers(tree: Any) -> Iterator[tuple[str, float]]:
-    """Return every number in a structure, with its place, as it is written after a name.
+    """Yield every number in a structure, with its place, as it is written after a name.
 
     >>> list(iterate_numbers([[1.0], [Value(2.0)]]))
     [('[0][0]', 1.0), ('[1][0]', 2.0)]

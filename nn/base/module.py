@@ -399,7 +399,7 @@ def _count(module: Module) -> str:
 
 
 def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
-    """Return every attribute with its name: those in ``__slots__``, then the others."""
+    """Yield every attribute with its name: those in ``__slots__``, then the others."""
     for kind in reversed(type(module).__mro__):
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
@@ -434,7 +434,7 @@ def parts_of(tree: Any) -> Iterator[tuple[str, Any]] | None:
 
 
 def _walk(path: str, tree: Any, seen: dict[int, Any], deep: bool = True) -> Iterator[tuple[str, Any]]:
-    """Return each parameter and each module in ``tree`` once; without ``deep`` not what is within a module.
+    """Yield each parameter and each module in ``tree`` once; without ``deep`` not what is within a module.
 
     ``seen`` holds what was visited by its id, and alive: what a container of one's own gives may be made for this.
     """

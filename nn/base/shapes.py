@@ -60,7 +60,7 @@ def shape_of(tree: Nest) -> tuple[int, ...]:
 
 
 def flat(tree: Nest) -> Iterator[Any]:
-    """Return its numbers, the last axis running fastest.
+    """Yield its numbers, the last axis running fastest.
 
     >>> list(flat([[1, 2], [3, 4]]))
     [1, 2, 3, 4]

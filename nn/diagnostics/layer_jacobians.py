@@ -160,7 +160,7 @@ def find_dead_shares(passes: Sequence[ForwardPass]) -> list[float | None]:
 
 
 def _relus(forward_pass: ForwardPass) -> Iterator[list[float]]:
-    """Return what the ReLUs of each layer gave, in an order that is the same for every sample."""
+    """Yield what the ReLUs of each layer gave, in an order that is the same for every sample."""
     seen = {id(node) for node in forward_pass[0].outputs}
     for layer in forward_pass[1:]:
         order = topological_order(sum([*layer.outputs, 0.0]))

@@ -229,7 +229,7 @@ def _check_numbers(demand: Demand, column: Sequence[Any], input: Nest) -> None:
 
 
 def _places(tree: Nest, place: Place) -> Iterator[Place]:
-    """Return the place of each number."""
+    """Yield the place of each number."""
     if is_number(tree):
         yield place
     else:

@@ -62,7 +62,7 @@ class Computation:
         return loss, outputs
 
     def each(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
-        """Return loss and outputs of each batch, as numbers."""
+        """Yield loss and outputs of each batch, as numbers."""
         for places in order:
             loss, outputs = self(samples.at(places))
             yield loss.data, as_numbers(outputs)
@@ -182,7 +182,7 @@ class Steps:
                 schedule.step()
 
     def validate(self, samples: Samples, order: Sequence[Sequence[int]]) -> Iterator[tuple[float, list[Any]]]:
-        """Return loss and outputs of each batch, as numbers, without a step.
+        """Yield loss and outputs of each batch, as numbers, without a step.
 
         Raises:
             NonFiniteError: A loss is not finite.

@@ -238,7 +238,7 @@ def test_dicts_are_paired_by_key_whatever_their_class_and_order() -> None:
         ({"a": 1}, {}, r"other keys than the structure: 'a' is missing$"),
         ({}, {"a": 1}, r"other keys than the structure: 'a' is none of the structure's$"),
         ([{"a": 1}], [[1]], r"the tree\[0\] is a list, and the structure\[0\] is a dict: give a dict"),
-        ({"w": [1, 2]}, {"w": [1]}, r"the tree\['w'\] has 1 parts, but the structure\['w'\] has 2"),
+        ({"w": [1, 2]}, {"w": [1]}, r"the tree\['w'\] has 1 part, but the structure\['w'\] has 2"),
         ([1], 1, "the tree is an int, and the structure is a list of 1: give one part for each"),
         (Pair(1, 2), Other(1, 2), "the tree is an Other, and the structure is a Pair of 2"),
         ([None], [1], r"the tree\[0\] is an int, and the structure\[0\] is None"),

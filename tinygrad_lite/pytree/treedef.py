@@ -114,7 +114,7 @@ class PyTreeDef:
             wrong += [f"{', '.join(further)} is none of {whose}'s"] if further else []
             return f"{here} has other keys than {there}: {', and '.join(wrong)}"
         if container.is_sequence and isinstance(tree, (list, tuple)) and len(tree) != count:
-            return f"{here} has {len(tree)} parts, but {there} has {count}"
+            return f"{here} has {len(tree)} part{'s' * (len(tree) != 1)}, but {there} has {count}"
         if container.is_sequence:
             return f"{found} a {container.kind.__name__} of {count}: give one part for each of its parts"
         return f"{found} a {container.kind.__name__}: give one that is equal in all but its leaves"

@@ -251,7 +251,7 @@ CALLS = iter(range(10**6))
         ),
         (lambda x, y: x, lambda x, y: 1.0, (1.0, 2.0), ValueError, "a tuple with one derivative for each"),
         (lambda x, y: x, lambda x, y: (1.0, None), (1.0, 2.0), FunctionError, "return zeros"),
-        (lambda v: v[0], lambda v: [1.0], ([1.0, 2.0],), ValueError, "has 1 parts, but the argument has 2"),
+        (lambda v: v[0], lambda v: [1.0], ([1.0, 2.0],), ValueError, "has 1 part, but the argument has 2"),
         (abs, abs, (2,), TypeError, "write floats, such as 2.0"),
         (np.sum, np.ones_like, (np.arange(3),), TypeError, "argument 0 holds integers"),
         (abs, abs, (), TypeError, "needs arguments"),
