@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import math
 import random
+import re
 import sys
 from collections import namedtuple
 from collections.abc import Callable
@@ -869,17 +870,40 @@ def test_the_hessian_of_rosenbrocks_function_is_found():
     np.testing.assert_allclose(lift(tg.hessian(rosenbrock))(x), tg.hessian(rosenbrock)(x), rtol=1e-12)
 
 
+TABLE = np.array([4.0, 5.0])
+
+
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
         (lambda x, n: sum(x**k for k in range(n)), (1.5, 3)),
         (lambda table, i: table[i], ([1.0, 2.0], 1)),
+        (lambda table, i: table[i], (np.array([1.0, 2.0]), 1)),
+        (lambda table, i: table[0] * TABLE[i], ([1.0, 2.0], 1)),
+        (lambda table, i: table[i, 0], (np.array([[1.0], [2.0]]), 1)),
+        (lambda table, i: table[[i, i]].sum(), (np.array([1.0, 2.0]), 1)),
+        (lambda table, i: table[-i:].sum(), (np.array([1.0, 2.0]), 1)),
+        (lambda table, i: sum(table[:i]), ([1.0, 2.0], 1)),
+        (lambda table, i: table[i + 0], (np.array([1.0, 2.0]), 1)),
     ],
 )
 def test_a_traced_count_or_index_is_refused_with_the_line_and_the_remedy(function, arguments):
     with pytest.raises(TraceError, match=r"an index or a count, at .*test_lifting.py:\d+: .*lookup.*static"):
         lift(function)(*arguments)
     assert lift(function, static=1)(*arguments) == function(*arguments)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda table: table["a"], lambda table: table[1.5], lambda table: table[7], lambda table: list(table)[:1.5]],
+)
+def test_an_index_that_is_wrong_without_lift_as_well_raises_what_it_raises_there(function):
+    table = np.array([1.0, 2.0])
+    with pytest.raises((IndexError, TypeError)) as alone:
+        function(table)
+    with pytest.raises(alone.type, match=re.escape(str(alone.value))) as lifted:
+        lift(function)(table)
+    assert lifted.type is alone.type
 
 
 # ------------------------------------------------------------------------ what a program must not take for the same

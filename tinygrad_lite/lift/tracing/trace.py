@@ -9,7 +9,6 @@ Cost: one pass over the nodes. Nothing is decided here: what the graph says is k
 
 from __future__ import annotations
 
-import traceback
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.errors import TraceError
 from tinygrad_lite.flat_graph import arrays_of
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.results import Results, take_apart_results
+from tinygrad_lite.lift.tracing.traced_indices import explain_traced_index
 from tinygrad_lite.node.fields import Details, line_of
 from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.node.state import STATE
@@ -95,20 +94,14 @@ def trace_function(f: Callable[..., Any], name: str, arguments: Arguments) -> Tr
     try:
         with trace, recording_derivatives(frozen):
             found = f(*args, **kwargs)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, IndexError) as error:
         told = explained(error)
         if told is not error:
             raise told from error
-        if "Value" not in str(error) or "integer" not in str(error):
+        refused = explain_traced_index(error)
+        if refused is None:
             raise
-        line = traceback.extract_tb(error.__traceback__)[-1]
-        code = f": {line.line}" if line.line else ""  # none, where it was typed in
-        raise TraceError(
-            f"lift cannot trace a Value as an index or a count, at {line.filename}:{line.lineno}{code}. It "
-            "would take the number of this example, and the program would use it for all others. Instead: "
-            "lookup(table, v) takes v as an index. If it comes from an argument that is a setting, not data, keep "
-            'that one as a number: lift(f, static=("n",)).'
-        ) from error
+        raise refused from error
     return Trace(leaves, take_apart_results(found, name), trace.inside.demands)
 
 
