@@ -5,7 +5,7 @@ A recording is the scalar graph of one call, with the line of the user that made
 - Other operations, or other constants, for other numbers: the graph depends on the numbers, and the line is named.
 - Other ones for the same numbers: the function keeps something between its calls.
 - The same graph, whose numbers are not those that the function gives for plain numbers: it asks what it is given.
-- The same graph, and a difference that the rounding of the function itself explains: nobody is wrong.
+- The same graph, and a difference that the rounding of the function itself explains, or a kink: nobody is wrong.
 - The same graph, and the function's own numbers: it is the fault of ``lift``, and the smallest function is sought that
   shows it.
 
@@ -21,8 +21,10 @@ from typing import Final
 
 import numpy as np
 
-from tinygrad_lite.lift.checking.error_analysis import bound_graph_errors
+from tinygrad_lite.lift.checking.error_analysis import analyze_graph, bound_graph_errors, find_largest
 from tinygrad_lite.lift.checking.internal_errors import Judge, advise
+from tinygrad_lite.lift.checking.kinks import is_undecided, measure_jumps
+from tinygrad_lite.lift.checking.probes import Probe
 from tinygrad_lite.lift.checking.reference import Recording, Reference
 from tinygrad_lite.lift.checking.tolerance import is_within_rounding
 from tinygrad_lite.lift.tracing.trace import Floats, Graph
@@ -39,21 +41,6 @@ def explain_dependence(what: str) -> str:
         f"numbers, {what}. Use where, maximum or lookup instead of a branch, or of a number that is read out of the "
         "graph; or mark the argument that it depends on as static."
     )
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Numbers on which a program and its function differ.
-
-    Attributes:
-        arrays: The arguments.
-        lifted: What the program gives.
-        eager: What the function gives.
-    """
-
-    arrays: list[Floats]
-    lifted: list[Floats]
-    eager: list[Floats]
 
 
 @dataclass(frozen=True)
@@ -99,15 +86,39 @@ class Case:
                 "does with Values. Let it do the same with both; it may ask which of them it is given, or call "
                 "something that does."
             )
-        if self._is_rounding():
+        if self._is_rounding(self.probe.lifted):
             return self._explain_rounding()
+        if self._is_excused():
+            return ""
         return self._blame_lift()
 
-    def _is_rounding(self) -> bool:
-        """Whether rounding in the function, evaluated node by node, explains the difference."""
-        reduce = self.reference.reduce_samples
-        bounds = reduce([sample.split_results(bound_graph_errors(sample.graph)) for sample in self.samples])
-        return is_within_rounding(self.probe.lifted, self.probe.eager, bounds)
+    def _is_rounding(self, lifted: Sequence[Floats]) -> bool:
+        """Whether rounding in the function, evaluated node by node, explains the difference of these results."""
+        bounds = self._bound_errors()
+        largest = max(find_largest(sample.graph.numbers) for sample in self.samples)
+        return is_within_rounding(lifted, self.probe.eager, bounds, largest=largest)
+
+    def _is_excused(self) -> bool:
+        """Whether it is a kink, on whose side rounding decides; or rounding takes the function's results anywhere."""
+        kinks = [analyze_graph(sample.graph)[1] for sample in self.samples]
+        jumps = self.reference.reduce_samples(
+            [
+                sample.split_results(measure_jumps(sample.graph, found))
+                for sample, found in zip(self.samples, kinks, strict=True)
+            ]
+        )
+        lifted, eager = self.probe.lifted, self.probe.eager
+        if any(kinks) and self._is_rounding(
+            [np.clip(e, a - j, a + j) for a, e, j in zip(lifted, eager, jumps, strict=True)]
+        ):
+            return True
+        is_anywhere = is_within_rounding(lifted, eager, self._bound_errors())
+        return is_anywhere and is_undecided(self.probe, self.reference.evaluate)
+
+    def _bound_errors(self) -> list[Floats]:
+        return self.reference.reduce_samples(
+            [sample.split_results(bound_graph_errors(sample.graph)) for sample in self.samples]
+        )
 
     def _explain_rounding(self) -> str:
         constants = np.abs(self.graph.numbers[self.graph.codes == CONSTANT_CODE])

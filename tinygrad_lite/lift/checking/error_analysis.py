@@ -14,6 +14,8 @@ Reference: Higham 2002, "Accuracy and stability of numerical algorithms", sectio
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Final
@@ -21,13 +23,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lite.lift.checking.tolerance import SAFETY
 from tinygrad_lite.lift.engines import op_lowerings
 from tinygrad_lite.lift.ir.groups import Group, Groups, Ref, Term
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.tracing.trace import Graph
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.arithmetic import evaluate_rule
-from tinygrad_lite.operations.operation import NARY
+from tinygrad_lite.operations.operation import NARY, Op
 
 Floats = NDArray[np.float64]
 #: Half a unit in the last place, relative to the number.
@@ -36,6 +39,8 @@ _UNIT: Final = 2.0**-53
 _OPERATION: Final = 16.0
 #: The least float above 0: how far a product may be off that is too small for more digits.
 _LEAST: Final = 2.0**-1074
+#: From here on, relative to the numbers, a change is a jump: rounding changes less.
+_JUMP: Final = 1e-3
 
 
 def bound_errors(program: Groups, arrays: Sequence[Floats]) -> list[float]:
@@ -53,8 +58,20 @@ def bound_errors(program: Groups, arrays: Sequence[Floats]) -> list[float]:
     >>> 1e-7 < bound < 1e-5
     True
     """
+    return analyze_program(program, arrays)[0]
+
+
+def analyze_program(program: Groups, arrays: Sequence[Floats]) -> tuple[list[float], float]:
+    """Find what :func:`bound_errors` does, and the largest finite number that is computed on the way."""
     with np.errstate(all="ignore"):
-        return _Analysis(program, arrays).bound_outputs()
+        analysis = _Analysis(program, arrays)
+        return analysis.bound_outputs(), max(map(find_largest, (value for value, _ in analysis.found)), default=0.0)
+
+
+def find_largest(numbers: Any) -> float:
+    """Find the largest size of the finite ones among some numbers; 0 if there are none."""
+    sizes = np.abs(np.asarray(numbers, dtype=np.float64))
+    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 
 
 def bound_graph_errors(graph: Graph) -> Floats:
@@ -63,7 +80,19 @@ def bound_graph_errors(graph: Graph) -> Floats:
     Args:
         graph: With the numbers that its nodes hold.
     """
-    errors = [0.0] * len(graph)
+    return analyze_graph(graph)[0]
+
+
+def analyze_graph(graph: Graph) -> tuple[Floats, dict[int, list[float]]]:
+    """Find what :func:`bound_graph_errors` does, and where rounding decides on which side of a kink a number is.
+
+    Args:
+        graph: With the numbers that its nodes hold.
+
+    Returns:
+        The bounds; and for each node that is so near to a jump the values that it may take instead.
+    """
+    errors, kinks = [0.0] * len(graph), {}
     numbers = graph.numbers.tolist()
     for node in range(len(graph.leaves), len(graph)):
         op = ops.BY_CODE[graph.codes[node]]
@@ -80,10 +109,36 @@ def bound_graph_errors(graph: Graph) -> Floats:
                     for rule, k in zip(op.partials, row, strict=True)
                 ]
             errors[node] = sum(abs(slope) * errors[k] for slope, k in zip(slopes, row, strict=True) if errors[k])
+            if op.kink is not None:
+                sides = _find_sides(op, xs, [SAFETY * errors[k] for k in row])
+                if sides:
+                    kinks[node] = sides
         if op.arity == NARY and op.definition is not None:  # what is added up on the way
             sizes += [abs(x) for x in xs]
-        errors[node] += _UNIT * _OPERATION * sum(sizes) + _LEAST * len(row)
-    return np.array([errors[k] for k in graph.roots.tolist()])
+        if not _is_exact(op, xs, numbers[node]):
+            errors[node] += _UNIT * _OPERATION * sum(sizes) + _LEAST * len(row)
+    return np.array([errors[k] for k in graph.roots.tolist()]), kinks
+
+
+def _is_exact(op: Op, xs: Sequence[float], z: float) -> bool:
+    """Whether an operation chooses among its operands, takes a step, or a sign: nothing is rounded then."""
+    if op.forward in (operator.neg, operator.pos):
+        return True
+    return (op.kink is not None or op.chooses) and (abs(z) in map(abs, xs) or z.is_integer())
+
+
+def _find_sides(op: Op, xs: Sequence[float], errors: Sequence[float]) -> list[float]:
+    """Find the values that an operation takes where its operands differ by their errors, if it jumps to them."""
+    sides = [(x - error, x, x + error) if error else (x,) for x, error in zip(xs, errors, strict=True)]
+    here, found = op.forward(*xs), []
+    for corner in itertools.product(*sides):
+        try:
+            there = op.forward(*corner)
+        except (ArithmeticError, ValueError):  # on one side it is not defined
+            continue
+        if not abs(there - here) <= _JUMP * max(abs(here), abs(there)) + len(xs) * sum(errors):
+            found.append(there)
+    return sorted(set(found))
 
 
 class _Analysis:

@@ -8,6 +8,7 @@ gave where the function takes no others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,21 @@ KINDS = 4
 _MORE = 3
 #: Larger floats are all whole.
 _LARGEST_LABEL = 2.0**31
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Numbers on which a program and its function differ.
+
+    Attributes:
+        arrays: The arguments.
+        lifted: What the program gives.
+        eager: What the function gives.
+    """
+
+    arrays: list[Floats]
+    lifted: list[Floats]
+    eager: list[Floats]
 
 
 def make_probes(arrays: Sequence[Floats], batched: Sequence[bool], seed: int) -> Iterator[list[Floats]]:

@@ -24,6 +24,11 @@ TOLERANCE = 1e-9
 AMPLIFIED = 1e4
 #: How many times the bound of the error analysis it may differ: the function is evaluated in other roundings.
 SAFETY = 16.0
+#: Which share of the largest number on the way a bound grants at most.
+SHARE = 1e-6
+#: How far away the slope of a function is measured, relative to its arguments; and what a last place is.
+_STEP = 2.0**-20
+_LAST_PLACES = 4.0 * 2.0**-53
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,58 @@ def find_largest_difference(lifted: Sequence[Floats], eager: Sequence[Floats]) -
 
 
 def measure_rounding(eager: Callable[[Sequence[Floats]], list[Floats]], arrays: Sequence[Floats]) -> list[Floats]:
-    """Measure how much each eager result changes when inputs change in their last places: labels and indices do not."""
+    """Measure how much each eager result changes when inputs change in their last places: labels and indices do not.
+
+    It is the slope between two points, one on either side and a good deal further away: a jump in between, which is no
+    rounding, counts for next to nothing. Where the function takes no such numbers, there is no slope.
+    """
     rng = np.random.default_rng(0)
-    shaken = [
-        array if is_whole(array) else array * (1.0 + rng.choice([-4.0, 4.0], array.shape) * 2.0**-53)
-        for array in arrays
-    ]
-    return [np.abs(a - b) for a, b in zip(eager(shaken), eager(arrays), strict=True)]
+    signs = [0.0 if is_whole(array) else rng.choice([-1.0, 1.0], array.shape) for array in arrays]
+    pairs = list(zip(arrays, signs, strict=True))
+    try:
+        above, below = [eager([array * (1.0 + side * sign) for array, sign in pairs]) for side in (_STEP, -_STEP)]
+    except Exception:  # whatever the function says of numbers that it does not take
+        return [np.zeros(part.shape) for part in eager(arrays)]
+    with np.errstate(all="ignore"):
+        slopes = [np.abs(a - b) * (_LAST_PLACES / (2.0 * _STEP)) for a, b in zip(above, below, strict=True)]
+    return [np.nan_to_num(slope, nan=0.0, posinf=0.0) for slope in slopes]
+
+
+def compare_to_rounding(
+    lifted: Sequence[Floats],
+    eager: Sequence[Floats],
+    bounds: Sequence[Floats | float],
+    shaken: Sequence[Floats] | None = None,
+    largest: float = np.inf,
+) -> float:
+    """Find the largest difference, relative to what it is excused by.
+
+    Args:
+        lifted: What the program gives.
+        eager: What the function gives.
+        bounds: On the rounding errors of each result.
+        shaken: What :func:`measure_rounding` found; nothing is granted for it, if not given.
+        largest: The largest number on the way: a bound grants a small share of it at most, as a probe on which rounding
+            may take a result anywhere says nothing.
+
+    Returns:
+        Up to :data:`TOLERANCE` if rounding explains all differences, more if it does not. Where nothing cancels, it is
+        relative to the largest number of the array; where terms cancel, to what they were before, by and large.
+
+    >>> compare_to_rounding([np.array([1e-13])], [np.array([0.0])], [1e-13]) < 1e-9  # of terms about as large as 1000
+    True
+    >>> compare_to_rounding([np.array([1e-6])], [np.array([0.0])], [1e-13]) < 1e-9
+    False
+    """
+    moved = [0.0] * len(eager) if shaken is None else [AMPLIFIED * part.max(initial=0.0) for part in shaken]
+    worst = 0.0
+    for ours, truth, bound, more in zip(lifted, eager, bounds, moved, strict=True):
+        with np.errstate(all="ignore"):
+            difference = np.abs(np.asarray(ours, dtype=np.float64) - truth)
+            granted = TOLERANCE * np.abs(truth).max(initial=0.0) + more + np.minimum(SAFETY * bound, SHARE * largest)
+            parts = np.where(difference == 0.0, 0.0, difference / granted)
+        worst = max(worst, float(np.nan_to_num(parts, nan=np.inf).max(initial=0.0)))
+    return TOLERANCE * worst
 
 
 def is_within_rounding(
@@ -81,18 +131,7 @@ def is_within_rounding(
     eager: Sequence[Floats],
     bounds: Sequence[Floats | float],
     shaken: Sequence[Floats] | None = None,
+    largest: float = np.inf,
 ) -> bool:
-    """Whether results differ by no more than rounding can make them.
-
-    Args:
-        lifted: What the program gives.
-        eager: What the function gives.
-        bounds: On the rounding errors of each result.
-        shaken: What :func:`measure_rounding` found; nothing is granted for it, if not given.
-    """
-    moved = [0.0] * len(eager) if shaken is None else [AMPLIFIED * part.max(initial=0.0) for part in shaken]
-    for ours, truth, bound, more in zip(lifted, eager, bounds, moved, strict=True):
-        difference = np.abs(np.asarray(ours, dtype=np.float64) - truth)
-        if not (difference <= TOLERANCE * np.abs(truth).max(initial=0.0) + more + SAFETY * bound).all():
-            return False
-    return True
+    """Whether results differ by no more than rounding can make them; arguments as :func:`compare_to_rounding` has."""
+    return compare_to_rounding(lifted, eager, bounds, shaken, largest) <= TOLERANCE

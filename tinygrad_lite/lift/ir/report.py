@@ -19,7 +19,8 @@ class Report:
         gathers: Statements that read through a table of places instead of slices.
         masked: Statements that leave elements out of a sum.
         seconds: What each pass took.
-        difference: The largest difference on a probe, relative to the largest number of the array it stands in.
+        difference: The largest difference on a probe, relative to what it is excused by: the largest number of the
+            array that it stands in; where terms cancel, their size, about. No program with more than 1e-9 is given out.
     """
 
     name: str
