@@ -62,7 +62,6 @@ class Program:
         self._results = results
         self._report = report
         self._run: Run | None = None
-        self._run_given: Run | None = None
         self._demands: RuntimeChecks | None = None
         self._read: Callable[[Sequence[Any]], list[Any] | None] | None = None
         self._axes: list[int | None] = []
@@ -137,16 +136,11 @@ class Program:
 
     def try_fast(self, args: Sequence[Any]) -> Any:
         """Compute the results for plain arrays of the right shapes; NotImplemented for others."""
-        if self._read is None:
-            self._read, self._axes = self.inputs.make_reader(as_given=self.engine == "jax")
-            if self.engine == "jax":  # which moves the axes in the code that it compiles
-                options = {**self.options, "axes": self._axes}
-                self._run_given = registry.build(self.engine, self.checked_ir, options)
-        arrays = self._read(args)
+        arrays = (self._read or self._make_reader())(args)
         if arrays is None:
             return NotImplemented
-        if self._run_given is not None:
-            return self._run_on_jax(self._run_given, arrays, self._axes)
+        if self.engine == "jax":
+            return self._run_on_jax(self._run or self._prepare(), arrays)
         return self.run_arrays(arrays)
 
     def run_arguments(self, arguments: Arguments) -> Any:
@@ -157,7 +151,7 @@ class Program:
         """Compute the results for an array for each input group, in the structure of the function's results."""
         run, demands = self._run or self._prepare(), self.demands
         if self.engine == "jax":
-            return self._run_on_jax(run, arrays, None)
+            return self._run_on_jax(run, self._move_samples(arrays))
         if demands:
             demands.check_arguments(arrays)
         checked = getattr(run, "checked", None)
@@ -171,7 +165,7 @@ class Program:
     def run(self, arrays: list[Floats]) -> list[Floats]:
         """Run the engine's function: an array for each input group, an array for each result. Nothing is checked."""
         run = self._run or self._prepare()
-        return run(arrays)[: len(self.ir.outputs)]
+        return run(self._move_samples(arrays))[: len(self.ir.outputs)]
 
     def try_run(self, arrays: list[Floats], known: Collection[int] = ()) -> list[Floats] | None:
         """Run as :meth:`run` does; None where a number is not as the function demands.
@@ -183,7 +177,7 @@ class Program:
         run, demands = self._run or self._prepare(), self.demands
         try:
             demands.check_arguments(arrays, known=known)
-            found = run(arrays)
+            found = run(self._move_samples(arrays))
             return self._check_computed(found) if demands.outputs else found
         except (ArithmeticError, IndexError, TypeError, ValueError):
             return None
@@ -205,8 +199,26 @@ class Program:
         return replace(self.ir, outputs=[*self.ir.outputs, *self.demands.outputs])
 
     def _prepare(self) -> Run:
-        self._run = registry.build(self.engine, self.checked_ir, self.options)
+        options = self.options
+        if self.engine == "jax":  # which moves the axes in the code that it compiles
+            if self._read is None:
+                self._make_reader()
+            options = {**options, "axes": self._axes or None}
+        self._run = registry.build(self.engine, self.checked_ir, options)
         return self._run
+
+    def _make_reader(self) -> Callable[[Sequence[Any]], list[Any] | None]:
+        self._read, self._axes = self.inputs.make_reader(as_given=self.engine == "jax")
+        return self._read
+
+    def _move_samples(self, arrays: list[Any]) -> list[Any]:
+        """Move samples from the last axis to where the engine's function takes them; no array is copied."""
+        if self.engine != "jax" or not self._axes:
+            return arrays
+        return [
+            array if axis is None else np.moveaxis(array, -1, axis)
+            for array, axis in zip(arrays, self._axes, strict=True)
+        ]
 
     def _check_computed(self, found: list[Any]) -> list[Any]:
         """Take the function's own results, after a look at the others."""
@@ -214,23 +226,23 @@ class Program:
         self.demands.check_computed(found[count:])
         return found[:count]
 
-    def _run_on_jax(self, run: Any, arrays: list[Any], axes: Sequence[int | None] | None) -> Any:
+    def _run_on_jax(self, run: Any, arrays: list[Any]) -> Any:
         """Compute the results, where nothing is looked at but what is demanded of numbers."""
         if not self.demands:
             return self._build_results(run(arrays))
         if any(is_traced_by_jax(array) for array in arrays):
-            return self._build_results(self._mask_unmet(run, arrays, axes))
-        self.demands.check_arguments(arrays, axes)
+            return self._build_results(self._mask_unmet(run, arrays))
+        self.demands.check_arguments(arrays, self._axes or None)
         return self._build_results(self._check_computed(run(arrays)))
 
-    def _mask_unmet(self, run: Any, arrays: list[Any], axes: Sequence[int | None] | None) -> list[Any]:
+    def _mask_unmet(self, run: Any, arrays: list[Any]) -> list[Any]:
         """Compute the results where JAX traces, and nothing can be raised: they are nan instead."""
         numpy = import_jax().numpy
         found = run(arrays)
         count = len(self.ir.outputs)
         last = [
             array if axis is None else numpy.moveaxis(array, axis, -1)
-            for array, axis in zip(arrays, axes or [None] * len(arrays), strict=True)
+            for array, axis in zip(arrays, self._axes or [None] * len(arrays), strict=True)
         ]
         fine = self.demands.are_met(numpy, last, found[count:])
         return [numpy.where(fine, array, numpy.nan) for array in found[:count]]
@@ -300,7 +312,7 @@ class Program:
         return display.mimebundle(self, include, exclude)
 
     def __getstate__(self) -> dict[str, Any]:
-        made_anew = dict.fromkeys(("_run", "_run_given", "_read", "_build", "_demands", "_guard"))
+        made_anew = dict.fromkeys(("_run", "_read", "_build", "_demands", "_guard"))
         return {**self.__dict__, **made_anew, "inputs": make_inputs_portable(self.inputs)}
 
 

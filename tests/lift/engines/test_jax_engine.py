@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import interpreter
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 
 from tinygrad_lite import define
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift import lift
 from tinygrad_lite.lift.engines import jax_engine
 from tinygrad_lite.lift.engines.jax_library import use_x64
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Term
@@ -146,6 +148,31 @@ def test_a_program_is_traced_once_for_each_number_of_samples(monkeypatch):
     with use_x64():
         run([jax.numpy.asarray(array) for array in dense_inputs(8)])
     assert traced == [8, 16]
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_the_proof_the_first_call_and_the_next_ones_share_what_is_compiled(axis, monkeypatch):
+    made, calls = jax_engine.make_function, []
+
+    def make_counted(*args: Any) -> Any:
+        function = made(*args)
+
+        def counted(arrays: Any) -> Any:
+            calls.append(1)
+            return function(arrays)
+
+        return counted
+
+    monkeypatch.setattr(jax_engine, "make_function", make_counted)
+    batch = None if axis is None else (axis, None)
+    program = lift(lambda x, w: x * w.sum(), batch=batch, engine="jax", reduce=None)
+    x, w = np.arange(6.0).reshape(2, 3) + 0.5, np.array([1.0, 2.0])
+    x = x.T if axis == 0 else x  # as many samples as the proof takes
+    slow = program.program_for(x, w).run_arguments
+    found = [program(x, w), program(x, w), slow(program.last.inputs.take_apart((x, w), {}))]
+    assert len(calls) == 1
+    for array in found:
+        np.testing.assert_allclose(array, 3.0 * (x.T if axis == 1 else x))
 
 
 def test_arrays_on_the_device_stay_there():
