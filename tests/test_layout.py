@@ -19,6 +19,7 @@ lift.canonical lift.source
 lift.loops
 lift.grouping lift.engines
 lift.checking lift.storage
+lift.sizes
 lift
 nn.base
 nn.layers nn.losses nn.optim

@@ -19,7 +19,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, overload
+from typing import Any, Final, NamedTuple, overload
 
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
 from tinygrad_lite.modes import recording
@@ -34,6 +34,18 @@ from tinygrad_lite.trace_mode import is_traced
 from tinygrad_lite.value import Value, topological_order
 
 Argnums = int | Sequence[int]
+
+
+class Differentiated(NamedTuple):
+    """What :func:`grad` and :func:`value_and_grad` give is the derivative of: it is their ``__differentiated__``.
+
+    >>> grad(abs).__differentiated__
+    Differentiated(f=<built-in function abs>, argnums=0, with_value=False)
+    """
+
+    f: Callable[..., Any]
+    argnums: Argnums
+    with_value: bool
 
 
 @overload
@@ -116,6 +128,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
         return with_value(*args, **kwargs)[1]
 
+    gradient_of.__differentiated__ = Differentiated(f, argnums, False)  # type: ignore[attr-defined]  # for lift
     return _named(gradient_of, "grad", f)
 
 
@@ -147,6 +160,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         derivatives = trace.gradients(output)
         return trace.outward(output), trace.in_argument_structure([derivatives], None)
 
+    value_and_gradient_of.__differentiated__ = Differentiated(f, argnums, True)  # type: ignore[attr-defined]  # for lift
     return _named(value_and_gradient_of, "value_and_grad", f)
 
 

@@ -14,8 +14,9 @@ from tinygrad_lite.lift.checking.runtime_checks import UnforeseenError
 from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.ir.groups import Group
 from tinygrad_lite.lift.ir.report import Report
-from tinygrad_lite.lift.passes import Settings, make_program
+from tinygrad_lite.lift.passes import Settings
 from tinygrad_lite.lift.program import Program
+from tinygrad_lite.lift.sized_program import SizedFunction
 from tinygrad_lite.lift.tracing.arguments import Arguments, Signature
 from tinygrad_lite.lift.tracing.captures import Captures, Snapshot
 from tinygrad_lite.lift.tracing.inputs import find_positional_names
@@ -37,6 +38,7 @@ def lift(
     *,
     static: int | str | Sequence[int | str] = ...,
     check: bool = ...,
+    sizes: bool | None = ...,
     **options: Any,
 ) -> Lifted: ...
 @overload
@@ -48,6 +50,7 @@ def lift(
     *,
     static: int | str | Sequence[int | str] = ...,
     check: bool = ...,
+    sizes: bool | None = ...,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Lifted]: ...
 def lift(
@@ -58,6 +61,7 @@ def lift(
     *,
     static: int | str | Sequence[int | str] = (),
     check: bool = True,
+    sizes: bool | None = None,
     **options: Any,
 ) -> Any:
     """Find the tensor program inside a function of scalars: the same results, at the speed of arrays.
@@ -80,6 +84,10 @@ def lift(
             values. Strings, booleans and None are static by themselves.
         check: Whether a result that is not finite, where all inputs are, is an error that names the group where it
             arose.
+        sizes: Whether the function is traced at a few small sizes, and its program made for the sizes of the arguments
+            without recording a scalar of them: axes that are longer than 8 are sizes, equal lengths are one. None:
+            where the arguments of a sample have more than 20,000 numbers, and a function that is not the same at all
+            sizes is traced whole; its report says why. True: always, and such a function is an error. False: never.
         **options: For the engine; its page says which.
 
     Returns:
@@ -109,8 +117,10 @@ def lift(
     programs via high-level tracing"), run backwards: from scalars to arrays.
     """
     if f is None:
-        return functools.partial(lift, batch=batch, reduce=reduce, engine=engine, static=static, check=check, **options)
-    return Lifted(f, batch, reduce, engine, static, check, options)
+        return functools.partial(
+            lift, batch=batch, reduce=reduce, engine=engine, static=static, check=check, sizes=sizes, **options
+        )
+    return Lifted(f, batch, reduce, engine, static, check, options, sizes)
 
 
 class Lifted:
@@ -130,6 +140,7 @@ class Lifted:
         static: int | str | Sequence[int | str],
         check: bool,
         options: dict[str, Any],
+        sizes: bool | None = None,
     ) -> None:
         if not callable(f):
             raise LiftError(f"lift takes a function, not {type(f).__name__} {f!r:.80}")
@@ -151,6 +162,7 @@ class Lifted:
             options,
         )
         _check_static(self._settings)
+        self._sized = SizedFunction(self._settings, sizes)
         self._captures = Captures()
         self._advised = False
         self._last: Program | None = None
@@ -241,7 +253,7 @@ class Lifted:
                     "program_for(...), with at least one"
                 )
             self._advise(arguments, snapshot)
-            program = make_program(self._settings, arguments)
+            program = self._sized.make_program(arguments, self._captures.make_key(snapshot))
             before, snapshot = snapshot, self._captures.take_snapshot(*code)
             if snapshot is not before:
                 self._captures.learn_writes(before, snapshot)

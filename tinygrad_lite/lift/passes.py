@@ -17,13 +17,14 @@ from tinygrad_lite.lift.checking.runtime_checks import TracedDemands
 from tinygrad_lite.lift.grouping import cleanup
 from tinygrad_lite.lift.grouping.grouping import group_nodes
 from tinygrad_lite.lift.grouping.input_groups import find_inputs
-from tinygrad_lite.lift.ir.groups import Output
+from tinygrad_lite.lift.ir.groups import Groups, Output
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.source.naming import name_groups
 from tinygrad_lite.lift.tracing.arguments import Arguments, take_apart
 from tinygrad_lite.lift.tracing.inputs import Inputs
-from tinygrad_lite.lift.tracing.trace import make_graph, trace_function
+from tinygrad_lite.lift.tracing.trace import Graph, make_graph, trace_function
+from tinygrad_lite.value import Value
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,44 @@ class Settings:
         return take_apart(self.names, args, kwargs, self.batch, self.static)
 
 
-def make_program(settings: Settings, arguments: Arguments, explains: bool = True) -> Program:
-    """Run all passes.
+@dataclass(eq=False)
+class Grouped:
+    """A function as groups, before they are tidied.
+
+    Attributes:
+        program: The groups, results and demands.
+        graph: What was recorded, with the results as its roots.
+        structure: Of the results.
+        sources: For each input group the units of the arguments that it is made of.
+        captured: The Values that the function closed over.
+    """
+
+    program: Groups
+    graph: Graph
+    structure: Any
+    sources: list[list[int]]
+    captured: list[Value]
+
+
+def group_function(
+    settings: Settings,
+    arguments: Arguments,
+    timer: Timer | None = None,
+    judge_on: Callable[[str], Judge | None] = lambda engine: None,
+) -> Grouped:
+    """Run the passes from a function to groups.
 
     Args:
         settings: The function.
-        arguments: Of a call: the program is for all of their structure.
-        explains: Whether it is worth some seconds to find out what goes wrong, where something does.
+        arguments: Of a call.
+        timer: Is told how long each takes.
+        judge_on: What tells of an engine whether lift goes wrong on it.
 
     Raises:
-        LiftError: The function cannot be lifted, or the program is not the function.
+        LiftError: The function cannot be lifted.
     """
     f, name = settings.f, settings.name
-    timer = _Timer()
+    timer = timer or Timer()
     with _pause_collector():
         with timer("trace"):
             trace = trace_function(f, name, arguments)
@@ -80,10 +106,6 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
             graph = make_graph([*results.release(), *demands.release()])
         inputs = find_inputs(arguments, trace.leaves, graph)
         demands.arrange(graph, count, inputs.group_of)
-
-    def judge_on(engine: str) -> Judge | None:
-        return _judge(engine, settings.options if engine == settings.engine else {}) if explains else None
-
     with report_internal_errors(name, graph, judge_on("numpy")):
         with timer("canonical"):
             canonical = canonicalize(graph)
@@ -97,17 +119,47 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
             program.demands = demands.locate(program, refs[len(program.outputs) :])
             if arguments.samples is not None:
                 cleanup.reduce_samples(program, settings.reduce)
-            cleanup.share_constants(program)
-            cleanup.drop_ones(program)
-            cleanup.orient_results(program)
             cleanup.drop_unread(program)
-            name_groups(program)
-    report = Report.count(name, len(graph), program, timer.seconds)
+    graph = replace(graph, roots=graph.roots[:count])
+    return Grouped(program, graph, results.structure, inputs.sources, inputs.captured)
+
+
+def tidy(program: Groups) -> None:
+    """Merge what is equal, drop what nobody needs, and name the rest."""
+    cleanup.share_constants(program)
+    cleanup.drop_ones(program)
+    cleanup.orient_results(program)
+    cleanup.drop_unread(program)
+    name_groups(program)
+
+
+def make_program(settings: Settings, arguments: Arguments, explains: bool = True) -> Program:
+    """Run all passes.
+
+    Args:
+        settings: The function.
+        arguments: Of a call: the program is for all of their structure.
+        explains: Whether it is worth some seconds to find out what goes wrong, where something does.
+
+    Raises:
+        LiftError: The function cannot be lifted, or the program is not the function.
+    """
+    f, name = settings.f, settings.name
+    timer = Timer()
+
+    def judge_on(engine: str) -> Judge | None:
+        return _judge(engine, settings.options if engine == settings.engine else {}) if explains else None
+
+    grouped = group_function(settings, arguments, timer, judge_on)
+    graph, program, count = grouped.graph, grouped.program, len(grouped.graph)
+    with report_internal_errors(name, graph, judge_on("numpy")), timer("results"):
+        tidy(program)
+    report = Report.count(name, count, program, timer.seconds)
     made = Program(
         name,
         program,
-        Inputs.of(settings.names, settings.batch, settings.static, arguments, inputs.sources, inputs.captured),
-        results.structure,
+        Inputs.of(settings.names, settings.batch, settings.static, arguments, grouped.sources, grouped.captured),
+        grouped.structure,
         report,
         settings.engine,
         settings.check,
@@ -116,7 +168,6 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
     made.check_constants()
     with timer("proof"):
         reference = Reference(f, name, settings.reduce, arguments)
-        graph = replace(graph, roots=graph.roots[:count])
         report.difference = EquivalenceCheck(made, reference, graph, judge_on).run()
     return made
 
@@ -143,7 +194,7 @@ def _pause_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Timer:
+class Timer:
     """How long each pass takes."""
 
     def __init__(self) -> None:
@@ -151,6 +202,7 @@ class _Timer:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
+        """Note how long the block takes, under a name."""
         start = time.perf_counter()
         yield
-        self.seconds[name] = time.perf_counter() - start
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

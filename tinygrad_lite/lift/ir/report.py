@@ -21,6 +21,8 @@ class Report:
         seconds: What each pass took.
         difference: The largest difference on a probe, relative to what it is excused by: the largest number of the
             array that it stands in; where terms cancel, their size, about. No program with more than 1e-9 is given out.
+        sizes: How the program came to its sizes, where arguments are large: from which small traces it was made, or
+            why it was traced whole.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Report:
     masked: int
     seconds: dict[str, float] = field(default_factory=dict)
     difference: float = 0.0
+    sizes: str = ""
 
     @classmethod
     def count(cls, name: str, nodes: int, program: Groups, seconds: dict[str, float]) -> Report:
@@ -61,6 +64,8 @@ class Report:
             f"  gathers        {self.gathers}",
             f"  largest difference on a probe: {self.difference:.1e}",
         ]
+        if self.sizes:
+            lines.insert(1, f"  {self.sizes}")
         total = sum(self.seconds.values())
         lines += [f"  {name:<14} {1e3 * seconds:9.1f} ms" for name, seconds in self.seconds.items()]
         lines.append(f"  {'together':<14} {1e3 * total:9.1f} ms, {1e6 * total / max(self.nodes, 1):.2f} µs a node")

@@ -1,0 +1,262 @@
+"""Trace small, run large: the program for arguments of many numbers is made from traces of a few smaller ones.
+
+Arguments of more than :data:`MANY` scalars take long to record, as the graph has many nodes for each. Their program is
+traced at small sizes (:mod:`~tinygrad_lite.lift.sizes.small_sizes`), aligned
+(:mod:`~tinygrad_lite.lift.sizes.alignment`), made for the sizes of the call, and proved there
+(:mod:`~tinygrad_lite.lift.sizes.size_proof`). Where a function is not the same at all sizes, it is traced whole.
+
+Costs: a handful of small traces, however large the arguments are, and one evaluation of the function on plain numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.checking.reference import Reference
+from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.ir.report import Report
+from tinygrad_lite.lift.ir.verifier import check_groups
+from tinygrad_lite.lift.passes import Settings, Timer, group_function, make_program, tidy
+from tinygrad_lite.lift.program import Program
+from tinygrad_lite.lift.sizes.alignment import LARGEST, Alignment, PartError, align
+from tinygrad_lite.lift.sizes.laws import Sizes
+from tinygrad_lite.lift.sizes.size_proof import SizedProof, match_gradients
+from tinygrad_lite.lift.sizes.small_sizes import Pattern, list_families, shrink
+from tinygrad_lite.lift.tracing.arguments import Arguments
+from tinygrad_lite.lift.tracing.inputs import Inputs
+from tinygrad_lite.transforms import Differentiated, value_and_grad
+from tinygrad_lite.value import Value
+
+#: From so many scalars in the arguments of one sample on, a function is traced at smaller sizes.
+MANY: Final = 20_000
+#: How many traces there are, besides two for each size.
+_TRACES: Final = 5
+#: The largest number of different structures of arguments whose laws are kept.
+_KEPT: Final = 16
+
+
+@dataclass(eq=False)
+class Sized:
+    """A function at any sizes of one pattern.
+
+    Attributes:
+        pattern: Which axes are sizes.
+        alignment: The laws.
+        structure: Of the results.
+        sources: For each input group the units of the arguments that it is made of.
+        captured: The Values that the function closes over.
+        seconds: What each pass took.
+        nodes: How many scalars were recorded.
+        difference: What the proof found.
+    """
+
+    pattern: Pattern
+    alignment: Alignment
+    structure: Any
+    sources: list[list[int]]
+    captured: list[Value]
+    seconds: dict[str, float]
+    nodes: int
+    difference: float = 0.0
+
+
+@dataclass(eq=False)
+class SizedFunction:
+    """What makes the programs of a lifted function: from small traces where that is worth it.
+
+    Attributes:
+        settings: The function.
+        wanted: Whether to trace small: None where there are many scalars, True always, False never.
+        known: What is known of the function, by the structure of arguments without their sizes.
+    """
+
+    settings: Settings
+    wanted: bool | None = None
+    known: dict[Hashable, Sized] = field(default_factory=dict)
+
+    def make_program(self, arguments: Arguments, captured: Hashable = None) -> Program:
+        """Make the program for arguments.
+
+        Args:
+            arguments: Of a call.
+            captured: What the function reads beside them.
+
+        Raises:
+            LiftError: The function cannot be lifted; or, where it is to be traced small, is not the same at all sizes.
+        """
+        if not self._is_large(arguments):
+            return make_program(self.settings, arguments)
+        try:
+            return self._make_from_small(arguments, captured)
+        except Exception as error:  # whatever the function does at sizes that nobody asked for
+            reason = str(error) if isinstance(error, LiftError) else f"{type(error).__name__}: {error}"
+            if self.wanted:
+                raise LiftError(
+                    f"{self.settings.name} cannot be traced at smaller sizes: {reason}. With sizes=None it is traced "
+                    "whole, as it is for arguments of few numbers."
+                ) from error
+        program = make_program(self.settings, arguments)
+        program.report().sizes = f"traced whole, as {reason}"
+        return program
+
+    def _is_large(self, arguments: Arguments) -> bool:
+        count = sum([math.prod(unit.shape) for unit in arguments.units])
+        return self.wanted or (self.wanted is None and count > MANY)
+
+    def _make_from_small(self, arguments: Arguments, captured: Hashable) -> Program:
+        refusals: list[str] = []
+        for pattern in list_families(arguments):
+            key = (
+                _forget_sizes(arguments.signature.parts, pattern.lengths),
+                pattern.ties,
+                pattern.step,
+                pattern.start,
+                captured,
+            )
+            try:
+                sized = self.known.get(key) or self._trace_small(arguments, pattern)
+            except Exception as error:  # another family of sizes may be what the function takes
+                refusals.append(str(error) if isinstance(error, LiftError) else f"{type(error).__name__}: {error}")
+                continue
+            program = self._make_at(sized, arguments, pattern)
+            while len(self.known) >= _KEPT:
+                del self.known[next(iter(self.known))]
+            self.known[key] = sized
+            return program
+        if not refusals:
+            raise PartError("no axis of its arguments is longer than 8, or their lengths cannot be made smaller")
+        raise PartError(refusals[0])
+
+    # ------------------------------------------------------------------------------------------- small traces
+
+    def _trace_small(self, arguments: Arguments, pattern: Pattern) -> Sized:
+        timer = Timer()
+        settings = self._with_value()
+        *points, middle = pattern.list_points(_TRACES + 2 * len(pattern.free)) or [()]
+        if not points:
+            raise PartError("its sizes are too near to one another to be made smaller in the same order")
+        with timer("small traces"):
+            traces = [group_function(settings, shrink(arguments, pattern, point)) for point in points]
+        _check_same("structures of results", [repr(trace.structure) for trace in traces])
+        _check_same("Values that it reads besides", [list(map(id, trace.captured)) for trace in traces])
+        with timer("laws"):
+            alignment = align([trace.program for trace in traces], points)
+        first, nodes = traces[0], sum([len(trace.graph) for trace in traces])
+        sized = Sized(pattern, alignment, first.structure, first.sources, first.captured, timer.seconds, nodes)
+        with timer("proof"):
+            small = shrink(arguments, pattern, middle)
+            program = self._instantiate(sized, middle, small)
+            sized.difference = self._prove(settings.f, program, sized, small, middle).check_results()
+        return sized
+
+    def _with_value(self) -> Settings:
+        """Return settings with a function that gives its value as well as its gradient, which proofs compare."""
+        known = self._differentiated
+        if known is None or known.with_value:
+            return self.settings
+        return replace(self.settings, f=value_and_grad(known.f, known.argnums))
+
+    @property
+    def _differentiated(self) -> Differentiated | None:
+        found = getattr(self.settings.f, "__differentiated__", None)
+        return found if isinstance(found, Differentiated) else None
+
+    # ------------------------------------------------------------------------------------------ at other sizes
+
+    def _make_at(self, sized: Sized, arguments: Arguments, pattern: Pattern) -> Program:
+        timer = Timer()
+        settings, sizes = self.settings, pattern.sizes
+        with timer("instantiation"):
+            groups = self._instantiate(sized, sizes, arguments)
+        with timer("proof at its sizes"):
+            difference = self._prove_at(sized, groups, arguments, sizes)
+        structure = sized.structure
+        if self._with_value() is not settings:  # the value was for the proof alone
+            structure = structure["tuple"][1]
+            groups.outputs = groups.outputs[1:]
+            tidy(groups)
+        seconds = {**sized.seconds, **timer.seconds}
+        report = Report.count(settings.name, sized.nodes, groups, seconds)
+        report.difference = max(sized.difference, difference)
+        points = ", ".join(["×".join(map(str, point)) for point in sized.alignment.points])
+        report.sizes = (
+            f"made for the sizes {'×'.join(map(str, sizes))} from traces at {points}; "
+            f"{sized.alignment.count_nodes(sizes):,} scalar nodes were not recorded"
+        )
+        inputs = self._inputs(sized, arguments)
+        options = settings.engine, settings.check, settings.options
+        program = Program(settings.name, groups, inputs, structure, report, *options)
+        program.check_constants()
+        return program
+
+    def _instantiate(self, sized: Sized, sizes: Sizes, arguments: Arguments) -> Groups:
+        program = sized.alignment.at(sizes)
+        inputs = self._inputs(sized, arguments)
+        wanted = [*inputs.shapes, *[(len(inputs.captured),) for _ in range(bool(inputs.captured))]]
+        found = [program.groups[number].shape for number in program.inputs]
+        if found != wanted:
+            raise PartError(f"the shapes of its arguments have no laws: they are {wanted}, not {found}")
+        check_groups(program, LARGEST)
+        tidy(program)
+        return program
+
+    def _inputs(self, sized: Sized, arguments: Arguments) -> Inputs:
+        settings = self.settings
+        return Inputs.of(settings.names, settings.batch, settings.static, arguments, sized.sources, sized.captured)
+
+    def _prove(
+        self, f: Callable[..., Any], program: Groups, sized: Sized, arguments: Arguments, sizes: Sizes
+    ) -> SizedProof:
+        inputs = self._inputs(sized, arguments)
+        reference = Reference(f, self.settings.name, self.settings.reduce, arguments)
+        return SizedProof(
+            program,
+            reference,
+            lambda arrays: inputs.gather(replace(arguments, arrays=arrays)),
+            f"the sizes {'×'.join(map(str, sizes))}",
+        )
+
+    def _prove_at(self, sized: Sized, groups: Groups, arguments: Arguments, sizes: Sizes) -> float:
+        known = self._differentiated
+        f = self.settings.f if known is None else known.f
+        proof = self._prove(f, groups, sized, arguments, sizes)
+        found = proof.check_results(kinds=(0, 1), most=1)
+        if known is None:
+            return found
+        units = match_gradients(
+            [output.shape or () for output in groups.outputs[1:]], _list_differentiated(known, self.settings, arguments)
+        )
+        if units is None:
+            raise PartError("its gradients stand in another order than its arguments, and cannot be proved")
+        return max(found, proof.check_gradients(units))
+
+
+def _list_differentiated(
+    known: Differentiated, settings: Settings, arguments: Arguments
+) -> list[tuple[int, tuple[int, ...]]]:
+    """List numbers and shapes of the units that a function is differentiated by."""
+    argnums = [known.argnums] if isinstance(known.argnums, int) else list(known.argnums)
+    names = [settings.names[k] if 0 <= k < len(settings.names) else f"argument{k}" for k in argnums]
+    units = [
+        [(number, unit.shape) for number, unit in enumerate(arguments.units) if unit.path[0] == name] for name in names
+    ]
+    return [unit for each in units for unit in each]
+
+
+def _check_same(what: str, found: Sequence[Any]) -> None:
+    if any(one != found[0] for one in found):
+        raise PartError(f"the {what} differ from size to size")
+
+
+def _forget_sizes(parts: Any, lengths: Sizes) -> Any:
+    """Put symbols in the place of the sizes in a signature."""
+    if isinstance(parts, tuple):
+        if len(parts) > 1 and parts[0] in ("array", "nest"):
+            shape = tuple([("size", lengths.index(x)) if x in lengths else x for x in parts[1]])
+            return (parts[0], shape, *parts[2:])
+        return tuple([_forget_sizes(part, lengths) for part in parts])
+    return parts

@@ -1,0 +1,183 @@
+"""The proof of a program at sizes that were never traced.
+
+At sizes a little larger than those of the traces the program is compared with the function, gradients and all. At the
+sizes that were asked for no graph is recorded: the function is evaluated on plain floats, for one sample, and its
+result compared with the program's. Gradients are compared with derivatives of that result: in each array of the
+arguments one direction is drawn, and the program's gradient times it must be the derivative that forward mode finds in
+the program (:mod:`~tinygrad_lite.lift.sizes.tangents`), whose result was compared with the function's.
+
+Why it is sound: a law that is wrong at these sizes gives another result there, or another gradient, and both are seen
+at drawn numbers with probability 1, but for rounding. What it does not find: what shows on no probe, as for every
+program of ``lift``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.checking.probes import KINDS, is_whole, make_probes
+from tinygrad_lite.lift.checking.reference import Reference
+from tinygrad_lite.lift.checking.tolerance import (
+    AMPLIFIED,
+    TOLERANCE,
+    find_largest_difference,
+    measure_rounding,
+)
+from tinygrad_lite.lift.engines import registry
+from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.sizes.alignment import PartError
+from tinygrad_lite.lift.sizes.tangents import add_tangents
+
+Floats = NDArray[np.float64]
+#: How far the function's result may be from the program's, relative to the largest number of an array: larger sums
+#: round more than this, and are looked at more closely then.
+_CLOSE: Final = 1e-11
+#: How long one evaluation of the function may take, in seconds, for a second probe to be drawn.
+_QUICK: Final = 2.0
+
+
+@dataclass(frozen=True)
+class SizedProof:
+    """A program, and what it has to be.
+
+    Attributes:
+        program: Its groups.
+        reference: The function whose results it has: all of them, or the first.
+        gather: Makes arrays of the input groups of the arrays of the arguments.
+        sizes: For messages: the sizes of the arguments.
+        tried: Inputs on which the results were compared.
+    """
+
+    program: Groups
+    reference: Reference
+    gather: Callable[[list[Floats]], list[Floats]]
+    sizes: str
+    tried: list[list[Floats]] = field(default_factory=list)
+
+    def check_results(self, kinds: Sequence[int] = range(KINDS), most: int = 2) -> float:
+        """Compare the function's results with the program's on drawn inputs.
+
+        Args:
+            kinds: Of the probes.
+            most: Of how many samples.
+
+        Returns:
+            The largest difference, relative to the largest number of the array that it stands in.
+
+        Raises:
+            PartError: They differ.
+        """
+        worst = 0.0
+        run = registry.build("numpy", self.program, {})
+        for kind in kinds:
+            begun = time.perf_counter()
+            arrays, wanted = self._draw(kind, most)
+            took = time.perf_counter() - begun
+            found = run(self.gather(arrays))[: len(wanted)]
+            worst = max(worst, self._compare(arrays, wanted, found))
+            self.tried.append(arrays)
+            if took > _QUICK:
+                break
+        return worst
+
+    def _compare(self, arrays: list[Floats], wanted: list[Floats], found: Sequence[Any]) -> float:
+        difference = find_largest_difference([np.asarray(array) for array in found], wanted)
+        if difference.relative <= _CLOSE:
+            return difference.relative
+        if difference.relative <= TOLERANCE:
+            shaken = measure_rounding(self.reference.evaluate, arrays)
+            moved = [AMPLIFIED * part.max(initial=0.0) for part in shaken]
+            apart = [np.abs(np.asarray(a) - b).max(initial=0.0) for a, b in zip(found, wanted, strict=True)]
+            if all(a <= b for a, b in zip(apart, moved, strict=True)):
+                return difference.relative
+        raise PartError(
+            f"the program of other sizes is not the function at {self.sizes}: number {difference.place} of result "
+            f"{difference.result} is {difference.lifted!r} instead of {difference.eager!r}. The function is not the "
+            "same at all sizes: it may ask how long something is, or hold numbers that go with one size"
+        )
+
+    def check_gradients(self, units: Sequence[int]) -> float:
+        """Compare gradients, the results after the first, with derivatives of the first.
+
+        Args:
+            units: The unit of the arguments of each of them.
+
+        Returns:
+            The largest difference, relative to the sum of what it is made of.
+
+        Raises:
+            PartError: They differ.
+        """
+        worst = 0.0
+        rng = np.random.default_rng(0)
+        arrays = self.tried[0]
+        given = self.gather(arrays)
+        gradients = [np.asarray(g) for g in registry.build("numpy", self.program, {})(given)[1 : 1 + len(units)]]
+        forward = registry.build("numpy", add_tangents(self.program), {})
+        for unit, gradient in zip(units, gradients, strict=True):
+            directions = [np.zeros_like(array) for array in arrays]
+            directions[unit] = rng.standard_normal(arrays[unit].shape)
+            _, slope = forward([*given, *self.gather(directions)])
+            parts = gradient.ravel() * directions[unit].ravel()
+            scale = max(float(np.abs(parts).sum()), 1e-290)
+            relative = abs(float(np.ravel(slope)[0]) - float(parts.sum())) / scale
+            if not relative <= TOLERANCE:
+                path = ".".join(self.reference.arguments.units[unit].path)
+                raise PartError(
+                    f"the gradient by {path} of the program of other sizes is not that of the function at "
+                    f"{self.sizes}: in a direction that was drawn it is {float(parts.sum())!r} instead of "
+                    f"{float(np.ravel(slope)[0])!r}"
+                )
+            worst = max(worst, relative)
+        return worst
+
+    def _draw(self, kind: int, most: int) -> tuple[list[Floats], list[Floats]]:
+        """Draw the boldest probe on which the function gives finite numbers, and evaluate it there."""
+        probes = list(self._list_probes(kind, most))
+        for arrays in probes[:-1]:
+            with suppress(Exception):  # the function may take no such numbers, and say so in any way
+                wanted = self.reference.evaluate(arrays)
+                if all(np.isfinite(array).all() for array in wanted):
+                    return arrays, wanted
+        try:
+            return probes[-1], self.reference.evaluate(probes[-1])
+        except LiftError:
+            raise
+        except Exception as error:
+            raise PartError(
+                f"the function raises {type(error).__name__} on plain numbers at {self.sizes}: {error}"
+            ) from error
+
+    def _list_probes(self, kind: int, most: int) -> Iterator[list[Floats]]:
+        units = self.reference.arguments.units
+        batched = [unit.axis is not None for unit in units]
+        few = [
+            array[..., :most] if has else array
+            for array, has in zip(self.reference.arguments.arrays, batched, strict=True)
+        ]
+        for arrays in make_probes(few, batched, kind):
+            self.reference.tie_parameters(arrays)
+            if any(np.any(array) or is_whole(array) for array in arrays):
+                yield arrays
+
+
+def match_gradients(
+    shapes: Sequence[tuple[int, ...]], units: Sequence[tuple[int, tuple[int, ...]]]
+) -> list[int] | None:
+    """Say by which unit of the arguments each gradient is taken, by their order; None where that does not say it.
+
+    Args:
+        shapes: Of the gradients.
+        units: Numbers and shapes of those that may be differentiated by.
+    """
+    if [shape for _, shape in units] != list(shapes):
+        return None
+    return [number for number, _ in units]
