@@ -316,6 +316,30 @@ def test_what_xla_made_of_a_program_can_be_read():
     assert "dot" in jax_engine.build(dense_program()).text(dense_inputs(8))
 
 
+def chain(steps: int, size: int) -> Groups:
+    """Numbers of which each is made of the two before it: written out, their number grows as Fibonacci's."""
+    groups = [Group("input", (size,), path="x"), Group("map", (size,), "cos", (reads(0, 0),))]
+    groups += [
+        Group("map", (size,), ("sub", "mul")[number % 2], (reads(number, 0), reads(number - 1, 0)))
+        for number in range(1, steps)
+    ]
+    return Groups(groups, [0], [Output((size,), reads(steps, 0))])
+
+
+@pytest.mark.parametrize(("many", "size", "fuses"), [(500, 3, True), (30, 3, False), (30, 300, True)])
+def test_long_chains_of_few_numbers_are_not_fused_on_cpus_and_are_right(many, size, fuses, monkeypatch):
+    monkeypatch.setattr(jax_engine, "_MANY", many)
+    program, x = chain(40, size), [np.linspace(0.1, 1.4, size)]
+    run = jax_engine.build(program)
+    assert ("fused_computation" in run.text(x)) == fuses
+    assert_close(run(x), interpreter.run(program, x), TOLERANCES["float64"])
+
+
+def test_a_chain_whose_numbers_would_be_computed_again_and_again_is_compiled_and_right():
+    program, x = chain(600, 3), [np.linspace(0.1, 1.4, 3)]
+    assert_close(jax_engine.build(program)(x), interpreter.run(program, x), TOLERANCES["float64"])
+
+
 def test_a_dtype_that_is_none_of_the_three_is_refused():
     with pytest.raises(LiftError, match="no dtype 'float16' here: choose one of float64, float32, bfloat16"):
         jax_engine.build(dense_program(), dtype="float16")
