@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_lite.lift.canonical.rewriter import CONSTANT, SUM, Integers, Rewriter, follow
+from numpy.typing import NDArray
+
+from tinygrad_lite.lift.canonical.rewriter import CONSTANT, SUM, Floats, Integers, Rewriter, follow
 from tinygrad_lite.lift.ir.reductions import LOOKUP, MAXIMUM, MINIMUM
 from tinygrad_lite.lift.ir.row_hashes import hash_rows
 from tinygrad_lite.operations.ops import TABLE
@@ -17,6 +19,8 @@ TRUEDIV = TABLE["truediv"].code
 #: From so many operands on, chains of ``maximum`` are folded: shorter ones may well be of things that have little in
 #: common.
 _LEAST_FOLDED = 4
+#: From so many exponents on, the powers of one number are an array with an array of exponents, each of them alike.
+LEAST_EXPONENTS = 4
 
 
 def fold_constants(rewriter: Rewriter) -> None:
@@ -25,7 +29,8 @@ def fold_constants(rewriter: Rewriter) -> None:
     slopes = rewriter.find("pow_by_base")  # that of x is 1, and that of 1 is 0
     if len(slopes):
         exponents = rewriter.get_constants(rewriter.get_operand(slopes, 1))
-        flat = slopes[(exponents == 1.0) | (exponents == 0.0)]
+        in_series = _find_series(rewriter)[rewriter.get_operand(slopes, 0)]
+        flat = slopes[((exponents == 1.0) & ~in_series) | (exponents == 0.0)]
         rewriter.numbers[flat] = rewriter.numbers[rewriter.get_operand(flat, 1)]
         rewriter.codes[flat] = CONSTANT
         rewriter.replaced[flat] = True
@@ -199,25 +204,50 @@ def _recognise_softmaxes(
 
 
 def rewrite_powers(rewriter: Rewriter) -> None:
-    """Rewrite x**2 as x·x, x**1 as x, and the derivative y·x^(y−1) for a fixed exponent y as that product."""
-    nodes = rewriter.find("pow")
-    exponents = rewriter.get_constants(rewriter.get_operand(nodes, 1)) if len(nodes) else np.empty(0)
-    _expand_squares(rewriter, nodes[exponents == 2.0])
-    ones = nodes[exponents == 1.0]
+    """Rewrite x**2 as x·x, x**1 as x, and the derivative y·x^(y−1) for a fixed exponent y as that product.
+
+    Where a number is raised to many powers, as in a polynomial, x**1 and x**2 stay: they look like their siblings.
+    """
+    series = _find_series(rewriter)
+    nodes, exponents, alone = _find_powers(rewriter, "pow", series)
+    _expand_squares(rewriter, nodes[alone & (exponents == 2.0)])
+    ones = nodes[alone & (exponents == 1.0)]
     rewriter.replace_by(ones, rewriter.get_operand(ones, 0))
-    nodes = rewriter.find("pow_by_base")
-    exponents = rewriter.get_constants(rewriter.get_operand(nodes, 1)) if len(nodes) else np.empty(0)
-    twice = nodes[exponents == 2.0]
+    nodes, exponents, alone = _find_powers(rewriter, "pow_by_base", series)
+    twice = nodes[alone & (exponents == 2.0)]
     rewriter.rewrite(twice, MUL, rewriter.add_constants(np.full(len(twice), 2.0)), rewriter.get_operand(twice, 0))
-    chosen = np.isfinite(exponents) & (exponents != 2.0)
-    nodes, exponents = nodes[chosen], exponents[chosen]
+    chosen = np.isfinite(exponents) & ~(alone & (exponents == 2.0))
+    nodes, exponents, alone = nodes[chosen], exponents[chosen], alone[chosen]
     powers = rewriter.add_nodes(len(nodes), TABLE["pow"].code)
-    square = exponents == 3.0
+    square = alone & (exponents == 3.0)
     rewriter.codes[powers[square]] = MUL
     rewriter.more.add(powers, rewriter.get_operand(nodes, 0))
     rewriter.more.add(powers[square], rewriter.get_operand(nodes[square], 0))
     rewriter.more.add(powers[~square], rewriter.add_constants(exponents[~square] - 1.0))
     rewriter.rewrite(nodes, MUL, rewriter.add_constants(exponents), powers)
+
+
+def _find_powers(rewriter: Rewriter, name: str, series: NDArray[np.bool_]) -> tuple[Integers, Floats, NDArray[np.bool_]]:
+    """Find powers or their slopes: the nodes, their exponents (nan if not fixed), and which are not of a series."""
+    nodes = rewriter.find(name)
+    if not len(nodes):
+        return nodes, np.empty(0), np.empty(0, dtype=bool)
+    return nodes, rewriter.get_constants(rewriter.get_operand(nodes, 1)), ~series[rewriter.get_operand(nodes, 0)]
+
+
+def _find_series(rewriter: Rewriter) -> NDArray[np.bool_]:
+    """Find the nodes that are raised to many fixed powers."""
+    series = np.zeros(len(rewriter.codes), dtype=bool)
+    nodes = rewriter.find("pow")
+    if len(nodes) >= LEAST_EXPONENTS:
+        exponents = rewriter.get_constants(rewriter.get_operand(nodes, 1))
+        fixed = np.isfinite(exponents)
+        bases, numbers = rewriter.get_operand(nodes[fixed], 0), exponents[fixed]
+        order = np.lexsort((numbers, bases))
+        bases, numbers = bases[order], numbers[order]
+        new = np.append(True, (bases[1:] != bases[:-1]) | (numbers[1:] != numbers[:-1]))[: len(bases)]
+        series = np.bincount(bases[new], minlength=len(series)) >= LEAST_EXPONENTS
+    return series
 
 
 def _expand_squares(rewriter: Rewriter, nodes: Integers) -> None:

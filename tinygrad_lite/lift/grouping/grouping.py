@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.canonical.canonicalize import Canonical
-from tinygrad_lite.lift.canonical.decompositions import MUL
+from tinygrad_lite.lift.canonical.decompositions import LEAST_EXPONENTS, MUL
 from tinygrad_lite.lift.canonical.rewriter import SUM
 from tinygrad_lite.lift.grouping.group_builder import CONSTANTS, FOLDS, Builder, gather_operands
 from tinygrad_lite.lift.ir.groups import Group, Groups, Integers
@@ -139,10 +139,9 @@ class Grouping(Builder):
         kind = self.cls[operands] * 4 + (signs < 0)
         summed = (codes[owners] == SUM) | (codes[owners] < 0)
         kind = np.where(summed, kind + 2 * self.lazy[operands], kind)
-        exponents = (codes[owners] == _POW) & (self.cls[operands] == CONSTANTS)
-        if exponents.any():
-            bits = self.graph.numbers[operands[exponents]].view(np.uint64)
-            kind[exponents] = scramble(bits).view(np.int64) | 3
+        fixed = np.flatnonzero((codes[owners] == _POW) & (self.cls[operands] == CONSTANTS))
+        if len(fixed):
+            self._tell_powers_apart(kind, owners, operands, fixed)
         unordered = codes[owners] == SUM
         kinds = kind
         if unordered.any():  # of a sum only which groups it reads counts, not how often
@@ -165,6 +164,16 @@ class Grouping(Builder):
         order = np.argsort(which, kind="stable")
         pieces = np.split(nodes[order], np.cumsum(np.bincount(which))[:-1])
         return [pieces[i] for i in np.argsort(firsts)]
+
+    def _tell_powers_apart(self, kind: Integers, owners: Integers, operands: Integers, fixed: Integers) -> None:
+        """Make a number that powers have as exponent or base a part of its kind, where there are few numbers."""
+        second = np.append(False, owners[1:] == owners[:-1])[fixed]
+        others = kind[np.where(second, fixed - 1, fixed + 1)] * 2 + second
+        numbers = self.graph.numbers[operands[fixed]].view(np.int64)
+        pairs = np.unique(np.stack([others, numbers]), axis=1)
+        families, counts = np.unique(pairs[0], return_counts=True)
+        few = counts[np.searchsorted(families, others)] < LEAST_EXPONENTS
+        kind[fixed[few]] = scramble(numbers[few].view(np.uint64)).view(np.int64) | 3
 
     def _sort_products(self, owners: Integers, kind: Integers, codes: Integers) -> Integers:
         """Sort the kinds of a product's two operands, the lesser first: a·b and b·a are the same."""
