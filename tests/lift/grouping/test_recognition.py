@@ -315,6 +315,33 @@ def test_cross_entropy_is_a_lookup_in_rows():
     assert [group.shape for group in statements(large) if group.op == "lookup"] == [(6,)]
 
 
+@pytest.mark.parametrize("transform", [lambda f, **_: f, value_and_grad])
+def test_a_polynomial_is_a_few_statements_at_any_degree(transform: Any) -> None:
+    def polynomial(c: Any, x: Any) -> Any:
+        return sum(c[k] * x**k for k in range(len(c)))
+
+    counts = [count(lifted(transform(polynomial, argnums=(0, 1)), numbers(n), 0.7)) for n in (6, 9, 14)]
+    assert counts[0] == counts[1] == counts[2] <= 4
+
+
+def test_powers_with_one_exponent_keep_it_in_the_text() -> None:
+    program = lifted(lambda x: sum(v**3 for v in x) + sum(v**5 for v in x), numbers(4))
+    assert "x**3" in program.source
+    assert "x**5" in program.source
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba", "jax"])
+def test_powers_of_zero_with_many_exponents_have_the_derivatives_of_each(engine: str) -> None:
+    def polynomial(c: Any, x: Any) -> Any:
+        return sum(c[k] * x**k for k in range(len(c)))
+
+    c = numbers(6)
+    value, (of_c, of_x) = lift(value_and_grad(polynomial, (0, 1)), engine=engine)(c, 0.0)
+    assert float(value) == c[0]
+    assert float(of_x) == c[1]
+    np.testing.assert_array_equal(np.asarray(of_c), [1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+
+
 def test_a_residual_is_an_addition():
     def program(size: int) -> Program:
         inner = nn.Sequential(nn.Linear(size, size, generator=1), nn.Tanh())

@@ -6,7 +6,6 @@ Each function is one rewriting of :mod:`~tinygrad_lite.lift.canonical.canonicali
 from __future__ import annotations
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.canonical.rewriter import CONSTANT, SUM, Floats, Integers, Rewriter, follow
@@ -227,7 +226,9 @@ def rewrite_powers(rewriter: Rewriter) -> None:
     rewriter.rewrite(nodes, MUL, rewriter.add_constants(exponents), powers)
 
 
-def _find_powers(rewriter: Rewriter, name: str, series: NDArray[np.bool_]) -> tuple[Integers, Floats, NDArray[np.bool_]]:
+def _find_powers(
+    rewriter: Rewriter, name: str, series: NDArray[np.bool_]
+) -> tuple[Integers, Floats, NDArray[np.bool_]]:
     """Find powers or their slopes: the nodes, their exponents (nan if not fixed), and which are not of a series."""
     nodes = rewriter.find(name)
     if not len(nodes):

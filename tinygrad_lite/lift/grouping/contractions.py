@@ -81,11 +81,14 @@ class Entries:
 
     def find_least(self, column: Integers) -> Integers:
         """Find the least of each row's places."""
-        return np.minimum.reduceat(column, self.starts)
+        least = np.full(len(self.counts), np.iinfo(np.intp).max, dtype=np.intp)
+        some = self.counts > 0
+        least[some] = np.minimum.reduceat(column, self.starts[some])
+        return least
 
     def is_fixed(self, column: Integers) -> bool:
         """Whether it is the same within each row."""
-        return bool((column == column[self.starts][self.owners]).all())
+        return bool((column == column[self.starts[self.owners]]).all())
 
 
 @dataclass(eq=False)
@@ -118,9 +121,11 @@ def split_rows(parts: Sequence[Entries], count: int) -> list[tuple[Integers, Gri
     for part in parts:
         if len(part.owners) == count:
             continue  # one entry in each row
+        rows = np.flatnonzero(part.counts)
+        starts = part.starts[rows]
         for column in part.columns[: 60 - bit]:
-            varies = np.maximum.reduceat(column, part.starts) != np.minimum.reduceat(column, part.starts)
-            pattern |= varies.astype(np.intp) << bit
+            varies = np.maximum.reduceat(column, starts) != np.minimum.reduceat(column, starts)
+            pattern[rows] |= varies.astype(np.intp) << bit
             bit += 1
     kinds = sorted(np.unique(pattern).tolist(), key=lambda kind: -kind.bit_count())
     found: list[tuple[Integers, Grid]] = []
@@ -157,6 +162,8 @@ def fit_rows(parts: Sequence[Entries], count: int, lengths: bool = False) -> Gri
     limits: list[int] = []
     varying: list[tuple[Entries, Integers]] = []
     for part in parts:
+        if not part.counts.all():
+            continue  # it does not tell those rows apart that it has no entries in
         for column, limit in zip(part.columns, part.limits, strict=True):
             if part.is_fixed(column):
                 columns.append(column[part.starts])
@@ -188,7 +195,7 @@ def _find_further_columns(
     parts: Sequence[Entries], varying: list[tuple[Entries, Integers]], lengths: bool
 ) -> Iterator[list[Integers]]:
     """Find what else may tell rows apart: constants, differences, where each row begins, how many entries it has."""
-    constants = [(part, column) for part in parts for column in part.spare]
+    constants = [(part, column) for part in parts if part.counts.all() for column in part.spare]
     yield [column[part.starts] for part, column in constants if part.is_fixed(column)]
     yield _find_differences(varying)
     yield [part.find_least(column) for part, column in varying]

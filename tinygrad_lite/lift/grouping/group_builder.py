@@ -90,6 +90,7 @@ class Builder:
         unit: For each leaf its place in ``inputs``; −1 for constants.
         place: For each leaf its place within that group.
         shapes: Of the results, whose elements are the graph's roots, one result after the other.
+        counts_only: Whether it is only asked how many classes there are: no group is made then.
     """
 
     def __init__(
@@ -99,9 +100,13 @@ class Builder:
         unit: Integers,
         place: Integers,
         shapes: Sequence[tuple[int, ...]],
+        counts_only: bool = False,
     ) -> None:
         self.graph = graph
         self.shapes = shapes
+        self._counts_only = counts_only
+        #: how many groups were counted
+        self.count = 0
         ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=np.intp)
         self._roots = np.split(graph.roots, ends[:-1]) if len(ends) else []
         self.program = Groups(list(inputs), list(range(len(inputs))))
@@ -137,6 +142,9 @@ class Builder:
     def _make_group(self, members: Integers) -> None:
         code = int(self.graph.codes[members[0]])
         number = len(self.classes)
+        if self._counts_only:
+            self._count_group(members, code)
+            return
         if code == SUM:
             for rows, group, grid in self._make_sum(members):
                 self._finish(members[rows], group, grid)
@@ -145,13 +153,28 @@ class Builder:
             group, grid = self._make_fold(members, code)
         else:
             slots = [self._read(operands) for operands in self._sort_operands(members, code)]
-            if code == MUL and np.mean(self._only_summed[members]) >= 0.5:
+            if code == MUL and self._is_inside_sums(members):
                 self.classes.append(_Class(-1, slots, members))
                 self.cls[members] = number
                 self.place[members] = np.arange(len(members))
                 return
             group, grid = self._make_map(code, slots, len(members))
         self._finish(members, group, grid)
+
+    def _count_group(self, members: Integers, code: int) -> None:
+        """Count the group of a class in place of making it; and what would have to be collected for it."""
+        self.cls[members] = len(self.classes)
+        self.classes.append(_Class())
+        if code == SUM:
+            self.count += 1
+            return
+        self.count += code != MUL or not self._is_inside_sums(members)
+        slots = [self._get_operands(members)[1]] if code in FOLDS else self._sort_operands(members, code)
+        self.count += sum(bool((self.cls[operands] != self.cls[operands[0]]).any()) for operands in slots)
+
+    def _is_inside_sums(self, products: Integers) -> bool:
+        """Whether products are not computed for themselves."""
+        return bool(np.mean(self._only_summed[products]) >= 0.5)
 
     def _finish(self, members: Integers, group: int, grid: Grid) -> None:
         """Note where the members of a new group are."""
@@ -308,6 +331,13 @@ class Builder:
             terms = []
             for (sign, _, _, _), read, whole in zip(parts, slots, entries, strict=True):
                 part, chosen = whole.select_rows(rows)
+                if not len(chosen):
+                    continue  # these rows read other groups
+                if len(read) == 1 and read[0].numbers is not None and not part.counts.all():
+                    numbers = np.zeros(len(rows))
+                    np.add.at(numbers, part.owners, read[0].numbers[chosen])
+                    terms.append(Term((self._make_constant_ref(numbers, grid.shape, grid.coordinates),), (), sign))
+                    continue
                 fitted = fit_entries(part, grid)
                 indices = list(fitted.columns)
                 shape = (*grid.shape, *fitted.reduced)
@@ -354,11 +384,13 @@ class Builder:
         """Collect elements of several groups in one, of that shape: each is read where it belongs, 0 elsewhere."""
         terms = []
         grid = _make_coordinates(shape)
+        numbers = np.zeros(len(groups))
         for number in np.unique(groups).tolist():
-            source = self.program.groups[number]
-            if source.data is not None and not source.data.any():
-                continue  # zeros
+            data = self.program.groups[number].data
             chosen = groups == number
+            if data is not None:
+                numbers[chosen] = data.ravel()[places[chosen]]
+                continue
             search = Search(int(chosen.sum()), [coordinate[chosen] for coordinate in grid], shape)
             columns, limits = self._list_columns(_Operands(number, places[chosen]))
             indices = []
@@ -372,7 +404,9 @@ class Builder:
             mask, axes = make_mask(chosen.reshape(shape))
             terms.append(Term((Ref(number, tuple(indices)),), (), 1.0, mask, axes))
         if not terms:
-            return self._add(Group("constant", shape, data=np.zeros(shape)))
+            return self._add(Group("constant", shape, data=numbers.reshape(shape)))
+        if numbers.any():
+            terms.append(Term((self._make_constant_ref(numbers, shape, grid),)))
         return self._add(Group("sum", shape, terms=tuple(terms)))
 
     def locate_results(self) -> list[Ref]:
