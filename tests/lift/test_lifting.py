@@ -187,6 +187,44 @@ def test_a_program_shows_its_source_its_groups_and_what_was_found():
     assert repr(lifted) == "<lift(neuron), engine 'numpy': 1 programs>"
 
 
+def states(x: Any, steps: int) -> Any:
+    a, b = x[0], x[1]
+    for k in range(steps):
+        a, b = tg.sin(a) * b + k, tg.exp(-a * a) - 0.5 * b
+    return a + b
+
+
+def test_the_report_says_what_limits_a_program_and_what_to_do():
+    long = lift(tg.value_and_grad(lambda x: states(x, 30))).program_for(np.array([0.3, 0.5])).report()
+    assert 0 < 4 * long.kinds <= long.groups
+    written_out, few = long.limits
+    assert f"{long.groups} statements are of {long.kinds} kinds" in written_out
+    assert "numbers on average" in few
+    assert all(f"  limited: {limit}\n" in str(long) for limit in long.limits)
+
+    rows = np.arange(12.0)
+    places = np.random.default_rng(0).permutation(12)
+    table = lift(lambda x: [x[k] * x[places[k]] + tg.exp(x[places[-k]]) * x[places[k - 3]] for k in range(12)])
+    (read,) = table.program_for(rows).report().limits
+    assert "tables of places" in read
+
+    def triangles(x: Any) -> Any:
+        for _ in range(3):
+            x = [tg.tanh(sum(x[j] * (i + 1.0) for j in range(i + 1))) for i in range(len(x))]
+        return x
+
+    (left_out,) = lift(triangles).program_for(rows).report().limits
+    assert "mask leaves out" in left_out
+
+
+def test_the_report_is_silent_where_nothing_limits():
+    mlp = nn.MLP(4, [8, 8, 3], seed=0)
+    report = lift(tg.value_and_grad(lambda m, x: sum(y * y for y in m(x)))).program_for(mlp, np.ones(4)).report()
+    assert report.limits == []
+    assert "limited" not in str(report)
+    assert lift(lambda x: x * x).program_for(2.0).report().limits == []
+
+
 def test_program_for_does_not_run_the_program(monkeypatch):
     monkeypatch.setattr(Program, "run_arguments", lambda *_: pytest.fail("it was run"))
     program = lift(squares).program_for([1.0, 2.0])

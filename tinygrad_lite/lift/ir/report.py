@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Final
 
-from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.ir.groups import Group, Groups
+
+#: From so many statements on there is something to say of them; and from so many that are masked.
+_MANY: Final = 40
+_SOME: Final = 3
+#: How often a kind of statement comes, on average, where a loop is written out.
+_REPEATED: Final = 4
+#: Fewer numbers in a statement are not worth a call of NumPy.
+_NUMBERS: Final = 10
+#: Which part of all statements is worth a word: one in so many.
+_PART: Final = 4
 
 
 @dataclass(eq=False)
@@ -19,6 +30,8 @@ class Report:
         gathers: Statements that read through a table of places instead of slices.
         masked: Statements that leave elements out of a sum.
         seconds: What each pass took.
+        kinds: How many of its statements differ in more than what they read: far fewer than there are, where a loop
+            over time or rows stands written out.
         difference: The largest difference on a probe, relative to what it is excused by: the largest number of the
             array that it stands in; where terms cancel, their size, about. No program with more than 1e-9 is given out.
         sizes: How the program came to its sizes, where arguments are large: from which small traces it was made, or
@@ -33,6 +46,7 @@ class Report:
     masked: int
     seconds: dict[str, float] = field(default_factory=dict)
     difference: float = 0.0
+    kinds: int = 0
     sizes: str = ""
 
     @classmethod
@@ -54,7 +68,38 @@ class Report:
             sum(any(i.table is not None for ref in g.refs() for i in ref.index) for g in statements),
             sum(any(t.mask is not None for t in g.terms) for g in statements),
             seconds,
+            kinds=len({_describe_kind(group) for group in statements}),
         )
+
+    @property
+    def limits(self) -> list[str]:
+        """What limits the program's speed or size most, in words, with what to do: two sentences of each at most.
+
+        >>> Report("f", 9000, 1200, 0, 0, 0, kinds=30).limits[0]
+        '1200 statements are of 30 kinds: steps of a loop, one after the other. Let the first and the last ...'
+        """
+        found = []
+        if self.groups >= _MANY and self.groups >= _REPEATED * self.kinds > 0:
+            found.append(
+                f"{self.groups} statements are of {self.kinds} kinds: steps of a loop, one after the other. Let the "
+                "first and the last step do the same as the others, or lift one step and call that in a loop."
+            )
+        if self.groups >= _MANY and self.nodes < _NUMBERS * self.groups:
+            found.append(
+                f"A statement computes {self.nodes / self.groups:.0f} numbers on average: the function itself may be "
+                'as fast as NumPy. engine="numba" has no cost for a statement.'
+            )
+        if self.gathers and self.gathers * _PART >= self.groups:
+            found.append(
+                f"{self.gathers} statements read through tables of places, which is slower than slices. Indices that "
+                "grow evenly with the loops become slices: pad the edges instead of wrapping around or choosing there."
+            )
+        if self.masked >= _SOME and self.masked * _PART >= self.groups:
+            found.append(
+                f"{self.masked} statements compute numbers that a mask leaves out again. Sums that are equally long "
+                "need no mask: pad with zeros."
+            )
+        return found[:2]
 
     def __str__(self) -> str:
         lines = [
@@ -66,7 +111,14 @@ class Report:
         ]
         if self.sizes:
             lines.insert(1, f"  {self.sizes}")
+        lines += [f"  limited: {limit}" for limit in self.limits]
         total = sum(self.seconds.values())
         lines += [f"  {name:<14} {1e3 * seconds:9.1f} ms" for name, seconds in self.seconds.items()]
         lines.append(f"  {'together':<14} {1e3 * total:9.1f} ms, {1e6 * total / max(self.nodes, 1):.2f} µs a node")
         return "\n".join(lines)
+
+
+def _describe_kind(group: Group) -> tuple[Any, ...]:
+    """Say what a statement computes, without what it reads."""
+    terms = tuple([(len(term.factors), term.reduced, term.sign) for term in group.terms])
+    return group.kind, group.op, group.shape, group.batched, group.over, terms

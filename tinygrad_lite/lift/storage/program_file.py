@@ -242,4 +242,5 @@ def _read_report(stored: Fields) -> Report:
         masked=stored.integer("masked"),
         seconds=times,
         difference=stored.number("difference"),
+        kinds=stored.integer("kinds"),
     )
