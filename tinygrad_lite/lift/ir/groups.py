@@ -12,6 +12,11 @@ Index for each axis. There are five kinds of groups, and no others:
 - ``fold``: ``maximum``, ``minimum`` or ``prod`` of many elements of one group, and ``lookup`` of one of them
   (:mod:`tinygrad_lite.lift.ir.reductions`).
 
+Groups that are computed step by step are a :class:`Loop`: a stretch of the list whose groups have the steps as their
+first axis. At each step its groups are computed in their order, each one row of its array, from what the rows before
+hold; so a group of a loop may read rows of itself, and of groups after it, that belong to earlier steps. The rows that
+the first steps read are the group's ``initial`` ones.
+
 That is the whole language that engines must know. The array of a *batched* group has one axis more than its shape, the
 last, over the samples. An unbatched sum with batched factors adds them up (``over="sum"``) or averages them
 (``over="mean"``) over the samples.
@@ -118,6 +123,8 @@ class Group:
         present: Which scalars of the grid the graph has, if not all. The others are computed along and never used.
         nodes: The number of a scalar node for each element of the grid in C order, −1 where there is none.
         role: ``"forward"`` or ``"backward"``, where known.
+        initial: The first rows along its first axis, where these are not computed but copied: each is read along the
+            group's other axes. Coordinates count from the first row that is computed.
     """
 
     kind: str
@@ -133,6 +140,12 @@ class Group:
     present: Booleans | None = None
     nodes: Integers | None = None
     role: str = ""
+    initial: tuple[Ref, ...] = ()
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The shape of what is computed: its shape, without the initial rows."""
+        return (self.shape[0] - len(self.initial), *self.shape[1:]) if self.initial else self.shape
 
     @property
     def size(self) -> int:
@@ -144,6 +157,22 @@ class Group:
         yield from self.operands
         for term in self.terms:
             yield from term.factors
+        yield from self.initial
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A stretch of groups that are computed step by step, one row of each at a step.
+
+    Attributes:
+        start: The number of its first group.
+        stop: One more than that of its last.
+        steps: How often: the length of each group's grid along the first axis.
+    """
+
+    start: int
+    stop: int
+    steps: int
 
 
 @dataclass(eq=False)
@@ -171,12 +200,18 @@ class Groups:
         outputs: The results.
         demands: Numbers of which the function demands something, and what that is, where no statement says so
             (:mod:`tinygrad_lite.lift.checking.runtime_checks`).
+        loops: Those of the groups that are computed step by step, in order.
     """
 
     groups: list[Group] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     demands: list[tuple[Output, Demand]] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
+
+    def find_loops(self) -> dict[int, Loop]:
+        """Find the loop of each group that is in one."""
+        return {number: loop for loop in self.loops for number in range(loop.start, loop.stop)}
 
 
 def all_of(number: int, axes: int) -> Ref:

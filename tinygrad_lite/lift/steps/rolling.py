@@ -1,0 +1,454 @@
+"""The pass that finds loops over time: statements that repeat step after step become one, with the steps as an axis.
+
+What was recorded of a loop in Python is its body, once for each step; so is that of its derivative, backwards. In the
+order of recording (:mod:`~tinygrad_lite.lift.steps.trace_order`) both are stretches of statements that repeat
+(:mod:`~tinygrad_lite.lift.steps.stretches`). All statements at one place of the body become one group, whose first axis
+is the step. Whom such a group reads follows a law:
+
+- itself, or another of the body, in the same step or some steps before: what the first steps read becomes initial rows;
+- a group of another loop, at a row that goes along with the step, or against it;
+- what all steps share, at places that move with the step by equal distances, or else stand in a table;
+- constants, which are put side by side.
+
+A group that needs no earlier step of itself is an ordinary one then, computed for all steps at once, before the loop or
+after it; the others are a :class:`~tinygrad_lite.lift.ir.groups.Loop`. Sums over what the steps computed are sums along
+an axis (:mod:`~tinygrad_lite.lift.steps.repeated_terms`). Steps at either end that do otherwise stay as they are.
+
+Why it is sound: only what is the same becomes one, and the laws are checked at each step;
+:func:`tinygrad_lite.lift.ir.unrolling.unroll` gives the statements back. Sums over steps are added in another order.
+Cost: for each period that is tried one pass over the list, and one over the references of what repeats. What it does
+not find: steps whose shapes change, and loops within a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term, all_of
+from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
+from tinygrad_lite.lift.steps.stretches import Stretch, find_stretches
+from tinygrad_lite.lift.steps.trace_order import describe, order_by_trace
+
+
+def roll_steps(program: Groups) -> Groups:
+    """Make loops of the steps that repeat.
+
+    Args:
+        program: A valid program without loops; it is left as it is.
+
+    Returns:
+        The program with loops; the same one, where nothing repeats.
+    """
+    order = order_by_trace(program)
+    listing = _Listing(program, order)
+    descriptions = [describe(program.groups[number]) for number in order]
+    found = find_stretches(descriptions, listing.shifts_along)
+    stretches: list[Stretch] = []
+    laws: list[list[list[_Law]]] = []
+    for stretch in found:
+        fitted = _fit_laws(listing, [*stretches, stretch])
+        if fitted is not None:
+            stretches.append(fitted[0])
+            laws.append(fitted[1])
+    return _Roller(listing, stretches, laws).roll() if stretches else program
+
+
+@dataclass(frozen=True)
+class _Law:
+    """What one operand of a statement reads, step by step.
+
+    Attributes:
+        refs: At each step.
+        stretch: The number of the stretch whose rows it reads; −1 where all steps read the same group, or constants.
+        column: Which statement of that stretch's body.
+        first: Which step of that stretch it reads at step 0; negative: before its first.
+        pace: By how many steps that grows from step to step.
+    """
+
+    refs: tuple[Ref, ...]
+    stretch: int = -1
+    column: int = 0
+    first: int = 0
+    pace: int = 0
+
+    def find_rows(self, steps: int) -> list[int]:
+        """List the steps of the stretch that are read."""
+        return [self.first + self.pace * step for step in range(steps)]
+
+
+class _Listing:
+    """The statements of a program in an order, and what each of them reads."""
+
+    def __init__(self, program: Groups, order: Sequence[int]) -> None:
+        self.program = program
+        self.order = order
+        self.place = {number: place for place, number in enumerate(order)}
+        self.refs = [tuple(program.groups[number].refs()) for number in order]
+
+    def get_group(self, place: int) -> Group:
+        """Get the statement at a place."""
+        return self.program.groups[self.order[place]]
+
+    def shifts_along(self, place: int, period: int) -> bool:
+        """Whether what a statement and the two after it in these distances read shifts along."""
+        three = (self.refs[place + k * period] for k in range(3))
+        return all(self._shifts(*refs) for refs in zip(*three, strict=True))
+
+    def _shifts(self, a: Ref, b: Ref, c: Ref) -> bool:
+        if a.group == b.group == c.group:
+            return True
+        places = [self.place.get(ref.group, -1) for ref in (a, b, c)]
+        if min(places) < 0:
+            groups = [self.program.groups[ref.group] for ref in (a, b, c)]
+            return {group.kind for group in groups} == {"constant"} and len({group.shape for group in groups}) == 1
+        return places[2] - places[1] == places[1] - places[0] and _have_equal_offsets((a, b, c))
+
+
+def _can_join_places(refs: Sequence[Ref]) -> bool:
+    """Whether places that all steps read in one group can be one index each, of the step too."""
+    for indices in zip(*[ref.index for ref in refs], strict=True):
+        distances = np.diff([index.offset for index in indices])
+        regular = (distances == distances[0]).all()
+        if distances.any() and (indices[0].table is not None or not (regular or not indices[0].steps)):
+            return False
+        if distances.any() and refs[0].flat:
+            return False
+    return True
+
+
+def _have_equal_offsets(refs: Sequence[Ref]) -> bool:
+    return len({tuple([index.offset for index in ref.index]) for ref in refs}) == 1
+
+
+# ------------------------------------------------------------------------------------------------------- the laws
+
+
+def _fit_laws(listing: _Listing, stretches: Sequence[Stretch]) -> tuple[Stretch, list[list[_Law]]] | None:
+    """Find the laws of the last of some stretches, by statement and operand, for as many of its steps as follow them."""
+    *others, stretch = stretches
+    while stretch.is_worthwhile():
+        laws: list[list[_Law]] = []
+        ends = (0, 0)
+        for column in range(stretch.period):
+            places = range(stretch.start + column, stretch.stop, stretch.period)
+            slots = zip(*[listing.refs[place] for place in places], strict=True)
+            row: list[_Law] = []
+            for refs in slots:
+                law = _fit_law(listing, [*others, stretch], column, refs)
+                if law is None:
+                    return None
+                row.append(law)
+                ends = tuple(map(max, ends, _find_steps_without(law, others, stretch)))
+            laws.append(row)
+        if ends == (0, 0):
+            return (stretch, laws) if _can_read_initial(listing, [*others, stretch], laws) else None
+        start = stretch.start + ends[0] * stretch.period
+        stretch = Stretch(start, stretch.period, stretch.steps - sum(ends))
+    return None
+
+
+def _fit_law(listing: _Listing, stretches: Sequence[Stretch], column: int, refs: Sequence[Ref]) -> _Law | None:
+    own = stretches[-1]
+    if all(ref.group == refs[0].group for ref in refs):
+        if own.start <= listing.place.get(refs[0].group, -1) < own.stop:
+            return _Law(tuple(refs), len(stretches) - 1)
+        return _Law(tuple(refs)) if _can_join_places(refs) else None
+    if refs[0].flat:
+        return None
+    places = [listing.place.get(ref.group, -1) for ref in refs]
+    if min(places) < 0:
+        return _Law(tuple(refs))  # constants
+    distances = np.diff(places)
+    if (distances != distances[0]).any():
+        return None
+    inside = [
+        number for number, other in enumerate(stretches) if any(other.start <= place < other.stop for place in places)
+    ]
+    if not inside:
+        return None
+    number = inside[-1]
+    other = stretches[number]
+    if distances[0] % other.period:
+        return None
+    read, first = other.split(places[0])
+    pace = int(distances[0]) // other.period
+    if other is own and (pace != 1 or first > 0 or (first == 0 and read >= column)):
+        return None
+    return _Law(tuple(refs), number, read, first, pace)
+
+
+def _find_steps_without(law: _Law, others: Sequence[Stretch], stretch: Stretch) -> tuple[int, int]:
+    """Find how many of the first and of the last steps read rows behind the last of another stretch."""
+    if law.stretch < 0:
+        return 0, 0
+    if law.stretch == len(others):  # what all steps read must not be computed in one of them
+        return int(law.pace == 0), 0
+    behind = [row >= others[law.stretch].steps for row in law.find_rows(stretch.steps)]
+    first = behind.index(False) if False in behind else len(behind)
+    return first, behind[::-1].index(False) if False in behind else 0
+
+
+def _can_read_initial(listing: _Listing, stretches: Sequence[Stretch], laws: Sequence[Sequence[_Law]]) -> bool:
+    """Whether what is read before the first step of a stretch can be rows of the same array."""
+    steps = stretches[-1].steps
+    for law in (law for row in laws for law in row if law.stretch >= 0):
+        other = stretches[law.stretch]
+        like = listing.get_group(other.start + law.column)
+        for step in law.find_rows(steps):
+            place = other.start + law.column + step * other.period
+            if step < 0 and (place < 0 or not _fits(listing.get_group(place), like)):
+                return False
+    return True
+
+
+def _fits(group: Group, like: Group) -> bool:
+    return group.shape == like.shape and group.batched == like.batched
+
+
+# --------------------------------------------------------------------------------------------------- the new groups
+
+
+@dataclass(eq=False)
+class _Column:
+    """All statements at one place of a body.
+
+    Attributes:
+        stretch: The number of the stretch.
+        number: The place in the body.
+        laws: What its operands read.
+        initial: How many rows it has before the first step.
+        new: The number of its group in the new program.
+    """
+
+    stretch: int
+    number: int
+    laws: Sequence[_Law]
+    initial: int = 0
+    new: int = -1
+
+
+@dataclass(eq=False)
+class _Roller:
+    """The new program in the making."""
+
+    listing: _Listing
+    stretches: Sequence[Stretch]
+    laws: Sequence[Sequence[Sequence[_Law]]]
+    made: Groups = field(default_factory=Groups)
+    stacked: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.new: dict[int, int] = {}
+        self.columns = [
+            [_Column(s, number, laws) for number, laws in enumerate(rows)] for s, rows in enumerate(self.laws)
+        ]
+        for column in (column for columns in self.columns for column in columns):
+            for law in column.laws:
+                if law.stretch >= 0:
+                    read = self.columns[law.stretch][law.column]
+                    earliest = min(law.find_rows(self.stretches[column.stretch].steps))
+                    read.initial = max(read.initial, -earliest)
+
+    def roll(self) -> Groups:
+        """Make the new program."""
+        program = self.listing.program
+        for number, group in enumerate(program.groups):
+            if group.kind in ("input", "constant"):
+                self.new[number] = self._add(group)
+        self.made.inputs = [self.new[number] for number in program.inputs]
+        starts = {stretch.start: number for number, stretch in enumerate(self.stretches)}
+        place = 0
+        while place < len(self.listing.order):
+            if place in starts:
+                self._add_stretch(starts[place])
+                place = self.stretches[starts[place]].stop
+                continue
+            number = self.listing.order[place]
+            self.new[number] = self._add(self._move(program.groups[number]))
+            place += 1
+        self.made.outputs = [self._move_output(output) for output in program.outputs]
+        self.made.demands = [(self._move_output(output), demand) for output, demand in program.demands]
+        return self.made
+
+    def _add(self, group: Group) -> int:
+        self.made.groups.append(group)
+        return len(self.made.groups) - 1
+
+    # ------------------------------------------------------------------------------------ what stays as it is
+
+    def _move(self, group: Group) -> Group:
+        """Let a statement read the new groups, many terms that read the rows of one as one."""
+        chained = {column.new for columns in self.columns for column in columns if column.new >= 0}
+        moved = replace(
+            group,
+            operands=tuple([self._move_ref(ref) for ref in group.operands]),
+            terms=tuple([self._move_term(term) for term in group.terms]),
+        )
+        return merge_repeated_terms(moved, self.made.groups, chained) if group.kind == "sum" else moved
+
+    def _move_term(self, term: Term) -> Term:
+        return replace(term, factors=tuple([self._move_ref(ref) for ref in term.factors]))
+
+    def _move_output(self, output: Output) -> Output:
+        return replace(output, ref=self._move_ref(output.ref))
+
+    def _move_ref(self, ref: Ref) -> Ref:
+        """Read a row of a new group instead of a statement."""
+        place = self.listing.place.get(ref.group, -1)
+        for stretch, columns in zip(self.stretches, self.columns, strict=True):
+            if stretch.start <= place < stretch.stop:
+                number, step = stretch.split(place)
+                column = columns[number]
+                if ref.flat:
+                    size = self.made.groups[column.new].size // self.made.groups[column.new].shape[0]
+                    (index,) = ref.index
+                    return replace(ref, group=column.new, index=(_add_places(index, (column.initial + step) * size),))
+                return Ref(column.new, (Index(column.initial + step), *ref.index))
+        return replace(ref, group=self.new[ref.group])
+
+    # ------------------------------------------------------------------------------------------- what is rolled
+
+    def _add_stretch(self, number: int) -> None:
+        """Add the groups of a body: those that need no loop before it and after it."""
+        before, inside, after = _split_body(self.columns[number], number)
+        for column in before:
+            self._add_column(column)
+        for samples in (False, True):
+            members = [column for column in inside if self._get_group(column, 0).batched == samples]
+            if members:
+                for column in members:
+                    self._stack_constants(column)
+                start = len(self.made.groups)
+                for place, column in enumerate(members):
+                    column.new = start + place
+                for column in members:
+                    self._add_column(column)
+                self.made.loops.append(Loop(start, len(self.made.groups), self.stretches[number].steps))
+        for column in after:
+            self._add_column(column)
+
+    def _get_group(self, column: _Column, step: int) -> Group:
+        stretch = self.stretches[column.stretch]
+        return self.listing.get_group(stretch.start + column.number + step * stretch.period)
+
+    def _stack_constants(self, column: _Column) -> None:
+        """Put constants that differ from step to step side by side."""
+        for law in column.laws:
+            if law.stretch < 0 and len({ref.group for ref in law.refs}) > 1 and id(law) not in self.stacked:
+                rows = [self.listing.program.groups[ref.group].data for ref in law.refs]
+                data = np.stack([np.asarray(row) for row in rows])
+                self.stacked[id(law)] = self._add(Group("constant", data.shape, data=data))
+
+    def _add_column(self, column: _Column) -> None:
+        stretch = self.stretches[column.stretch]
+        if column.new < 0:
+            self._stack_constants(column)
+            column.new = len(self.made.groups)
+        first = self._get_group(column, 0)
+        refs = iter([self._read(law, column) for law in column.laws])
+        operands = tuple([next(refs) for _ in first.operands])
+        terms = tuple(
+            [
+                replace(
+                    term,
+                    factors=tuple([next(refs) for _ in term.factors]),
+                    axes=tuple([axis + 1 for axis in term.axes]),
+                )
+                for term in first.terms
+            ]
+        )
+        initial = [self._get_group(column, step) for step in range(-column.initial, 0)]
+        rows = [*initial, *[self._get_group(column, step) for step in range(stretch.steps)]]
+        size = first.size
+        nodes = [np.full(size, -1) if k < len(initial) or row.nodes is None else row.nodes for k, row in enumerate(rows)]
+        present = None
+        if any(row.present is not None for row in rows):
+            present = np.stack([np.ones(row.shape, bool) if row.present is None else row.present for row in rows])
+        group = replace(
+            first,
+            shape=(len(rows), *first.shape),
+            operands=operands,
+            terms=terms,
+            nodes=np.concatenate(nodes),
+            present=present,
+            initial=tuple([self._read_row(column, step) for step in range(-column.initial, 0)]),
+        )
+        assert self._add(group) == column.new
+
+    def _read_row(self, column: _Column, step: int) -> Ref:
+        stretch = self.stretches[column.stretch]
+        number = self.listing.order[stretch.start + column.number + step * stretch.period]
+        return self._move_ref(all_of(number, len(self.listing.program.groups[number].shape)))
+
+    def _read(self, law: _Law, column: _Column) -> Ref:
+        """Write what an operand reads at each step as one reference, whose axis 0 is the step."""
+        if law.stretch >= 0:
+            read = self.columns[law.stretch][law.column]
+            rest = [_shift_axes(index) for index in law.refs[0].index]
+            leading = Index(read.initial + law.first, ((0, law.pace),))
+            assert not law.refs[0].flat
+            return Ref(read.new, (leading, *rest))
+        if id(law) in self.stacked:
+            rest = [_shift_axes(index) for index in law.refs[0].index]
+            return Ref(self.stacked[id(law)], (Index(0, ((0, 1),)), *rest))
+        moved = self._move_ref(law.refs[0])
+        more = len(moved.index) - len(law.refs[0].index)
+        places = zip(*[ref.index for ref in law.refs], strict=True)
+        return replace(
+            moved, index=(*moved.index[:more], *[_join_places(list(indices)) for indices in places])
+        )
+
+
+def _split_body(columns: Sequence[_Column], number: int) -> tuple[list[_Column], list[_Column], list[_Column]]:
+    """Split a body: what needs nothing that the loop carries, what is in the loop, and what nothing in it needs."""
+    count = len(columns)
+    reads = np.zeros((count, count), dtype=bool)
+    for column in columns:
+        for law in column.laws:
+            if law.stretch == number:
+                reads[column.number, law.column] = True
+    reach = reads
+    while True:  # all that is read by what is read
+        further = reach | (reach.astype(np.float32) @ reach.astype(np.float32) > 0)
+        if (further == reach).all():
+            break
+        reach = further
+    carried = reach.diagonal()
+    needs = reach[:, carried].any(axis=1)
+    needed = reach[carried].any(axis=0)
+    order = sorted(range(count), key=lambda k: (int(reach[k].sum()), k))  # what is read reaches less
+    before = [columns[k] for k in order if not needs[k] and not carried[k]]
+    after = [columns[k] for k in order if needs[k] and not needed[k] and not carried[k]]
+    inside = [columns[k] for k in range(count) if carried[k] or (needs[k] and needed[k])]
+    return before, inside, after
+
+
+def _shift_axes(index: Index) -> Index:
+    """Make an index one of coordinates with the step before them."""
+    if index.table is not None:
+        return replace(index, axes=tuple([axis + 1 for axis in index.axes]))
+    return replace(index, steps=tuple([(axis + 1, step) for axis, step in index.steps]))
+
+
+def _add_places(index: Index, distance: int) -> Index:
+    if index.table is not None:
+        return replace(index, table=index.table + distance)
+    return replace(index, offset=index.offset + distance)
+
+
+def _join_places(indices: Sequence[Index]) -> Index:
+    """Join the indices of all steps, which differ in their offsets alone, in one."""
+    shifted = _shift_axes(indices[0])
+    if indices[0].table is not None:
+        return shifted
+    offsets = np.array([index.offset for index in indices])
+    distances = np.diff(offsets)
+    if (distances == distances[0]).all():
+        steps = ((0, int(distances[0])),) if distances[0] else ()
+        return Index(int(offsets[0]), (*steps, *shifted.steps))
+    if not shifted.steps:
+        return Index(table=offsets.astype(np.intp), axes=(0,))
+    raise ValueError("places of steps follow no law")

@@ -1,0 +1,51 @@
+"""In which order the groups were recorded, and what each of them is, whatever it reads.
+
+Grouping goes by depth: of a loop over time it mixes what several steps do, as their chains have other lengths. The code
+did one step after the other, and its derivative does the same backwards. In the order in which a group's first scalar
+was recorded, steps stand behind one another, and a group still stands behind everything that it reads: its first scalar
+was recorded later than what that reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Ref
+
+
+def order_by_trace(program: Groups) -> list[int]:
+    """List the numbers of the statements in the order in which they were recorded.
+
+    A statement that no recorded scalar stands for comes directly after what it reads.
+    """
+    keys: list[tuple[int, ...]] = []
+    for number, group in enumerate(program.groups):
+        below = max([keys[ref.group] for ref in group.refs()], default=(-1,))
+        known = group.nodes[group.nodes >= 0] if group.nodes is not None else ()
+        keys.append(max((int(min(known)),) if len(known) else (*below, number), (*below, 0)))
+    computed = [number for number, group in enumerate(program.groups) if group.kind not in ("input", "constant")]
+    return sorted(computed, key=lambda number: (keys[number], number))
+
+
+def describe(group: Group) -> Hashable:
+    """Say what a group is: all but what it reads, and from where on. Steps that repeat are described alike."""
+    terms = tuple(
+        [
+            (_describe_refs(term.factors), term.reduced, term.sign, term.axes, _to_bytes(term.mask))
+            for term in group.terms
+        ]
+    )
+    kind = (group.kind, group.op, group.over, group.batched, group.shape, group.role)
+    return (*kind, _describe_refs(group.operands), terms, _to_bytes(group.present))
+
+
+def _describe_refs(refs: tuple[Ref, ...]) -> Hashable:
+    return tuple([(ref.flat, tuple([_describe_index(index) for index in ref.index])) for ref in refs])
+
+
+def _describe_index(index: Index) -> Hashable:
+    return (index.steps, index.axes, _to_bytes(index.table))
+
+
+def _to_bytes(array: object) -> bytes | None:
+    return None if array is None else array.tobytes()  # type: ignore[attr-defined,no-any-return]
