@@ -46,7 +46,7 @@ _RESULTS: Final = {"float64": "float64", "float32": "float32", "bfloat16": "floa
 _MANY: Final = 500
 _FEW: Final = 256
 
-_ARRAY_FUNCTIONS: Final = ("asarray", "broadcast_to", "einsum", "mean", "take_along_axis", "where")
+_ARRAY_FUNCTIONS: Final = ("asarray", "broadcast_to", "concatenate", "einsum", "mean", "take_along_axis", "where")
 
 
 def build(
@@ -299,9 +299,28 @@ def _make_array_functions(number: np.dtype[Any]) -> dict[str, Any]:
     return {
         **{name: constant(getattr(np, name)) for name in ("arange", "eye", "tri")},
         **{name: getattr(jnp, name) for name in _ARRAY_FUNCTIONS},
+        "scan": _scan,
+        "window": _take_window,
         "inf": np.inf,
         "nan": np.nan,
     }
+
+
+def _scan(step: Callable[[Any, Any], Any], start: Sequence[Any], steps: int) -> Any:
+    """Run a step of a program again and again; give the rows of the arrays that are read outside."""
+    jax = import_jax()
+
+    def body(carried: Any, place: Any) -> Any:
+        passed, rows = step(carried, place)
+        return [new.astype(old.dtype) for new, old in zip(passed, carried, strict=True)], rows
+
+    _, rows = jax.lax.scan(body, [jax.numpy.asarray(array) for array in start], jax.numpy.arange(steps))
+    return rows
+
+
+def _take_window(array: Any, axis: int, start: Any, length: int) -> Any:
+    """Take so many places of an axis, from one that JAX traces on."""
+    return import_jax().lax.dynamic_slice_in_dim(array, start, length, axis)
 
 
 def _make_conversion(dtype: str) -> Callable[[Any], Any]:

@@ -129,7 +129,9 @@ def _find_elements(program: Groups, output: Output) -> NDArray[Any]:
 _ARRAY_FUNCTIONS: dict[str, Any] = {
     **{
         name: getattr(np, name)
-        for name in ("arange", "asarray", "broadcast_to", "eye", "take_along_axis", "tri", "where")
+        for name in (
+            *("arange", "asarray", "broadcast_to", "concatenate", "empty", "eye", "take_along_axis", "tri", "where"),
+        )
     },
     "einsum": einsum,
     "mean": _mean,

@@ -38,6 +38,11 @@ def place_divisions(program: Groups) -> Averaging:
     consumers = _find_consumers(program)
     scaled = {number for number, group in enumerate(program.groups) if _may_be_scaled(group, consumers.get(number))}
     scaled -= {output.ref.group for output in program.outputs}
+    for number, group in enumerate(program.groups):  # rows of a loop are either all divided or none
+        scaled -= {ref.group for ref in group.initial}
+        if group.initial:
+            scaled.discard(number)
+    scaled -= program.find_loops().keys()
     changed = True
     while changed:
         rejected = _find_rejected(program, scaled, consumers)

@@ -39,6 +39,10 @@ class BoundConstants:
                 return literal(float(array.flat[0]))
         return Fragment(self._bind("c", array), axes=axes)
 
+    def bind_numbers(self, array: NDArray[Any]) -> str:
+        """Name an array of numbers, whatever they are."""
+        return self._bind("c", np.asarray(array, dtype=float))
+
     def bind_places(self, array: NDArray[Any]) -> str:
         """Name an array of ints, places to read at."""
         return self._bind("i", np.asarray(array, dtype=np.intp))

@@ -10,25 +10,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output
 from tinygrad_lite.lift.source.averaging import place_divisions
+from tinygrad_lite.lift.source.blocks import WIDEST, Block, add_comments
 from tinygrad_lite.lift.source.bound_constants import BoundConstants
-from tinygrad_lite.lift.source.fragments import BATCH, Fragment
-from tinygrad_lite.lift.source.naming import is_safe, is_temporary, name_groups
-from tinygrad_lite.lift.source.statements import Statements, complete, write_shape
-from tinygrad_lite.lift.source.terms import Scope, find_axes
+from tinygrad_lite.lift.source.fragments import BATCH
+from tinygrad_lite.lift.source.loop_statements import write_loop
+from tinygrad_lite.lift.source.naming import is_safe, name_groups
+from tinygrad_lite.lift.source.statements import complete
+from tinygrad_lite.lift.source.terms import find_axes
 from tinygrad_lite.lift.source.views import align, transpose
 
-_LINE = 88
-_INLINE = 48
-_WIDEST = 110
-_COMMENTS_AT = 60
-_TERMS = 32
 #: What constant arrays hold, by the kind of their type.
 _KINDS = {"f": "numbers", "i": "places", "b": "a mask"}
 
@@ -88,47 +85,37 @@ def emit(program: Groups, dialect: str = "numpy") -> Source:
 
 
 @dataclass
-class _Line:
-    """A statement: its text, and the terms of its sum, for a line that is too long."""
-
-    name: str
-    parts: list[str]
-    comment: str = ""
-
-    @property
-    def text(self) -> str:
-        whole = f"{self.name} = {' '.join(self.parts)}"
-        if len(whole) <= _WIDEST or len(self.parts) == 1:
-            return f"    {whole}"
-        return "\n".join([f"    {self.name} = (", *(f"        {part}" for part in self.parts), "    )"])
-
-
-@dataclass
 class _Emitter:
     program: Groups
     dialect: str
-    lines: list[_Line] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         groups = self.program.groups
-        self.uses: Counter[int] = Counter()
-        self.results = {output.ref.group for output in self.program.outputs}
-        self.fragments: dict[int, Fragment] = {}
-        self.inlined: dict[int, list[str]] = {}
         self.constants = BoundConstants({group.name for group in groups})
-        self.scope = Scope(groups, self.fragments.__getitem__, self.constants, self.dialect)
-        names = [group.name for group in groups]
-        self.statements = Statements(self.scope, place_divisions(self.program), names)
+        self.results = {output.ref.group for output in self.program.outputs}
+        needed = self._find_needed()
+        inside = self.program.find_loops()  # what a loop reads is not to be computed at each step
+        kept = self.results | {ref.group for number in inside for ref in groups[number].refs()}
+        self.block = Block(groups, self.constants, self.dialect, place_divisions(self.program), kept)
+        self.block.uses = Counter(ref.group for number in needed for ref in groups[number].refs())
+        self.needed = sorted(needed | set(self.program.inputs))
 
     def source(self) -> Source:
         """Write the whole text."""
-        for number in self._find_needed():
-            self._write_statement(number)
+        starts = {loop.start: loop for loop in self.program.loops}
+        inside = self.program.find_loops()
+        for number in self.needed:
+            loop = inside.get(number)
+            if loop is None:
+                self.block.write(number)
+            elif loop.start in starts:
+                write_loop(self.block, self.program, starts.pop(loop.start))
+        lines = self.block.lines
         results = [self._write_result(output) for output in self.program.outputs]
-        code = "\n".join([*(line.text for line in self.lines), _write_return(results)])
+        code = "\n".join([*(line.text for line in lines), _write_return(results)])
         used = set(re.findall(r"\w+", re.sub("'[^']*'", "", code)))  # without the letters of einsum
         count = [f"    n = {self._samples()}.shape[-1]"] if "n" in used else []
-        body = _add_comments(self.lines)
+        body = add_comments(lines)
         made = [line for line in self.constants.lines if line.split(" ", 1)[0] in used]
         names = [self.program.groups[number].name for number in self.program.inputs]
         bound = {name: array for name, array in self.constants.arrays.items() if name in used}
@@ -137,18 +124,20 @@ class _Emitter:
         text = "\n".join(
             [*head, *([""] if head else []), _write_signature(names), *count, *body, _write_return(results)]
         )
-        operations = {name: op for name, op in self.statements.operations.items() if name in used}
+        operations = {name: op for name, op in self.block.statements.operations.items() if name in used}
         return Source(f"{text}\n", bound, operations)
 
-    def _find_needed(self) -> list[int]:
-        """Find the groups that the results need, in order."""
+    def _find_needed(self) -> set[int]:
+        """Find the groups that the results need."""
         groups = self.program.groups
         needed = set(self.results)
+        inside = self.program.find_loops()
         for number in range(len(groups) - 1, -1, -1):
             if number in needed:
                 needed.update(ref.group for ref in groups[number].refs())
-        self.uses = Counter(ref.group for number in needed for ref in groups[number].refs())
-        return sorted(needed | set(self.program.inputs))
+                if number in inside:  # a loop is written whole
+                    needed.update(range(inside[number].start, inside[number].stop))
+        return needed
 
     def _samples(self) -> str:
         for number in self.program.inputs:
@@ -156,47 +145,10 @@ class _Emitter:
                 return self.program.groups[number].name
         raise ValueError("the program has batched groups, but no batched input that says how many samples there are")
 
-    # -------------------------------------------------------------------------------------- statements
-
-    def _write_statement(self, number: int) -> None:
-        group = self.program.groups[number]
-        if group.kind == "input":
-            self.fragments[number] = Fragment(group.name)
-            return
-        if group.kind == "constant":
-            return
-        fragment = self.statements.write(number)
-        inlined = [n for n in dict.fromkeys(ref.group for ref in group.refs()) if n in self.inlined]
-        inlined.sort(key=lambda n: len(self.fragments[n].text))
-        while inlined and len(f"{group.name} = {fragment.text}") > _LINE:
-            longest = inlined.pop()
-            self._write_line(longest, self.inlined.pop(longest))
-            fragment = self.statements.write(number)
-        self.fragments[number] = fragment
-        if self._may_be_inlined(number) and len(fragment.text) <= _INLINE:
-            self.inlined[number] = self.statements.parts
-        else:
-            self._write_line(number, self.statements.parts)
-
-    def _may_be_inlined(self, number: int) -> bool:
-        return self.uses[number] == 1 and number not in self.results and is_temporary(self.program.groups[number].name)
-
-    def _write_line(self, number: int, terms: list[str]) -> None:
-        """Write the group's statement; from here on, its text is its name."""
-        group, fragment = self.program.groups[number], self.fragments[number]
-        shape = f"# {write_shape(group)}" if find_axes(group) else ""
-        parts = terms if " ".join(terms) == fragment.text else [fragment.text]
-        for start in range(0, len(parts), _TERMS):
-            some = parts[start : start + _TERMS]
-            self.lines.append(_Line(group.name, [group.name, *some] if start else some, shape))
-        self.fragments[number] = Fragment(group.name, boolean=fragment.boolean)
-
-    # ----------------------------------------------------------------------------------------- results
-
     def _write_result(self, output: Output) -> str:
         """Write an output's array: its shape, and the samples first."""
         group = Group("map", output.shape or (), batched=output.batched)
-        array = self.scope.read(output.ref, group, (), output.batched).as_number()
+        array = self.block.scope.read(output.ref, group, (), output.batched).as_number()
         array = complete(align(array, find_axes(group)), group)
         if output.batched:
             array = transpose(array, (BATCH, *range(len(group.shape))))
@@ -208,31 +160,22 @@ class _Emitter:
 
 def _write_signature(names: Sequence[str]) -> str:
     whole = f"def program({', '.join(names)}):"
-    return whole if len(whole) <= _WIDEST else _break_line("def program(", names, "):", "    ")
+    return whole if len(whole) <= WIDEST else _break_line("def program(", names, "):", "    ")
 
 
 def _write_return(results: Sequence[str]) -> str:
     whole = (
         f"    return {', '.join(results)}" if len(results) > 1 else f"    return ({''.join(f'{r},' for r in results)})"
     )
-    return whole if len(whole) <= _WIDEST else _break_line("    return (", results, "    )", "        ")
+    return whole if len(whole) <= WIDEST else _break_line("    return (", results, "    )", "        ")
 
 
 def _break_line(start: str, items: Sequence[str], end: str, indent: str) -> str:
     """Put items on lines of their own width."""
     lines, line = [start], indent
     for item in items:
-        if len(line) + len(item) + 2 > _WIDEST and line.strip():
+        if len(line) + len(item) + 2 > WIDEST and line.strip():
             lines.append(line.rstrip())
             line = indent
         line += f"{item}, "
     return "\n".join([*lines, line.rstrip(), end])
-
-
-def _add_comments(lines: Sequence[_Line]) -> list[str]:
-    """Put comments into one column, where lines are short enough."""
-    column = max([len(line.text) for line in lines if line.comment and len(line.text) <= _COMMENTS_AT], default=0)
-    return [
-        f"{line.text.ljust(column)}  {line.comment}" if line.comment and "\n" not in line.text else line.text
-        for line in lines
-    ]

@@ -88,7 +88,7 @@ class Fragment:
         axes: list[int | None] = []
         dimension = 0
         for item in self.open():
-            if item.lstrip("-").isdigit():
+            if ":" not in item and item != "None":  # a place
                 items.append(item)
                 continue
             for _ in range(places.count(dimension)):

@@ -21,8 +21,8 @@ from tinygrad_lite.operations.operation import CONDITION
 
 #: The names of array functions that the text may use, besides the operations of the table, ``inf`` and ``nan``.
 FUNCTIONS = (
-    *("arange", "asarray", "broadcast_to", "einsum", "eye", "mean", "sliding_window_view", "take_along_axis"),
-    *("tri", "where"),
+    *("arange", "asarray", "broadcast_to", "concatenate", "einsum", "empty", "eye", "mean", "scan"),
+    *("sliding_window_view", "take_along_axis", "tri", "where", "window"),
 )
 _OPERATION = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -43,8 +43,10 @@ class Statements:
         self._taken = {*taken, *FUNCTIONS, "n", "program", "inf", "nan"}
 
     def write(self, number: int) -> Fragment:
-        """Write the group's array, with all its dimensions."""
+        """Write the group's array, with all its dimensions, but for initial rows."""
         group = self._scope.groups[number]
+        if group.initial:
+            group = replace(group, shape=group.grid)
         self.parts = []
         if group.kind == "map":
             fragment = self._write_map(group)

@@ -48,13 +48,13 @@ def read(source: Fragment, group: Group, ref: Ref, reading: Reading) -> Fragment
         ref: Where.
         reading: The axes, and where constants go.
     """
-    source, shape, places = source.close(), group.shape, list(ref.index)
+    shape, places = group.shape, list(ref.index)
     if ref.flat and len(shape) != 1:
         shape = (group.size,)
         source = _reshape_fragment(source, shape, group.batched)
     source, shape, places = _merge_dimensions(source, shape, places, group.batched, reading)
     places = _keep_ones(shape, [_simplify(index, reading.sizes) for index in places], reading.sizes)
-    view = _View(replace(source, axes=(), items=None), shape, group.batched, reading)
+    view = _View(replace(source, axes=()), shape, group.batched, reading)
     return view.read_at(places)
 
 
@@ -215,7 +215,7 @@ class _View:
             dimensions.append(_Dimension(None, None, (BATCH,)))
             splits.append(None)
         labels = tuple(d.axes[0] if len(d.axes) == 1 else None for d in dimensions)
-        self.fragment = self.fragment.with_items(items, labels)
+        self.fragment = self.fragment.with_items(_fill(self.fragment.items, items), labels)
         dimensions = self._reshape(dimensions, splits)
         dimensions = self._slide(dimensions)
         return self._gather(dimensions)
@@ -294,6 +294,12 @@ class _View:
     def _open(self, items: list[str], dimensions: list[_Dimension]) -> None:
         labels = tuple(d.axes[0] if len(d.axes) == 1 else None for d in dimensions)
         self.fragment = self.fragment.with_items(items, labels)
+
+
+def _fill(before: Sequence[str] | None, items: Sequence[str]) -> list[str]:
+    """Put items into a bracket in which some places are taken: ``x[:, t]`` at 0 is ``x[0, t]``."""
+    rest = iter(items)
+    return list(items) if before is None else [next(rest) if item == ":" else item for item in before]
 
 
 @dataclass(frozen=True)

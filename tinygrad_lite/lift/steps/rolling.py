@@ -155,7 +155,9 @@ def _fit_law(listing: _Listing, stretches: Sequence[Stretch], column: int, refs:
     if all(ref.group == refs[0].group for ref in refs):
         if own.start <= listing.place.get(refs[0].group, -1) < own.stop:
             return _Law(tuple(refs), len(stretches) - 1)
-        return _Law(tuple(refs)) if _can_join_places(refs) else None
+        group = listing.program.groups[refs[0].group]
+        moving = not _have_equal_offsets(refs)
+        return _Law(tuple(refs)) if _can_join_places(refs) and not (moving and group.present is not None) else None
     if refs[0].flat:
         return None
     places = [listing.place.get(ref.group, -1) for ref in refs]
@@ -205,7 +207,10 @@ def _can_read_initial(listing: _Listing, stretches: Sequence[Stretch], laws: Seq
 
 
 def _fits(group: Group, like: Group) -> bool:
-    return group.shape == like.shape and group.batched == like.batched
+    same = (group.present is None) == (like.present is None)
+    if same and group.present is not None and like.present is not None:
+        same = np.array_equal(group.present, like.present)
+    return same and group.shape == like.shape and group.batched == like.batched
 
 
 # --------------------------------------------------------------------------------------------------- the new groups

@@ -1,0 +1,199 @@
+"""Loops over time as array source: a ``for`` over steps for NumPy, ``scan`` for JAX.
+
+For NumPy the arrays of all steps are there before the loop, and each step writes its rows: ``h[t + 1] = ...``. What is
+read in the same step alone has no array, but a variable. For JAX a step is a function of what the steps before carry,
+and gives what it carries on and the rows of the arrays that are read outside:
+
+    def step(carried, t):
+        (h_before,) = carried
+        h = tanh(W @ h_before + x[:, t, None])
+        return (h,), (h,)
+
+    (h,) = scan(step, [(h0,)], 16)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop
+from tinygrad_lite.lift.ir.loop_bodies import Body, Slice, Window, find_body
+from tinygrad_lite.lift.source.averaging import Averaging
+from tinygrad_lite.lift.source.blocks import Block, Line
+from tinygrad_lite.lift.source.fragments import Fragment
+from tinygrad_lite.lift.source.statements import write_shape
+from tinygrad_lite.lift.source.terms import find_axes
+
+_NO_DIVISIONS = Averaging(frozenset(), frozenset(), frozenset())
+
+
+def write_loop(block: Block, program: Groups, loop: Loop) -> None:
+    """Write a loop into a block.
+
+    Args:
+        block: Where it stands.
+        program: The program.
+        loop: One of its loops.
+    """
+    _LoopWriter(block, program, loop).write()
+
+
+class _LoopWriter:
+    def __init__(self, block: Block, program: Groups, loop: Loop) -> None:
+        self.outer = block
+        self.program = program
+        self.loop = loop
+        self.body: Body = find_body(program, loop)
+        self.count = len(self.body.slices)
+        self.numbers = range(loop.start, loop.stop)
+        self.step = self._choose_name("t")
+        self.lags = {
+            number: max([part.lag for part in self.body.slices if part.group == number], default=0)
+            for number in self.numbers
+        }
+        self.stored = {number for number in self.numbers if self._is_stored(number)}
+
+    def write(self) -> None:
+        if self.outer.dialect == "numpy":
+            self._write_for()
+        else:
+            self._write_scan()
+        for number in self.numbers:
+            self.outer.fragments[number] = Fragment(self._name(number))
+
+    def _name(self, number: int) -> str:
+        return self.program.groups[number].name
+
+    def _choose_name(self, wanted: str) -> str:
+        taken = {group.name for group in self.program.groups}
+        return next(name for name in (wanted, *[f"{wanted}_{k}" for k in range(len(taken) + 1)]) if name not in taken)
+
+    def _is_stored(self, number: int) -> bool:
+        """Whether its rows are read outside the loop."""
+        inside = sum(ref.group == number for member in self.numbers for ref in self.program.groups[member].refs())
+        return self.outer.uses[number] > inside or number in self.outer.kept
+
+    def _make_block(self, kept: set[int], depth: int, targets: dict[int, str]) -> Block:
+        """Make the block of one step, in which slices have their texts."""
+        outer = self.outer
+        place = {number: self.count + k for k, number in enumerate(self.numbers)}
+        block = Block(
+            self.body.groups,
+            outer.constants,
+            outer.dialect,
+            _NO_DIVISIONS,
+            {place[number] for number in kept},
+            depth,
+            {place[number]: target for number, target in targets.items()},
+        )
+        block.statements.operations = outer.statements.operations
+        block.uses = Counter(ref.group for group in self.body.groups for ref in group.refs())
+        for number, part in enumerate(self.body.slices):
+            if self.body.groups[number].kind != "constant":
+                block.fragments[number] = self._write_slice(part)
+        for number in range(self.count, len(self.body.groups)):
+            block.write(number)
+        return block
+
+    def _write_slice(self, part: Slice) -> Fragment:
+        if part.lag and self.outer.dialect == "jax":
+            return Fragment(self._name_carried(part.group, part.lag))
+        source = self.program.groups[part.group]
+        if source.kind == "constant":
+            text = self.outer.constants.bind_numbers(source.data)
+        else:
+            text = self.outer.fragments[part.group].close().text if part.group not in self.numbers else source.name
+        if not any(part.windows):
+            return Fragment(text)
+        items = [":" if window is None else self._write_window(window) for window in part.windows]
+        taken = Fragment(text, items=(*items, ":") if source.batched else tuple(items))
+        lengths = [window for window in part.windows if window is not None and window.length is not None]
+        if self.outer.dialect == "jax":
+            axis = 0
+            for window in part.windows:
+                if window is not None and window.length is not None:
+                    start = self._write_place(window.start)
+                    taken = Fragment(f"window({taken.text}, {axis}, {start}, {window.length})")
+                axis += window is None or window.length is not None
+        return taken.close() if lengths else taken
+
+    def _write_window(self, window: Window) -> str:
+        start = self._write_place(window.start)
+        if window.length is None:
+            return start
+        if self.outer.dialect == "jax":
+            return ":"
+        return f"{start}:{self._write_place(window.start, window.length)}"
+
+    def _write_place(self, index: Index, more: int = 0) -> str:
+        """Write a place that moves with the step: ``t + 1``, ``15 - t``, ``i1[t]``."""
+        if index.table is not None:
+            return f"{self.outer.constants.bind_places(index.table)}[{self.step}]"
+        ((_, by),) = index.steps
+        offset = index.offset + more
+        if by < 0:
+            return f"{offset} - {self.step}" if by == -1 else f"{offset} - {-by} * {self.step}"
+        moved = self.step if by == 1 else f"{by} * {self.step}"
+        return f"{moved} + {offset}" if offset > 0 else f"{moved} - {-offset}" if offset else moved
+
+    def _add(self, text: str, depth: int = 0) -> None:
+        self.outer.lines.append(Line("", [text], "", self.outer.depth + depth))
+
+    # ------------------------------------------------------------------------------------------------- NumPy
+
+    def _write_for(self) -> None:
+        groups = self.program.groups
+        arrays = [number for number in self.numbers if number in self.stored or self.lags[number]]
+        targets = {}
+        for number in arrays:
+            group = groups[number]
+            self._add(f"{group.name} = empty({write_shape(group)})")
+            for row, initial in enumerate(self.outer.read_initial(group)):
+                self._add(f"{group.name}[{row}] = {initial.text}")
+            targets[number] = f"{group.name}[{self._write_place(Index(len(group.initial), ((0, 1),)))}]"
+        self._add(f"for {self.step} in range({self.loop.steps}):")
+        self.outer.lines += self._make_block(set(arrays), self.outer.depth + 1, targets).lines
+
+    # --------------------------------------------------------------------------------------------------- JAX
+
+    def _name_carried(self, number: int, lag: int) -> str:
+        return self._choose_name(f"{self._name(number)}_before{'' if lag == 1 else lag}")
+
+    def _write_scan(self) -> None:
+        groups = self.program.groups
+        carried = [(number, lag) for number in self.numbers for lag in range(1, self.lags[number] + 1)]
+        rows = [number for number in self.numbers if number in self.stored]
+        function = self._choose_name("step")
+        names = [self._name_carried(number, lag) for number, lag in carried]
+        self._add(f"def {function}(carried, {self.step}):")
+        if names:
+            self._add(f"{_write_tuple(names)} = carried", 1)
+        block = self._make_block({number for number, _ in carried} | set(rows), self.outer.depth + 1, {})
+        self.outer.lines += block.lines
+        new = {number: self._get_text(block, number) for number in self.numbers}
+        passed = [
+            new[number] if lag == 1 else self._name_carried(number, lag - 1) for number, lag in carried
+        ]
+        self._add(f"return {_write_tuple(passed)}, {_write_tuple([new[number] for number in rows])}", 1)
+        initial = {number: self.outer.read_initial(groups[number]) for number in self.numbers}
+        starts = [initial[number][-lag].text for number, lag in carried]
+        found = self._choose_name("rows")
+        self._add(f"{found} = scan({function}, {_write_tuple(starts)}, {self.loop.steps})")
+        for place, number in enumerate(rows):
+            before = [row.insert_axes([0]).text for row in initial[number]]
+            text = f"{found}[{place}]"
+            if before:
+                text = f"concatenate([{', '.join([*before, text])}])"
+            group = groups[number]
+            comment = f"# {write_shape(group)}" if find_axes(group) else ""
+            self.outer.lines.append(Line(group.name, [text], comment, self.outer.depth))
+
+    def _get_text(self, block: Block, number: int) -> str:
+        place = self.count + number - self.loop.start
+        fragment = block.fragments.get(place)
+        return "" if fragment is None else fragment.as_number().text
+
+
+def _write_tuple(names: list[str]) -> str:
+    return f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
