@@ -21,6 +21,7 @@ from tinygrad_lite.lift.ir.groups import Groups, Output
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.source.naming import name_groups
+from tinygrad_lite.lift.steps.rolling import roll_steps
 from tinygrad_lite.lift.tracing.arguments import Arguments, take_apart
 from tinygrad_lite.lift.tracing.inputs import Inputs
 from tinygrad_lite.lift.tracing.trace import Graph, make_graph, trace_function
@@ -124,13 +125,15 @@ def group_function(
     return Grouped(program, graph, results.structure, inputs.sources, inputs.captured)
 
 
-def tidy(program: Groups) -> None:
-    """Merge what is equal, drop what nobody needs, and name the rest."""
+def tidy(program: Groups) -> Groups:
+    """Merge what is equal, drop what nobody needs, make loops of steps that repeat, and name what there is."""
     cleanup.share_constants(program)
     cleanup.drop_ones(program)
     cleanup.orient_results(program)
     cleanup.drop_unread(program)
-    name_groups(program)
+    rolled = roll_steps(program)
+    name_groups(rolled)
+    return rolled
 
 
 def make_program(settings: Settings, arguments: Arguments, explains: bool = True) -> Program:
@@ -152,8 +155,8 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
 
     grouped = group_function(settings, arguments, timer, judge_on)
     graph, program, count = grouped.graph, grouped.program, len(grouped.graph)
-    with report_internal_errors(name, graph, judge_on("numpy")), timer("results"):
-        tidy(program)
+    with report_internal_errors(name, graph, judge_on("numpy")), timer("loops"):
+        program = tidy(program)
     report = Report.count(name, count, program, timer.seconds)
     made = Program(
         name,

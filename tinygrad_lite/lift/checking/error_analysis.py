@@ -27,6 +27,7 @@ from tinygrad_lite.lift.checking.tolerance import SAFETY
 from tinygrad_lite.lift.engines import op_lowerings
 from tinygrad_lite.lift.ir.groups import Group, Groups, Ref, Term
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.tracing.trace import Graph
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.arithmetic import evaluate_rule
@@ -64,7 +65,7 @@ def bound_errors(program: Groups, arrays: Sequence[Floats]) -> list[float]:
 def analyze_program(program: Groups, arrays: Sequence[Floats]) -> tuple[list[float], float]:
     """Find what :func:`bound_errors` does, and the largest finite number that is computed on the way."""
     with np.errstate(all="ignore"):
-        analysis = _Analysis(program, arrays)
+        analysis = _Analysis(unroll(program), arrays)
         return analysis.bound_outputs(), max(map(find_largest, (value for value, _ in analysis.found)), default=0.0)
 
 

@@ -20,6 +20,7 @@ from tinygrad_lite.lift.engines import numpy_engine
 from tinygrad_lite.lift.engines.op_lowerings import evaluate_limit
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Ref, Term, all_of
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
+from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.source.listing import list_statements
 from tinygrad_lite.lift.source.precedence import OPERATORS, Text, infix
 from tinygrad_lite.operations import ops
@@ -54,6 +55,7 @@ def explain(groups: Groups, name: str, arrays: Sequence[Floats], result: int) ->
     log takes numbers in (0, inf): keep its operand there, with maximum(x, 1e-12) or by adding a small number.
     With lift(..., check=False) such results are given as they are.
     """
+    groups = unroll(groups)
     values = _Values(groups, arrays)
     start = values.find_start(groups.outputs[result])
     what = f"{name}: result {result} is not finite, although all inputs are."

@@ -31,6 +31,7 @@ class _Unroller:
         self.program = program
         self.made = Groups()
         self.whole: dict[int, int] = {}
+        self.names = {program.groups[number].name for number in program.inputs}
         #: The new group of each row of a group in a loop.
         self.rows: dict[tuple[int, int], Ref] = {}
 
@@ -50,6 +51,13 @@ class _Unroller:
         return self.made
 
     def _add(self, group: Group) -> int:
+        name, more = group.name, 0
+        while name and name in self.names and group.kind != "input":
+            more += 1
+            name = f"{group.name}r{more}"
+        self.names.add(name)
+        if name != group.name:
+            group = replace(group, name=name)
         self.made.groups.append(group)
         return len(self.made.groups) - 1
 

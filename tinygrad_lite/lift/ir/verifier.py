@@ -1,7 +1,7 @@
 """Is this a program? Everything that the engines take for granted of a program of groups, checked.
 
 The passes make valid programs; a file may hold anything. What is checked: kinds, operations and their numbers of
-operands, that a group reads only groups before it, that every place read lies within the group that is read, the
+operands, that a group reads only groups before it, or in a loop earlier steps, that every place read lies within the group that is read, the
 dimensions of tables, masks and numbers, which arrays have samples, and that no grid is larger than a bound. Costs: one
 pass over the references and tables; nothing is allocated, for the places of an affine index are bounded by arithmetic.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.operation import Op
@@ -38,8 +38,9 @@ def check_groups(program: Groups, largest: int) -> None:
     ...
     tinygrad_lite.errors.LiftError: it is no program: group 0 reads group 1, which is not before it
     """
+    inside = _check_loops(program)
     for number, group in enumerate(program.groups):
-        _Check(program, number, f"group {number}", largest).check_group(group)
+        _Check(program, number, f"group {number}", largest, inside.get(number)).check_group(group)
     inputs = [number for number, group in enumerate(program.groups) if group.kind == "input"]
     if sorted(program.inputs) != inputs:
         _refuse(f"its inputs are said to be {program.inputs}, and the input groups are {inputs}")
@@ -62,10 +63,12 @@ class _Check:
         number: It may read the groups before this one.
         what: What messages call it.
         largest: How many elements its grid may have.
+        loop: The loop that the group is in.
     """
 
-    def __init__(self, program: Groups, number: int, what: str, largest: int) -> None:
+    def __init__(self, program: Groups, number: int, what: str, largest: int, loop: Loop | None = None) -> None:
         self.groups = program.groups
+        self.loop = loop
         self.number = number
         self.what = what
         self.largest = largest
@@ -83,6 +86,9 @@ class _Check:
         for name in ("op", "operands", "terms", "data", "over"):
             if name not in _FIELDS[group.kind] and getattr(group, name) not in ("", (), None):
                 self._fail(f"is of kind {group.kind}, which has no {name}")
+        self._check_initial(group)
+        if self.loop is not None:
+            self._check_member(group, self.loop)
         check(group)
 
     def check_output(self, output: Output) -> None:
@@ -91,6 +97,36 @@ class _Check:
         self._check_ref(output.ref, shape)
         if output.batched != self.groups[output.ref.group].batched:
             self._fail("is said to have samples, or not to, unlike the group that it reads")
+
+    def _check_initial(self, group: Group) -> None:
+        """Check the rows that are copied."""
+        if group.initial and (group.kind not in _COMPUTED or not group.shape or group.shape[0] < len(group.initial)):
+            self._fail("has initial rows, and no axis for them")
+        for ref in group.initial:
+            self._check_ref(ref, group.shape[1:])
+            if self.groups[ref.group].batched != group.batched:
+                self._fail("has samples, or none, unlike its initial rows")
+
+    def _check_member(self, group: Group, loop: Loop) -> None:
+        """Check what is asked of a group that is computed step by step."""
+        if group.kind not in _COMPUTED or not group.shape or group.grid[0] != loop.steps:
+            self._fail(f"is in a loop of {loop.steps} steps, and has the shape {group.shape}")
+        if group.over or group.batched != self.groups[loop.start].batched:
+            self._fail("is in a loop with groups that have samples, or none, unlike it")
+        if group.present is not None and (group.present != group.present[-1:]).any():
+            self._fail("is in a loop, and lacks other elements from step to step")
+        if any(0 in term.axes for term in group.terms):
+            self._fail("is in a loop, and has a mask that changes from step to step")
+        for ref in group.refs():
+            for index in ref.index:
+                if index.table is not None and 0 in index.axes and len(index.axes) > 1:
+                    self._fail("is in a loop, and reads through a table that changes from step to step")
+            if any(0 in index.depends_on() for index in ref.index):
+                source = self.groups[ref.group] if 0 <= ref.group < len(self.groups) else group
+                if ref.flat:
+                    self._fail("is in a loop, and reads places of a flat group that change from step to step")
+                if source.present is not None and (source.present != source.present[-1:]).any():
+                    self._fail(f"is in a loop, and reads group {ref.group}, which lacks other elements in each row")
 
     # ------------------------------------------------------------------------------------------------ by kind
 
@@ -106,7 +142,7 @@ class _Check:
         if arity < 1 or len(group.operands) != arity:
             self._fail(f"applies {group.op} to {len(group.operands)} operands element by element")
         for ref in group.operands:
-            self._check_ref(ref, group.shape)
+            self._check_ref(ref, group.grid)
         self._check_samples(group, group.operands)
 
     def _check_sum(self, group: Group) -> None:
@@ -130,7 +166,7 @@ class _Check:
         if group.op == LOOKUP:
             if len(group.operands) != 1 or len(term.reduced) != 1 or term.mask is not None:
                 self._fail("looks up without one index into one axis")
-            self._check_ref(group.operands[0], group.shape)
+            self._check_ref(group.operands[0], group.grid)
         elif group.operands:
             self._fail(f"folds with {group.op}, which has no index")
         self._check_samples(group, list(group.refs()))
@@ -151,7 +187,7 @@ class _Check:
     # ----------------------------------------------------------------------------------------------- its parts
 
     def _check_term(self, term: Term, group: Group) -> None:
-        sizes = group.shape + term.reduced
+        sizes = group.grid + term.reduced
         self._check_grid(sizes, 1)
         if not 1 <= len(term.factors) <= 2:
             self._fail(f"has a term of {len(term.factors)} factors")
@@ -165,8 +201,10 @@ class _Check:
             self._fail("has axes of a mask, and no mask")
 
     def _check_ref(self, ref: Ref, sizes: tuple[int, ...]) -> None:
-        if not 0 <= ref.group < self.number:
+        if not 0 <= ref.group < self.number and not self._reads_earlier_step(ref):
             self._fail(f"reads group {ref.group}, which is not before it")
+        if self.loop is not None and self.loop.start <= ref.group < self.loop.stop:
+            self._check_rows(ref)
         shape = self.groups[ref.group].shape
         if ref.flat:
             shape = (math.prod(shape),)
@@ -176,6 +214,23 @@ class _Check:
             low, high = self._find_range(index, sizes)
             if math.prod(sizes) and not 0 <= low <= high < size:
                 self._fail(f"reads places {low} to {high} of an axis of group {ref.group} that has {size}")
+
+    def _reads_earlier_step(self, ref: Ref) -> bool:
+        """Whether it is a group further on in the loop, of which an earlier step's row is read."""
+        return (
+            self.loop is not None
+            and self.number <= ref.group < self.loop.stop
+            and bool(ref.index)
+            and ref.index[0].offset < len(self.groups[ref.group].initial)
+        )
+
+    def _check_rows(self, ref: Ref) -> None:
+        """Check that a group of the same loop is read along with the steps: no row before it is computed."""
+        first = ref.index[0] if ref.index and not ref.flat else Index()
+        along = first.table is None and first.steps == ((0, 1),)
+        moving = any(0 in index.depends_on() for index in ref.index[1:])
+        if not along or moving or first.offset > len(self.groups[ref.group].initial):
+            self._fail(f"reads group {ref.group} of the same loop otherwise than along with the steps")
 
     def _find_range(self, index: Index, sizes: tuple[int, ...]) -> tuple[int, int]:
         """Find the least and the greatest place."""
@@ -210,6 +265,7 @@ class _Check:
         _refuse(f"{self.what} {what}")
 
 
+_COMPUTED = ("map", "sum", "fold")
 #: What groups of each kind have, besides what all have.
 _FIELDS = {
     "input": (),
@@ -218,6 +274,16 @@ _FIELDS = {
     "sum": ("terms", "over"),
     "fold": ("op", "operands", "terms"),
 }
+
+
+def _check_loops(program: Groups) -> dict[int, Loop]:
+    """Find the loop of each group that is in one, if these are stretches one behind the other."""
+    end = 0
+    for loop in program.loops:
+        if not end <= loop.start < loop.stop <= len(program.groups) or loop.steps < 1:
+            _refuse(f"it has a loop of groups {loop.start} to {loop.stop - 1}, which are not there, or in another one")
+        end = loop.stop
+    return program.find_loops()
 
 
 def _refuse(what: str) -> NoReturn:

@@ -96,23 +96,27 @@ class Block:
             return
         if group.kind == "constant":
             return
-        fragment = self.statements.write(number)
+        fragment = self.write_whole(number)
         inlined = [n for n in dict.fromkeys(ref.group for ref in group.refs()) if n in self._inlined]
         inlined.sort(key=lambda n: len(self.fragments[n].text))
         while inlined and len(f"{group.name} = {fragment.text}") > _LINE:
             longest = inlined.pop()
             self._write_line(longest, self._inlined.pop(longest))
-            fragment = self.statements.write(number)
+            fragment = self.write_whole(number)
         parts = self.statements.parts
         if number in self.targets:
             fragment = fragment.as_number()
-        if group.initial:
-            fragment = self._join_initial(group, fragment)
         self.fragments[number] = fragment
         if self._may_be_inlined(number) and len(fragment.text) <= _INLINE:
             self._inlined[number] = parts
         else:
             self._write_line(number, parts)
+
+    def write_whole(self, number: int) -> Fragment:
+        """Write what a group is, with its initial rows."""
+        group = self.groups[number]
+        fragment = self.statements.write(number)
+        return self._join_initial(group, fragment) if group.initial else fragment
 
     def read_initial(self, group: Group) -> list[Fragment]:
         """Write the initial rows of a group, with all their dimensions."""

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 
 from tinygrad_lite.lift.ir.groups import Group, Groups
 from tinygrad_lite.lift.source.averaging import Averaging, place_divisions
+from tinygrad_lite.lift.source.blocks import Block
 from tinygrad_lite.lift.source.bound_constants import BoundConstants
 from tinygrad_lite.lift.source.fragments import Fragment
+from tinygrad_lite.lift.source.loop_statements import list_steps
 from tinygrad_lite.lift.source.naming import name_groups
-from tinygrad_lite.lift.source.statements import Statements, write_shape
-from tinygrad_lite.lift.source.terms import Scope, find_axes
+from tinygrad_lite.lift.source.statements import write_shape
+from tinygrad_lite.lift.source.terms import find_axes
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Listed:
     """A group as text.
 
     Attributes:
-        name: Of its array.
+        name: Of its array; of a group in a loop, with the row that a step computes: ``h[t + 1]``.
         parts: What it is computed as; of a sum, term by term. Nothing, of inputs and constants.
         shape: Of its array, ``(16, n)``; nothing, of one number.
     """
@@ -55,16 +57,22 @@ def list_statements(program: Groups, *, divided: bool = True) -> list[Listed]:
         name_groups(program)
     groups = [_as_array(group) for group in program.groups]
     names = [group.name for group in groups]
-    scope = Scope(groups, lambda number: Fragment(names[number]), BoundConstants(set(names)), "numpy")
     divisions = place_divisions(program) if divided else Averaging(frozenset(), frozenset(), frozenset())
-    statements = Statements(scope, divisions, names)
+    block = Block(groups, BoundConstants(set(names)), "numpy", divisions)
+    block.fragments.update({number: Fragment(name) for number, name in enumerate(names)})
+    steps = {loop.start: list_steps(block, replace(program, groups=groups), loop) for loop in program.loops}
+    rows = {start + place: line for start, lines in steps.items() for place, line in enumerate(lines)}
     found = []
     for number, group in enumerate(groups):
         parts: tuple[str, ...] = ()
-        if group.kind in ("map", "sum", "fold"):
-            text = statements.write(number).text
-            parts = tuple(statements.parts) if " ".join(statements.parts) == text else (text,)
-        found.append(Listed(group.name, parts, write_shape(group) if find_axes(group) else ""))
+        name = group.name
+        if number in rows:
+            name, parts = rows[number].name, tuple(rows[number].parts)
+        elif group.kind in ("map", "sum", "fold"):
+            text = block.write_whole(number).text
+            told = block.statements.parts
+            parts = tuple(told) if " ".join(told) == text else (text,)
+        found.append(Listed(name, parts, write_shape(group) if find_axes(group) else ""))
     return found
 
 

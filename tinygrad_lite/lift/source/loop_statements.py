@@ -39,7 +39,28 @@ def write_loop(block: Block, program: Groups, loop: Loop) -> None:
     _LoopWriter(block, program, loop).write()
 
 
+def list_steps(block: Block, program: Groups, loop: Loop) -> list[Line]:
+    """List the statements of one step, one for each group of the loop, with nothing written into another.
+
+    Args:
+        block: Where the loop stands.
+        program: The program.
+        loop: One of its loops.
+    """
+    writer = _LoopWriter(block, program, loop)
+    inner = writer.write_rows()
+    found: dict[str, Line] = {}
+    for line in inner:
+        if line.name in found:  # a long sum goes on
+            found[line.name].parts += line.parts[1:]
+        else:
+            found[line.name] = line
+    return list(found.values())
+
+
 class _LoopWriter:
+    """Writes one loop into a block."""
+
     def __init__(self, block: Block, program: Groups, loop: Loop) -> None:
         self.outer = block
         self.program = program
@@ -140,6 +161,15 @@ class _LoopWriter:
     def _add(self, text: str, depth: int = 0) -> None:
         self.outer.lines.append(Line("", [text], "", self.outer.depth + depth))
 
+    def write_rows(self) -> list[Line]:
+        """Write each group as a row of its array."""
+        targets = {number: self._write_row(number) for number in self.numbers}
+        return self._make_block(set(self.numbers), 0, targets).lines
+
+    def _write_row(self, number: int) -> str:
+        row = Index(len(self.program.groups[number].initial), ((0, 1),))
+        return f"{self._name(number)}[{self._write_place(row)}]"
+
     # ------------------------------------------------------------------------------------------------- NumPy
 
     def _write_for(self) -> None:
@@ -151,7 +181,7 @@ class _LoopWriter:
             self._add(f"{group.name} = empty({write_shape(group)})")
             for row, initial in enumerate(self.outer.read_initial(group)):
                 self._add(f"{group.name}[{row}] = {initial.text}")
-            targets[number] = f"{group.name}[{self._write_place(Index(len(group.initial), ((0, 1),)))}]"
+            targets[number] = self._write_row(number)
         self._add(f"for {self.step} in range({self.loop.steps}):")
         self.outer.lines += self._make_block(set(arrays), self.outer.depth + 1, targets).lines
 

@@ -343,8 +343,10 @@ class _Roller:
         """Put constants that differ from step to step side by side."""
         for law in column.laws:
             if law.stretch < 0 and len({ref.group for ref in law.refs}) > 1 and id(law) not in self.stacked:
-                rows = [self.listing.program.groups[ref.group].data for ref in law.refs]
-                data = np.stack([np.asarray(row) for row in rows])
+                rows = [np.asarray(self.listing.program.groups[ref.group].data) for ref in law.refs]
+                if all(np.array_equal(row, rows[0]) for row in rows):
+                    continue
+                data = np.stack(rows)
                 self.stacked[id(law)] = self._add(Group("constant", data.shape, data=data))
 
     def _add_column(self, column: _Column) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term
 from tinygrad_lite.trace_mode import Demand
 
 _Arrays = dict[str, NDArray[Any]]
@@ -40,6 +40,8 @@ def encode_groups(program: Groups) -> tuple[dict[str, Any], _Arrays]:
     groups = [_encode_group(group, str(number), arrays) for number, group in enumerate(program.groups)]
     outputs = [_encode_output(output, f"result.{place}", arrays) for place, output in enumerate(program.outputs)]
     structure = {"groups": groups, "inputs": _to_ints(program.inputs), "outputs": outputs}
+    if program.loops:
+        structure["loops"] = [_to_ints((loop.start, loop.stop, loop.steps)) for loop in program.loops]
     if program.demands:
         structure["demands"] = [
             _encode_output(output, f"demand.{place}", arrays) | demand._asdict()
@@ -74,6 +76,8 @@ def _encode_group(group: Group, name: str, arrays: _Arrays) -> dict[str, Any]:
             }
             for term in group.terms
         ]
+    if group.initial:
+        found["initial"] = [next(refs) for _ in group.initial]
     for place, term in enumerate(group.terms):
         if term.mask is not None:
             arrays[f"{name}.mask.{place}"] = np.asarray(term.mask, dtype=np.uint8)
@@ -123,7 +127,10 @@ def decode_groups(given: Any, arrays: _Arrays) -> Groups:
         (_decode_output(item, f"demand.{place}", arrays), _decode_demand(Fields(item, f"demand {place}")))
         for place, item in enumerate(fields.items("demands", ()))
     ]
-    return Groups(groups, list(fields.integers("inputs")), outputs, demands)
+    loops = [_check_integers(item, "a loop") for item in fields.items("loops", ())]
+    if any(len(loop) != 3 for loop in loops):
+        raise LiftError("it is damaged: a loop has not a start, a stop and a number of steps")
+    return Groups(groups, list(fields.integers("inputs")), outputs, demands, [Loop(*loop) for loop in loops])
 
 
 def _decode_group(given: Any, number: int, arrays: _Arrays) -> Group:
@@ -140,6 +147,10 @@ def _decode_group(given: Any, number: int, arrays: _Arrays) -> Group:
         before = len(operands) + sum(len(term.factors) for term in terms)
         terms.append(_decode_term(Fields(item, f"a term of group {number}"), str(number), place, before, arrays))
     group.terms = tuple(terms)
+    before = len(operands) + sum(len(term.factors) for term in terms)
+    group.initial = tuple(
+        [_decode_ref(item, f"{number}.{before + k}", arrays) for k, item in enumerate(fields.items("initial", ()))]
+    )
     if group.kind == "constant":
         group.data = _take(arrays, f"{number}.data", "f").astype(np.float64, copy=False)
     if f"{number}.present" in arrays:
