@@ -33,12 +33,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.ir.groups import Groups, Loop
 from tinygrad_lite.lift.loops import loop_fusion, vector_functions
 from tinygrad_lite.lift.loops.buffer_allocation import Memory, allocate
 from tinygrad_lite.lift.loops.code_writer import Text
 from tinygrad_lite.lift.loops.loop_fusion import Nest
-from tinygrad_lite.lift.loops.loop_writer import Loops
+from tinygrad_lite.lift.loops.loop_writer import STEP, Loops
 from tinygrad_lite.lift.loops.scalar_functions import write_scalar
 from tinygrad_lite.operations import ops
 
@@ -186,6 +186,7 @@ class _Writer:
         #: Each function's text, and whether there is nothing but sums in it.
         self.parts: list[tuple[str, bool]] = []
         self._is_call = Text()
+        self._looping = False
 
     def write(self, phases: list[list[Nest]]) -> None:
         """Write everything."""
@@ -252,19 +253,34 @@ class _Writer:
 
     def _write_nests(self, phase: list[Nest]) -> None:
         """Write the functions of some nests."""
-        sums = False
+        sums, loop = False, None
         for nest in phase:
-            if (nest.accumulates or nest.dot) != sums or len(self.loops.text.lines) > _MOST_LINES:
+            if (nest.accumulates or nest.dot, nest.loop) != (sums, loop) or len(self.loops.text.lines) > _MOST_LINES:
                 self._end_part(sums)
                 sums = nest.accumulates or nest.dot
+            if nest.loop != loop:
+                self._begin_loop(nest.loop)
+                loop = nest.loop
             self.loops.write_nest(nest)
         self._end_part(sums)
+        self._begin_loop(None)
+
+    def _begin_loop(self, loop: Loop | None) -> None:
+        """End the loop over steps that is open, and begin another one, after the rows that its first steps read."""
+        if self._looping:
+            self._is_call.close(self._is_call.depth - 1)
+        self._looping = loop is not None
+        if loop is not None:
+            for number in range(loop.start, loop.stop):
+                self.loops.write_initial(number)
+            self._end_part(False)
+            self._is_call.open(f"for {STEP} in range({loop.steps}):")
 
     def _end_part(self, sums: bool) -> None:
         """Make a function of the lines that have been written, if there are any, and call it."""
         lines, self.loops.text.lines = self.loops.text.lines, []
         if lines:
-            names = re.findall(r"\b(?:[uvtmn]|start|blocks|[fxo]\d+)\b", "\n".join(lines))
+            names = re.findall(r"\b(?:[uvtmn]|start|blocks|step|[fxo]\d+)\b", "\n".join(lines))
             call = f"part{len(self.parts)}({', '.join(sorted(set(names)))})"
             self.parts.append((f"def {call}:\n" + "\n".join([" " + line for line in lines]), sums))
             self._is_call.add(call)

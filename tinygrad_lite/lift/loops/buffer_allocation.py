@@ -30,12 +30,16 @@ UNROLLED = 16
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a group's numbers stand: a pointer's name, and the first number's place (in ``v``: the first row's)."""
+    """Where a group's numbers stand: a pointer's name, and the first number's place (in ``v``: the first row's).
+
+    With ``one_row`` all steps of a loop have the same place along the first axis: only the present one is read.
+    """
 
     pointer: str
     offset: int
     shape: tuple[int, ...]
     batched: bool
+    one_row: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class _Allocator:
         self.chunks_kept = sum(1 for phase in phases[1::2] if phase) > 1
         self.cells: list[Cell | None] = [None] * len(program.groups)
         self.numbers, self.rows = _Row(unit=8), _Row(unit=1)
+        self.transient = self._find_transient()
         self.stored = self._find_stored(calls)
         self.last = self._find_last_reads()
 
@@ -100,16 +105,29 @@ class _Allocator:
     def _allocate(self, number: int) -> Cell:
         group = self.program.groups[number]
         row, pointer = (self.rows, "v") if group.batched else (self.numbers, "u")
-        return Cell(pointer, row.take(group.size), group.shape, group.batched)
+        return Cell(pointer, row.take(self._size(number)), group.shape, group.batched, number in self.transient)
+
+    def _size(self, number: int) -> int:
+        group = self.program.groups[number]
+        return group.size // group.shape[0] if number in self.transient else group.size
+
+    def _find_transient(self) -> set[int]:
+        """Find the groups of loops of which only the present step is read."""
+        inside = self.program.find_loops()
+        found = {number for number in inside if not self.program.groups[number].initial}
+        found -= {output.ref.group for output in self.program.outputs}
+        for number, group in enumerate(self.program.groups):
+            found -= {ref.group for ref in group.refs() if inside.get(number) != inside.get(ref.group)}
+        return found
 
     def _release(self, number: int) -> None:
         group, cell = self.program.groups[number], self.cells[number]
         if cell is None or group.kind == "constant" or loop_fusion.accumulates(self.program, group):
             return
         if cell.pointer == "u":
-            self.numbers.give_back(cell.offset, group.size)
+            self.numbers.give_back(cell.offset, self._size(number))
         elif cell.pointer == "v" and not self.chunks_kept:
-            self.rows.give_back(cell.offset, group.size)
+            self.rows.give_back(cell.offset, self._size(number))
 
     def _place_results(self) -> dict[int, int]:
         """Let groups that are results as they stand be written there at once."""
@@ -148,7 +166,7 @@ class _Allocator:
             ):
                 stored.add(number)
             for ref in group.refs():
-                here = loop_fusion.reads_same_place(ref, group.shape, groups[ref.group].shape)
+                here = loop_fusion.reads_own_place(self.program, number, ref)
                 if not (here and loop.get(number) == loop.get(ref.group)):
                     stored.add(ref.group)
         return stored
@@ -156,7 +174,9 @@ class _Allocator:
     def _find_last_reads(self) -> dict[int, list[int]]:
         """List by nest the groups that no later nest reads."""
         last = {}
+        ends = {nest.loop: place for place, nest in enumerate(self.nests)}  # what a loop reads it reads at each step
         for place, nest in enumerate(self.nests):
+            place = ends[nest.loop] if nest.loop else place
             for number in nest.members:
                 last[number] = place
                 last.update({ref.group: place for ref in self.program.groups[number].refs()})

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Ref, Term
 
 #: More members than this make one loop body that no longer fits the registers, and slow to compile.
 _MOST_MEMBERS = 12
@@ -37,6 +37,8 @@ class Nest:
         accumulates: Whether it adds up a sum over samples; it has one member then.
         dot: Whether its members are sums whose innermost loop is best one over a reduced axis.
         members: Numbers of groups, in the order in which they are computed.
+        loop: The loop over steps that it is in: its grid's first axis is the step then, and it computes one at a time.
+            Nests of a loop stand behind one another.
     """
 
     shape: tuple[int, ...]
@@ -44,6 +46,7 @@ class Nest:
     accumulates: bool = False
     dot: bool = False
     members: list[int] = field(default_factory=list)
+    loop: Loop | None = None
 
 
 def fuse_loops(program: Groups) -> list[list[Nest]]:
@@ -103,9 +106,25 @@ def reads_same_place(ref: Ref, shape: tuple[int, ...], source: tuple[int, ...]) 
     )
 
 
+def reads_own_place(program: Groups, number: int, ref: Ref) -> bool:
+    """Whether each scalar that a group computes reads the one at the same coordinates of another's grid.
+
+    Of a group with initial rows that is the row as far behind these; in a loop, what the same step has computed.
+    """
+    group, source = program.groups[number], program.groups[ref.group]
+    if not source.initial and not group.initial:
+        return reads_same_place(ref, group.shape, source.shape)
+    if ref.flat or not ref.index or group.grid != source.grid:
+        return False
+    first, *rest = ref.index
+    along = first.table is None and first.offset == len(source.initial) and first.steps == ((0, 1),)
+    return along and reads_same_place(replace(ref, index=(Index(0, ((0, 1),)), *rest)), group.grid, source.grid)
+
+
 class _Schedule:
     def __init__(self, program: Groups) -> None:
         self.program = program
+        self.inside = program.find_loops()
         self.phases: list[list[Nest]] = []
         #: Where each group's numbers are complete: (phase, place of the nest in it). Before everything: (0, −1).
         self.done: list[tuple[int, int]] = []
@@ -114,6 +133,11 @@ class _Schedule:
         """Give the group its nest, or both of them."""
         if group.kind in ("input", "constant"):
             self.done.append((int(group.batched), -1))
+            return
+        if number in self.inside:
+            loop = self.inside[number]
+            nest = Nest(group.grid, group.batched, dot=_is_dot(self.program, group, 1), loop=loop)
+            self.done.append(self._join(number, nest, self._find_phase(loop)))
             return
         first = max((self.done[ref.group][0] for ref in group.refs()), default=0)
         if accumulates(self.program, group):
@@ -125,17 +149,24 @@ class _Schedule:
             first = chunks + 1
         elif first % 2 != group.batched:
             first += 1
-        self.done.append(self._join(number, Nest(group.shape, group.batched, dot=_is_dot(self.program, group)), first))
+        self.done.append(self._join(number, Nest(group.grid, group.batched, dot=_is_dot(self.program, group)), first))
+
+    def _find_phase(self, loop: Loop) -> int:
+        """Find the phase of a loop: the first in which all is at hand that its groups read of others."""
+        groups = self.program.groups[loop.start : loop.stop]
+        read = {ref.group for group in groups for ref in group.refs()} - set(range(loop.start, loop.stop))
+        first = max((self.done[number][0] for number in read), default=0)
+        return first + (first % 2 != groups[0].batched)
 
     def _join(self, number: int, nest: Nest, phase: int) -> tuple[int, int]:
         """Put the group into a nest like the given one, as far ahead as may be; into a new one where there is none."""
         while len(self.phases) <= phase:
             self.phases.append([])
         nests = self.phases[phase]
-        kind = (nest.shape, nest.batched, nest.dot)
+        kind = (nest.shape, nest.batched, nest.dot, nest.loop)
         for place in range(self._find_earliest(number, phase, nest), len(nests)):
             other = nests[place]
-            alike = (other.shape, other.batched, other.dot) == kind and not (nest.accumulates or other.accumulates)
+            alike = (other.shape, other.batched, other.dot, other.loop) == kind and not (nest.accumulates or other.accumulates)
             if alike and len(other.members) < _MOST_MEMBERS:
                 other.members.append(number)
                 return phase, place
@@ -148,20 +179,40 @@ class _Schedule:
         group, earliest = self.program.groups[number], 0
         reads = [(ref, False) for ref in group.operands]
         reads += [(ref, term.reduced != ()) for term in group.terms for ref in term.factors]
+        reads += [(ref, True) for ref in self._list_initial(number)]
         for ref, reduced in reads:
+            loop = self.inside.get(number)
+            if loop and loop.start <= ref.group < loop.stop and not reads_step(self.program, ref):
+                continue  # an earlier step's
             done, place = self.done[ref.group]
             if done == phase:
-                source = self.program.groups[ref.group].shape
-                fits = not reduced and not nest.dot and reads_same_place(ref, group.shape, source)
+                fits = not reduced and not nest.dot and reads_own_place(self.program, number, ref)
                 earliest = max(earliest, place if fits else place + 1)
         return earliest
 
+    def _list_initial(self, number: int) -> list[Ref]:
+        """List what is copied before a group is computed: before a loop, for all of its groups."""
+        loop = self.inside.get(number)
+        members = range(loop.start, loop.stop) if loop else [number]
+        return [ref for member in members for ref in self.program.groups[member].initial]
 
-def _is_dot(program: Groups, group: Group) -> bool:
-    """Whether an unbatched sum reads its factors in strides if its innermost loop runs along the grid's last axis."""
+
+def reads_step(program: Groups, ref: Ref) -> bool:
+    """Whether a reference within a loop reads what the same step has computed, and not an earlier one."""
+    return ref.index[0].offset == len(program.groups[ref.group].initial)
+
+
+def _is_dot(program: Groups, group: Group, steps: int = 0) -> bool:
+    """Whether an unbatched sum reads its factors in strides if its innermost loop runs along the grid's last axis.
+
+    Args:
+        program: The program.
+        group: The sum.
+        steps: How many of its first axes are steps of a loop.
+    """
     if group.batched:
         return False
-    if not group.shape:
+    if len(group.shape) == steps:
         return any(term.reduced for term in group.terms)
     last = len(group.shape) - 1
     for term in group.terms:

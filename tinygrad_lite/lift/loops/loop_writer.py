@@ -29,7 +29,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Ref, Term, all_of
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term, all_of
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.loops import buffer_allocation, loop_fusion
 from tinygrad_lite.lift.loops.buffer_allocation import Cell
@@ -42,6 +42,8 @@ from tinygrad_lite.lift.source.precedence import fill_template, infix, write_cho
 #: A coordinate: the name of a loop variable, or "" where it is fixed, and what is added to it.
 Coordinate = tuple[str, int]
 Coordinates = list[Coordinate]
+#: The variable of the loop over steps.
+STEP = "step"
 
 
 class Loops:
@@ -80,11 +82,16 @@ class Loops:
     def write_nest(self, nest: Nest) -> None:
         """Write the loops of one nest."""
         samples = nest.batched or nest.accumulates
-        axes = len(nest.shape) - (not samples and not nest.dot and nest.shape != ())
-        self._lane = "m" if samples else str(nest.shape[-1]) if axes < len(nest.shape) else ""
-        together = choose_tile(nest.shape[:axes], self._choose_width(nest))
-        where = self._open_grid(nest.shape[:axes], together)
-        lane: Coordinates = [("b", 0)] * (len(nest.shape) - axes)
+        step: Coordinates = [(STEP, 0)] if nest.loop else []
+        shape = nest.shape[len(step) :]
+        axes = len(shape) - (not samples and not nest.dot and shape != ())
+        self._lane = "m" if samples else str(shape[-1]) if axes < len(shape) else ""
+        for number in () if nest.loop else nest.members:
+            self.write_initial(number)
+        together = choose_tile(shape[:axes], self._choose_width(nest))
+        where = [*step, *self._open_grid(shape[:axes], together)]
+        together = [1 for _ in step] + together
+        lane: Coordinates = [("b", 0)] * (len(shape) - axes)
         copies = [
             [(name, k) for (name, _), k in zip(where, steps, strict=True)] + lane
             for steps in itertools.product(*map(range, together))
@@ -97,6 +104,18 @@ class Loops:
                     self._lane = "m" if loop_fusion.has_calls(self.groups[members[0]], self.calls) else "blocks*16"
                 self._write_segment(members, copies)
         self.text.close()
+
+    def write_initial(self, number: int) -> None:
+        """Copy the rows of a group that are not computed."""
+        group = self.groups[number]
+        for row, ref in enumerate(group.initial):
+            where = self._open_grid(group.shape[1:], [1] * (len(group.shape) - 1))
+            own = [Index(0, ((axis, 1),)) for axis in range(len(group.shape) - 1)]
+            if group.batched:
+                self.text.open("for b in range(m):")
+            place = self._write_read(Ref(number, (Index(row), *own)), where)[0]
+            self.text.add(f"{place} = {self._write_read(ref, where)[0]}")
+            self.text.close()
 
     def write_zeros(self, number: int) -> None:
         """Make a sum over samples 0."""
@@ -164,7 +183,11 @@ class Loops:
 
     def _write_own(self, number: int, where: Coordinates) -> str:
         """Write the text of a group's own number at the coordinates of its grid."""
-        return self._write_read(all_of(number, len(self.groups[number].shape)), where)[0]
+        group = self.groups[number]
+        whole = all_of(number, len(group.shape))
+        if group.initial:
+            whole = Ref(number, (Index(len(group.initial), ((0, 1),)), *whole.index[1:]))
+        return self._write_read(whole, where)[0]
 
     def _write_read(self, ref: Ref, where: Coordinates) -> tuple[str, bool]:
         """Write the text of a number that is read, and whether it changes in the loop over b."""
@@ -172,7 +195,9 @@ class Loops:
         unit = self.width if cell.batched else 1
         fixed, steps, texts = cell.offset * unit, dict[str, int](), list[str]()
         varies = cell.batched
-        for index, size in zip(reversed(ref.index), (1,) if ref.flat else reversed(cell.shape), strict=True):
+        indices = ref.index[1:] if cell.one_row else ref.index
+        sizes = cell.shape[1:] if cell.one_row else cell.shape
+        for index, size in zip(reversed(indices), (1,) if ref.flat else reversed(sizes), strict=True):
             if index.table is not None:
                 text, here, changes = self._write_table_read(index.table * unit, [where[axis] for axis in index.axes])
                 texts += [text] if text else []
@@ -242,8 +267,7 @@ class Loops:
 
     def _read(self, number: int, ref: Ref, copy: int, where: Coordinates, lane: Lane) -> str:
         """Name an operand: what this loop has computed, or what is read from memory."""
-        shapes = self.groups[number].shape, self.groups[ref.group].shape
-        if (ref.group, copy) in self._values and loop_fusion.reads_same_place(ref, *shapes):
+        if (ref.group, copy) in self._values and loop_fusion.reads_own_place(self.program, number, ref):
             return self._values[ref.group, copy]
         return lane.load(*self._write_read(ref, where))
 

@@ -42,6 +42,8 @@ def roll_steps(program: Groups) -> Groups:
     Returns:
         The program with loops; the same one, where nothing repeats.
     """
+    if program.loops:
+        return program
     order = order_by_trace(program)
     listing = _Listing(program, order)
     descriptions = [describe(program.groups[number]) for number in order]
