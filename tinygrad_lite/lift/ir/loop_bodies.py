@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Ref, Term
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Ref, Term
 from tinygrad_lite.lift.ir.unrolling import fix_array
 
 
@@ -79,6 +83,34 @@ def _renumber(group: Group, count: int) -> Group:
     return replace(group, operands=tuple([move(ref) for ref in group.operands]), terms=terms)
 
 
+def find_present(source: Group, windows: Sequence[Window | None], steps: int) -> Booleans | None:
+    """Find which elements the graph has of what each step reads of a group; None for all of them.
+
+    Raises:
+        ValueError: That is not the same at all steps.
+    """
+    if source.present is None:
+        return None
+    if any(window is not None and window.length is not None for window in windows):
+        parts = [source.present]
+    else:
+        parts = [source.present[_take_places(windows, step)] for step in range(steps)]
+    if all(part.all() for part in parts):
+        return None
+    if len(parts) == 1 or any((part != parts[0]).any() for part in parts):
+        raise ValueError("the elements that the graph has are others from step to step")
+    return parts[0]
+
+
+def _take_places(windows: Sequence[Window | None], step: int) -> tuple[Any, ...]:
+    return tuple([slice(None) if w is None else w.start.at({0: np.asarray(step)}) for w in windows])
+
+
+def find_windows(ref: Ref, shape: Sequence[int], sizes: Sequence[int]) -> list[Window | None]:
+    """Find the places along each axis of a group that a reference of a loop reads at each step."""
+    return [_split_index(index, size, sizes)[0] for index, size in zip(ref.index, shape, strict=True)]
+
+
 class _Finder:
     def __init__(self, program: Groups, loop: Loop) -> None:
         self.program = program
@@ -125,7 +157,7 @@ class _Finder:
                 rest_of.append(left)
                 shape.append(length)
         kind = "input" if source.kind == "constant" else source.kind
-        present = None if source.present is None else source.present[-1]
+        present = find_present(source, windows, self.loop.steps)
         part = replace(source, kind=kind, shape=tuple(shape), data=None, present=present)
         return Ref(self._add_slice(Slice(ref.group, tuple(windows), lag), part), tuple(rest_of))
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term
+from tinygrad_lite.lift.ir.loop_bodies import find_present, find_windows
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.operation import Op
@@ -117,16 +118,24 @@ class _Check:
             self._fail("is in a loop, and lacks other elements from step to step")
         if any(0 in term.axes for term in group.terms):
             self._fail("is in a loop, and has a mask that changes from step to step")
-        for ref in group.refs():
-            for index in ref.index:
-                if index.table is not None and 0 in index.axes and len(index.axes) > 1:
-                    self._fail("is in a loop, and reads through a table that changes from step to step")
-            if any(0 in index.depends_on() for index in ref.index):
-                source = self.groups[ref.group] if 0 <= ref.group < len(self.groups) else group
-                if ref.flat:
-                    self._fail("is in a loop, and reads places of a flat group that change from step to step")
-                if source.present is not None and (source.present != source.present[-1:]).any():
-                    self._fail(f"is in a loop, and reads group {ref.group}, which lacks other elements in each row")
+        for ref in group.operands:
+            self._check_step(ref, group.grid)
+        for term in group.terms:
+            for ref in term.factors:
+                self._check_step(ref, group.grid + term.reduced)
+
+    def _check_step(self, ref: Ref, sizes: tuple[int, ...]) -> None:
+        """Check what a group in a loop reads at each step."""
+        self._check_ref(ref, sizes)
+        if not any(0 in index.depends_on() for index in ref.index):
+            return
+        if ref.flat or any(index.table is not None and index.axes != (0,) for index in ref.index if 0 in index.axes):
+            self._fail("is in a loop, and reads places that change from step to step through a table, or flat")
+        source = self.groups[ref.group]
+        try:
+            find_present(source, find_windows(ref, source.shape, sizes), sizes[0])
+        except ValueError as error:
+            self._fail(f"is in a loop, and reads group {ref.group}, of which {error}")
 
     # ------------------------------------------------------------------------------------------------ by kind
 

@@ -121,6 +121,17 @@ def _can_join_places(refs: Sequence[Ref]) -> bool:
     return True
 
 
+def _is_present(group: Group, refs: Sequence[Ref]) -> bool:
+    """Whether the graph has all elements of the parts of a group that steps read, where these are parts of it."""
+    if group.present is None or _have_equal_offsets(refs):
+        return True
+    moving = [len({index.offset for index in indices}) > 1 for indices in zip(*[ref.index for ref in refs], strict=True)]
+    if any(moves and index.steps for moves, index in zip(moving, refs[0].index, strict=True)):
+        return bool(group.present.all())
+    parts = [tuple([i.offset if m else slice(None) for i, m in zip(r.index, moving, strict=True)]) for r in refs]
+    return all(group.present[part].all() for part in parts)
+
+
 def _have_equal_offsets(refs: Sequence[Ref]) -> bool:
     return len({tuple([index.offset for index in ref.index]) for ref in refs}) == 1
 
@@ -158,8 +169,7 @@ def _fit_law(listing: _Listing, stretches: Sequence[Stretch], column: int, refs:
         if own.start <= listing.place.get(refs[0].group, -1) < own.stop:
             return _Law(tuple(refs), len(stretches) - 1)
         group = listing.program.groups[refs[0].group]
-        moving = not _have_equal_offsets(refs)
-        return _Law(tuple(refs)) if _can_join_places(refs) and not (moving and group.present is not None) else None
+        return _Law(tuple(refs)) if _can_join_places(refs) and _is_present(group, refs) else None
     if refs[0].flat:
         return None
     places = [listing.place.get(ref.group, -1) for ref in refs]

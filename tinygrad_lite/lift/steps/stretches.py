@@ -15,7 +15,7 @@ import numpy as np
 #: A stretch has so many steps at least,
 LEAST_STEPS = 4
 #: and saves so many statements.
-_LEAST_SAVED = 12
+_LEAST_SAVED = 6
 #: Steps of more statements are not looked for.
 _LONGEST_PERIOD = 2048
 

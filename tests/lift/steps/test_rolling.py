@@ -1,0 +1,219 @@
+"""Loops over time: found, as long as the steps are alike, and computing what the function computes on every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from step_programs import draw_program
+from time_programs import PROGRAMS
+
+from tinygrad_lite import tanh, tree_leaves, value_and_grad
+from tinygrad_lite.lift import lift, load
+from tinygrad_lite.lift.engines import numpy_engine
+from tinygrad_lite.lift.ir.unrolling import unroll
+from tinygrad_lite.lift.ir.verifier import check_groups
+
+
+def numbers(results):
+    """All numbers of nested results, one behind the other."""
+    return np.concatenate([np.ravel(np.asarray(leaf, dtype=float)) for leaf in tree_leaves(results)])
+
+
+def make(name, steps, **options):
+    """A program for so many steps, its arguments, and the function itself."""
+    given = PROGRAMS[name]
+    arguments = given.arguments(np.random.default_rng(steps), steps)
+    static = {"static": (3,)} if name == "hidden_markov" else {}
+    differentiated = value_and_grad(given.f, argnums=given.argnums)
+    lifted = lift(differentiated, batch=given.batch, **static, **options)
+    return lifted, arguments, differentiated
+
+
+def count(program):
+    return sum(group.kind in ("map", "sum", "fold") for group in program.groups)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_groups_and_terms_are_as_many_whatever_the_number_of_steps(name):
+    sizes = {"hidden_markov": (25, 35), "heat": (30, 40)}.get(name, (18, 23))
+    programs = [lifted.program_for(*arguments) for lifted, arguments, _ in (make(name, n) for n in sizes)]
+    assert all(program.ir.loops for program in programs)
+    assert count(programs[0]) == count(programs[1])
+    terms = [sum(len(group.terms) for group in program.groups) for program in programs]
+    assert terms[0] == terms[1]
+    assert [loop.steps for loop in programs[1].ir.loops] > [loop.steps for loop in programs[0].ir.loops]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_loop_computes_what_the_function_computes(name):
+    lifted, arguments, function = make(name, 13)
+    samples = [(arguments[0], one) for one in arguments[1]] if PROGRAMS[name].batch else [arguments]
+    expected = np.mean([numbers(function(*sample)) for sample in samples], axis=0)
+    np.testing.assert_allclose(numbers(lifted(*arguments)), expected, rtol=1e-9, atol=1e-12)
+    assert lifted.program_for(*arguments).ir.loops
+
+
+@pytest.mark.parametrize("name", ["recurrent", "gated", "kalman", "fibonacci"])
+@pytest.mark.parametrize("engine", ["numba", "jax"])
+def test_engines_agree_on_loops(name, engine):
+    pytest.importorskip(engine)
+    lifted, arguments, _ = make(name, 9, engine=engine)
+    on_numpy, _, _ = make(name, 9)
+    assert lifted.program_for(*arguments).ir.loops
+    np.testing.assert_allclose(numbers(lifted(*arguments)), numbers(on_numpy(*arguments)), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", [*range(12), 244])
+def test_random_loops_are_the_statements_that_they_stand_for(seed, monkeypatch):
+    names = {}
+    exec(draw_program(seed), names)
+    rng = np.random.default_rng(seed)
+    arguments = (rng.uniform(-1, 1, 3).tolist(), rng.uniform(-1, 1, (9, 3)), rng.uniform(-1, 1, 3).tolist())
+    f = names["program"]
+    f = f if isinstance(f(*arguments), tuple) else value_and_grad(f, argnums=(0, 1, 2))
+    program = lift(f).program_for(*arguments)
+    check_groups(program.ir, 10**7)
+    flat = unroll(program.ir)
+    check_groups(flat, 10**7)
+    arrays = program.inputs.gather(program.inputs.take_apart(arguments, {}))
+    found, expected = numpy_engine.build(program.ir)(arrays), numpy_engine.build(flat)(arrays)
+    for array, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(numbers(program(*arguments)), numbers(f(*arguments)), rtol=1e-9, atol=1e-11)
+
+
+def test_most_random_loops_are_found():
+    found = 0
+    for seed in range(12):
+        names = {}
+        exec(draw_program(seed), names)
+        xs = np.linspace(-1, 1, 45).reshape(15, 3)
+        found += bool(lift(names["program"]).program_for([0.1, 0.2, 0.3], xs, [0.5, 0.4, 0.3]).ir.loops)
+    assert found >= 6
+
+
+# ------------------------------------------------------------------------------------------------ odd steps
+
+
+def branching(where):
+    def f(p, xs):
+        h = p[0]
+        for t, x in enumerate(xs):
+            h = tanh(p[1] * h * h + x) - p[2] if t in where else tanh(p[1] * h + x)
+        return h * h
+
+    return f
+
+
+@pytest.mark.parametrize("where", [(0,), (7,), (19,), (3, 11), (0, 1, 18, 19)])
+def test_a_step_that_differs_stays_outside(where):
+    f = value_and_grad(branching(where), argnums=(0, 1))
+    arguments = ([0.3, 0.8, 0.1], np.linspace(-1, 1, 20))
+    lifted = lift(f)
+    np.testing.assert_allclose(numbers(lifted(*arguments)), numbers(f(*arguments)), rtol=1e-10)
+    assert lifted.program_for(*arguments).ir.loops
+
+
+def test_steps_may_use_constants_of_their_own():
+    def f(p, xs):
+        h = p[0]
+        for t, x in enumerate(xs):
+            h = tanh(h * (0.3 + 0.01 * t * t) + x)
+        return h
+
+    lifted, xs = lift(value_and_grad(f)), np.linspace(-1, 1, 16)
+    program = lifted.program_for([0.5], xs)
+    np.testing.assert_allclose(numbers(lifted([0.5], xs)), numbers(value_and_grad(f)([0.5], xs)), rtol=1e-10)
+    assert len(program.ir.loops) == 2
+    assert count(program) <= 12
+
+
+def test_steps_that_read_forward_backward_and_everywhere():
+    def f(p, xs):
+        h, out = p[0], []
+        for t in range(2, len(xs) - 1):
+            h = tanh(h * xs[t - 2] + xs[t + 1] * xs[0] + xs[len(xs) - 1 - t])
+            out.append(h)
+        return out, sum(out)
+
+    lifted, xs = lift(f), np.linspace(-1, 1, 20)
+    found, expected = lifted([0.5], xs), f([0.5], xs)
+    np.testing.assert_allclose(numbers(found), numbers(expected), rtol=1e-12)
+    assert lifted.program_for([0.5], xs).ir.loops
+
+
+def test_a_window_that_moves_along():
+    def f(w, xs):
+        h = 0.0
+        for t in range(len(xs) - 3):
+            h = tanh(0.5 * h * h + sum(a * b for a, b in zip(w, xs[t : t + 4])))
+        return h
+
+    arguments = ([0.3, -0.2, 0.5, 0.1], np.linspace(-1, 1, 20))
+    for engine in ("numpy", "jax"):
+        if engine == "jax":
+            pytest.importorskip("jax")
+        lifted = lift(value_and_grad(f, argnums=(0, 1)), engine=engine)
+        expected = numbers(value_and_grad(f, argnums=(0, 1))(*arguments))
+        np.testing.assert_allclose(numbers(lifted(*arguments)), expected, rtol=1e-10)
+        assert lifted.program_for(*arguments).ir.loops
+
+
+def test_layers_that_are_rows_of_one_array_are_steps():
+    def network(weights, x):
+        for layer in weights:
+            x = [tanh(sum(w * k for w, k in zip(row, x))) for row in layer]
+        return sum(x)
+
+    weights, xs = np.random.default_rng(0).normal(size=(9, 4, 4)), np.random.default_rng(1).normal(size=(7, 4))
+    lifted = lift(value_and_grad(network), batch=(None, 0))
+    expected = np.mean([numbers(value_and_grad(network)(weights, x)) for x in xs], axis=0)
+    np.testing.assert_allclose(numbers(lifted(weights, xs)), expected, rtol=1e-9, atol=1e-12)
+    assert lifted.program_for(weights, xs).ir.loops
+
+
+# ------------------------------------------------------------------------------------------- text and files
+
+
+def walk(p, xs):
+    h = p[0]
+    for x in xs:
+        h = tanh(p[1] * h + x)
+    return h
+
+
+def test_the_source_of_a_loop_is_a_for():
+    program = lift(walk).program_for([0.5, 0.9], np.arange(14.0))
+    assert program.source == (
+        "def program(p, xs):\n"
+        "    t1 = tanh(p[1] * p[0] + xs[0])\n"
+        "    t2 = empty((14,))                          # (14,)\n"
+        "    t2[0] = t1\n"
+        "    for t in range(13):\n"
+        "        t2[t + 1] = tanh(p[1] * t2[t] + xs[t + 1])\n"
+        "    return (t2[13],)\n"
+    )
+
+
+def test_a_file_holds_loops(tmp_path):
+    lifted, arguments, _ = make("gated", 9)
+    program = lifted.program_for(*arguments)
+    program.save(tmp_path / "gated.lift")
+    again = load(tmp_path / "gated.lift")
+    assert again.ir.loops == program.ir.loops
+    np.testing.assert_array_equal(numbers(again(*arguments)), numbers(program(*arguments)))
+
+
+def test_a_number_that_is_not_finite_is_traced_to_its_step():
+    def f(p, xs):
+        h = p[0]
+        for x in xs:
+            h = h * h / (x * x + h)
+        return h
+
+    lifted = lift(f)
+    lifted([0.5], np.linspace(1.0, 2.0, 20))
+    wrong = np.linspace(1.0, 2.0, 20)
+    wrong[11] = 0.0
+    with pytest.raises(FloatingPointError, match=r"_\d+ = "):
+        lifted([0.0], wrong * 0.0)
