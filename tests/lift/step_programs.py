@@ -26,8 +26,10 @@ def draw_program(seed: int) -> str:
         "        x = xs[t]",
         "        new = []",
     ]
-    for state in range(states):
-        lines.append(f"        new.append([{_expression(draw, state, states, width)} for k in range({width})])")
+    lines += [
+        f"        new.append([{_expression(draw, state, states, width)} for k in range({width})])"
+        for state in range(states)
+    ]
     rare = draw.random()
     if rare < 0.15:
         lines.append(f"        if t == {draw.choice([0, 2, 5])}:")

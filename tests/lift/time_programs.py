@@ -16,20 +16,23 @@ def recurrent(p, xs):
     h = [0.1] * len(p["b"])
     for x in xs:
         h = [
-            tanh(sum(w * k for w, k in zip(ws, x)) + sum(u * k for u, k in zip(us, h)) + b)
-            for ws, us, b in zip(p["W"], p["U"], p["b"])
+            tanh(sum(w * k for w, k in zip(ws, x, strict=True)) + sum(u * k for u, k in zip(us, h, strict=False)) + b)
+            for ws, us, b in zip(p["W"], p["U"], p["b"], strict=True)
         ]
-    return sum(v * k for v, k in zip(p["v"], h)) ** 2
+    return sum(v * k for v, k in zip(p["v"], h, strict=True)) ** 2
 
 
 def gated(p, xs, y):
     """A gated recurrent unit that adds up an error at each step."""
     h = [0.0] * len(p["b"])
     total = 0.0
-    for x, target in zip(xs, y):
-        z = [sigmoid(sum(u * k for u, k in zip(us, h)) + w * x) for us, w in zip(p["U"], p["w"])]
-        c = [tanh(sum(u * k for u, k in zip(us, h)) + b) for us, b in zip(p["U"], p["b"])]
-        h = [(1 - zi) * hi + zi * ci for zi, hi, ci in zip(z, h, c)]
+    for x, target in zip(xs, y, strict=True):
+        z = [
+            sigmoid(sum(u * k for u, k in zip(us, h, strict=True)) + w * x)
+            for us, w in zip(p["U"], p["w"], strict=False)
+        ]
+        c = [tanh(sum(u * k for u, k in zip(us, h, strict=True)) + b) for us, b in zip(p["U"], p["b"], strict=False)]
+        h = [(1 - zi) * hi + zi * ci for zi, hi, ci in zip(z, h, c, strict=True)]
         total = total + (h[0] - target) ** 2
     return total / len(y)
 
@@ -55,17 +58,17 @@ def runge_kutta(p, start, data):
     s, total, h = start, 0.0, 0.1
     for row in data:
         k1 = slope(s)
-        k2 = slope([a + h / 2 * b for a, b in zip(s, k1)])
-        k3 = slope([a + h / 2 * b for a, b in zip(s, k2)])
-        k4 = slope([a + h * b for a, b in zip(s, k3)])
-        s = [a + h / 6 * (b + 2 * c + 2 * d + e) for a, b, c, d, e in zip(s, k1, k2, k3, k4)]
-        total = total + sum((a - b) ** 2 for a, b in zip(s, row))
+        k2 = slope([a + h / 2 * b for a, b in zip(s, k1, strict=True)])
+        k3 = slope([a + h / 2 * b for a, b in zip(s, k2, strict=True)])
+        k4 = slope([a + h * b for a, b in zip(s, k3, strict=True)])
+        s = [a + h / 6 * (b + 2 * c + 2 * d + e) for a, b, c, d, e in zip(s, k1, k2, k3, k4, strict=True)]
+        total = total + sum((a - b) ** 2 for a, b in zip(s, row, strict=True))
     return total / len(data)
 
 
 def hidden_markov(start, moves, emits, seen):
     """The likelihood of symbols; which one each step reads is a number of the program."""
-    alpha = [a + row[seen[0]] for a, row in zip(start, emits)]
+    alpha = [a + row[seen[0]] for a, row in zip(start, emits, strict=True)]
     for symbol in seen[1:]:
         alpha = [
             logsumexp([a + moves[i][j] for i, a in enumerate(alpha)]) + emits[j][symbol] for j in range(len(alpha))
@@ -76,9 +79,9 @@ def hidden_markov(start, moves, emits, seen):
 def stochastic_volatility(p, z1, z2):
     """A price whose variance moves too: paths by steps."""
     total = 0.0
-    for first, second in zip(z1, z2):
+    for first, second in zip(z1, z2, strict=True):
         s, v = 1.0, p[0]
-        for a, b in zip(first, second):
+        for a, b in zip(first, second, strict=True):
             w = p[2] * a + sqrt(1 - p[2] * p[2]) * b
             s = s * exp((0.01 - 0.5 * v) * 0.1 + sqrt(v * 0.1) * a)
             v = maximum(v + p[1] * (p[0] - v) * 0.1 + 0.1 * sqrt(v * 0.1) * w, 0.001)
@@ -90,13 +93,13 @@ def heat(u, target):
     """Heat on a ring, eleven times as many steps as places."""
     for _ in range(len(target)):
         u = [u[i] + 0.2 * (u[(i + 1) % len(u)] + u[i - 1] - 2 * u[i]) for i in range(len(u))]
-    return sum((a - b) ** 2 for a, b in zip(u, target))
+    return sum((a - b) ** 2 for a, b in zip(u, target, strict=False))
 
 
 def arm(angles, lengths):
     """Where the hand of a planar arm is."""
     x = y = angle = 0.0
-    for a, length in zip(angles, lengths):
+    for a, length in zip(angles, lengths, strict=True):
         angle = angle + a
         x, y = x + length * cos(angle), y + length * sin(angle)
     return (x - 1.0) ** 2 + (y - 2.0) ** 2

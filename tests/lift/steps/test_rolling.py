@@ -146,7 +146,7 @@ def test_a_window_that_moves_along():
     def f(w, xs):
         h = 0.0
         for t in range(len(xs) - 3):
-            h = tanh(0.5 * h * h + sum(a * b for a, b in zip(w, xs[t : t + 4])))
+            h = tanh(0.5 * h * h + sum(a * b for a, b in zip(w, xs[t : t + 4], strict=True)))
         return h
 
     arguments = ([0.3, -0.2, 0.5, 0.1], np.linspace(-1, 1, 20))
@@ -162,7 +162,7 @@ def test_a_window_that_moves_along():
 def test_layers_that_are_rows_of_one_array_are_steps():
     def network(weights, x):
         for layer in weights:
-            x = [tanh(sum(w * k for w, k in zip(row, x))) for row in layer]
+            x = [tanh(sum(w * k for w, k in zip(row, x, strict=True))) for row in layer]
         return sum(x)
 
     weights, xs = np.random.default_rng(0).normal(size=(9, 4, 4)), np.random.default_rng(1).normal(size=(7, 4))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-
 from typing import Any
 
 import numpy as np
@@ -194,7 +193,7 @@ def _split_index(index: Index, size: int, sizes: Sequence[int]) -> tuple[Window 
 
 
 def _drop_step(index: Index) -> Index:
-    """Number the axes without that of the step, which nothing depends on."""
+    """Count the axes without that of the step, which nothing depends on."""
     if index.table is not None:
         return replace(index, axes=tuple([axis - 1 for axis in index.axes]))
     return replace(index, steps=tuple([(axis - 1, step) for axis, step in index.steps]))

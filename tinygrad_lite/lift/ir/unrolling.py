@@ -75,7 +75,9 @@ class _Unroller:
             ]
             terms.append(Term((Ref(computed, (rest, *axes)),), mask=places >= 0, axes=(0,)))
             name = f"{group.name}_rows" if group.name else ""
-            computed = self._add(replace(group, kind="sum", op="", operands=(), terms=tuple(terms), over="", initial=(), name=name))
+            computed = self._add(
+                replace(group, kind="sum", op="", operands=(), terms=tuple(terms), over="", initial=(), name=name)
+            )
         self.whole[number] = computed
 
     def _move(self, group: Group) -> Group:

@@ -1,9 +1,10 @@
 """Is this a program? Everything that the engines take for granted of a program of groups, checked.
 
 The passes make valid programs; a file may hold anything. What is checked: kinds, operations and their numbers of
-operands, that a group reads only groups before it, or in a loop earlier steps, that every place read lies within the group that is read, the
-dimensions of tables, masks and numbers, which arrays have samples, and that no grid is larger than a bound. Costs: one
-pass over the references and tables; nothing is allocated, for the places of an affine index are bounded by arithmetic.
+operands, that a group reads only groups before it, or in a loop earlier steps, that every place read lies within the
+group that is read, the dimensions of tables, masks and numbers, which arrays have samples, and that no grid is larger
+than a bound. Costs: one pass over the references and tables; nothing is allocated, for the places of an affine index
+are bounded by arithmetic.
 """
 
 from __future__ import annotations

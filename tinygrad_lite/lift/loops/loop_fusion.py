@@ -166,7 +166,9 @@ class _Schedule:
         kind = (nest.shape, nest.batched, nest.dot, nest.loop)
         for place in range(self._find_earliest(number, phase, nest), len(nests)):
             other = nests[place]
-            alike = (other.shape, other.batched, other.dot, other.loop) == kind and not (nest.accumulates or other.accumulates)
+            alike = (other.shape, other.batched, other.dot, other.loop) == kind and not (
+                nest.accumulates or other.accumulates
+            )
             if alike and len(other.members) < _MOST_MEMBERS:
                 other.members.append(number)
                 return phase, place

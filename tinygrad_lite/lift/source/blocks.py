@@ -44,7 +44,9 @@ class Line:
         whole = f"{self.name} = {' '.join(self.parts)}" if self.name else " ".join(self.parts)
         if len(whole) <= WIDEST or len(self.parts) == 1:
             return indent + whole
-        return "\n".join([f"{indent}{self.name} = (", *(f"{indent}{_INDENT}{part}" for part in self.parts), f"{indent})"])
+        return "\n".join(
+            [f"{indent}{self.name} = (", *(f"{indent}{_INDENT}{part}" for part in self.parts), f"{indent})"]
+        )
 
 
 class Block:

@@ -95,7 +95,8 @@ class _Emitter:
         self.results = {output.ref.group for output in self.program.outputs}
         needed = self._find_needed()
         inside = self.program.find_loops()  # what a loop reads is not to be computed at each step
-        kept = self.results | {ref.group for number in inside for ref in groups[number].refs()}
+        read = {ref.group for number in inside for ref in groups[number].refs()}
+        kept = self.results | (read - inside.keys())
         self.block = Block(groups, self.constants, self.dialect, place_divisions(self.program), kept)
         self.block.uses = Counter(ref.group for number in needed for ref in groups[number].refs())
         self.needed = sorted(needed | set(self.program.inputs))

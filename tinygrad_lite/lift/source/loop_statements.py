@@ -15,9 +15,8 @@ and gives what it carries on and the rows of the arrays that are read outside:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop
+from tinygrad_lite.lift.ir.groups import Groups, Index, Loop
 from tinygrad_lite.lift.ir.loop_bodies import Body, Slice, Window, find_body
 from tinygrad_lite.lift.source.averaging import Averaging
 from tinygrad_lite.lift.source.blocks import Block, Line
@@ -202,9 +201,7 @@ class _LoopWriter:
         block = self._make_block({number for number, _ in carried} | set(rows), self.outer.depth + 1, {})
         self.outer.lines += block.lines
         new = {number: self._get_text(block, number) for number in self.numbers}
-        passed = [
-            new[number] if lag == 1 else self._name_carried(number, lag - 1) for number, lag in carried
-        ]
+        passed = [new[number] if lag == 1 else self._name_carried(number, lag - 1) for number, lag in carried]
         self._add(f"return {_write_tuple(passed)}, {_write_tuple([new[number] for number in rows])}", 1)
         initial = {number: self.outer.read_initial(groups[number]) for number in self.numbers}
         starts = [initial[number][-lag].text for number, lag in carried]

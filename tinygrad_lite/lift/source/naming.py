@@ -5,8 +5,9 @@ of Python's or NumPy's own, and is short; whatever a path holds besides is dropp
 
 What each is called: an input after its path; ``z`` a forward sum with a contraction (a pre-activation); ``a`` the map
 of one that a later contraction reads (an activation); ``loss`` the first output, where gradients follow; ``d`` a
-backward array that a contraction reads (∂loss/∂z, with the number of its z); ``grad_`` + an input's name an output
-that stands where that input's gradient would; ``c`` constants; ``t`` the rest.
+backward array that a contraction reads (∂loss/∂z, with the number of its z); ``h`` what one step of a loop hands over
+to the next, ``dh`` where that is a derivative; ``grad_`` + an input's name an output that stands where that input's
+gradient would; ``c`` constants; ``t`` the rest.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def name_groups(program: Groups) -> None:
     _name_inputs(program, names)
     forward = find_forward_groups(program)
     _name_results(program, names, forward)
+    _name_states(program, names, forward)
     _name_activations(program, names, forward)
     _name_deltas(program, names, forward)
     for number, group in enumerate(program.groups):
@@ -178,7 +180,7 @@ def _name_results(program: Groups, names: _Names, forward: set[int]) -> None:
     first = 0
     if outputs[0].shape in (None, ()) and results[0] in forward:
         first = 1
-        if results[0] not in names.given and groups[results[0]].kind != "constant":
+        if results[0] not in names.given and groups[results[0]].kind != "constant" and not groups[results[0]].initial:
             names.give(results[0], "loss")
     gradients = outputs[first:]
     for start in range(len(program.inputs) - len(gradients) + 1):
@@ -199,6 +201,13 @@ def _is_whole(output: Output, group: Group) -> bool:
     axes = [axis for axis, size in enumerate(shape) if size > 1 or shape == group.shape]
     places = [(index.offset, index.steps) for index in output.ref.index if index.table is None]
     return tuple(shape[axis] for axis in axes) == group.shape and places == [(0, ((axis, 1),)) for axis in axes]
+
+
+def _name_states(program: Groups, names: _Names, forward: set[int]) -> None:
+    """Name what one step of a loop hands over to the next."""
+    for number in program.find_loops():
+        if program.groups[number].initial and number not in names.given:
+            names.count(number, "h" if number in forward else "dh")
 
 
 def _name_activations(program: Groups, names: _Names, forward: set[int]) -> None:

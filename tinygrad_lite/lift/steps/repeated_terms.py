@@ -56,7 +56,9 @@ def _describe(term: Term, rolled: Collection[int]) -> Hashable:
 
 
 def _describe_moves(ref: Ref) -> Hashable:
-    return tuple([(index.steps, None if index.table is None else (index.axes, index.table.tobytes())) for index in ref.index])
+    return tuple(
+        [(index.steps, None if index.table is None else (index.axes, index.table.tobytes())) for index in ref.index]
+    )
 
 
 def _sum_over_steps(group: Group, alike: Sequence[Term]) -> Term | None:

@@ -22,7 +22,8 @@ not find: steps whose shapes change, and loops within a loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,6 +32,9 @@ from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref
 from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
 from tinygrad_lite.lift.steps.stretches import Stretch, find_stretches
 from tinygrad_lite.lift.steps.trace_order import describe, order_by_trace
+
+#: So many places are tried for the begin of a step.
+_MOST_STARTS = 64
 
 
 def roll_steps(program: Groups) -> Groups:
@@ -51,7 +55,7 @@ def roll_steps(program: Groups) -> Groups:
     stretches: list[Stretch] = []
     laws: list[list[list[_Law]]] = []
     for stretch in found:
-        fitted = _fit_laws(listing, [*stretches, stretch])
+        fitted = _fit_laws(listing, [*stretches, listing.choose_start(stretch)])
         if fitted is not None:
             stretches.append(fitted[0])
             laws.append(fitted[1])
@@ -94,6 +98,18 @@ class _Listing:
         """Get the statement at a place."""
         return self.program.groups[self.order[place]]
 
+    def choose_start(self, stretch: Stretch) -> Stretch:
+        """Let a step begin where it hands over least to the next; as late as may be, as the code's last step is whole."""
+        starts = range(stretch.start, stretch.start + min(stretch.spare, _MOST_STARTS) + 1)
+        start = min(starts, key=lambda start: (self._count_carried(start, stretch.period), -start))
+        return Stretch(start, stretch.period, stretch.steps)
+
+    def _count_carried(self, start: int, period: int) -> int:
+        """Count the statements of one step that the next one reads."""
+        second = range(start + period, start + 2 * period)
+        read = {self.place.get(ref.group, -1) for place in second for ref in self.refs[place]}
+        return sum(start <= place < start + period for place in read)
+
     def shifts_along(self, place: int, period: int) -> bool:
         """Whether what a statement and the two after it in these distances read shifts along."""
         three = (self.refs[place + k * period] for k in range(3))
@@ -125,7 +141,9 @@ def _is_present(group: Group, refs: Sequence[Ref]) -> bool:
     """Whether the graph has all elements of the parts of a group that steps read, where these are parts of it."""
     if group.present is None or _have_equal_offsets(refs):
         return True
-    moving = [len({index.offset for index in indices}) > 1 for indices in zip(*[ref.index for ref in refs], strict=True)]
+    moving = [
+        len({index.offset for index in indices}) > 1 for indices in zip(*[ref.index for ref in refs], strict=True)
+    ]
     if any(moves and index.steps for moves, index in zip(moving, refs[0].index, strict=True)):
         return bool(group.present.all())
     parts = [tuple([i.offset if m else slice(None) for i, m in zip(r.index, moving, strict=True)]) for r in refs]
@@ -140,7 +158,7 @@ def _have_equal_offsets(refs: Sequence[Ref]) -> bool:
 
 
 def _fit_laws(listing: _Listing, stretches: Sequence[Stretch]) -> tuple[Stretch, list[list[_Law]]] | None:
-    """Find the laws of the last of some stretches, by statement and operand, for as many of its steps as follow them."""
+    """Find the laws of the last of some stretches, by statement and operand, for as many steps as follow them."""
     *others, stretch = stretches
     while stretch.is_worthwhile():
         laws: list[list[_Law]] = []
@@ -238,6 +256,7 @@ class _Column:
         laws: What its operands read.
         initial: How many rows it has before the first step.
         new: The number of its group in the new program.
+        products: By term of its sum, the group in which that was computed before the loop.
     """
 
     stretch: int
@@ -245,6 +264,7 @@ class _Column:
     laws: Sequence[_Law]
     initial: int = 0
     new: int = -1
+    products: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -338,6 +358,7 @@ class _Roller:
             if members:
                 for column in members:
                     self._stack_constants(column)
+                    self._add_products(column, {member.number for member in inside})
                 start = len(self.made.groups)
                 for place, column in enumerate(members):
                     column.new = start + place
@@ -361,6 +382,21 @@ class _Roller:
                 data = np.stack(rows)
                 self.stacked[id(law)] = self._add(Group("constant", data.shape, data=data))
 
+    def _add_products(self, column: _Column, inside: Collection[int]) -> None:
+        """Compute the contractions of a sum that need nothing of the loop for all steps at once, before it."""
+        first = self._get_group(column, 0)
+        laws = iter(column.laws[len(first.operands) :])
+        for number, term in enumerate(first.terms):
+            factors = [next(laws) for _ in term.factors]
+            carried = any(law.stretch == column.stretch and law.column in inside for law in factors)
+            if first.kind == "sum" and not carried and len(factors) > 1 and math.prod(term.reduced) > 1:
+                refs = tuple([self._read(law, column) for law in factors])
+                product = replace(term, factors=refs, axes=tuple([axis + 1 for axis in term.axes]), sign=1.0)
+                shape = (self.stretches[column.stretch].steps, *first.shape)
+                batched = any(self.made.groups[ref.group].batched for ref in refs)
+                made = Group("sum", shape, terms=(product,), batched=batched, role=first.role)
+                column.products[number] = self._add(made)
+
     def _add_column(self, column: _Column) -> None:
         stretch = self.stretches[column.stretch]
         if column.new < 0:
@@ -369,20 +405,20 @@ class _Roller:
         first = self._get_group(column, 0)
         refs = iter([self._read(law, column) for law in column.laws])
         operands = tuple([next(refs) for _ in first.operands])
-        terms = tuple(
-            [
-                replace(
-                    term,
-                    factors=tuple([next(refs) for _ in term.factors]),
-                    axes=tuple([axis + 1 for axis in term.axes]),
-                )
-                for term in first.terms
-            ]
-        )
+        terms = []
+        for number, term in enumerate(first.terms):
+            factors = tuple([next(refs) for _ in term.factors])
+            if number in column.products:
+                whole = all_of(column.products[number], len(first.shape) + 1)
+                terms.append(Term((whole,), sign=term.sign))
+            else:
+                terms.append(replace(term, factors=factors, axes=tuple([axis + 1 for axis in term.axes])))
         initial = [self._get_group(column, step) for step in range(-column.initial, 0)]
         rows = [*initial, *[self._get_group(column, step) for step in range(stretch.steps)]]
         size = first.size
-        nodes = [np.full(size, -1) if k < len(initial) or row.nodes is None else row.nodes for k, row in enumerate(rows)]
+        nodes = [
+            np.full(size, -1) if k < len(initial) or row.nodes is None else row.nodes for k, row in enumerate(rows)
+        ]
         present = None
         if any(row.present is not None for row in rows):
             present = np.stack([np.ones(row.shape, bool) if row.present is None else row.present for row in rows])
@@ -390,7 +426,7 @@ class _Roller:
             first,
             shape=(len(rows), *first.shape),
             operands=operands,
-            terms=terms,
+            terms=tuple(terms),
             nodes=np.concatenate(nodes),
             present=present,
             initial=tuple([self._read_row(column, step) for step in range(-column.initial, 0)]),
@@ -416,9 +452,7 @@ class _Roller:
         moved = self._move_ref(law.refs[0])
         more = len(moved.index) - len(law.refs[0].index)
         places = zip(*[ref.index for ref in law.refs], strict=True)
-        return replace(
-            moved, index=(*moved.index[:more], *[_join_places(list(indices)) for indices in places])
-        )
+        return replace(moved, index=(*moved.index[:more], *[_join_places(list(indices)) for indices in places]))
 
 
 def _split_body(columns: Sequence[_Column], number: int) -> tuple[list[_Column], list[_Column], list[_Column]]:

@@ -1,4 +1,4 @@
-"""Where statements repeat: stretches of a list that are the same again and again, and what is read in them shifts along.
+"""Where statements repeat: stretches of a list that are alike again and again, and what they read shifts along.
 
 A stretch has a *period*: the statements of one step. Of each statement and operand, what is read stands in a fixed
 distance from one step to the next: 0 for what all steps share, the period for what the step itself or the one before
@@ -28,11 +28,13 @@ class Stretch:
         start: The place of the first statement.
         period: How many statements a step has.
         steps: How many steps there are.
+        spare: How many statements more are like them behind the last step: the first may stand so much later.
     """
 
     start: int
     period: int
     steps: int
+    spare: int = 0
 
     @property
     def stop(self) -> int:
@@ -58,7 +60,7 @@ def find_stretches(descriptions: Sequence[Hashable], shifts: Callable[[int, int]
             along.
 
     >>> find_stretches("xabcabcabcabcabcabcaby", lambda place, period: True)
-    [Stretch(start=1, period=3, steps=6)]
+    [Stretch(start=1, period=3, steps=6, spare=2)]
     """
     numbers: dict[Hashable, int] = {}
     row = np.array([numbers.setdefault(description, len(numbers)) for description in descriptions], dtype=np.intp)
@@ -76,7 +78,7 @@ def find_stretches(descriptions: Sequence[Hashable], shifts: Callable[[int, int]
             pending += [(start, place), (place + length, stop)]
             continue
         found.append(stretch)
-        pending += [(start, stretch.start), (stretch.stop, stop)]
+        pending += [(start, stretch.start), (stretch.stop + stretch.spare, stop)]
     return sorted(found, key=lambda stretch: stretch.start)
 
 
@@ -105,4 +107,5 @@ def _trim(place: int, period: int, length: int, shifts: Callable[[int, int], boo
             best, first = run, k - run + 1
     if not best:
         return None
-    return Stretch(place + first, period, (best + 2 * period) // period)
+    steps, spare = divmod(best + 2 * period, period)
+    return Stretch(place + first, period, steps, spare)
