@@ -7,11 +7,12 @@ import pytest
 from step_programs import draw_program
 from time_programs import PROGRAMS
 
-from tinygrad_lite import tanh, tree_leaves, value_and_grad
+from tinygrad_lite import sqrt, tanh, tree_leaves, value_and_grad
 from tinygrad_lite.lift import lift, load
 from tinygrad_lite.lift.engines import numpy_engine
 from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.ir.verifier import check_groups
+from tinygrad_lite.lift.source.emit import emit
 
 
 def numbers(results):
@@ -186,12 +187,27 @@ def test_the_source_of_a_loop_is_a_for():
     program = lift(walk).program_for([0.5, 0.9], np.arange(14.0))
     assert program.source == (
         "def program(p, xs):\n"
-        "    t1 = tanh(p[1] * p[0] + xs[0])\n"
-        "    t2 = empty((14,))                          # (14,)\n"
-        "    t2[0] = t1\n"
+        "    t2 = tanh(xs[0] + p[0] * p[1])\n"
+        "    h1 = empty((14,))\n"
+        "    h1[0] = t2\n"
         "    for t in range(13):\n"
-        "        t2[t + 1] = tanh(p[1] * t2[t] + xs[t + 1])\n"
-        "    return (t2[13],)\n"
+        "        h1[t + 1] = tanh(xs[t + 1] + p[1] * h1[t])\n"
+        "    return (h1[13],)\n"
+    )
+
+
+def test_the_source_of_a_loop_is_a_scan_on_jax():
+    program = lift(walk).program_for([0.5, 0.9], np.arange(14.0))
+    assert emit(program.ir, "jax").text == (
+        "def program(p, xs):\n"
+        "    t2 = tanh(xs[0] + p[0] * p[1])\n"
+        "    def step(carried, t):\n"
+        "        (h1_before,) = carried\n"
+        "        h1 = tanh(xs[t + 1] + p[1] * h1_before)\n"
+        "        return (h1,), (h1,)\n"
+        "    rows = scan(step, (t2,), 13)\n"
+        "    h1 = concatenate([t2[None], rows[0]])  # (14,)\n"
+        "    return (h1[13],)\n"
     )
 
 
@@ -208,12 +224,12 @@ def test_a_number_that_is_not_finite_is_traced_to_its_step():
     def f(p, xs):
         h = p[0]
         for x in xs:
-            h = h * h / (x * x + h)
+            h = sqrt(h) - x
         return h
 
-    lifted = lift(f)
-    lifted([0.5], np.linspace(1.0, 2.0, 20))
-    wrong = np.linspace(1.0, 2.0, 20)
-    wrong[11] = 0.0
-    with pytest.raises(FloatingPointError, match=r"_\d+ = "):
-        lifted([0.0], wrong * 0.0)
+    lifted, wrong = lift(f), np.zeros(20)
+    assert lifted.program_for([0.5], wrong).ir.loops
+    wrong[11] = 5.0
+    with pytest.raises(FloatingPointError, match=r"sqrt\(-4\.\d+\) is nan, with h1_11") as caught:
+        lifted([0.5], wrong)
+    assert "t3_11 = sqrt(h1_11)" in str(caught.value)

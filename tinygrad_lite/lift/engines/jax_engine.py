@@ -300,7 +300,7 @@ def _make_array_functions(number: np.dtype[Any]) -> dict[str, Any]:
         **{name: constant(getattr(np, name)) for name in ("arange", "eye", "tri")},
         **{name: getattr(jnp, name) for name in _ARRAY_FUNCTIONS},
         "scan": _scan,
-        "window": _take_window,
+        "take_window": _take_window,
         "inf": np.inf,
         "nan": np.nan,
     }

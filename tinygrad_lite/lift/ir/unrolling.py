@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term
 
@@ -189,7 +191,7 @@ def fix_index(index: Index, step: int) -> Index:
     return Index(offset, tuple([(axis - 1, by) for axis, by in index.steps if axis]))
 
 
-def fix_array(array: np.ndarray, axes: tuple[int, ...], step: int) -> tuple[np.ndarray, tuple[int, ...]]:  # type: ignore[type-arg]
+def fix_array(array: NDArray[Any], axes: tuple[int, ...], step: int) -> tuple[NDArray[Any], tuple[int, ...]]:
     """Take what an array over some axes says of one step, and over which axes that is."""
     if 0 in axes:
         array = array.take(step, axis=axes.index(0))

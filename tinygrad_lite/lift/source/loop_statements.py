@@ -120,7 +120,7 @@ class _LoopWriter:
         if part.lag and self.outer.dialect == "jax":
             return Fragment(self._name_carried(part.group, part.lag))
         source = self.program.groups[part.group]
-        if source.kind == "constant":
+        if source.data is not None:
             text = self.outer.constants.bind_numbers(source.data)
         else:
             text = self.outer.fragments[part.group].close().text if part.group not in self.numbers else source.name
@@ -134,7 +134,7 @@ class _LoopWriter:
             for window in part.windows:
                 if window is not None and window.length is not None:
                     start = self._write_place(window.start)
-                    taken = Fragment(f"window({taken.text}, {axis}, {start}, {window.length})")
+                    taken = Fragment(f"take_window({taken.text}, {axis}, {start}, {window.length})")
                 axis += window is None or window.length is not None
         return taken.close() if lengths else taken
 
@@ -195,9 +195,10 @@ class _LoopWriter:
         rows = [number for number in self.numbers if number in self.stored]
         function = self._choose_name("step")
         names = [self._name_carried(number, lag) for number, lag in carried]
-        self._add(f"def {function}(carried, {self.step}):")
+        carrying = self._choose_name("carried")
+        self._add(f"def {function}({carrying}, {self.step}):")
         if names:
-            self._add(f"{_write_tuple(names)} = carried", 1)
+            self._add(f"{_write_tuple(names)} = {carrying}", 1)
         block = self._make_block({number for number, _ in carried} | set(rows), self.outer.depth + 1, {})
         self.outer.lines += block.lines
         new = {number: self._get_text(block, number) for number in self.numbers}

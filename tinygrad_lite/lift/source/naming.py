@@ -28,7 +28,7 @@ _LONGEST = 32
 _PARAMETERS = {"weight": "W", "weights": "W", "w": "W", "W": "W", "kernel": "W", "bias": "b", "biases": "b", "b": "b"}
 _TEMPORARY = re.compile(r"t[0-9]+\Z")
 #: What generated source uses besides: the samples' number, its own constants and functions.
-_OWN = {"n", "program", "np", "jnp", "jax", "numpy", "sliding_window_view", "scan", "window", "carried", "step", "rows"}
+_OWN = {"n", "program", "np", "jnp", "jax", "numpy", "sliding_window_view", "scan", "take_window"}
 _TAKEN = frozenset({*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *dir(np), *vars(np), *_OWN})
 
 

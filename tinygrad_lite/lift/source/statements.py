@@ -22,7 +22,7 @@ from tinygrad_lite.operations.operation import CONDITION
 #: The names of array functions that the text may use, besides the operations of the table, ``inf`` and ``nan``.
 FUNCTIONS = (
     *("arange", "asarray", "broadcast_to", "concatenate", "einsum", "empty", "eye", "mean", "scan"),
-    *("sliding_window_view", "take_along_axis", "tri", "where", "window"),
+    *("sliding_window_view", "take_along_axis", "tri", "take_window", "where"),
 )
 _OPERATION = re.compile(r"[a-z][a-z0-9_]*\Z")
 

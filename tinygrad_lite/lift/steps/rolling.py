@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term, all_of
+from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Output, Ref, Term, all_of
 from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
 from tinygrad_lite.lift.steps.stretches import Stretch, find_stretches
 from tinygrad_lite.lift.steps.trace_order import describe, order_by_trace
@@ -99,7 +99,7 @@ class _Listing:
         return self.program.groups[self.order[place]]
 
     def choose_start(self, stretch: Stretch) -> Stretch:
-        """Let a step begin where it hands over least to the next; as late as may be, as the code's last step is whole."""
+        """Let a step begin where it hands over least to the next; as late as may be, as the last one is whole."""
         starts = range(stretch.start, stretch.start + min(stretch.spare, _MOST_STARTS) + 1)
         start = min(starts, key=lambda start: (self._count_carried(start, stretch.period), -start))
         return Stretch(start, stretch.period, stretch.steps)
@@ -146,8 +146,9 @@ def _is_present(group: Group, refs: Sequence[Ref]) -> bool:
     ]
     if any(moves and index.steps for moves, index in zip(moving, refs[0].index, strict=True)):
         return bool(group.present.all())
+    present: Booleans = group.present
     parts = [tuple([i.offset if m else slice(None) for i, m in zip(r.index, moving, strict=True)]) for r in refs]
-    return all(group.present[part].all() for part in parts)
+    return all(np.all(present[part]) for part in parts)
 
 
 def _have_equal_offsets(refs: Sequence[Ref]) -> bool:
@@ -172,7 +173,8 @@ def _fit_laws(listing: _Listing, stretches: Sequence[Stretch]) -> tuple[Stretch,
                 if law is None:
                     return None
                 row.append(law)
-                ends = tuple(map(max, ends, _find_steps_without(law, others, stretch)))
+                first, last = _find_steps_without(law, others, stretch)
+                ends = max(ends[0], first), max(ends[1], last)
             laws.append(row)
         if ends == (0, 0):
             return (stretch, laws) if _can_read_initial(listing, [*others, stretch], laws) else None
@@ -419,7 +421,7 @@ class _Roller:
         nodes = [
             np.full(size, -1) if k < len(initial) or row.nodes is None else row.nodes for k, row in enumerate(rows)
         ]
-        present = None
+        present: Booleans | None = None
         if any(row.present is not None for row in rows):
             present = np.stack([np.ones(row.shape, bool) if row.present is None else row.present for row in rows])
         group = replace(
@@ -458,17 +460,12 @@ class _Roller:
 def _split_body(columns: Sequence[_Column], number: int) -> tuple[list[_Column], list[_Column], list[_Column]]:
     """Split a body: what needs nothing that the loop carries, what is in the loop, and what nothing in it needs."""
     count = len(columns)
-    reads = np.zeros((count, count), dtype=bool)
+    reads: Booleans = np.zeros((count, count), dtype=np.bool_)
     for column in columns:
         for law in column.laws:
             if law.stretch == number:
                 reads[column.number, law.column] = True
-    reach = reads
-    while True:  # all that is read by what is read
-        further = reach | (reach.astype(np.float32) @ reach.astype(np.float32) > 0)
-        if (further == reach).all():
-            break
-        reach = further
+    reach = _close(reads)
     carried = reach.diagonal()
     needs = reach[:, carried].any(axis=1)
     needed = reach[carried].any(axis=0)
@@ -477,6 +474,16 @@ def _split_body(columns: Sequence[_Column], number: int) -> tuple[list[_Column],
     after = [columns[k] for k in order if needs[k] and not needed[k] and not carried[k]]
     inside = [columns[k] for k in range(count) if carried[k] or (needs[k] and needed[k])]
     return before, inside, after
+
+
+def _close(reads: Booleans) -> Booleans:
+    """Add to who reads whom all that is read by what is read."""
+    while True:
+        numbers = reads.astype(np.float32)
+        further: Booleans = np.asarray(reads | (numbers @ numbers > 0), dtype=np.bool_)
+        if np.array_equal(further, reads):
+            return reads
+        reads = further
 
 
 def _shift_axes(index: Index) -> Index:

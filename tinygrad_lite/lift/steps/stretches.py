@@ -11,7 +11,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+Integers = NDArray[np.intp]
 #: A stretch has so many steps at least,
 LEAST_STEPS = 4
 #: and saves so many statements.
@@ -82,7 +84,7 @@ def find_stretches(descriptions: Sequence[Hashable], shifts: Callable[[int, int]
     return sorted(found, key=lambda stretch: stretch.start)
 
 
-def _find_longest(row: np.ndarray, offset: int) -> tuple[int, int, int] | None:  # type: ignore[type-arg]
+def _find_longest(row: Integers, offset: int) -> tuple[int, int, int] | None:
     """Find the place, the period and the length of the longest stretch of equal descriptions."""
     best: tuple[int, int, int] | None = None
     for period in range(1, min(len(row) // LEAST_STEPS, _LONGEST_PERIOD) + 1):

@@ -9,6 +9,9 @@ was recorded later than what that reads.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Ref
 
@@ -47,5 +50,5 @@ def _describe_index(index: Index) -> Hashable:
     return (index.steps, index.axes, _to_bytes(index.table))
 
 
-def _to_bytes(array: object) -> bytes | None:
-    return None if array is None else array.tobytes()  # type: ignore[attr-defined,no-any-return]
+def _to_bytes(array: NDArray[Any] | None) -> bytes | None:
+    return None if array is None else array.tobytes()
