@@ -178,7 +178,7 @@ class SizedFunction:
         if self._with_value() is not settings:  # the value was for the proof alone
             structure = structure["tuple"][1]
             groups.outputs = groups.outputs[1:]
-            tidy(groups)
+            groups = tidy(groups)
         seconds = {**sized.seconds, **timer.seconds}
         report = Report.count(settings.name, sized.nodes, groups, seconds)
         report.difference = max(sized.difference, difference)
@@ -201,7 +201,7 @@ class SizedFunction:
         if found != wanted:
             raise PartError(f"the shapes of its arguments have no laws: they are {wanted}, not {found}")
         check_groups(program, LARGEST)
-        tidy(program)
+        program = tidy(program)
         return program
 
     def _inputs(self, sized: Sized, arguments: Arguments) -> Inputs:

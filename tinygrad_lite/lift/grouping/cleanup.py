@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term, all_of
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term, all_of
 from tinygrad_lite.lift.loops.loop_fusion import reads_same_place
 
 
@@ -135,9 +135,12 @@ def orient_results(program: Groups) -> None:
     readers = _count_readers(program)
     for output in (*program.outputs, *[output for output, _ in program.demands]):
         readers[output.ref.group] += 1
+    stepwise = program.find_loops()
     for place, output in enumerate(program.outputs):
         group = program.groups[output.ref.group]
         order = _find_permutation(output, group)
+        if group.initial or output.ref.group in stepwise:
+            continue  # its first axis is the step
         if order is None or readers[output.ref.group] != 1 or group.kind not in ("map", "sum"):
             continue
         number = dict(enumerate(order))  # the new place of each axis
@@ -194,16 +197,23 @@ def drop_unread(program: Groups) -> None:
     read = [False] * len(program.groups)
     for output in (*program.outputs, *[output for output, _ in program.demands]):
         read[output.ref.group] = True
+    inside = program.find_loops()
     for number in range(len(program.groups) - 1, -1, -1):
         if read[number]:
-            for ref in program.groups[number].refs():
-                read[ref.group] = True
+            loop = inside.get(number)
+            for member in range(loop.start, loop.stop) if loop else [number]:  # a loop is one
+                read[member] = True
+                for ref in program.groups[member].refs():
+                    read[ref.group] = True
     for number in program.inputs:
         read[number] = True
     kept = [number for number in range(len(program.groups)) if read[number]]
     new = {number: place for place, number in enumerate(kept)}
     _renumber(program, [new.get(number, -1) for number in range(len(program.groups))])
     program.groups = [program.groups[number] for number in kept]
+    program.loops = [
+        Loop(new[loop.start], new[loop.stop - 1] + 1, loop.steps) for loop in program.loops if loop.start in new
+    ]
     program.inputs = [new[number] for number in program.inputs]
 
 
@@ -214,6 +224,7 @@ def _renumber(program: Groups, number: list[int]) -> None:
     for group in program.groups:
         group.operands = renumber_refs(group.operands)
         group.terms = tuple([replace(term, factors=renumber_refs(term.factors)) for term in group.terms])
+        group.initial = renumber_refs(group.initial)
     program.outputs = [replace(output, ref=renumber_refs((output.ref,))[0]) for output in program.outputs]
     program.demands = [
         (replace(output, ref=renumber_refs((output.ref,))[0]), demand) for output, demand in program.demands

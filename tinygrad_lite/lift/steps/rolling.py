@@ -467,8 +467,8 @@ def _split_body(columns: Sequence[_Column], number: int) -> tuple[list[_Column],
                 reads[column.number, law.column] = True
     reach = _close(reads)
     carried = reach.diagonal()
-    needs = reach[:, carried].any(axis=1)
-    needed = reach[carried].any(axis=0)
+    needs: Booleans = np.asarray(reach[:, carried].any(axis=1))
+    needed: Booleans = np.asarray(reach[carried].any(axis=0))
     order = sorted(range(count), key=lambda k: (int(reach[k].sum()), k))  # what is read reaches less
     before = [columns[k] for k in order if not needs[k] and not carried[k]]
     after = [columns[k] for k in order if needs[k] and not needed[k] and not carried[k]]
