@@ -19,6 +19,7 @@ COMPILED = [
         "dispatch",
         "flat_graph",
         "functions",
+        "jacobians/accumulation",
         "limits/limits",
         "limits/series",
         "nary",

@@ -21,7 +21,7 @@ def test_the_version_is_written_once() -> None:
 
 def test_what_developers_need_is_no_extra() -> None:
     extras = importlib.metadata.metadata("tinygrad-lite").get_all("Provides-Extra")
-    assert sorted(extras or ()) == ["all", "fast", "jax", "nn", "notebook", "testing", "viz"]
+    assert sorted(extras or ()) == ["all", "fast", "jax", "nn", "notebook", "sparse", "testing", "viz"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tinygrad_lite.dispatch import define
 from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError, TraceError
 from tinygrad_lite.foreign import attributes as _attributes  # noqa: F401 (as serialization does)
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
+from tinygrad_lite.jacobians.sparse_values import SparseValues
 from tinygrad_lite.modes import autocast, detect_anomaly, is_recording, no_grad
 from tinygrad_lite.operations import ops
 from tinygrad_lite.pytree import (
@@ -60,6 +61,7 @@ __all__ = [
     "GraphError",
     "PyTreeDef",
     "SequenceKey",
+    "SparseValues",
     "StaleGraphError",
     "TraceError",
     "Value",
@@ -102,8 +104,8 @@ _SUBMODULES = ("lift", "nn", "testing", "viz")
 #: Names of PyTorch and JAX, and what does here what people look for when they write them.
 _ELSEWHERE = {
     "Tensor": "Value, a number; arrays of them are NumPy's",
-    "jacfwd": "jacobian",
-    "jacrev": "jacobian",
+    "jacfwd": 'jacobian(f, mode="forward")',
+    "jacrev": 'jacobian(f, mode="reverse")',
     "jit": "lift",
     "tensor": "Value, a number; arrays of them are NumPy's",
     "tree": "tree_map, tree_leaves, tree_flatten",

@@ -22,6 +22,8 @@ from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, overload
 
 from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_values, tangents_of
+from tinygrad_lite.jacobians.accumulation import find_rows, is_faster_from_inputs
+from tinygrad_lite.jacobians.sparse_values import check_scipy, sparse_matrix
 from tinygrad_lite.modes import recording
 from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.pytree import foreign, is_array, keystr, tree_flatten
@@ -164,30 +166,71 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     return _named(value_and_gradient_of, "value_and_grad", f)
 
 
-def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: Argnums = 0, *, mode: str = "auto", sparse: bool = False
+) -> Callable[..., Any]:
     """Return the derivative of every output by every input.
 
     Args:
         f: Gives Values and numbers in any structure.
         argnums: Which positional arguments to differentiate by.
+        mode: ``"reverse"`` sweeps from each output over what lies below it: right for outputs that have little in
+            common. ``"forward"`` sweeps once, from the inputs: right for more outputs than inputs that have much in
+            common, as the points of a trajectory have all steps before them. ``"auto"`` counts how much lies below some
+            of the outputs, and takes the one that has less to do (without ``sparse`` never forward, unless there are
+            more outputs than inputs). Derivatives are the same to rounding.
+        sparse: Whether to give a ``scipy.sparse`` array, for outputs that depend on few inputs each. Its time grows
+            with the entries, and not with rows times columns.
 
     Returns:
         A function that gives the outputs' structure, with the argument's structure in the place of each output; a
         number or array of the output by a number or array of the argument is an array of shape ``output.shape +
         argument.shape``.
 
+        With ``sparse``, a ``scipy.sparse.csr_array`` of shape (numbers in the output, numbers in the gradient), both in
+        the order of :func:`~tinygrad_lite.tree_leaves`, arrays in C order; a tuple of these for a sequence of
+        ``argnums``. (The second place of a parameter that a Module holds twice has no entries.) It has an entry, which
+        may be 0, wherever operations lead from the input to the output, so that its pattern is one and the same for all
+        numbers, unless ``f`` branches on them. Where derivatives are Values (of Values, or in another transform), a
+        :class:`SparseValues` stands for it; ``lift(jacobian(f, sparse=True))`` gives ``scipy.sparse`` again.
+
     Raises:
         TypeError: When called: an argument or the output is not made of numbers.
+        ValueError: There is no such mode.
+        ImportError: When called with ``sparse``: SciPy is not installed (extra ``sparse``).
 
     >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
     [[3.0, 2.0], [1.0, 1.0]]
+
+    Each residual of a chain of springs depends on two or three of its points, however long it is:
+
+    >>> def forces(x):
+    ...     pull = [(x[i + 1] - x[i]) ** 3 for i in range(len(x) - 1)]
+    ...     return [pull[i + 1] - pull[i] for i in range(len(pull) - 1)]
+    >>> derivatives = jacobian(forces, sparse=True)([0.0, 1.0, 3.0, 4.0])
+    >>> derivatives.toarray()
+    array([[  3., -15.,  12.,   0.],
+           [  0.,  12., -15.,   3.]])
+    >>> derivatives.nnz
+    6
+
+    What takes a sparse Jacobian takes the function: ``scipy.optimize.least_squares(residuals, x, jac=jacobian(f,
+    sparse=True))``. A sparse Hessian is ``jacobian(grad(f), sparse=True)``.
     """
     _check_function("jacobian", f)
+    if mode not in ("auto", "forward", "reverse"):
+        raise ValueError(f'jacobian sweeps in mode "forward" or "reverse", or "auto", which chooses; not {mode!r}')
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        if sparse:
+            check_scipy()
         trace = _Trace(f, args, argnums)
         outputs = Flat(trace.run(kwargs), f"the output of {_name(f)}")
-        rows = iter([trace.gradients(y if isinstance(y, Value) else Value(y)) for y in outputs.leaves])
+        nodes = [y if isinstance(y, Value) else Value(y) for y in outputs.leaves]
+        forward = None if mode == "auto" else mode == "forward"
+        if sparse:
+            return trace.sparse_jacobian([nodes[i] for i in _leaf_order(outputs)], forward)
+        rows = iter(trace.dense_jacobian(nodes, forward))
         return outputs.assembled(
             [trace.in_argument_structure([next(rows) for _ in range(size)], shape) for size, shape in outputs.units()]
         )
@@ -413,6 +456,38 @@ class _Trace:
                 return as_values(adjoints_as_values(output, self.inputs))
         return list(adjoints_as_floats(output, self.inputs))
 
+    def dense_jacobian(self, outputs: list[Value], forward: bool | None) -> list[list[Any]]:
+        """For each output its derivatives by all inputs, as Values if the arguments were.
+
+        Args:
+            outputs: Nodes.
+            forward: Whether to sweep from the inputs; if None, where that seems faster.
+        """
+        if forward is None:
+            forward = len(outputs) > len(self.inputs) and is_faster_from_inputs(outputs, self.inputs)
+        if not forward:
+            return [self.gradients(y) for y in outputs]
+        zero = Value(0.0) if self.higher else 0.0
+        return [[row.get(j, zero) for j in range(len(self.inputs))] for row in self._sparse_rows(outputs, True)]
+
+    def sparse_jacobian(self, outputs: list[Value], forward: bool | None) -> Any:
+        """Return :meth:`dense_jacobian` as a sparse matrix, or as one for each argument."""
+        rows = self._sparse_rows(outputs, forward)
+        matrices = []
+        start = 0
+        for flat in self._flats:
+            columns = [start + place if place >= 0 else -1 for place in _leaf_order(flat)]
+            matrices.append(sparse_matrix(rows, columns, self.higher))
+            start += len(flat.leaves)
+        return matrices[0] if self.single else tuple(matrices)
+
+    def _sparse_rows(self, outputs: list[Value], forward: bool | None) -> list[dict[int, Any]]:
+        if not self.higher:
+            return find_rows(outputs, self.inputs, forward)
+        with recording():
+            rows = find_rows(outputs, self.inputs, forward, higher=True)
+            return [dict(zip(row, as_values(list(row.values())), strict=True)) for row in rows]
+
     def outward(self, value: Any) -> Any:
         """Return a result as the caller wants it: a Value if the arguments were, else a float."""
         return value.data if isinstance(value, Value) and not self.higher else value
@@ -514,6 +589,17 @@ def _refuse_shared(f: Callable[..., Any], positions: list[int], flats: list[Flat
                     "derivative by those of one argument alone does not exist. Differentiate by one of the arguments, "
                     "or give both in one, as a dict or a tuple: a parameter within one argument may be shared"
                 )
+
+
+def _leaf_order(flat: Flat) -> list[int]:
+    """Return the places of numbers in the order of ``tree_leaves``; -1 for one without a place, or with one before."""
+    order: dict[int, int] = {}
+    found: list[int] = []
+    for leaf in tree_flatten(flat.block([[place + 1.0 for place in range(len(flat.leaves))]], None))[0]:
+        for number in leaf.ravel().tolist() if is_array(leaf) else [leaf]:
+            place = int(number) - 1
+            found.append(-1 if order.setdefault(place, len(found)) < len(found) else place)
+    return found
 
 
 def _values_in(output: Any) -> list[Value]:

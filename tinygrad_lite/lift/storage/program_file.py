@@ -30,6 +30,7 @@ import numpy as np
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files import safetensors
+from tinygrad_lite.jacobians.sparse_values import Pattern
 from tinygrad_lite.lift.ir.groups import Group, Groups
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.ir.verifier import check_groups
@@ -122,7 +123,7 @@ class StoredProgram:
         parts = Fields(structure, "the program")
         inputs = _read_inputs(Fields(parts.get("arguments"), "the arguments"), groups)
         results = parts.get("results")
-        _check_results(results, len(groups.outputs))
+        _check_results(results, [output.shape for output in groups.outputs])
         report = _read_report(Fields(parts.get("report"), "the report"))
         return cls(make_printable(parts.text("name")), groups, inputs, results, report)
 
@@ -206,24 +207,32 @@ def _check_sources(sources: list[list[int]], found: list[tuple[tuple[int, ...], 
             raise LiftError(f"it is damaged: group {number} has another shape than the arguments that it is made of")
 
 
-def _check_results(structure: Any, count: int) -> None:
-    """Raise unless it is a nest of so many arrays."""
+def _check_results(structure: Any, shapes: Sequence[tuple[int, ...] | None]) -> None:
+    """Raise unless it is a nest of so many arrays, and those of sparse matrices have an entry for each place."""
 
-    def arrays(part: Any, depth: int) -> int:
+    def patterns(part: Any, depth: int) -> list[Pattern | None]:
         if part == "array":
-            return 1
+            return [None]
         if depth < _DEEPEST and isinstance(part, dict) and len(part) == 1:
             ((kind, items),) = part.items()
             if kind in ("tuple", "list") and isinstance(items, list):
-                return sum(arrays(item, depth + 1) for item in items)
+                return [found for item in items for found in patterns(item, depth + 1)]
             if kind == "made" and isinstance(items, list) and len(items) == 2 and isinstance(items[0], str):
-                return arrays(items[1], depth + 1)
+                return patterns(items[1], depth + 1)
             if kind == "dict" and isinstance(items, list) and all(_is_member(item) for item in items):
-                return sum(arrays(item, depth + 1) for _, item in items)
+                return [found for _, item in items for found in patterns(item, depth + 1)]
+            if kind == "sparse" and isinstance(items, list) and len(items) == 4 and items[3] == "array":
+                pattern = Pattern(*items[:3])
+                if pattern.is_sound():
+                    return [pattern]
         raise LiftError(f"it is damaged: it describes results by {part!r:.80}")
 
-    if arrays(structure, 0) != count:
-        raise LiftError(f"it is damaged: its groups have {count} results, and their description another number")
+    found = patterns(structure, 0)
+    if len(found) != len(shapes):
+        raise LiftError(f"it is damaged: its groups have {len(shapes)} results, and their description another number")
+    for shape, pattern in zip(shapes, found, strict=True):
+        if pattern is not None and shape != (len(pattern.indices),):
+            raise LiftError(f"it is damaged: a sparse result of {len(pattern.indices)} entries has an array of {shape}")
 
 
 def _is_member(item: Any) -> bool:

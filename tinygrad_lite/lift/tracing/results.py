@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.jacobians.sparse_values import Pattern, parts_of_sparse
 from tinygrad_lite.pytree import foreign
 from tinygrad_lite.pytree.keys import DictKey, GetAttrKey
 from tinygrad_lite.pytree.registry import parts_of
@@ -67,6 +68,12 @@ def take_apart_results(tree: Any, name: str) -> Results:
 
 
 def _take_structure(taken: Results, tree: Any, what: str) -> Any:
+    sparse = parts_of_sparse(tree)
+    if sparse is not None:
+        data, pattern = sparse
+        taken.shapes.append((len(data),))
+        taken.nodes.append([operand(item) for item in data])
+        return {"sparse": [*pattern, "array"]}
     parts = parts_of(tree)
     unlike = foreign(tree) if parts is None else ""
     if unlike:
@@ -130,12 +137,40 @@ def compile_builder(structure: Any, numbers: Sequence[bool]) -> Callable[[Sequen
     return build
 
 
+def _make_filler(pattern: Pattern) -> Callable[[Any], Any]:
+    """Make what puts the entries of a sparse matrix into one."""
+    fill = pattern.filler()
+
+    def fill_checked(data: Any) -> Any:
+        if data.ndim > 1:
+            raise LiftError(
+                "with batch and reduce=None there is a sparse Jacobian for each sample, and scipy.sparse has none of "
+                "three axes: lift a function that gives the entries alone, jacobian(f, sparse=True)(...).data; the "
+                "program then gives a row of them for each sample"
+            )
+        try:
+            entries = np.array(data)  # a copy: it may be a constant of the program
+        except TypeError as error:
+            raise LiftError(
+                "a sparse Jacobian is an array of scipy.sparse, which cannot be made while JAX traces: lift a function "
+                "that gives the entries alone, jacobian(f, sparse=True)(...).data"
+            ) from error
+        return fill(entries)
+
+    return fill_checked
+
+
 def _write_builder(structure: Any, places: Iterator[tuple[int, bool]], keys: dict[str, Any]) -> str:
     """Write the results as an expression in the list ``found``; keys of dicts are given to it, never written."""
     if structure == "array":
         place, is_number = next(places)
         return f"float(found[{place}])" if is_number else f"found[{place}]"
     ((kind, items),) = structure.items()
+    if kind == "sparse":
+        *pattern, held = items
+        name = f"k{len(keys)}"
+        keys[name] = _make_filler(Pattern(*pattern))
+        return f"{name}({_write_builder(held, places, keys)})"
     if kind == "made":
         whole, held = items
         if not isinstance(whole, Kind):  # from a file
