@@ -10,6 +10,7 @@ group, where each reads, what a mask leaves out, how far a probe differs. Nothin
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 
-from tinygrad_lite import Value, dot, exp, relu, softplus, value_and_grad, viz
+from tinygrad_lite import Value, dot, exp, relu, softplus, tanh, value_and_grad, viz
 from tinygrad_lite.lift import Group, Groups, Program, lift
 from tinygrad_lite.lift.canonical.canonicalize import Canonical, canonicalize
 from tinygrad_lite.lift.checking.probes import make_probes
@@ -78,6 +79,17 @@ def attention_weights(q: Any, k: Any) -> list[list[Any]]:
         total = sum(e)
         weights.append([term / total for term in e])
     return weights
+
+
+def last_state(U: Any, W: Any, xs: Any) -> Any:
+    """Add up the last state of a recurrent network."""
+    h = [0.0] * len(U)
+    for x in xs:
+        h = [
+            tanh(sum(u * hk for u, hk in zip(us, h, strict=True)) + sum(w * xk for w, xk in zip(ws, x, strict=True)))
+            for us, ws in zip(U, W, strict=True)
+        ]
+    return sum(h)
 
 
 def numbers(samples: int = 4, inputs: int = 2, hidden: int = 3, outputs: int = 2) -> list[Any]:
@@ -665,12 +677,15 @@ def main() -> None:
     batch = (None, None, None, None, 0, 0)
     one = run_passes(gradient, *numbers(), batch=batch)
     whole = run_passes(value_and_grad(loss, argnums=(0, 1, 2, 3)), *numbers())
+    recurrent = lift(value_and_grad(last_state, argnums=(0, 1)), batch=(None, None, 0))
+    recurrent(*[np.linspace(-1, 1, math.prod(shape)).reshape(shape) for shape in ((3, 3), (3, 2), (5, 20, 2))])
     for theme in THEMES:
         graphs = {
             "sample": draw_sample(theme),
             "recorded": draw_recorded(one, theme),
             "canonical": draw_canonical(theme),
             "program": viz.draw(one.program, theme=theme),
+            "steps": viz.draw(recurrent, theme=theme),
         }
         for name, graph in graphs.items():
             viz.save(graph, FOLDER / f"{name}-{theme}.svg")

@@ -195,7 +195,7 @@ def test_every_direction_can_be_drawn_with_scalars(direction: str) -> None:
 def test_a_long_program_runs_down_the_page() -> None:
     def f(x: Any) -> Any:
         for k in range(40):
-            x = sin(x) if k % 2 else relu(x)
+            x = sin(x) if k.bit_count() % 2 else relu(x)  # nothing repeats often enough for a loop
         return x
 
     assert "rankdir=TB" in draw(lift(f).program_for(-1.0)).source
@@ -237,3 +237,39 @@ def test_options_are_checked(options: dict[str, Any], error: type[Exception], me
 
 def test_the_same_program_gives_the_same_source() -> None:
     assert draw(lifted()).source == draw(MLP).source
+
+
+def test_a_loop_over_steps_is_a_frame_that_says_what_each_hands_over():
+    def walk(p, xs):
+        h = p[0]
+        for x in xs:
+            h = sin(p[1] * h + x)
+        return h
+
+    program = lift(value_and_grad(walk)).program_for([0.5, 0.9], np.arange(9.0))
+    picture = compose(program.ir)
+    forward, backward = picture.frames
+    assert (forward.steps, len(forward.carried)) == (8, 1)
+    assert len(backward.carried) == 1
+    carried = [link for link in picture.links if link.is_carried]
+    names = {group.name for number, group in enumerate(program.groups) if number in program.ir.find_loops()}
+    assert {program.groups[link.tail].name for link in carried} == {*forward.carried, *backward.carried} <= names
+    source = draw(program).source
+    assert f"8 steps, each hands over {forward.carried[0]}" in source
+    assert source.count("style=dashed") == len(carried)
+    assert "[t + 1]" in source
+
+
+def test_a_group_with_initial_rows_is_opened_scalar_by_scalar():
+    program = lift(lambda p, xs: _walk(p, xs)).program_for([0.5, 0.9], np.arange(9.0))
+    state = next(group for group in program.groups if group.initial)
+    picture = compose(program.ir, state.name)
+    (box,) = [box for box in picture.boxes if box.group is state]
+    assert sum(len(row) for row in box.cells) == 9
+
+
+def _walk(p, xs):
+    h = p[0]
+    for x in xs:
+        h = sin(p[1] * h + x)
+    return h

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Loop, Ref, Term
 from tinygrad_lite.lift.source.listing import Listed, is_uniform, list_statements
 from tinygrad_lite.lift.source.naming import find_forward_groups
 
@@ -55,6 +55,18 @@ class Link(NamedTuple):
     head: int
     #: which scalar reads which; none, where the groups are not both opened, and vectors or numbers
     cells: list[tuple[Place, Place]]
+    #: whether all that is read belongs to earlier steps of the loop that both are in
+    is_carried: bool = False
+
+
+class Frame(NamedTuple):
+    """A loop over steps in a picture."""
+
+    #: the numbers of its groups
+    members: list[int]
+    steps: int
+    #: the names of what one step hands over to the next
+    carried: list[str]
 
 
 class ProgramPicture(NamedTuple):
@@ -62,6 +74,7 @@ class ProgramPicture(NamedTuple):
 
     boxes: list[Box]
     links: list[Link]
+    frames: list[Frame]
 
 
 def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
@@ -100,12 +113,46 @@ def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
         for n in drawn
     }
     links = [
-        Link(read, box.number, _lines(program, boxes[read], box) if box.cells and boxes[read].cells else [])
+        Link(
+            read,
+            box.number,
+            _lines(program, boxes[read], box) if box.cells and boxes[read].cells else [],
+            _is_carried(program, box.number, read),
+        )
         for box in boxes.values()
         for read in dict.fromkeys([ref.group for ref in box.group.refs()])
         if read in boxes
     ]
-    return ProgramPicture(list(boxes.values()), links)
+    links.sort(key=lambda link: link.is_carried)
+    frames = [_frame(program, loop) for loop in program.loops]
+    return ProgramPicture(list(boxes.values()), links, frames)
+
+
+def _frame(program: Groups, loop: Loop) -> Frame:
+    members = list(range(loop.start, loop.stop))
+    carried = [
+        program.groups[number].name
+        for number in members
+        if any(
+            row < len(program.groups[number].initial) for reader in members for row in _rows(program, reader, number)
+        )
+    ]
+    return Frame(members, loop.steps, carried)
+
+
+def _is_carried(program: Groups, reader: int, read: int) -> bool:
+    """Whether a group reads nothing of another but rows of earlier steps of their loop."""
+    inside = program.find_loops()
+    if read not in inside or inside[read] != inside.get(reader):
+        return False
+    return all(row < len(program.groups[read].initial) for row in _rows(program, reader, read))
+
+
+def _rows(program: Groups, reader: int, read: int) -> list[int]:
+    """Which rows of a group of its loop another reads at the first step."""
+    group = program.groups[reader]
+    refs = [*group.operands, *[ref for term in group.terms for ref in term.factors]]
+    return [ref.index[0].offset for ref in refs if ref.group == read]
 
 
 def _opened(program: Groups, drawn: Iterable[int], expand: Any) -> set[int]:
@@ -160,6 +207,12 @@ def _reads(program: Groups, source: int, group: Group, place: Place) -> Iterator
     pairs: list[tuple[Ref, Term | None]] = [(ref, None) for ref in group.operands]
     pairs += [(ref, term) for term in group.terms for ref in term.factors]
     shape = program.groups[source].shape
+    if group.initial:
+        row = place[0] - len(group.initial)
+        if row < 0:
+            pairs, place = [(group.initial[place[0]], None)], place[1:]
+        else:
+            place = (row, *place[1:])
     for ref, term in pairs:
         if ref.group == source:
             reduced = term.reduced if term else ()

@@ -12,7 +12,7 @@ from tinygrad_lite.lift.lifting import Lifted
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.plotting.themes import FONT, Theme, find_theme
 from tinygrad_lite.viz.programs.program_cards import card, cells, details, frame_label, port
-from tinygrad_lite.viz.programs.program_graph import Box, Link, ProgramPicture, compose
+from tinygrad_lite.viz.programs.program_graph import Box, Frame, Link, ProgramPicture, compose
 from tinygrad_lite.viz.reading.labels import in_label, in_tooltip
 
 if TYPE_CHECKING:
@@ -80,15 +80,42 @@ def _figure(picture: ProgramPicture, theme: Theme, direction: str, with_legend: 
     explained = _legend(picture, theme) if with_legend else ""
     # Lines end at the frames of groups that are opened.
     figure = new_figure(theme, direction, explained, ranksep="0.35", compound="true")
+    loops = [_make_loop(frame, number, theme) for number, frame in enumerate(picture.frames)]
+    where = {number: loop for loop, frame in zip(loops, picture.frames, strict=True) for number in frame.members}
     for box in picture.boxes:
+        into = where.get(box.number, figure)
         if box.cells:
-            _draw_frame(figure, box, theme, direction)
+            _draw_frame(into, box, theme, direction)
         else:
-            figure.node(f"n{box.number}", card(box, theme), tooltip=details(box))
+            into.node(f"n{box.number}", card(box, theme), tooltip=details(box))
+    for loop in loops:
+        figure.subgraph(loop)
     boxes = {box.number: box for box in picture.boxes}
     for link in picture.links:
         _draw_link(figure, link, boxes, theme, direction)
     return figure
+
+
+def _make_loop(frame: Frame, number: int, theme: Theme) -> Digraph:
+    """Make the frame of a loop over steps, which says how many there are and what they hand over."""
+    import graphviz
+
+    carried = f", each hands over {', '.join(frame.carried)}" if frame.carried else ""
+    return graphviz.Digraph(
+        f"cluster_loop_{number}",
+        graph_attr={
+            "label": f"<{in_label(f'{frame.steps} steps{carried}')}>",
+            "labelloc": "t",
+            "labeljust": "l",
+            "fontname": FONT,
+            "fontsize": "11",
+            "fontcolor": theme.muted,
+            "style": "rounded,dashed",
+            "color": theme.muted,
+            "margin": "12",
+            "tooltip": in_tooltip(f"a loop of {frame.steps} steps{carried}"),
+        },
+    )
 
 
 def _draw_frame(figure: Digraph, box: Box, theme: Theme, direction: str) -> None:
@@ -120,7 +147,10 @@ def _draw_link(figure: Digraph, link: Link, boxes: dict[int, Box], theme: Theme,
     attributes = {"color": theme.muted, "tooltip": in_tooltip(f"{head.line.name} reads {tail.line.name}")}
     ends = (tail, head)
     lines = link.cells
-    if tail.is_backward and head.is_backward:
+    if link.is_carried:
+        attributes |= {"style": "dashed", "constraint": "false"}
+        attributes["tooltip"] = in_tooltip(f"{head.line.name} reads {tail.group.name} of the step before")
+    elif tail.is_backward and head.is_backward:
         attributes |= {"color": theme.positive, "dir": "back"}
         ends = (head, tail)
         lines = [(place, read) for read, place in lines]
