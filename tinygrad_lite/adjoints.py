@@ -44,7 +44,7 @@ def adjoints_as_floats(output: Value, inputs: Sequence[Value], together: Sequenc
 
 def adjoints_as_values(output: Value, inputs: Sequence[Value], together: Sequence[Value] = ()) -> list[Any]:
     """∂output/∂input for each input: a Value, or a float where it is a constant; see :func:`adjoints_as_floats`."""
-    graph = Numbered(output, inputs)
+    graph = _Numbered(output, inputs)
     active = graph.active
     adjoints: list[Any] = [None] * len(active)
     adjoints[graph.output] = 1.0
@@ -104,7 +104,7 @@ class Thawed:
             x._code = CONSTANT
 
 
-def _adjoints_with_limits(graph: Numbered, plan: limits.Plan, inputs: Sequence[Value]) -> list[Any]:
+def _adjoints_with_limits(graph: _Numbered, plan: limits.Plan, inputs: Sequence[Value]) -> list[Any]:
     """:func:`adjoints_as_values` where some are limits: those are kept apart, each under a node of its own."""
     active = graph.active
     adjoints: list[Any] = [None] * len(active)
@@ -147,7 +147,7 @@ def _adjoints_with_limits(graph: Numbered, plan: limits.Plan, inputs: Sequence[V
     return results
 
 
-class Numbered:
+class _Numbered:
     """The graph below an output as numbers, so that a sweep needs no dictionaries.
 
     Attributes:

@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tinygrad_lite.adjoints import (
-    Numbered,
     Thawed,
+    _Numbered,
     adjoints_as_floats,
     adjoints_as_values,
     plus,
@@ -109,7 +109,7 @@ def find_rows(
 
 
 class _Paths:
-    """The operations that lead from inputs to outputs, in numbers as :class:`Numbered` has them.
+    """The operations that lead from inputs to outputs, in numbers as :class:`_Numbered` has them.
 
     Args:
         outputs: Nodes.
@@ -117,7 +117,7 @@ class _Paths:
     """
 
     def __init__(self, outputs: Sequence[Value], inputs: Sequence[Value]) -> None:
-        graph = Numbered(Value(None, _code=_SUM, _details=Details("", tuple(outputs))), inputs)
+        graph = _Numbered(Value(None, _code=_SUM, _details=Details("", tuple(outputs))), inputs)
         #: the first only holds the outputs
         self._order: list[Value] = graph.order
         self._starts: list[int] = graph.starts
