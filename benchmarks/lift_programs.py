@@ -1,7 +1,8 @@
 """Random programs, lifted and compared with their functions: ``python benchmarks/lift_programs.py --programs 10000``.
 
-The programs are those of ``tests/lift/random_programs.py``. Fails if one program differs from its function, or cannot
-be lifted; prints the smallest of each kind of failure, as Python, with the arguments.
+The programs are those of ``tests/lift/random_programs.py``, with ``--steps`` those of ``tests/lift/step_programs.py``.
+Fails if one program differs from its function, or cannot be lifted; prints the smallest of each kind of failure, as
+Python, with the arguments.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lift"))
 
 from random_programs import RandomProgram, compared, compared_beyond, random_programs
+from step_programs import compare_over_time, draw_program
 
 #: Hypothesis varies what it has drawn before: fresh runs keep the programs different.
 _RUN = 50
@@ -75,9 +77,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
     parser.add_argument("--engine", default="numpy", help="what runs the programs (default: numpy)")
     parser.add_argument("--beyond", action="store_true", help="with arguments that are infinite, NaN or out of range")
+    parser.add_argument("--steps", action="store_true", help="loops over time instead")
     arguments = parser.parse_args()
     if arguments.programs < 1 or arguments.statements < 1:
         parser.error("give at least one program of at least one statement")
+    if arguments.steps:
+        return int(compare_loops(arguments.programs, arguments.seed, arguments.engine) > 0)
     tally = Tally()
     start = time.perf_counter()
     with tqdm(total=arguments.programs, unit="program") as progress, warnings.catch_warnings():
@@ -89,6 +94,23 @@ def main() -> int:
             number += 1
     _report(tally, time.perf_counter() - start)
     return int(bool(tally.failures))
+
+
+def compare_loops(count: int, first: int, engine: str) -> int:
+    """Compare random loops over time with what they lift to; the number of failures."""
+    groups, loops, failed = [], 0, 0
+    for number in tqdm(range(first, first + count), unit="program"):
+        try:
+            program = compare_over_time(number, engine)
+        except Exception:
+            failed += 1
+            print(f"\n{traceback.format_exc(limit=-1)}\nprogram {number}:\n{draw_program(number)}")
+            continue
+        groups.append(program.report().groups)
+        loops += bool(program.ir.loops)
+    mean = sum(groups) / max(len(groups), 1)
+    print(f"{count} programs over time, {failed} failures, {loops} with loops, {mean:.1f} groups a program")
+    return failed
 
 
 def _run(tally: Tally, number: int, statements: int, engine: str, beyond: bool) -> None:

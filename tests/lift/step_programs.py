@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
+
+from tinygrad_lite import tree_leaves, value_and_grad
+from tinygrad_lite.lift import lift
+from tinygrad_lite.lift.program import Program
+
 HEADER = "from tinygrad_lite import *\n\n\n"
 
 
@@ -81,3 +87,24 @@ def _reading(draw: random.Random, states: int, width: int) -> str:
     return draw.choice(
         [f"s[{state}][0] ** 2", f"(s[{state}][{width - 1}] - x[0]) ** 2", f"sum(s[{state}])", f"s[{state}][0] * p[0]"]
     )
+
+
+def compare_over_time(seed: int, engine: str = "numpy") -> Program:
+    """Lift a drawn program with its derivatives, and raise unless it computes what the function does, twice."""
+    names: dict[str, object] = {}
+    exec(compile(draw_program(seed), f"<random loop {seed}>", "exec"), names)
+    f = names["program"]
+    rng = np.random.default_rng(seed)
+    steps = int(rng.integers(6, 16))
+
+    def draw() -> tuple[object, ...]:
+        return rng.uniform(-1, 1, 3).tolist(), rng.uniform(-1, 1, (steps, 3)), rng.uniform(-1, 1, 3).tolist()
+
+    arguments = draw()
+    if not isinstance(f(*arguments), tuple):
+        f = value_and_grad(f, argnums=(0, 1, 2))
+    lifted = lift(f, engine=engine)
+    for given in (arguments, draw()):
+        found, expected = (np.concatenate([np.ravel(leaf) for leaf in tree_leaves(g(*given))]) for g in (lifted, f))
+        np.testing.assert_allclose(found, np.array(expected, dtype=float), rtol=1e-9, atol=1e-11)
+    return lifted.program_for(*arguments)

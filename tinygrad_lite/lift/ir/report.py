@@ -34,6 +34,7 @@ class Report:
             over time or rows stands written out.
         difference: The largest difference on a probe, relative to what it is excused by: the largest number of the
             array that it stands in; where terms cancel, their size, about. No program with more than 1e-9 is given out.
+        loops: How many loops over steps it has; their statements count once.
         sizes: How the program came to its sizes, where arguments are large: from which small traces it was made, or
             why it was traced whole.
     """
@@ -47,6 +48,7 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     difference: float = 0.0
     kinds: int = 0
+    loops: int = 0
     sizes: str = ""
 
     @classmethod
@@ -69,6 +71,7 @@ class Report:
             sum(any(t.mask is not None for t in g.terms) for g in statements),
             seconds,
             kinds=len({_describe_kind(group) for group in statements}),
+            loops=len(program.loops),
         )
 
     @property
@@ -76,13 +79,13 @@ class Report:
         """What limits the program's speed or size most, in words, with what to do: two sentences of each at most.
 
         >>> Report("f", 9000, 1200, 0, 0, 0, kinds=30).limits[0]
-        '1200 statements are of 30 kinds: steps of a loop, one after the other. Let the first and the last ...'
+        '1200 statements are of 30 kinds: steps of a loop, written out one after the other. Steps become a loop ...'
         """
         found = []
         if self.groups >= _MANY and self.groups >= _REPEATED * self.kinds > 0:
             found.append(
-                f"{self.groups} statements are of {self.kinds} kinds: steps of a loop, one after the other. Let the "
-                "first and the last step do the same as the others, or lift one step and call that in a loop."
+                f"{self.groups} statements are of {self.kinds} kinds: steps of a loop, written out one after the other. "
+                "Steps become a loop where all do the same with arrays of the same shapes; else lift one step alone."
             )
         if self.groups >= _MANY and self.nodes < _NUMBERS * self.groups:
             found.append(
@@ -104,6 +107,7 @@ class Report:
     def __str__(self) -> str:
         lines = [
             f"{self.name}: {self.nodes} scalar nodes in {self.groups} groups",
+            f"  loops          {self.loops}",
             f"  contractions   {self.contractions}",
             f"  masked         {self.masked}",
             f"  gathers        {self.gathers}",

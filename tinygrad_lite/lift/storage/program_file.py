@@ -252,4 +252,6 @@ def _read_report(stored: Fields) -> Report:
         seconds=times,
         difference=stored.number("difference"),
         kinds=stored.integer("kinds"),
+        loops=stored.integer("loops"),
+        sizes=make_printable(stored.text("sizes")),
     )
