@@ -291,9 +291,9 @@ def _time(step: Callable[[], Any], calls: int) -> float:
 # ------------------------------------------------------------------------------------------------------- the table
 
 
-def run_row(name: str, limit: float) -> dict[str, Any]:
+def run_row(name: str, limit: float, without: set[str]) -> dict[str, Any]:
     """Measure a program in other processes, until every part has ended or was stopped."""
-    left_out: set[str] = set()
+    left_out = set(without)
     row: dict[str, Any] = {"name": name, "seconds": {}, "notes": []}
     while True:
         stopped = _run_once(name, left_out, limit, row)
@@ -372,7 +372,7 @@ def main() -> int:
     print("|---" * 14 + "|", flush=True)
     wrong = False
     for name in options.programs or _SETTINGS:
-        row = run_row(name, options.limit)
+        row = run_row(name, options.limit, left_out)
         if row.get("different"):
             row["notes"].append(f"OTHER RESULTS than {row['seconds'] and next(iter(row['times']))}: {row['different']}")
         wrong |= any(not note.endswith(" s") for note in row["notes"])

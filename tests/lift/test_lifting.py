@@ -9,7 +9,7 @@ import random
 import re
 import sys
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -187,15 +187,20 @@ def test_a_program_shows_its_source_its_groups_and_what_was_found():
     assert repr(lifted) == "<lift(neuron), engine 'numpy': 1 programs>"
 
 
-def states(x: Any, steps: int) -> Any:
+def states(x: Any, turns: Sequence[bool]) -> Any:
     a, b = x[0], x[1]
-    for k in range(steps):
-        a, b = tg.sin(a) * b + k, tg.exp(-a * a) - 0.5 * b
+    for k, turn in enumerate(turns):
+        a, b = (tg.sin(a) * b + k, tg.exp(-a * a) - 0.5 * b) if turn else (a * b, 0.5 * b)
     return a + b
 
 
 def test_the_report_says_what_limits_a_program_and_what_to_do():
-    long = lift(tg.value_and_grad(lambda x: states(x, 30))).program_for(np.array([0.3, 0.5])).report()
+    regular = lift(tg.value_and_grad(lambda x: states(x, [True] * 30))).program_for(np.array([0.3, 0.5])).report()
+    assert "numbers on average" in regular.limits[0]  # a loop, of statements that compute a number each
+    assert regular.runs > regular.groups
+
+    irregular = np.random.default_rng(0).uniform(size=60) < 0.5
+    long = lift(tg.value_and_grad(lambda x: states(x, irregular))).program_for(np.array([0.3, 0.5])).report()
     assert 0 < 4 * long.kinds <= long.groups
     written_out, few = long.limits
     assert f"{long.groups} statements are of {long.kinds} kinds" in written_out

@@ -30,8 +30,9 @@ class Report:
         gathers: Statements that read through a table of places instead of slices.
         masked: Statements that leave elements out of a sum.
         seconds: What each pass took.
-        kinds: How many of its statements differ in more than what they read: far fewer than there are, where a loop
-            over time or rows stands written out.
+        kinds: How many of its statements differ in more than what they read, or stand in a loop: far fewer than there
+            are, where a loop over time or rows stands written out.
+        runs: How often statements run in a call: those in a loop once for each step.
         difference: The largest difference on a probe, relative to what it is excused by: the largest number of the
             array that it stands in; where terms cancel, their size, about. No program with more than 1e-9 is given out.
         loops: How many loops over steps it has; their statements count once.
@@ -49,6 +50,7 @@ class Report:
     difference: float = 0.0
     kinds: int = 0
     loops: int = 0
+    runs: int = 0
     sizes: str = ""
 
     @classmethod
@@ -61,7 +63,9 @@ class Report:
             program: What was made of them.
             seconds: What each pass took.
         """
-        statements = [group for group in program.groups if group.kind in ("map", "sum", "fold")]
+        numbers = [n for n, group in enumerate(program.groups) if group.kind in ("map", "sum", "fold")]
+        statements = [program.groups[number] for number in numbers]
+        loops = program.find_loops()
         return cls(
             name,
             nodes,
@@ -70,8 +74,9 @@ class Report:
             sum(any(i.table is not None for ref in g.refs() for i in ref.index) for g in statements),
             sum(any(t.mask is not None for t in g.terms) for g in statements),
             seconds,
-            kinds=len({_describe_kind(group) for group in statements}),
             loops=len(program.loops),
+            kinds=len({n if n in loops else _describe_kind(program.groups[n]) for n in numbers}),
+            runs=sum(loops[n].steps if n in loops else 1 for n in numbers),
         )
 
     @property
@@ -87,10 +92,10 @@ class Report:
                 f"{self.groups} statements are of {self.kinds} kinds: steps of a loop, written out one after the other. "
                 "Steps become a loop where all do the same with arrays of the same shapes; else lift one step alone."
             )
-        if self.groups >= _MANY and self.nodes < _NUMBERS * self.groups:
+        if self.runs >= _MANY and self.nodes < _NUMBERS * self.runs:
             found.append(
-                f"A statement computes {self.nodes / self.groups:.0f} numbers on average: the function itself may be "
-                'as fast as NumPy. engine="numba" has no cost for a statement.'
+                f"A statement computes {max(self.nodes / self.runs, 1.0):.0f} numbers on average: the function itself "
+                'may be as fast as NumPy. engine="numba" has no cost for a statement.'
             )
         if self.gathers and self.gathers * _PART >= self.groups:
             found.append(

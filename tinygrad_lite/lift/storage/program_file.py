@@ -254,4 +254,5 @@ def _read_report(stored: Fields) -> Report:
         kinds=stored.integer("kinds"),
         loops=stored.integer("loops"),
         sizes=make_printable(stored.text("sizes")),
+        runs=stored.integer("runs"),
     )
