@@ -9,6 +9,7 @@ from time_programs import PROGRAMS
 
 from tinygrad_lite import sqrt, tanh, tree_leaves, value_and_grad
 from tinygrad_lite.lift import lift, load
+from tinygrad_lite.lift.checking.error_analysis import bound_errors
 from tinygrad_lite.lift.engines import numpy_engine
 from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.ir.verifier import check_groups
@@ -224,6 +225,18 @@ def test_a_number_that_is_not_finite_is_traced_to_its_step():
     lifted, wrong = lift(f), np.zeros(20)
     assert lifted.program_for([0.5], wrong).ir.loops
     wrong[11] = 5.0
-    with pytest.raises(FloatingPointError, match=r"sqrt\(-4\.\d+\) is nan, with h1_11") as caught:
+    with pytest.raises(FloatingPointError, match=r"sqrt\(-4\.\d+\) is nan, with h1\[11\]") as caught:
         lifted([0.5], wrong)
-    assert "t3_11 = sqrt(h1_11)" in str(caught.value)
+    assert "t3[t] = sqrt(h1[t])" in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_bounds_on_rounding_are_those_of_the_statements_that_a_loop_stands_for(seed):
+    program = compare_over_time(seed)
+    assert program.ir.loops
+    rng = np.random.default_rng(seed)
+    arrays = [rng.uniform(-1, 1, program.groups[number].shape) for number in program.ir.inputs]
+    found, expected = (np.array(bound_errors(groups, arrays)) for groups in (program.ir, unroll(program.ir)))
+    assert max(expected) > 0.0
+    assert (found <= expected * 1.0001).all()
+    assert (found >= expected / 2).all()  # joining the rows is one more sum

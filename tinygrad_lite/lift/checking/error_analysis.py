@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -25,9 +26,9 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.lift.checking.tolerance import SAFETY
 from tinygrad_lite.lift.engines import op_lowerings
-from tinygrad_lite.lift.ir.groups import Group, Groups, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Loop, Ref, Term
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
-from tinygrad_lite.lift.ir.unrolling import unroll
+from tinygrad_lite.lift.ir.unrolling import take_step
 from tinygrad_lite.lift.tracing.trace import Graph
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.arithmetic import evaluate_rule
@@ -65,7 +66,7 @@ def bound_errors(program: Groups, arrays: Sequence[Floats]) -> list[float]:
 def analyze_program(program: Groups, arrays: Sequence[Floats]) -> tuple[list[float], float]:
     """Find what :func:`bound_errors` does, and the largest finite number that is computed on the way."""
     with np.errstate(all="ignore"):
-        analysis = _Analysis(unroll(program), arrays)
+        analysis = _Analysis(program, arrays)
         return analysis.bound_outputs(), max(map(find_largest, (value for value, _ in analysis.found)), default=0.0)
 
 
@@ -152,8 +153,17 @@ class _Analysis:
         given = dict(zip(program.inputs, arrays, strict=True))
         self.samples = next((a.shape[-1] for n, a in given.items() if program.groups[n].batched), 1)
         self.found: list[tuple[Any, Any]] = []
-        for number, group in enumerate(program.groups):
-            self.found.append(self._analyze(group, given.get(number)))
+        loops = {loop.start: loop for loop in program.loops}
+        number = 0
+        while number < len(program.groups):
+            group = program.groups[number]
+            if number in loops:
+                self._analyze_loop(loops[number])
+                number = loops[number].stop
+                continue
+            computed = self._analyze(replace(group, shape=group.grid), given.get(number))
+            self.found.append(self._join_initial(group, computed))
+            number += 1
 
     def bound_outputs(self) -> list[float]:
         found = []
@@ -162,6 +172,26 @@ class _Analysis:
             _, errors = self._read(output.ref, output.shape or (), source.batched)
             found.append(float(np.max(np.nan_to_num(errors, nan=0.0, posinf=np.inf), initial=0.0)))
         return found
+
+    def _analyze_loop(self, loop: Loop) -> None:
+        """Analyze one step after the other."""
+        members = self.program.groups[loop.start : loop.stop]
+        for group in members:
+            rows = np.zeros((loop.steps, *group.shape[1:], *([self.samples] if group.batched else [])))
+            self.found.append(self._join_initial(group, (rows, rows.copy())))
+        for step in range(loop.steps):
+            for number, group in enumerate(members, loop.start):
+                row = len(group.initial) + step
+                for whole, part in zip(self.found[number], self._analyze(take_step(group, step), None), strict=True):
+                    whole[row] = part
+
+    def _join_initial(self, group: Group, computed: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Put the rows that are copied before those that are computed."""
+        if not group.initial:
+            return computed
+        rows = [self._read(ref, group.shape[1:], group.batched) for ref in group.initial]
+        value, error = (np.concatenate([[row[k] for row in rows], computed[k]]) for k in (0, 1))
+        return value, error
 
     def _analyze(self, group: Group, given: Floats | None) -> tuple[Any, Any]:
         if group.kind == "input":

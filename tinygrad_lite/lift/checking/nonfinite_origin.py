@@ -20,7 +20,6 @@ from tinygrad_lite.lift.engines import numpy_engine
 from tinygrad_lite.lift.engines.op_lowerings import evaluate_limit
 from tinygrad_lite.lift.ir.groups import Group, Groups, Output, Ref, Term, all_of
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
-from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.source.listing import list_statements
 from tinygrad_lite.lift.source.precedence import OPERATORS, Text, infix
 from tinygrad_lite.operations import ops
@@ -55,7 +54,6 @@ def explain(groups: Groups, name: str, arrays: Sequence[Floats], result: int) ->
     log takes numbers in (0, inf): keep its operand there, with maximum(x, 1e-12) or by adding a small number.
     With lift(..., check=False) such results are given as they are.
     """
-    groups = unroll(groups)
     values = _Values(groups, arrays)
     start = values.find_start(groups.outputs[result])
     what = f"{name}: result {result} is not finite, although all inputs are."
@@ -147,6 +145,9 @@ class _Values:
     def _find_cause(self, spot: _Spot) -> _Spot | None:
         """Find an operand that makes a scalar not finite, if one does."""
         group = self.groups[spot.group]
+        if group.initial and spot.place[0] < len(group.initial):  # what is copied there
+            ref = group.initial[spot.place[0]]
+            return self._read(ref, spot.place[1:], (), None, spot.sample).locate_number(0, self.program)
         if group.kind == "map":
             return self._find_cause_in_map(group, spot)
         for factor in self.read_factors(spot):
@@ -177,21 +178,27 @@ class _Values:
 
     def read_factors(self, spot: _Spot) -> Iterator[_Factor]:
         """Read what the scalar of a sum or of a fold is made of, term by term."""
-        group = self.groups[spot.group]
+        group, at = self.groups[spot.group], self._find_coordinates(spot)
         if group.op == LOOKUP:
             index = self._locate(group.operands[0], spot)
-            yield self._read(group.operands[0], spot.place, (), None, spot.sample)
+            yield self._read(group.operands[0], at, (), None, spot.sample)
             (term,) = group.terms
             place = self.get_number(index)
             chosen = int(place) % term.reduced[0] if math.isfinite(place) else 0
-            yield self._read(term.factors[0], (*spot.place, chosen), (), None, spot.sample)
+            yield self._read(term.factors[0], (*at, chosen), (), None, spot.sample)
             return
         for term in group.terms:
             for ref in term.factors:
-                yield self._read(ref, spot.place, term.reduced, term, spot.sample)
+                yield self._read(ref, at, term.reduced, term, spot.sample)
 
     def _locate(self, ref: Ref, spot: _Spot) -> _Spot:
-        return self._read(ref, spot.place, (), None, spot.sample).locate_number(0, self.program)
+        found = self._read(ref, self._find_coordinates(spot), (), None, spot.sample)
+        return found.locate_number(0, self.program)
+
+    def _find_coordinates(self, spot: _Spot) -> tuple[int, ...]:
+        """Find the coordinates in its group's grid, which count from behind the initial rows."""
+        rows = len(self.groups[spot.group].initial)
+        return (spot.place[0] - rows, *spot.place[1:]) if rows else spot.place
 
     def _read(
         self, ref: Ref, place: tuple[int, ...], reduced: tuple[int, ...], term: Term | None, sample: int | None
@@ -276,7 +283,7 @@ class _Account:
 
     def _name(self, spot: _Spot) -> str:
         """Name a scalar: ``z1[3]`` of sample 7."""
-        name = self.lines[spot.group].name
+        name = self.values.groups[spot.group].name
         place = f"[{', '.join(map(str, spot.place))}]" if spot.place else ""
         return f"{name}{place}" + ("" if spot.sample is None else f" of sample {spot.sample}")
 

@@ -1,7 +1,7 @@
 """The statements that a loop stands for: a program without loops, which computes the same.
 
-It is what a program with loops means, and what is asked where statements are looked at one by one: in the analysis of
-rounding, and to find where a number stopped to be finite. Costs: as many groups as the loops have steps.
+It is what a program with loops means, and what tests compare it with. Costs: as many groups as the loops have steps,
+and a sum of all rows of each. Who goes through a loop once takes one step after the other (:func:`take_step`).
 """
 
 from __future__ import annotations
@@ -117,28 +117,25 @@ class _Unroller:
         """Make the group that computes one row."""
         row = len(group.initial) + step
         size = group.size // group.shape[0]
+        found = take_step(group, step)
         return replace(
-            group,
-            shape=group.shape[1:],
-            operands=tuple([self._fix_ref(loop, ref, step) for ref in group.operands]),
-            terms=tuple([self._fix_term(loop, term, step) for term in group.terms]),
+            found,
+            operands=tuple([self._find_row(loop, ref) for ref in found.operands]),
+            terms=tuple(
+                [
+                    replace(term, factors=tuple([self._find_row(loop, ref) for ref in term.factors]))
+                    for term in found.terms
+                ]
+            ),
             nodes=None if group.nodes is None else group.nodes[row * size : (row + 1) * size],
             present=None if group.present is None else group.present[row],
-            initial=(),
             name=f"{group.name}_{row}" if group.name else "",
         )
 
-    def _fix_term(self, loop: Loop, term: Term, step: int) -> Term:
-        mask, axes = fix_array(term.mask, term.axes, step) if term.mask is not None else (None, ())
-        factors = tuple([self._fix_ref(loop, ref, step) for ref in term.factors])
-        return replace(term, factors=factors, mask=mask, axes=axes)
-
-    def _fix_ref(self, loop: Loop, ref: Ref, step: int) -> Ref:
-        index = tuple([fix_index(index, step) for index in ref.index])
+    def _find_row(self, loop: Loop, ref: Ref) -> Ref:
         if not loop.start <= ref.group < loop.stop:
-            return replace(ref, group=self.whole[ref.group], index=index)
-        row = self.rows[ref.group, index[0].offset]
-        return _compose(row, index[1:])
+            return self._move_ref(ref)
+        return _compose(self.rows[ref.group, ref.index[0].offset], ref.index[1:])
 
     def _join_rows(self, number: int) -> Group:
         """Make the group that all rows are together: a sum of them, each where it belongs."""
@@ -176,6 +173,32 @@ def _add(total: Index, more: Index, times: int) -> Index:
     for axis, step in more.steps:
         steps[axis] = steps.get(axis, 0) + times * step
     return Index(total.offset + times * more.offset, tuple([(axis, step) for axis, step in steps.items() if step]))
+
+
+def take_step(group: Group, step: int) -> Group:
+    """Make of a group in a loop what one step computes: the same without the axis of the steps.
+
+    Args:
+        group: The group. What it reads keeps its axes; a row of it is a fixed place along the first.
+        step: Which step.
+    """
+
+    def fix(ref: Ref) -> Ref:
+        return replace(ref, index=tuple([fix_index(index, step) for index in ref.index]))
+
+    def fix_term(term: Term) -> Term:
+        mask, axes = (None, ()) if term.mask is None else fix_array(term.mask, term.axes, step)
+        return replace(term, factors=tuple([fix(ref) for ref in term.factors]), mask=mask, axes=axes)
+
+    return replace(
+        group,
+        shape=group.shape[1:],
+        operands=tuple([fix(ref) for ref in group.operands]),
+        terms=tuple([fix_term(term) for term in group.terms]),
+        initial=(),
+        nodes=None,
+        present=None,
+    )
 
 
 def fix_index(index: Index, step: int) -> Index:
