@@ -89,8 +89,8 @@ class Report:
         found = []
         if self.groups >= _MANY and self.groups >= _REPEATED * self.kinds > 0:
             found.append(
-                f"{self.groups} statements are of {self.kinds} kinds: steps of a loop, written out one after the other. "
-                "Steps become a loop where all do the same with arrays of the same shapes; else lift one step alone."
+                f"{self.groups} statements are of {self.kinds} kinds: steps of a loop, written out one after the "
+                "other. Steps become a loop where all do the same with arrays of the same shapes; else lift one alone."
             )
         if self.runs >= _MANY and self.nodes < _NUMBERS * self.runs:
             found.append(
