@@ -31,7 +31,7 @@ _MUL: Final = TABLE["mul"].code
 _EQUAL: Final = TABLE["equal"].code
 _WHERE: Final = TABLE["where"].code
 #: Of so many numbers chains are unfolded: fewer take few statements as they are, more would take too much memory.
-_LEAST: Final = 10
+_LEAST: Final = 8
 _MOST: Final = 256
 #: So many operands all of them may have together.
 _TOGETHER: Final = 2**21
