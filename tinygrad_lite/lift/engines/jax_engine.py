@@ -46,7 +46,9 @@ _RESULTS: Final = {"float64": "float64", "float32": "float32", "bfloat16": "floa
 _MANY: Final = 500
 _FEW: Final = 256
 
-_ARRAY_FUNCTIONS: Final = ("asarray", "broadcast_to", "concatenate", "einsum", "mean", "take_along_axis", "where")
+_ARRAY_FUNCTIONS: Final = (
+    *("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "take_along_axis", "where"),
+)
 
 
 def build(

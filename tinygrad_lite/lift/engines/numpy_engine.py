@@ -130,7 +130,8 @@ _ARRAY_FUNCTIONS: dict[str, Any] = {
     **{
         name: getattr(np, name)
         for name in (
-            *("arange", "asarray", "broadcast_to", "concatenate", "empty", "eye", "take_along_axis", "tri", "where"),
+            *("arange", "asarray", "broadcast_to", "concatenate", "empty", "eye", "roll", "take_along_axis", "tri"),
+            "where",
         )
     },
     "einsum": einsum,

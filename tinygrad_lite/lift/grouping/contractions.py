@@ -187,8 +187,8 @@ def fit_rows(parts: Sequence[Entries], count: int, lengths: bool = False) -> Gri
 
 def fit_entries(part: Entries, rows: Grid) -> Fit:
     """Explain the part's columns as functions of the rows' coordinates and of reduced axes."""
-    found = _fit_box(part, rows)
-    return found if found is not None else _number_entries(part, rows)
+    found = fit_box(part, rows)
+    return found if found is not None else number_entries(part, rows)
 
 
 def _find_further_columns(
@@ -238,7 +238,8 @@ def _find_differences(varying: Sequence[tuple[Entries, Integers]]) -> list[Integ
 # ------------------------------------------------------------------------------------------------- regular sums
 
 
-def _fit_box(part: Entries, rows: Grid) -> Fit | None:
+def fit_box(part: Entries, rows: Grid) -> Fit | None:
+    """Fit entries that fill a box, or a part of one that a mask tells; None if they do not."""
     own = len(rows.shape)
     given = [coordinate[part.owners] for coordinate in rows.coordinates]
     search = Search(len(part.owners), given, rows.shape)
@@ -387,7 +388,7 @@ def fit_ranked(part: Entries, rows: Grid) -> Fit:
     return fitted
 
 
-def _number_entries(part: Entries, rows: Grid) -> Fit:
+def number_entries(part: Entries, rows: Grid) -> Fit:
     """Give entries numbers within their rows, and read them through tables."""
     order = np.lexsort((*reversed(part.columns), part.owners))
     rank = np.empty(len(order), dtype=np.intp)

@@ -28,6 +28,7 @@ from tinygrad_lite.lift.grouping.contractions import (
     split_rows,
 )
 from tinygrad_lite.lift.grouping.index_maps import Grid, Search, find_used_axes, fit, flatten, is_within
+from tinygrad_lite.lift.grouping.shifts import fit_terms
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Integers, Ref, Term, all_of
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operations.operation import NARY
@@ -338,11 +339,12 @@ class Builder:
                     np.add.at(numbers, part.owners, read[0].numbers[chosen])
                     terms.append(Term((self._make_constant_ref(numbers, grid.shape, grid.coordinates),), (), sign))
                     continue
-                fitted = fit_entries(part, grid)
-                indices = list(fitted.columns)
-                shape = (*grid.shape, *fitted.reduced)
-                factors = tuple([self._make_ref(slot.take(chosen), indices, shape, fitted.cells) for slot in read])
-                terms.append(Term(factors, fitted.reduced, sign, fitted.mask, fitted.axes))
+                for entries_of_term, fitted in fit_terms(part, grid):
+                    indices = list(fitted.columns)
+                    shape = (*grid.shape, *fitted.reduced)
+                    own = chosen[entries_of_term]
+                    factors = tuple([self._make_ref(slot.take(own), indices, shape, fitted.cells) for slot in read])
+                    terms.append(Term(factors, fitted.reduced, sign, fitted.mask, fitted.axes))
             found.append((rows, self._add(Group("sum", grid.shape, terms=tuple(terms))), grid))
         return found
 

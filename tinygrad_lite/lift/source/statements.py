@@ -21,7 +21,7 @@ from tinygrad_lite.operations.operation import CONDITION
 
 #: The names of array functions that the text may use, besides the operations of the table, ``inf`` and ``nan``.
 FUNCTIONS = (
-    *("arange", "asarray", "broadcast_to", "concatenate", "einsum", "empty", "eye", "mean", "scan"),
+    *("arange", "asarray", "broadcast_to", "concatenate", "einsum", "empty", "eye", "mean", "roll", "scan"),
     *("sliding_window_view", "take_along_axis", "tri", "take_window", "where"),
 )
 _OPERATION = re.compile(r"[a-z][a-z0-9_]*\Z")

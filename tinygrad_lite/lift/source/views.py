@@ -194,6 +194,7 @@ class _View:
     def read_at(self, places: list[Index]) -> Fragment:
         """Read the array at those places."""
         shared = {axis for axis in range(len(self.reading.sizes)) if sum(axis in p.depends_on() for p in places) > 1}
+        places = self._roll(places, shared)
         splits: list[_Split | None] = []
         items: list[str] = []
         dimensions: list[_Dimension] = []
@@ -219,6 +220,23 @@ class _View:
         dimensions = self._reshape(dimensions, splits)
         dimensions = self._slide(dimensions)
         return self._gather(dimensions)
+
+    def _roll(self, places: list[Index], shared: set[int]) -> list[Index]:
+        """Roll the dimensions that are read from some place on and around; then they are read from their beginning."""
+        shifts = {
+            place: shift
+            for place, (size, index) in enumerate(zip(self.shape, places, strict=True))
+            if not shared.intersection(index.axes) and (shift := _find_roll(index, size))
+        }
+        if not shifts:
+            return places
+        by, along = (
+            str(numbers[0]) if len(numbers) == 1 else f"({', '.join(map(str, numbers))})"
+            for numbers in (list(shifts.values()), list(shifts))
+        )
+        closed = self.fragment.close()
+        self.fragment = Fragment(f"roll({closed.text}, {by}, {along})", boolean=closed.boolean)
+        return [Index(0, ((index.axes[0], 1),)) if place in shifts else index for place, index in enumerate(places)]
 
     def _reshape(self, dimensions: list[_Dimension], splits: list[_Split | None]) -> list[_Dimension]:
         if all(split is None or len(split.axes) == 1 for split in splits):
@@ -317,6 +335,16 @@ def _tabulate(index: Index, grid: Any, ndim: int) -> NDArray[Any]:
     while places.ndim > 1 and places.shape[0] == 1:
         places = places[0]
     return places
+
+
+def _find_roll(index: Index, size: int) -> int:
+    """Find by how much a dimension of that size has to be rolled to be read in order; 0 if that is not how it is read."""
+    if index.table is None or index.table.shape != (size,):
+        return 0
+    first = int(index.table[0])
+    if not np.array_equal(index.table, (np.arange(size) + first) % size):
+        return 0
+    return size - first if 2 * first > size else -first
 
 
 @dataclass(frozen=True)
