@@ -126,16 +126,25 @@ def _find_elements(program: Groups, output: Output) -> NDArray[Any]:
     return np.unique(np.ravel_multi_index(places, sizes))
 
 
+def _roll(array: NDArray[Any], by: Any, along: Any) -> NDArray[Any]:
+    """Compute ``np.roll``, which takes several times as long for small arrays."""
+    pairs: Any = zip(by, along, strict=True) if isinstance(by, tuple) else [(by, along)]
+    for shift, axis in pairs:
+        before = (slice(None),) * axis
+        array = np.concatenate((array[(*before, slice(-shift, None))], array[(*before, slice(None, -shift))]), axis)
+    return array
+
+
 _ARRAY_FUNCTIONS: dict[str, Any] = {
     **{
         name: getattr(np, name)
         for name in (
-            *("arange", "asarray", "broadcast_to", "concatenate", "empty", "eye", "roll", "take_along_axis", "tri"),
-            "where",
+            *("arange", "asarray", "broadcast_to", "concatenate", "empty", "eye", "take_along_axis", "tri", "where"),
         )
     },
     "einsum": einsum,
     "mean": _mean,
+    "roll": _roll,
     "sliding_window_view": sliding_window_view,
     "inf": np.inf,
     "nan": np.nan,

@@ -127,6 +127,8 @@ class Builder:
             members = np.flatnonzero(unit == number)
             group.nodes = np.full(group.size, -1, dtype=np.intp)
             group.nodes[place[members]] = members
+        #: groups that collect elements of others, by what they collect
+        self._collected: dict[tuple[bytes, bytes, tuple[int, ...]], int] = {}
         #: nodes that nothing but sums reads
         self._only_summed = np.zeros(n, dtype=bool)
         #: sums that count as elements and are not computed yet
@@ -383,7 +385,14 @@ class Builder:
         return self._add(Group("fold", rows.shape, FOLDS[code], tuple(refs), (term,))), rows
 
     def _collect(self, groups: Integers, places: Integers, shape: tuple[int, ...]) -> int:
-        """Collect elements of several groups in one, of that shape: each is read where it belongs, 0 elsewhere."""
+        """Collect elements of several groups in one, of that shape; it is made once."""
+        key = (groups.tobytes(), places.tobytes(), shape)
+        if key not in self._collected:
+            self._collected[key] = self._add_collected(groups, places, shape)
+        return self._collected[key]
+
+    def _add_collected(self, groups: Integers, places: Integers, shape: tuple[int, ...]) -> int:
+        """Add a group with a term for each group that it collects of: each is read where it belongs, 0 elsewhere."""
         terms = []
         grid = _make_coordinates(shape)
         numbers = np.zeros(len(groups))

@@ -1,8 +1,9 @@
 """Sums over a few neighbours: each neighbour is a term of its own, which is read by a slice or a roll.
 
-The entries of such a sum are no box: a cross of four neighbours, or places that go around at the end. But each neighbour
-stands at a fixed distance from the row that reads it, perhaps modulo the size of the axis. If there are as many
-distances as a row has entries at most, each distance is a term, and no table of places is needed.
+The entries of such a sum are no box: a cross of four neighbours, or places that go around at the end. But each
+neighbour stands at a fixed distance from the row that reads it, perhaps modulo the size of the axis. If there are no
+more distances than a row has entries, each distance is a term, and no table of places is needed. What only a rim reads,
+some rows have no entries of: such parts may have twice as many distances, and do not go around.
 
 Why it is sound: the distance of every entry is computed. Cost: a few operations on each column. What it does not find:
 neighbours at distances that depend on the row.

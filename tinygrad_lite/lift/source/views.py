@@ -1,8 +1,9 @@
 """How an operand is read, as array source: slices, transposes, splits, windows, and gathers for the rest.
 
 An operand's places are read dimension by dimension. A place that moves along one axis is a slice; along several axes,
-one of which counts the whole turns of the next, a reshape; along two that overlap, a sliding window. Places that follow
-no rule are looked up with an array of ints. All but the last and some reshapes are views: nothing is copied.
+one of which counts the whole turns of the next, a reshape; along two that overlap, a sliding window; one that goes
+around at the end, a roll. Places that follow no rule are looked up with an array of ints. All but these, rolls and some
+reshapes are views: nothing is copied.
 """
 
 from __future__ import annotations
@@ -194,7 +195,7 @@ class _View:
     def read_at(self, places: list[Index]) -> Fragment:
         """Read the array at those places."""
         shared = {axis for axis in range(len(self.reading.sizes)) if sum(axis in p.depends_on() for p in places) > 1}
-        places = self._roll(places, shared)
+        shifts: dict[int, int] = {}
         splits: list[_Split | None] = []
         items: list[str] = []
         dimensions: list[_Dimension] = []
@@ -203,6 +204,9 @@ class _View:
             if regular and not index.steps:
                 items.append(str(index.offset))
                 continue
+            if not shared.intersection(index.axes) and (shift := _find_roll(index, size)):
+                shifts[len(dimensions)] = shift
+                index, regular = Index(0, ((index.axes[0], 1),)), True
             split = _make_split(index, size, self.reading.sizes) if regular else None
             if split:
                 items.append(split.item)
@@ -217,26 +221,21 @@ class _View:
             splits.append(None)
         labels = tuple(d.axes[0] if len(d.axes) == 1 else None for d in dimensions)
         self.fragment = self.fragment.with_items(_fill(self.fragment.items, items), labels)
+        if shifts:
+            self._roll(shifts, dimensions)
         dimensions = self._reshape(dimensions, splits)
         dimensions = self._slide(dimensions)
         return self._gather(dimensions)
 
-    def _roll(self, places: list[Index], shared: set[int]) -> list[Index]:
-        """Roll the dimensions that are read from some place on and around; then they are read from their beginning."""
-        shifts = {
-            place: shift
-            for place, (size, index) in enumerate(zip(self.shape, places, strict=True))
-            if not shared.intersection(index.axes) and (shift := _find_roll(index, size))
-        }
-        if not shifts:
-            return places
+    def _roll(self, shifts: dict[int, int], dimensions: Sequence[_Dimension]) -> None:
+        """Roll the dimensions that are read from some place on and around; they are read from their beginning then."""
         by, along = (
             str(numbers[0]) if len(numbers) == 1 else f"({', '.join(map(str, numbers))})"
             for numbers in (list(shifts.values()), list(shifts))
         )
         closed = self.fragment.close()
         self.fragment = Fragment(f"roll({closed.text}, {by}, {along})", boolean=closed.boolean)
-        return [Index(0, ((index.axes[0], 1),)) if place in shifts else index for place, index in enumerate(places)]
+        self._open([":"] * len(dimensions), dimensions)
 
     def _reshape(self, dimensions: list[_Dimension], splits: list[_Split | None]) -> list[_Dimension]:
         if all(split is None or len(split.axes) == 1 for split in splits):
@@ -309,7 +308,7 @@ class _View:
             return sorted(axes, key=lambda axis: (axis < self.reading.own, axis))
         return axes
 
-    def _open(self, items: list[str], dimensions: list[_Dimension]) -> None:
+    def _open(self, items: list[str], dimensions: Sequence[_Dimension]) -> None:
         labels = tuple(d.axes[0] if len(d.axes) == 1 else None for d in dimensions)
         self.fragment = self.fragment.with_items(items, labels)
 
@@ -338,7 +337,7 @@ def _tabulate(index: Index, grid: Any, ndim: int) -> NDArray[Any]:
 
 
 def _find_roll(index: Index, size: int) -> int:
-    """Find by how much a dimension of that size has to be rolled to be read in order; 0 if that is not how it is read."""
+    """Find by how much a dimension of that size is to be rolled, so that it is read in order; 0 for other indices."""
     if index.table is None or index.table.shape != (size,):
         return 0
     first = int(index.table[0])
