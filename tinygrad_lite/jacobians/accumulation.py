@@ -177,8 +177,8 @@ class _Paths:
         return len(self._operands) * (entries / len(sample) + _NODE) < self._walked * count / len(sample)
 
     def rows(self) -> list[Row | None]:
-        """Return the derivatives as floats; no row where one is not finite, or where each sweep looks at its nodes."""
-        if STATE.modes != 0 or (STATE.narrow and any(dtype_of(node) for node in self._order)):
+        """Return the derivatives as floats; no row where one is not finite, or gradients are rounded to a format."""
+        if STATE.narrow and any(dtype_of(node) for node in self._order):
             return [None] * len(self._outputs)
         tangents: list[Row | None] = [None] * len(self._live)
         waiting = [0] * len(self._live)  # how many operations have yet to read it
