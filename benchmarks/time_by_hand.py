@@ -96,12 +96,15 @@ class TorchFunctions:
         if kind == "jacobian":
             run = torch.vmap(torch.func.jacfwd(lambda *xs: f(self, *xs), argnums))
             return lambda: run(*given)
+        trees = torch.utils._pytree
         chosen = [given[k] for k in ((argnums,) if isinstance(argnums, int) else argnums)]
-        leaves = [leaf.requires_grad_() for leaf in torch.utils._pytree.tree_leaves(chosen)]
+        leaves, structure = trees.tree_flatten(chosen)
+        for leaf in leaves:
+            leaf.requires_grad_()
 
         def run_once() -> Any:
             value = f(self, *given)
-            return value.detach(), *torch.autograd.grad(value, leaves)
+            return value.detach(), trees.tree_unflatten(torch.autograd.grad(value, leaves), structure)
 
         return run_once
 

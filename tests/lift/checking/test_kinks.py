@@ -121,6 +121,14 @@ def test_a_bound_without_end_excuses_nothing():
     assert tolerance.compare_to_rounding(found, found, [math.inf], largest=1e3) == 0.0
 
 
+def test_a_number_that_is_infinite_excuses_no_other():
+    truth = [np.array([math.inf, 1.0, math.nan])]
+    assert tolerance.is_within_rounding(truth, truth, [0.0])
+    assert not tolerance.is_within_rounding([np.array([math.inf, 2.0, math.nan])], truth, [0.0])
+    assert not tolerance.is_within_rounding([np.array([math.inf, 1.0, 0.0])], truth, [0.0])
+    assert not tolerance.is_within_rounding([np.array([1e300, 1.0, math.nan])], truth, [1.0])
+
+
 def test_a_gradient_that_is_0_but_for_rounding_is_told_relative_to_what_cancelled():
     """Twice the volatility of an option deep in the money: its price does not depend on it."""
 

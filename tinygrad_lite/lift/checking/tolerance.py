@@ -118,10 +118,12 @@ def compare_to_rounding(
     moved = [0.0] * len(eager) if shaken is None else [AMPLIFIED * part.max(initial=0.0) for part in shaken]
     worst = 0.0
     for ours, truth, bound, more in zip(lifted, eager, bounds, moved, strict=True):
+        ours, truth = np.asarray(ours, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+        same = (ours == truth) | (np.isnan(ours) & np.isnan(truth))
+        scale = np.abs(truth).max(initial=0.0, where=np.isfinite(truth))
         with np.errstate(all="ignore"):
-            difference = np.abs(np.asarray(ours, dtype=np.float64) - truth)
-            granted = TOLERANCE * np.abs(truth).max(initial=0.0) + more + np.minimum(SAFETY * bound, SHARE * largest)
-            parts = np.where(difference == 0.0, 0.0, difference / granted)
+            granted = TOLERANCE * scale + more + np.minimum(SAFETY * bound, SHARE * largest)
+            parts = np.where(same, 0.0, np.abs(ours - truth) / granted)
         worst = max(worst, float(np.nan_to_num(parts, nan=np.inf).max(initial=0.0)))
     return TOLERANCE * worst
 
