@@ -149,7 +149,8 @@ _SETTINGS: dict[str, Callable[[Case, Any, int], dict[str, Any]]] = {
     "bundle": lambda c, r, k: {
         "arguments": (
             np.concatenate([0.1 * r.normal(size=(100 * k, 6)), r.uniform(0.1, 0.5, (100 * k, 5))], 1),
-            r.normal(size=(100 * k, 3)) + np.array([0.0, 0.0, 9.0]), r.uniform(0.5, 1.5, 100 * k), r.normal(size=(100 * k, 2)),
+            r.normal(size=(100 * k, 3)) + np.array([0.0, 0.0, 9.0]), r.uniform(0.5, 1.5, 100 * k),
+            r.normal(size=(100 * k, 2)),
         ),
         "argnums": (0, 1, 2),
         "batch": (0, 0, 0, 0),
