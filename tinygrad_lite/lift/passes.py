@@ -125,12 +125,18 @@ def group_function(
     return Grouped(program, graph, results.structure, inputs.sources, inputs.captured)
 
 
-def tidy(program: Groups) -> Groups:
-    """Merge what is equal, drop what nobody needs, make loops of steps that repeat, and name what there is."""
+def simplify(program: Groups) -> None:
+    """Merge what is equal, drop what nobody needs, and name what is left."""
     cleanup.share_constants(program)
     cleanup.drop_ones(program)
     cleanup.orient_results(program)
     cleanup.drop_unread(program)
+    name_groups(program)
+
+
+def tidy(program: Groups) -> Groups:
+    """Simplify, make loops of steps that repeat, and name what there is."""
+    simplify(program)
     rolled = roll_steps(program)
     name_groups(rolled)
     return rolled

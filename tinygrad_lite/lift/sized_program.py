@@ -15,26 +15,36 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.checking.probes import KINDS
 from tinygrad_lite.lift.checking.reference import Reference
+from tinygrad_lite.lift.checking.tolerance import TOLERANCE, find_largest_difference
+from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.ir.groups import Groups
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.ir.verifier import check_groups
-from tinygrad_lite.lift.passes import Settings, Timer, group_function, make_program, tidy
+from tinygrad_lite.lift.passes import Settings, Timer, group_function, make_program, simplify, tidy
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.sizes.alignment import LARGEST, Alignment, PartError, align
 from tinygrad_lite.lift.sizes.laws import Sizes
-from tinygrad_lite.lift.sizes.size_proof import SizedProof, match_gradients
-from tinygrad_lite.lift.sizes.small_sizes import Pattern, list_families, shrink
+from tinygrad_lite.lift.sizes.size_proof import Place, SizedProof, match_gradients
+from tinygrad_lite.lift.sizes.small_sizes import Pattern, list_patterns, shrink
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.inputs import Inputs
 from tinygrad_lite.transforms import Differentiated, value_and_grad
 from tinygrad_lite.value import Value
 
+Floats = NDArray[np.float64]
+
 #: From so many scalars in the arguments of one sample on, a function is traced at smaller sizes.
 MANY: Final = 20_000
-#: How many traces there are, besides two for each size.
-_TRACES: Final = 5
+#: How many traces there are, besides one for each size.
+_TRACES: Final = 4
+#: Up to so many nodes the program at small sizes is proved on probes of all kinds.
+_FEW_NODES: Final = 50_000
 #: The largest number of different structures of arguments whose laws are kept.
 _KEPT: Final = 16
 
@@ -109,11 +119,11 @@ class SizedFunction:
 
     def _make_from_small(self, arguments: Arguments, captured: Hashable) -> Program:
         refusals: list[str] = []
-        for pattern in list_families(arguments):
+        for pattern in list_patterns(arguments):
             key = (
                 _forget_sizes(arguments.signature.parts, pattern.lengths),
                 pattern.ties,
-                pattern.step,
+                pattern.steps,
                 pattern.start,
                 captured,
             )
@@ -136,7 +146,7 @@ class SizedFunction:
     def _trace_small(self, arguments: Arguments, pattern: Pattern) -> Sized:
         timer = Timer()
         settings = self._with_value()
-        *points, middle = pattern.list_points(_TRACES + 2 * len(pattern.free)) or [()]
+        *points, middle = pattern.list_points(_TRACES + len(pattern.free)) or [()]
         if not points:
             raise PartError("its sizes are too near to one another to be made smaller in the same order")
         with timer("small traces"):
@@ -150,7 +160,8 @@ class SizedFunction:
         with timer("proof"):
             small = shrink(arguments, pattern, middle)
             program = self._instantiate(sized, middle, small)
-            sized.difference = self._prove(settings.f, program, sized, small, middle).check_results()
+            kinds = (0, 1) if alignment.count_nodes(middle) > _FEW_NODES else range(KINDS)
+            sized.difference = self._prove(settings.f, program, sized, small, middle).check_results(kinds)
         return sized
 
     def _with_value(self) -> Settings:
@@ -173,12 +184,13 @@ class SizedFunction:
         with timer("instantiation"):
             groups = self._instantiate(sized, sizes, arguments)
         with timer("proof at its sizes"):
-            difference = self._prove_at(sized, groups, arguments, sizes)
+            difference, probe = self._prove_at(sized, groups, arguments, sizes)
         structure = sized.structure
         if self._with_value() is not settings:  # the value was for the proof alone
             structure = structure["tuple"][1]
             groups.outputs = groups.outputs[1:]
-            groups = tidy(groups)
+        with timer("loops"):
+            groups = _roll(groups, probe)
         seconds = {**sized.seconds, **timer.seconds}
         report = Report.count(settings.name, sized.nodes, groups, seconds)
         report.difference = max(sized.difference, difference)
@@ -201,7 +213,7 @@ class SizedFunction:
         if found != wanted:
             raise PartError(f"the shapes of its arguments have no laws: they are {wanted}, not {found}")
         check_groups(program, LARGEST)
-        program = tidy(program)
+        simplify(program)
         return program
 
     def _inputs(self, sized: Sized, arguments: Arguments) -> Inputs:
@@ -220,31 +232,47 @@ class SizedFunction:
             f"the sizes {'×'.join(map(str, sizes))}",
         )
 
-    def _prove_at(self, sized: Sized, groups: Groups, arguments: Arguments, sizes: Sizes) -> float:
+    def _prove_at(self, sized: Sized, groups: Groups, arguments: Arguments, sizes: Sizes) -> tuple[float, list[Floats]]:
+        """Prove a program at its sizes: what differs at most, and arrays of its inputs for which it was tried."""
         known = self._differentiated
         f = self.settings.f if known is None else known.f
         proof = self._prove(f, groups, sized, arguments, sizes)
         found = proof.check_results(kinds=(0, 1), most=1)
+        probe = proof.gather(proof.tried[0])
         if known is None:
-            return found
-        units = match_gradients(
-            [output.shape or () for output in groups.outputs[1:]], _list_differentiated(known, self.settings, arguments)
-        )
-        if units is None:
+            return found, probe
+        places = _match_gradients(known, sized.structure["tuple"][1], self.settings, arguments)
+        if places is None:
             raise PartError("its gradients stand in another order than its arguments, and cannot be proved")
-        return max(found, proof.check_gradients(units))
+        return max(found, proof.check_gradients(places)), probe
 
 
-def _list_differentiated(
-    known: Differentiated, settings: Settings, arguments: Arguments
-) -> list[tuple[int, tuple[int, ...]]]:
-    """List numbers and shapes of the units that a function is differentiated by."""
-    argnums = [known.argnums] if isinstance(known.argnums, int) else list(known.argnums)
-    names = [settings.names[k] if 0 <= k < len(settings.names) else f"argument{k}" for k in argnums]
-    units = [
-        [(number, unit.shape) for number, unit in enumerate(arguments.units) if unit.path[0] == name] for name in names
-    ]
-    return [unit for each in units for unit in each]
+def _roll(program: Groups, probe: list[Floats]) -> Groups:
+    """Make loops of steps that repeat, and see that this changes nothing."""
+    rolled = tidy(program)
+    if rolled.loops:
+        pairs = [registry.build("numpy", each, {})(probe)[: len(program.outputs)] for each in (program, rolled)]
+        if find_largest_difference(*[[np.asarray(a) for a in each] for each in pairs]).relative > TOLERANCE:
+            raise PartError("loops over its steps give other numbers")
+    return rolled
+
+
+def _match_gradients(
+    known: Differentiated, structure: Any, settings: Settings, arguments: Arguments
+) -> list[Place] | None:
+    """Say by what each gradient is taken."""
+    several = not isinstance(known.argnums, int)
+    argnums = list(known.argnums) if not isinstance(known.argnums, int) else [known.argnums]
+    found: list[Place] = []
+    for k, position in enumerate(argnums):
+        name = settings.names[position] if position < len(settings.names) else f"argument{position}"
+        own = [(number, unit) for number, unit in enumerate(arguments.units) if unit.path[0] == name]
+        part = structure["tuple"][k] if several else structure
+        places = match_gradients(part, [replace(unit, path=unit.path[1:]) for _, unit in own])
+        if places is None:
+            return None
+        found += [(own[unit][0], rest) for unit, rest in places]
+    return found
 
 
 def _check_same(what: str, found: Sequence[Any]) -> None:

@@ -279,6 +279,7 @@ def _list_divisors(fitter: Fitter) -> Iterator[IntegerLaw]:
         yield IntegerLaw(((1, (i, j)),))
     for number in range(2, 17):
         yield IntegerLaw(((number, ()),))
+        yield from [IntegerLaw(((1, (i,)),), number) for i in symbols]
 
 
 def _find_steps(kind: str, table: Integers, care: Booleans, limits: Sequence[int]) -> list[int] | None:

@@ -35,8 +35,11 @@ from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.ir.groups import Groups
 from tinygrad_lite.lift.sizes.alignment import PartError
 from tinygrad_lite.lift.sizes.tangents import add_tangents
+from tinygrad_lite.lift.tracing.arguments import Unit
 
 Floats = NDArray[np.float64]
+#: By what a gradient is taken: a unit of the arguments, and where in it.
+Place = tuple[int, tuple[int, ...]]
 #: How far the function's result may be from the program's, relative to the largest number of an array: larger sums
 #: round more than this, and are looked at more closely then.
 _CLOSE: Final = 1e-11
@@ -104,11 +107,11 @@ class SizedProof:
             "same at all sizes: it may ask how long something is, or hold numbers that go with one size"
         )
 
-    def check_gradients(self, units: Sequence[int]) -> float:
+    def check_gradients(self, places: Sequence[Place]) -> float:
         """Compare gradients, the results after the first, with derivatives of the first.
 
         Args:
-            units: The unit of the arguments of each of them.
+            places: By what each of them is taken.
 
         Returns:
             The largest difference, relative to the sum of what it is made of.
@@ -120,13 +123,16 @@ class SizedProof:
         rng = np.random.default_rng(0)
         arrays = self.tried[0]
         given = self.gather(arrays)
-        gradients = [np.asarray(g) for g in registry.build("numpy", self.program, {})(given)[1 : 1 + len(units)]]
+        gradients = [np.asarray(g) for g in registry.build("numpy", self.program, {})(given)[1 : 1 + len(places)]]
         forward = registry.build("numpy", add_tangents(self.program), {})
-        for unit, gradient in zip(units, gradients, strict=True):
+        for (unit, place), gradient in zip(places, gradients, strict=True):
             directions = [np.zeros_like(array) for array in arrays]
-            directions[unit] = rng.standard_normal(arrays[unit].shape)
+            if directions[unit][place].shape != gradient.shape:
+                raise PartError("its gradients stand in another order than its arguments, and cannot be proved")
+            drawn = rng.standard_normal(gradient.shape)
+            directions[unit][place] = drawn
             _, slope = forward([*given, *self.gather(directions)])
-            parts = gradient.ravel() * directions[unit].ravel()
+            parts = gradient.ravel() * drawn.ravel()
             scale = max(float(np.abs(parts).sum()), 1e-290)
             relative = abs(float(np.ravel(slope)[0]) - float(parts.sum())) / scale
             if not relative <= TOLERANCE:
@@ -169,15 +175,39 @@ class SizedProof:
                 yield arrays
 
 
-def match_gradients(
-    shapes: Sequence[tuple[int, ...]], units: Sequence[tuple[int, tuple[int, ...]]]
-) -> list[int] | None:
-    """Say by which unit of the arguments each gradient is taken, by their order; None where that does not say it.
+def match_gradients(structure: Any, units: Sequence[Unit]) -> list[Place] | None:
+    """Say by what each gradient is taken: a unit of the arguments, and where in it; None where that cannot be said.
 
     Args:
-        shapes: Of the gradients.
-        units: Numbers and shapes of those that may be differentiated by.
+        structure: Of the gradients, which is that of the arguments: lists, tuples, dicts of arrays.
+        units: Of the arguments, with paths that begin as the structure does.
+
+    >>> units = [Unit(("w",), (2, 3)), Unit(("b",), (4,))]
+    >>> match_gradients({"dict": [["b", "array"], ["w", {"list": ["array", "array"]}]]}, units)
+    [(1, ()), (0, (0,)), (0, (1,))]
     """
-    if [shape for _, shape in units] != list(shapes):
-        return None
-    return [number for number, _ in units]
+    number_of = {unit.path: number for number, unit in enumerate(units)}
+    found: list[Place] = []
+    for path in _list_paths(structure):
+        for length in range(len(path), -1, -1):
+            number = number_of.get(path[:length])
+            rest = path[length:]
+            if number is not None and all(key.isdigit() for key in rest):
+                found.append((number, tuple(map(int, rest))))
+                break
+        else:
+            return None
+    return found
+
+
+def _list_paths(structure: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """List where each array of results stands."""
+    if structure == "array":
+        yield path
+        return
+    ((kind, items),) = structure.items()
+    if kind == "made":
+        yield from _list_paths(items[1], path)
+        return
+    for key, item in items if kind == "dict" else enumerate(items):
+        yield from _list_paths(item, (*path, str(key)))

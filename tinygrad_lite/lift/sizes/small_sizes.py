@@ -3,8 +3,8 @@
 An axis of an argument that is longer than :data:`LEAST` is a *size*; equal lengths are one symbol. The symbols of a
 trace are small and distinct, no two of them differ by the same number in all traces, and they keep the order that they
 have in the call, as the order of axes in a program follows it. Where a function cannot be traced so, because its sizes
-depend on one another, lengths that are multiples of others, or differ from them by little, are tied to them
-(:data:`FAMILIES`), and the rest are multiples of 2, 4, 8, as widths are that are divided among heads.
+depend on one another, lengths that are multiples of others, or differ from them by little, are tied to them, and the
+width that most axes have is a multiple of 4 or 8, as widths are that are divided among heads: :data:`FAMILIES`.
 
 Numbers are those of the call, taken at equal distances. Whole numbers (labels, indices) stay below the sizes that they
 were below of.
@@ -13,7 +13,7 @@ were below of.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -34,16 +34,39 @@ _SAMPLES: Final = 3
 #: How far a length may be from another to be tied to it.
 _NEAR: Final = 3
 _LARGEST_MULTIPLE: Final = 16
-#: Whether lengths are tied, what all are multiples of, and from where on they are: some rows are a rim at both ends.
+#: Into how many heads a width is divided most often.
+_HEAD: Final = 4
+#: From so many axes on the most frequent length is a width.
+_WIDTH_AXES: Final = 4
+
+
+@dataclass(frozen=True)
+class Family:
+    """How small sizes are chosen.
+
+    Attributes:
+        tied: Whether lengths that are multiples of others, or near them, stay so.
+        step: What all lengths are multiples of.
+        width: What the width is a multiple of, besides.
+        start: The least length: some rows are a rim at both ends.
+    """
+
+    tied: bool = False
+    step: int = 1
+    width: int = 1
+    start: int = 5
+
+
+#: In the order in which they are tried; those with a width first, where there is one.
 FAMILIES: Final = (
-    (False, 1, 5),
-    (True, 1, 5),
-    (False, 2, 5),
-    (False, 1, 11),
-    (True, 1, 11),
-    (True, 2, 5),
-    (True, 4, 5),
-    (True, 8, 5),
+    Family(tied=True, width=4),
+    Family(tied=True, width=8),
+    Family(),
+    Family(tied=True),
+    Family(step=2),
+    Family(start=11),
+    Family(tied=True, start=11),
+    Family(tied=True, step=2),
 )
 
 
@@ -64,15 +87,17 @@ class Pattern:
         lengths: The sizes of a call, ascending.
         fixed: The lengths of all other axes.
         ties: For each of the lengths what it is tied to; None for one that is free.
-        step: What all free lengths are multiples of.
+        steps: What each of the lengths is a multiple of.
         start: The least length in a trace.
+        wide: The place of the width; -1 where there is none.
     """
 
     lengths: Sizes
     fixed: tuple[int, ...]
     ties: tuple[Tie | None, ...]
-    step: int
+    steps: tuple[int, ...]
     start: int
+    wide: int = -1
 
     @property
     def free(self) -> list[int]:
@@ -102,18 +127,22 @@ class Pattern:
             points = [point for point in points if self._keeps_order(point)][:count]
             rows = np.array([[1, *point] for point in points[:count]])
             if len(points) == count and np.linalg.matrix_rank(rows) == symbols + 1:
-                last = [2 * x + self.step * drawn.randint(1, 3) * (k + 1) for k, x in enumerate(max(points))]
-                middle = tuple([self.step * (x // self.step) for x in last])
+                steps = [self.steps[place] for place in self.free]
+                largest = [max(each) for each in zip(*points, strict=True)]
+                middle = tuple([x + (k + 1) * step for k, (x, step) in enumerate(zip(largest, steps, strict=True))])
                 if self._keeps_order(middle):
                     return [*points, middle]
         return []
 
     def _draw(self, drawn: random.Random, start: int, count: int) -> Sizes:
         found: list[int] = []
-        last = -(-start // self.step) - 1
-        for _ in self.free:
-            last += drawn.randint(1, 3 if found else max(3, count + 2 - 2 * len(self.free)))
-            found.append(last * self.step)
+        last = start - 1
+        for place in self.free:
+            step = self.steps[place]
+            if place == self.wide:  # a head's width is more than the heads are, or less, in all traces
+                last = max(last, (_HEAD + 1 if step == _HEAD else 2) * step)
+            last = step * (last // step + drawn.randint(1, 3 if found else max(3, count + 2 - 2 * len(self.free))))
+            found.append(last)
         return tuple(found)
 
     def _keeps_order(self, sizes: Sizes) -> bool:
@@ -121,24 +150,28 @@ class Pattern:
         return all(a < b for a, b in pairwise(lengths)) and not set(lengths) & set(self.fixed)
 
 
-def find_pattern(arguments: Arguments, family: tuple[bool, int, int]) -> Pattern | None:
-    """Find the sizes among the axes of arguments; None where there are none, or none of that family.
-
-    Args:
-        arguments: Of a call.
-        family: One of :data:`FAMILIES`.
-    """
-    every = sorted({length for unit in arguments.units if unit.values is None for length in unit.shape})
+def find_pattern(arguments: Arguments, family: Family) -> Pattern | None:
+    """Find the sizes among the axes of arguments; None where there are none, or none of that family."""
+    axes = [length for unit in arguments.units if unit.values is None for length in unit.shape]
+    every = sorted(set(axes))
     lengths = tuple([length for length in every if length > LEAST])
-    tied, step, start = family
-    ties = tuple([_find_tie(lengths, place) if tied else None for place in range(len(lengths))])
-    if not lengths or (tied and step <= 2 and not any(ties)):
+    ties = tuple([_find_tie(lengths, place) if family.tied else None for place in range(len(lengths))])
+    if not lengths or (family.tied and family.width == 1 and not any(ties)):
         return None
-    if any(length % step for length, tie in zip(lengths, ties, strict=True) if tie is None):
+    steps, wide = [family.step] * len(lengths), -1
+    if family.width > 1:
+        width = max(lengths, key=axes.count)
+        if axes.count(width) < _WIDTH_AXES or width < 2 * family.width:
+            return None
+        place = lengths.index(width)
+        tie = ties[place]  # what the width is tied to is the width of something
+        wide = place if tie is None else tie.symbol
+        steps[wide] = family.width
+    if any(length % step for length, tie, step in zip(lengths, ties, steps, strict=True) if tie is None):
         return None
     modules = {length for unit in arguments.units if unit.values is not None for length in unit.shape}
     fixed = tuple([length for length in sorted({*every, *modules}) if length <= LEAST])
-    return Pattern(lengths, fixed, ties, step, start)
+    return Pattern(lengths, fixed, ties, tuple(steps), family.start, wide)
 
 
 def _find_tie(lengths: Sizes, place: int) -> Tie | None:
@@ -188,9 +221,7 @@ def _spread(length: int, count: int) -> Any:
     return np.arange(count) * length // count
 
 
-def list_families(arguments: Arguments) -> Iterator[Pattern]:
-    """List the patterns to try, the freest first."""
-    for family in FAMILIES:
-        pattern = find_pattern(arguments, family)
-        if pattern is not None:
-            yield pattern
+def list_patterns(arguments: Arguments) -> list[Pattern]:
+    """List the patterns to try, in their order."""
+    found = [find_pattern(arguments, family) for family in FAMILIES]
+    return list(dict.fromkeys([pattern for pattern in found if pattern is not None]))
