@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lift"))
 
 from random_programs import RandomProgram, compared, compared_beyond, random_programs
 from step_programs import compare_over_time, draw_program
+from transform_chains import transform_chains
 
 #: Hypothesis varies what it has drawn before: fresh runs keep the programs different.
 _RUN = 50
@@ -77,19 +79,23 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
     parser.add_argument("--engine", default="numpy", help="what runs the programs (default: numpy)")
     parser.add_argument("--beyond", action="store_true", help="with arguments that are infinite, NaN or out of range")
+    parser.add_argument("--chains", action="store_true", help="derivatives of chains of transforms instead")
     parser.add_argument("--steps", action="store_true", help="loops over time instead")
     arguments = parser.parse_args()
     if arguments.programs < 1 or arguments.statements < 1:
         parser.error("give at least one program of at least one statement")
     if arguments.steps:
         return int(compare_loops(arguments.programs, arguments.seed, arguments.engine) > 0)
+    drawn_from = random_programs(statements=arguments.statements, transforms=not arguments.beyond)
+    if arguments.chains:
+        drawn_from = transform_chains()
     tally = Tally()
     start = time.perf_counter()
     with tqdm(total=arguments.programs, unit="program") as progress, warnings.catch_warnings():
         warnings.simplefilter("error")
         number = arguments.seed
         while len(tally.sources) < arguments.programs:
-            _run(tally, number, arguments.statements, arguments.engine, arguments.beyond)
+            _run(tally, number, drawn_from, arguments.engine, arguments.beyond)
             progress.update(len(tally.sources) - progress.n)
             number += 1
     _report(tally, time.perf_counter() - start)
@@ -113,7 +119,7 @@ def compare_loops(count: int, first: int, engine: str) -> int:
     return failed
 
 
-def _run(tally: Tally, number: int, statements: int, engine: str, beyond: bool) -> None:
+def _run(tally: Tally, number: int, drawn_from: SearchStrategy[RandomProgram], engine: str, beyond: bool) -> None:
     @seed(number)
     @settings(
         max_examples=_RUN,
@@ -122,7 +128,7 @@ def _run(tally: Tally, number: int, statements: int, engine: str, beyond: bool) 
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(random_programs(statements=statements, transforms=not beyond))
+    @given(drawn_from)
     def draw(drawn: RandomProgram) -> None:
         tally.add(drawn, engine, beyond)
 

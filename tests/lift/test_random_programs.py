@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from random_programs import RandomProgram, WrongProgramError, compared, random_programs, stable
+from transform_chains import transform_chains
 
 from tinygrad_lite import Value, maximum, sqrt
 from tinygrad_lite.lift.lifting import lift
@@ -38,6 +39,12 @@ def test_random_programs_with_derivatives_are_their_functions(drawn):
 @_DRAWN
 @given(random_programs(statements=3))
 def test_random_programs_over_a_batch_are_their_functions(drawn):
+    _holds(drawn)
+
+
+@settings(_DRAWN, max_examples=_DRAWN.max_examples // 8)
+@given(transform_chains(most=2))
+def test_derivatives_of_one_number_of_a_chain_of_transforms_are_their_functions(drawn):
     _holds(drawn)
 
 

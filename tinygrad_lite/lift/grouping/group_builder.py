@@ -227,6 +227,13 @@ class Builder:
         groups = np.empty(len(operands), dtype=np.intp)
         places = self.place[operands].copy()
         lazy = self.lazy[operands]
+        base = int(self.cls[operands[0]])
+        if base != CONSTANTS and not lazy.any() and (self.cls[operands] == base).all():
+            if self.classes[base].group < 0:
+                self._compute_products(base)
+                places = self.place[operands]
+            groups[:] = self.classes[base].group
+            return groups, places
         as_sums = lazy | ((self.sum_group[operands] >= 0) if lazy.any() else False)
         for base in np.unique(self.cls[operands[~as_sums]]).tolist():
             chosen = ~as_sums & (self.cls[operands] == base)
@@ -258,11 +265,14 @@ class Builder:
             limits += sizes
         if all(slot.numbers is not None for slot in slots) and count > 1:
             columns, limits = [np.arange(count)], [count]
-        spare = [column for slot in slots for column in slot.rank_uses()]
-        if spare and not are_distinct(columns, count):
-            columns += spare
-            limits += [count] * len(spare)
-        grid = fit(columns, limits, count)
+        if count == 1:
+            grid = Grid((), [], [Index(int(column[0])) for column in columns])
+        else:
+            spare = [column for slot in slots for column in slot.rank_uses()]
+            if spare and not are_distinct(columns, count):
+                columns += spare
+                limits += [count] * len(spare)
+            grid = fit(columns, limits, count)
         indices = list(grid.columns)
         refs = tuple([self._make_ref(slot, indices, grid.shape, grid.coordinates) for slot in slots])
         op = BY_CODE[code]
@@ -329,6 +339,13 @@ class Builder:
             slots.append(read)
             spare = [column for slot in read for column in slot.rank_uses()]
             entries.append(Entries(owners, columns, limits, np.bincount(owners, minlength=count), spare))
+        if count == 1 and all(len(part.owners) == 1 for part in entries):
+            single = [
+                Term(tuple([self._make_ref(slot, indices, (), ()) for slot in read]), (), sign)
+                for (sign, _, _, _), read, part in zip(parts, slots, entries, strict=True)
+                for indices in [[Index(int(column[0])) for column in part.columns]]
+            ]
+            return [(np.zeros(1, dtype=np.intp), self._add(Group("sum", (), terms=tuple(single))), Grid((), [], []))]
         found = []
         for rows, grid in split_rows(entries, count):
             terms = []

@@ -20,6 +20,7 @@ find: groups whose members differ in depth, such as the steps of a recurrent net
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ from tinygrad_lite.lift.ir.row_hashes import hash_rows, scramble
 from tinygrad_lite.operations.ops import TABLE
 
 _POW = TABLE["pow"].code
+#: So many nodes are told apart one by one, which is faster then.
+_FEW = 12
 _REDUCED = [reduction.code for reduction in REDUCTIONS.values()]
 
 
@@ -96,7 +99,7 @@ class Rounds(Builder):
         rest: list[Integers] = []
         while len(ready):  # sums that count as elements make their readers ready in the same round
             lazy = self._defer_sums(self._find_single_sums(ready))
-            rest.append(np.setdiff1d(ready, lazy, assume_unique=True))
+            rest.append(np.setdiff1d(ready, lazy, assume_unique=True) if len(lazy) else ready)
             ready = self._resolve(lazy)
         nodes = np.sort(np.concatenate(rest))
         distinct = self._merge_equal(nodes)
@@ -135,8 +138,8 @@ class Rounds(Builder):
 
     def _merge_equal(self, nodes: Integers) -> Integers:
         """Keep one node of each kind of equal ones; the others are marked as the same."""
-        if not len(nodes):
-            return nodes
+        if len(nodes) <= _FEW:
+            return self._merge_few(nodes)
         owners, operands, signs = self._get_operands(nodes)
         codes = self.graph.codes[nodes]
         identity = operands * 4 + (signs < 0)
@@ -154,6 +157,8 @@ class Rounds(Builder):
 
     def _split_classes(self, nodes: Integers) -> list[Integers]:
         """Put nodes of one operation with operands from the same groups together, ordered by their first members."""
+        if len(nodes) <= _FEW and not (self.graph.codes[nodes] == _POW).any():
+            return self._split_few(nodes)
         owners, operands, signs = self._get_operands(nodes)
         codes = self.graph.codes[nodes]
         kind = self.cls[operands] * 4 + (signs < 0)
@@ -171,7 +176,7 @@ class Rounds(Builder):
             sums = np.zeros(len(nodes), dtype=np.uint64)
         if (codes == MUL).any():
             kinds = self._sort_products(owners, kind, codes)
-        folded = np.isin(codes, _REDUCED)
+        folded = np.logical_or.reduce([codes == code for code in _REDUCED])
         if folded.any():
             inside = folded[owners]
             pairs = np.unique(np.stack([owners[inside], kind[inside]]), axis=1)
@@ -184,6 +189,47 @@ class Rounds(Builder):
         order = np.argsort(which, kind="stable")
         pieces = np.split(nodes[order], np.cumsum(np.bincount(which))[:-1])
         return [pieces[i] for i in np.argsort(firsts)]
+
+    def _merge_few(self, nodes: Integers) -> Integers:
+        """Keep one node of each kind of equal ones, where there are few: without arrays."""
+        if len(nodes) < 2:
+            return nodes
+        kept: dict[tuple[Any, ...], int] = {}
+        for node, code, operands, classes, signs, _ in self._list_few(nodes):
+            which: list[Any] = [
+                (self.graph.numbers[operand].tobytes(), sign) if base == CONSTANTS else (operand, sign)
+                for operand, base, sign in zip(operands, classes, signs, strict=True)
+            ]
+            key = (code, *(sorted(which, key=repr) if code in (SUM, MUL) else which))
+            self.same[node] = kept.setdefault(key, node)
+        return np.array(list(kept.values()), dtype=np.intp)
+
+    def _split_few(self, nodes: Integers) -> list[Integers]:
+        """Split nodes into classes, where there are few: without arrays."""
+        if len(nodes) < 2:
+            return [nodes] if len(nodes) else []
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for node, code, _, classes, signs, lazy in self._list_few(nodes):
+            kinds = list(zip(classes, signs, lazy, strict=True))
+            if code == SUM or code in _REDUCED:
+                key: tuple[Any, ...] = (code, frozenset(kinds))
+            else:
+                plain = [kind[:2] for kind in kinds]
+                key = (code, *(sorted(plain) if code == MUL else plain))
+            found.setdefault(key, []).append(node)
+        return [np.array(members, dtype=np.intp) for members in found.values()]
+
+    def _list_few(self, nodes: Integers) -> Iterator[tuple[int, int, list[int], list[int], list[bool], list[bool]]]:
+        """List nodes with their operations and, of each operand, the number, class, sign, and whether it is lazy."""
+        _, operands, signs = self._get_operands(nodes)
+        columns = operands.tolist(), self.cls[operands].tolist(), (signs < 0).tolist(), self.lazy[operands].tolist()
+        counts = (self.graph.starts[nodes + 1] - self.graph.starts[nodes]).tolist()
+        start = 0
+        for node, code, count in zip(nodes.tolist(), self.graph.codes[nodes].tolist(), counts, strict=True):
+            end = start + count
+            first, second, third, fourth = (column[start:end] for column in columns)
+            yield node, code, first, second, third, fourth
+            start = end
 
     def _tell_powers_apart(self, kind: Integers, owners: Integers, operands: Integers, fixed: Integers) -> None:
         """Make a number that powers have as exponent or base a part of its kind, where there are few numbers."""
