@@ -169,7 +169,7 @@ def hand_tracking(points: int, joints: int = 8) -> Problem:
 
 
 def diffusion(cells: int) -> Problem:
-    """A stationary temperature in a rod that conducts the better the warmer it is: a banded Jacobian."""
+    """Find a stationary temperature in a rod that conducts the better the warmer it is: a banded Jacobian."""
     width = 1.0 / (cells + 1)
 
     def flow(u: Any, v: Any) -> Any:

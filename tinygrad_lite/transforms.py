@@ -176,9 +176,9 @@ def jacobian(
         argnums: Which positional arguments to differentiate by.
         mode: ``"reverse"`` sweeps from each output over what lies below it: right for outputs that have little in
             common. ``"forward"`` sweeps once, from the inputs: right for more outputs than inputs that have much in
-            common, as the points of a trajectory have all steps before them. ``"auto"`` counts how much lies below some
-            of the outputs, and takes the one that has less to do (without ``sparse`` never forward, unless there are
-            more outputs than inputs). Derivatives are the same to rounding.
+            common, as the points of a trajectory have all steps before them. ``"auto"`` looks at what lies below some
+            of the outputs, and takes the one that has less to do; that may be forward from 32 outputs on, and without
+            ``sparse`` only if they are more than the inputs. Derivatives are the same to rounding.
         sparse: Whether to give a ``scipy.sparse`` array, for outputs that depend on few inputs each. Its time grows
             with the entries, and not with rows times columns.
 

@@ -37,33 +37,53 @@ from tinygrad_lite.node.state import LOCK, STATE
 from tinygrad_lite.operations.arithmetic import IEEELimits
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
 from tinygrad_lite.trace_mode import is_tracing
-from tinygrad_lite.value import Value
+from tinygrad_lite.value import Value, topological_order
 
 #: By the place of an input.
 Row = dict[int, Any]
 
 _SUM: Final = TABLE["sum"].code
-#: Of so many outputs it is looked at what they depend on, to choose between the sweeps.
-_SAMPLE: Final = 16
-#: A node in the sweep from the inputs takes as long as so many entries of its row.
-_NODE: Final = 5
+#: With fewer outputs there is not much to gain.
+_FEWEST: Final = 32
+#: So many pairs of outputs are looked at, at most, to choose between the sweeps; and one of so many outputs.
+_SAMPLE: Final = 8
+_SPACE: Final = 64
+#: A node takes so many times as long in the sweep from the inputs, and half a time more for each input of an output.
+_NODE: Final = 5.0
 
 
 def is_faster_from_inputs(outputs: Sequence[Value], inputs: Sequence[Value]) -> bool:
     """Whether one sweep from the inputs seems faster than a sweep from each output.
 
-    It multiplies each entry of each node's row; they have what the outputs have on average, at most. The others visit
-    each node as often as there are outputs above it. Both numbers are those of some of the outputs.
+    The one visits each node once, and multiplies each entry of its row; the others visit it as often as there are
+    outputs above it. How many nodes there are is known from some outputs, and what they do not share with the ones
+    before them.
 
     >>> angle = Value(2.0)
-    >>> far = angle
+    >>> points = [angle * 3.0]
     >>> for _ in range(50):
-    ...     far = far * angle
-    >>> outputs = [far * float(i) for i in range(50)]
-    >>> is_faster_from_inputs(outputs, [angle]), is_faster_from_inputs(outputs[:1], [angle])
+    ...     points.append(points[-1] * angle)
+    >>> is_faster_from_inputs(points, [angle]), is_faster_from_inputs([angle * p.data for p in points], [angle])
     (True, False)
     """
-    return _Paths(outputs, inputs).is_faster_from_inputs()
+    count = len(outputs)
+    if count < _FEWEST:
+        return False
+    places = {id(x) for x in inputs}
+    space = max(_SPACE, count // _SAMPLE)
+    sample = range(min(space, count) // 2, count, space)
+    visited = own = entries = 0
+    for i in sample:
+        shared = {id(node) for node in topological_order(outputs[i - 1], True)}
+        below = topological_order(outputs[i], True)
+        visited += len(below)
+        for node in below:
+            if id(node) not in shared:
+                own += 1
+            if id(node) in places:
+                entries += 1
+    nodes = visited + own * (count - 1)
+    return nodes * (_NODE + 0.5 * entries / len(sample)) < visited * count
 
 
 def find_rows(
@@ -87,7 +107,7 @@ def find_rows(
     """
     paths = _Paths(outputs, inputs)
     if from_inputs is None:
-        from_inputs = paths.is_faster_from_inputs()
+        from_inputs = is_faster_from_inputs(outputs, inputs)
     found: list[Row | None] = [None] * len(outputs)
     if from_inputs:
         with LOCK, Thawed(inputs), IEEELimits():
@@ -140,41 +160,25 @@ class _Paths:
                 if self._live[self._operands[k]]:
                     self._live[i + 1] = True
                     break
-        #: by number: the last walk that came by
+        #: by number: the last output from which a walk came by
         self._seen: list[int] = [-1] * len(graph.active)
-        self._walks = 0
-        #: how many operands the walks came by
-        self._walked = 0
 
     def places_below(self, row: int) -> list[int]:
         """Return the places of the inputs on which an output depends: a walk down from there."""
         seen, live, operands, starts = self._seen, self._live, self._operands, self._starts
-        walk = self._walks
-        self._walks += 1
         found: list[int] = []
         stack = [self._outputs[row]]
         while stack:
             number = stack.pop()
-            if seen[number] == walk or not live[number]:
+            if seen[number] == row or not live[number]:
                 continue
-            seen[number] = walk
+            seen[number] = row
             if self._places[number] >= 0:
                 found.append(self._places[number])
             if number <= len(self._order):  # it is no leaf
-                start, end = starts[number - 1], starts[number]
-                stack += operands[start:end]
-                self._walked += end - start
+                stack += operands[starts[number - 1] : starts[number]]
         found.sort()
         return found
-
-    def is_faster_from_inputs(self) -> bool:
-        count = len(self._outputs)
-        if count < 2 or not self._inputs:
-            return False
-        sample = range(0, count, (count + _SAMPLE - 1) // _SAMPLE)
-        self._walked = 0
-        entries = sum([len(self.places_below(row)) for row in sample])
-        return len(self._operands) * (entries / len(sample) + _NODE) < self._walked * count / len(sample)
 
     def rows(self) -> list[Row | None]:
         """Return the derivatives as floats; no row where one is not finite, or gradients are rounded to a format."""

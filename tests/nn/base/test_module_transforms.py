@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_lite import Value, grad, hessian, hvp, jacobian, jvp, no_grad, tanh, value_and_grad
+from tinygrad_lite import Value, grad, hessian, hvp, jacobian, jvp, no_grad, tanh, tree_leaves, value_and_grad
 from tinygrad_lite.nn import MLP, Embedding, Linear, Module, Neuron, Sequential, Tanh
 from tinygrad_lite.transforms import recording_derivatives
 
@@ -402,3 +402,20 @@ def test_a_module_that_is_not_differentiated_by_is_passed_on() -> None:
 def test_errors_say_what_to_do(call: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         call()
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_columns_of_a_sparse_jacobian_are_the_numbers_of_the_gradient(mode: str) -> None:
+    model = Linear(3, 2, generator=0)
+    model.parameters()[1].requires_grad = False
+    x = [1.5, -2.0, 0.5]
+    dense = jacobian(lambda model, x: model(x))(model, x)
+    found = jacobian(lambda model, x: model(x), mode=mode, sparse=True)(model, x).toarray()
+    expected = [np.concatenate([np.ravel(leaf) for leaf in tree_leaves(row)]) for row in dense]
+    np.testing.assert_array_equal(found, expected)
+    assert found.shape == (2, 8)  # the frozen one has a column of zeros
+
+    tied = {"a": model, "b": model}
+    found = jacobian(lambda p, x: p["a"](x) + p["b"](x), mode=mode, sparse=True)(tied, x).toarray()
+    np.testing.assert_array_equal(found[:, :8], [*expected, *expected])
+    np.testing.assert_array_equal(found[:, 8:], 0.0)  # these parameters have their columns
