@@ -10,7 +10,6 @@ Costs: a handful of small traces, however large the arguments are, and one evalu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -31,7 +30,7 @@ from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.sizes.alignment import LARGEST, Alignment, PartError, align
 from tinygrad_lite.lift.sizes.laws import Sizes
 from tinygrad_lite.lift.sizes.size_proof import Place, SizedProof, match_gradients
-from tinygrad_lite.lift.sizes.small_sizes import Pattern, list_patterns, shrink
+from tinygrad_lite.lift.sizes.small_sizes import Pattern, count_scalars, list_patterns, shrink
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.inputs import Inputs
 from tinygrad_lite.transforms import Differentiated, value_and_grad
@@ -43,6 +42,8 @@ Floats = NDArray[np.float64]
 MANY: Final = 20_000
 #: How many traces there are, besides one for each size.
 _TRACES: Final = 4
+#: How many scalars the arguments of a small trace may have.
+_LARGEST_TRACE: Final = 40_000
 #: Up to so many nodes the program at small sizes is proved on probes of all kinds.
 _FEW_NODES: Final = 50_000
 #: The largest number of different structures of arguments whose laws are kept.
@@ -114,8 +115,7 @@ class SizedFunction:
         return program
 
     def _is_large(self, arguments: Arguments) -> bool:
-        count = sum([math.prod(unit.shape) for unit in arguments.units])
-        return self.wanted or (self.wanted is None and count > MANY)
+        return self.wanted or (self.wanted is None and count_scalars(arguments) > MANY)
 
     def _make_from_small(self, arguments: Arguments, captured: Hashable) -> Program:
         refusals: list[str] = []
@@ -149,6 +149,9 @@ class SizedFunction:
         *points, middle = pattern.list_points(_TRACES + len(pattern.free)) or [()]
         if not points:
             raise PartError("its sizes are too near to one another to be made smaller in the same order")
+        most = max([count_scalars(shrink(arguments, pattern, point)) for point in points])
+        if most > _LARGEST_TRACE:
+            raise PartError(f"its sizes depend on one another: the smallest arguments have {most:,} numbers")
         with timer("small traces"):
             traces = [group_function(settings, shrink(arguments, pattern, point)) for point in points]
         _check_same("structures of results", [repr(trace.structure) for trace in traces])

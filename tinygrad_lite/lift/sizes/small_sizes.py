@@ -12,6 +12,7 @@ were below of.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -155,16 +156,18 @@ def find_pattern(arguments: Arguments, family: Family) -> Pattern | None:
     axes = [length for unit in arguments.units if unit.values is None for length in unit.shape]
     every = sorted(set(axes))
     lengths = tuple([length for length in every if length > LEAST])
-    ties = tuple([_find_tie(lengths, place) if family.tied else None for place in range(len(lengths))])
-    if not lengths or (family.tied and family.width == 1 and not any(ties)):
+    if not lengths:
+        return None
+    width = max(lengths, key=axes.count) if family.width > 1 else 0
+    if width and (axes.count(width) < _WIDTH_AXES or width < 2 * family.width):
+        return None
+    ties = tuple([_find_tie(lengths, place, width) if family.tied else None for place in range(len(lengths))])
+    if family.tied and not width and not any(ties):
         return None
     steps, wide = [family.step] * len(lengths), -1
-    if family.width > 1:
-        width = max(lengths, key=axes.count)
-        if axes.count(width) < _WIDTH_AXES or width < 2 * family.width:
-            return None
+    if width:
         place = lengths.index(width)
-        tie = ties[place]  # what the width is tied to is the width of something
+        tie = ties[place]
         wide = place if tie is None else tie.symbol
         steps[wide] = family.width
     if any(length % step for length, tie, step in zip(lengths, ties, steps, strict=True) if tie is None):
@@ -174,14 +177,20 @@ def find_pattern(arguments: Arguments, family: Family) -> Pattern | None:
     return Pattern(lengths, fixed, ties, tuple(steps), family.start, wide)
 
 
-def _find_tie(lengths: Sizes, place: int) -> Tie | None:
+def _find_tie(lengths: Sizes, place: int, width: int) -> Tie | None:
+    """Find what a length is tied to; with a width, multiples of that alone count, as others may be so by chance."""
     length = lengths[place]
     for symbol, other in enumerate(lengths[:place]):
-        if length % other == 0 and length // other <= _LARGEST_MULTIPLE:
+        if length % other == 0 and length // other <= _LARGEST_MULTIPLE and width in (0, other):
             return Tie(symbol, length // other, 0)
         if length - other <= _NEAR:
             return Tie(symbol, 1, length - other)
     return None
+
+
+def count_scalars(arguments: Arguments) -> int:
+    """Count the numbers in the arguments of one sample."""
+    return sum([math.prod(unit.shape) for unit in arguments.units])
 
 
 def shrink(arguments: Arguments, pattern: Pattern, sizes: Sizes) -> Arguments:
