@@ -1,8 +1,8 @@
 """Networks that are too large to be recorded, lifted from small traces: ``python benchmarks/lift_sizes.py``.
 
-MLP 784-1024-1024-10 with ReLU and softmax cross entropy, written one scalar at a time: loss and all gradients of a batch.
-Lifting, in seconds and in memory above the parameters, and a step beside the same in hand-written JAX, in turns in one
-run, in float64; results are compared first. ``--width 128`` takes a few seconds.
+MLP 784-1024-1024-10 with ReLU and softmax cross entropy, written one scalar at a time: loss and all gradients of a
+batch. Lifting, in seconds and in memory above the parameters, and a step beside the same in hand-written JAX, in turns
+in one run, in float64; results are compared first. ``--width 128`` takes a few seconds.
 """
 
 from __future__ import annotations

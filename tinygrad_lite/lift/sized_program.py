@@ -118,6 +118,11 @@ class SizedFunction:
         return self.wanted or (self.wanted is None and count_scalars(arguments) > MANY)
 
     def _make_from_small(self, arguments: Arguments, captured: Hashable) -> Program:
+        if any(unit.values is not None for unit in arguments.units):
+            raise PartError(
+                "it takes a module, which keeps its sizes: give its parameters as arrays, in lists and dicts, to a "
+                "function of arrays"
+            )
         refusals: list[str] = []
         for pattern in list_patterns(arguments):
             key = (

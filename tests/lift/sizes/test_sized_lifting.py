@@ -287,6 +287,13 @@ def test_a_function_that_is_not_the_same_at_all_sizes_is_refused(function: Funct
         lift(value_and_grad(function), sizes=True)(x)
 
 
+def test_a_module_is_refused_with_what_to_do() -> None:
+    from tinygrad_lite import nn
+
+    with pytest.raises(LiftError, match="keeps its sizes: give its parameters as arrays"):
+        lift(lambda model, x: model(x)[0], sizes=True)(nn.Linear(12, 9), [0.1] * 12)
+
+
 def test_where_many_numbers_are_given_such_a_function_is_traced_whole_and_the_report_says_why() -> None:
     x = normal(MANY + 10)
 
