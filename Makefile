@@ -45,6 +45,7 @@ bench: $(VENV)/.bench ## every figure of the README
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/nn.py
 	$(BIN)/python benchmarks/lift.py
+	$(BIN)/python benchmarks/jacobian.py
 	$(BIN)/python benchmarks/lift_time.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/architectures.py
 	$(BIN)/python benchmarks/gpt.py
