@@ -470,7 +470,7 @@ def test_groups_of_recurrent_networks_grow_with_neither_steps_nor_width(layer, m
         f = value_and_grad(lambda model, x: squares(model(x.tolist())[0]), (0, 1))
         return lifted(f, layer(2, width, generator=0), numbers(steps, 2))
 
-    assert count(program(3, 12)) == count(program(3, 16))
+    assert count(program(3, 14)) == count(program(3, 18))
     assert max(count(program(width, 9)) for width in (3, 5)) <= most
 
 
