@@ -22,7 +22,7 @@ from tinygrad_lite.lift.checking.probes import KINDS
 from tinygrad_lite.lift.checking.reference import Reference
 from tinygrad_lite.lift.checking.tolerance import TOLERANCE, find_largest_difference
 from tinygrad_lite.lift.engines import registry
-from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.ir.groups import Groups, copy_groups
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.ir.verifier import check_groups
 from tinygrad_lite.lift.passes import Settings, Timer, group_function, make_program, simplify, tidy
@@ -31,6 +31,7 @@ from tinygrad_lite.lift.sizes.alignment import LARGEST, Alignment, PartError, al
 from tinygrad_lite.lift.sizes.laws import Sizes
 from tinygrad_lite.lift.sizes.size_proof import Place, SizedProof, match_gradients
 from tinygrad_lite.lift.sizes.small_sizes import Pattern, count_scalars, list_patterns, shrink
+from tinygrad_lite.lift.source.naming import name_groups
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.inputs import Inputs
 from tinygrad_lite.transforms import Differentiated, value_and_grad
@@ -46,6 +47,8 @@ _TRACES: Final = 4
 _LARGEST_TRACE: Final = 40_000
 #: Up to so many nodes the program at small sizes is proved on probes of all kinds.
 _FEW_NODES: Final = 50_000
+#: How many scalars a function with loops may record in its proof.
+_MOST_RECORDED: Final = 20_000_000
 #: The largest number of different structures of arguments whose laws are kept.
 _KEPT: Final = 16
 
@@ -63,6 +66,7 @@ class Sized:
         seconds: What each pass took.
         nodes: How many scalars were recorded.
         difference: What the proof found.
+        rolled: Whether the program has its loops over steps already: their number is a size.
     """
 
     pattern: Pattern
@@ -73,6 +77,7 @@ class Sized:
     seconds: dict[str, float]
     nodes: int
     difference: float = 0.0
+    rolled: bool = False
 
 
 @dataclass(eq=False)
@@ -161,10 +166,11 @@ class SizedFunction:
             traces = [group_function(settings, shrink(arguments, pattern, point)) for point in points]
         _check_same("structures of results", [repr(trace.structure) for trace in traces])
         _check_same("Values that it reads besides", [list(map(id, trace.captured)) for trace in traces])
-        with timer("laws"):
-            alignment = align([trace.program for trace in traces], points)
         first, nodes = traces[0], sum([len(trace.graph) for trace in traces])
+        with timer("laws"):
+            alignment, rolled = _align_traces([trace.program for trace in traces], points)
         sized = Sized(pattern, alignment, first.structure, first.sources, first.captured, timer.seconds, nodes)
+        sized.rolled = rolled
         with timer("proof"):
             small = shrink(arguments, pattern, middle)
             program = self._instantiate(sized, middle, small)
@@ -198,7 +204,7 @@ class SizedFunction:
             structure = structure["tuple"][1]
             groups.outputs = groups.outputs[1:]
         with timer("loops"):
-            groups = _roll(groups, probe)
+            groups = tidy(groups) if sized.rolled else _roll(groups, probe)
         seconds = {**sized.seconds, **timer.seconds}
         report = Report.count(settings.name, sized.nodes, groups, seconds)
         report.difference = max(sized.difference, difference)
@@ -221,7 +227,10 @@ class SizedFunction:
         if found != wanted:
             raise PartError(f"the shapes of its arguments have no laws: they are {wanted}, not {found}")
         check_groups(program, LARGEST)
-        simplify(program)
+        if sized.rolled:
+            name_groups(program)
+        else:
+            simplify(program)
         return program
 
     def _inputs(self, sized: Sized, arguments: Arguments) -> Inputs:
@@ -243,6 +252,16 @@ class SizedFunction:
     def _prove_at(self, sized: Sized, groups: Groups, arguments: Arguments, sizes: Sizes) -> tuple[float, list[Floats]]:
         """Prove a program at its sizes: what differs at most, and arrays of its inputs for which it was tried."""
         known = self._differentiated
+        if sized.rolled:  # a number for each step is quickly recorded: the gradients are the function's own, too
+            settings = self._with_value()
+            if sized.alignment.count_nodes(sizes) > _MOST_RECORDED:
+                raise PartError("its loops have too many steps to be proved: the function cannot be recorded once")
+            proof = self._prove(settings.f, groups, sized, arguments, sizes)
+            found = proof.check_results(kinds=(0, 1), most=1)
+            numbers = [number for number, law in enumerate(sized.alignment.groups) if law.recorded]
+            for arrays in proof.tried:
+                proof.check_steps(settings.name, [n for n in numbers if n in groups.find_loops()], arrays)
+            return found, []
         f = self.settings.f if known is None else known.f
         proof = self._prove(f, groups, sized, arguments, sizes)
         found = proof.check_results(kinds=(0, 1), most=1)
@@ -253,6 +272,17 @@ class SizedFunction:
         if places is None:
             raise PartError("its gradients stand in another order than its arguments, and cannot be proved")
         return max(found, proof.check_gradients(places)), probe
+
+
+def _align_traces(programs: Sequence[Groups], points: Sequence[Sizes]) -> tuple[Alignment, bool]:
+    """Find the laws of traces; where their groups grow with a number of steps, those of their loops."""
+    try:
+        return align(programs, points), False
+    except PartError:
+        rolled = [tidy(copy_groups(program)) for program in programs]
+        if not all(program.loops for program in rolled):
+            raise
+        return align(rolled, points), True
 
 
 def _roll(program: Groups, probe: list[Floats]) -> Groups:

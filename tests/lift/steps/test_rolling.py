@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from step_programs import compare_over_time, draw_program
@@ -11,6 +13,7 @@ from tinygrad_lite import sqrt, tanh, tree_leaves, value_and_grad
 from tinygrad_lite.lift import lift, load
 from tinygrad_lite.lift.checking.error_analysis import bound_errors
 from tinygrad_lite.lift.engines import numpy_engine
+from tinygrad_lite.lift.ir.groups import Output, all_of
 from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.ir.verifier import check_groups
 from tinygrad_lite.lift.source.emit import emit
@@ -240,3 +243,18 @@ def test_bounds_on_rounding_are_those_of_the_statements_that_a_loop_stands_for(s
     assert max(expected) > 0.0
     assert (found <= expected * 1.0001).all()
     assert (found >= expected / 2).all()  # joining the rows is one more sum
+
+
+def test_a_part_of_a_loop_is_enough_for_a_result():
+    lifted, arguments, _ = make("gated", 12)
+    program = lifted.program_for(*arguments)
+    arrays = program.inputs.gather(program.inputs.take_apart(arguments, {}))
+    members = sorted(program.ir.find_loops())
+    outputs = [
+        Output(program.groups[n].shape, all_of(n, len(program.groups[n].shape)), program.groups[n].batched)
+        for n in members
+    ]
+    whole = numpy_engine.build(replace(program.ir, outputs=outputs))(arrays)
+    for output, expected in zip(outputs, whole, strict=True):
+        (alone,) = numpy_engine.build(replace(program.ir, outputs=[output]))(arrays)
+        np.testing.assert_array_equal(alone, expected)

@@ -25,7 +25,7 @@ last, over the samples. An unbatched sum with batched factors adds them up (``ov
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -212,6 +212,11 @@ class Groups:
     def find_loops(self) -> dict[int, Loop]:
         """Find the loop of each group that is in one."""
         return {number: loop for loop in self.loops for number in range(loop.start, loop.stop)}
+
+
+def copy_groups(program: Groups) -> Groups:
+    """Copy a program, so that passes that change its groups leave the first one as it is."""
+    return replace(program, groups=[replace(group) for group in program.groups])
 
 
 def all_of(number: int, axes: int) -> Ref:

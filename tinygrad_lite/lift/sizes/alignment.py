@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Output, Ref, Term
+from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Output, Ref, Term
 from tinygrad_lite.lift.sizes.array_laws import DataLaw, MaskLaw, TableLaw, fit_data, fit_mask, fit_table
 from tinygrad_lite.lift.sizes.laws import Fitter, IntegerLaw, NoLawError, NumberLaw, Sizes, TextLaw
 from tinygrad_lite.trace_mode import Demand
@@ -67,8 +67,11 @@ class RefLaw:
 
     def at(self, shape: Sequence[int], groups: Sequence[Group], sizes: Sizes) -> Ref:
         """Make it for a grid of that shape."""
-        source = groups[self.group]
-        limits = (source.size,) if self.flat else source.shape
+        if self.group < len(groups):
+            source = groups[self.group]
+            limits = (source.size,) if self.flat else source.shape
+        else:  # an earlier step's row, of a group further on in the loop
+            limits = (LARGEST,) * len(self.index)
         index = [law.at(shape, limit, sizes) for law, limit in zip(self.index, limits, strict=True)]
         return Ref(self.group, tuple(index), self.flat)
 
@@ -94,7 +97,10 @@ class TermLaw:
 
 @dataclass(frozen=True)
 class GroupLaw:
-    """A :class:`~tinygrad_lite.lift.ir.groups.Group`, at any sizes; ``example`` has what is the same at all."""
+    """A :class:`~tinygrad_lite.lift.ir.groups.Group`, at any sizes; ``example`` has what is the same at all.
+
+    It is ``recorded`` where each of its scalars is a node of the trace, and not one that a pass made.
+    """
 
     example: Group
     shape: Shape
@@ -102,23 +108,27 @@ class GroupLaw:
     terms: tuple[TermLaw, ...]
     data: DataLaw | None
     present: MaskLaw | None
+    initial: tuple[RefLaw, ...] = ()
+    recorded: bool = False
 
     def at(self, groups: Sequence[Group], sizes: Sizes) -> Group:
         """Make it, for those before it."""
         shape = _shape_at(self.shape, sizes)
+        grid = (shape[0] - len(self.initial), *shape[1:]) if self.initial else shape
         one = self.example
         return Group(
             one.kind,
             shape,
             one.op,
-            tuple([ref.at(shape, groups, sizes) for ref in self.operands]),
-            tuple([term.at(shape, groups, sizes) for term in self.terms]),
+            tuple([ref.at(grid, groups, sizes) for ref in self.operands]),
+            tuple([term.at(grid, groups, sizes) for term in self.terms]),
             None if self.data is None else self.data.at(shape, sizes),
             batched=one.batched,
             over=one.over,
             path=one.path,
             role=one.role,
             present=None if self.present is None else self.present.at(shape, sizes),
+            initial=tuple([ref.at(shape[1:], groups, sizes) for ref in self.initial]),
         )
 
 
@@ -162,6 +172,7 @@ class Alignment:
         outputs: Its results.
         demands: What it demands of which numbers.
         points: The sizes at which it was traced.
+        loops: Its loops over steps: the first group of each, the one after the last, and how many steps it has.
     """
 
     groups: tuple[GroupLaw, ...]
@@ -169,6 +180,7 @@ class Alignment:
     outputs: tuple[OutputLaw, ...]
     demands: tuple[tuple[OutputLaw, DemandLaw], ...]
     points: tuple[Sizes, ...]
+    loops: tuple[tuple[int, int, IntegerLaw], ...] = ()
 
     def at(self, sizes: Sizes) -> Groups:
         """Make the program for sizes."""
@@ -177,7 +189,8 @@ class Alignment:
             groups.append(law.at(groups, sizes))
         outputs = [law.at(groups, sizes) for law in self.outputs]
         demands = [(law.at(groups, sizes), demand.at(sizes)) for law, demand in self.demands]
-        return Groups(groups, list(self.inputs), outputs, demands)
+        loops = [Loop(start, stop, steps.at(sizes)) for start, stop, steps in self.loops]
+        return Groups(groups, list(self.inputs), outputs, demands, loops)
 
     def count_nodes(self, sizes: Sizes) -> int:
         """Estimate how many scalars a trace at these sizes would record."""
@@ -233,15 +246,25 @@ class _Aligner:
             (self._align_output([output for output, _ in each]), self._align_demand([demand for _, demand in each]))
             for each in zip(*[program.demands for program in self.programs], strict=True)
         ]
-        return Alignment(tuple(groups), inputs, tuple(outputs), tuple(demands), self.points)
+        self.where = "the loops"
+        self._same("their groups", [[(loop.start, loop.stop) for loop in program.loops] for program in self.programs])
+        loops = [
+            (
+                each[0].start,
+                each[0].stop,
+                self._fit("the steps", self.fitter.fit_integer, [loop.steps for loop in each]),
+            )
+            for each in zip(*[program.loops for program in self.programs], strict=True)
+        ]
+        return Alignment(tuple(groups), inputs, tuple(outputs), tuple(demands), self.points, tuple(loops))
 
     def _align_group(self, groups: Sequence[Group]) -> GroupLaw:
         for what, get in _SAME:
             self._same(what, [get(group) for group in groups])
         shape = self._fit_shape("shape", [group.shape for group in groups])
-        shapes = [group.shape for group in groups]
+        shapes = [group.grid for group in groups]
         cares = [
-            np.ones(each, dtype=bool) if g.present is None else g.present
+            np.ones(each, dtype=bool) if g.present is None else g.present[len(g.initial) :] if g.initial else g.present
             for g, each in zip(groups, shapes, strict=True)
         ]
         operands = tuple(
@@ -262,10 +285,22 @@ class _Aligner:
             data = self._fit("its numbers", fit_data, arrays, self.fitter)
         if any(group.present is not None for group in groups):
             try:
-                present = fit_mask(cares, self.fitter)
+                whole = [np.ones(g.shape, dtype=bool) if g.present is None else g.present for g in groups]
+                present = fit_mask(whole, self.fitter)
             except NoLawError:
                 present = None  # it is used for pictures, and to keep numbers small that nobody reads
-        return GroupLaw(replace(groups[0], nodes=None, present=None), shape, operands, terms, data, present)
+        rows = [group.shape[1:] for group in groups]
+        everywhere = [np.ones(row, dtype=bool) for row in rows]
+        axes = [tuple(range(len(row))) for row in rows]
+        initial = tuple(
+            [
+                self._align_ref(f"initial row {k}", refs, rows, axes, everywhere)
+                for k, refs in enumerate(zip(*[group.initial for group in groups], strict=True))
+            ]
+        )
+        example = replace(groups[0], nodes=None, present=None)
+        recorded = all(_is_recorded(group) for group in groups)
+        return GroupLaw(example, shape, operands, terms, data, present, initial, recorded)
 
     def _align_term(
         self, what: str, terms: Sequence[Term], shapes: Sequence[tuple[int, ...]], present: Sequence[Booleans]
@@ -408,7 +443,16 @@ _SAME: Final[tuple[tuple[str, Callable[[Group], Any]], ...]] = (
     ("the number of axes", lambda group: len(group.shape)),
     ("the number of operands", lambda group: len(group.operands)),
     ("the number of terms", lambda group: len(group.terms)),
+    ("the number of initial rows", lambda group: len(group.initial)),
 )
+
+
+def _is_recorded(group: Group) -> bool:
+    """Whether each scalar that a group computes is a node of the trace."""
+    if group.nodes is None or group.present is not None:
+        return False
+    copied = group.size - math.prod(group.grid)
+    return bool((group.nodes[copied:] >= 0).all())
 
 
 def _tabulate(index: Index, axes: tuple[int, ...], shape: tuple[int, ...]) -> Any:

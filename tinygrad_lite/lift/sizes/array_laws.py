@@ -57,13 +57,16 @@ class Constraint:
 
 @dataclass(frozen=True)
 class MaskLaw:
-    """A conjunction of constraints, or where it does not hold."""
+    """A conjunction of constraints, or where it does not hold; or the very mask, where all traces have the same."""
 
     constraints: tuple[Constraint, ...]
     negated: bool = False
+    literal: Booleans | None = None
 
     def at(self, shape: tuple[int, ...], sizes: Sequence[int]) -> Booleans:
         """Make the mask of that shape."""
+        if self.literal is not None:
+            return self.literal.reshape(shape).copy()
         grid = np.indices(shape, sparse=True)
         mask: Any = np.ones((1,) * len(shape), dtype=bool)
         for constraint in self.constraints:
@@ -80,14 +83,18 @@ class TableLaw:
             sum are, or ``"split"``.
         steps: The offset, and what each coordinate is multiplied by; of a split the quotient and the remainder.
         limits: Of a clip the least and the greatest place; of a wrap and a sort the modulus; of a split the divisor.
+        literal: The very table, where all traces have the same.
     """
 
     kind: str
     steps: tuple[IntegerLaw, ...]
     limits: tuple[IntegerLaw, ...] = ()
+    literal: Integers | None = None
 
     def at(self, shape: tuple[int, ...], sizes: Sequence[int]) -> Integers:
         """Make the table of that shape."""
+        if self.literal is not None:
+            return self.literal.reshape(shape).copy()
         numbers = [law.at(sizes) for law in self.steps]
         limits = [law.at(sizes) for law in self.limits]
         return np.array(np.broadcast_to(_tabulate(self.kind, numbers, limits, shape), shape), dtype=np.intp)
@@ -134,6 +141,8 @@ def fit_mask(masks: Sequence[Booleans], fitter: Fitter) -> MaskLaw:
         law = _fit_conjunction([~mask if negated else mask for mask in masks], fitter)
         if law is not None:
             return MaskLaw(law, negated)
+    if _are_same(masks):
+        return MaskLaw((), literal=masks[0])
     raise NoLawError(f"a mask of shape {masks[0].shape}")
 
 
@@ -164,7 +173,14 @@ def fit_table(tables: Sequence[Integers], cares: Sequence[Booleans], limits: Seq
             except NoLawError:
                 continue
             return TableLaw(kind, laws, tuple(candidates))
+    if _are_same(tables):
+        return TableLaw("affine", (), literal=tables[0])
     raise NoLawError(f"a table of places of shape {tables[0].shape}, {axes} axes, {_show(tables[0])}")
+
+
+def _are_same(arrays: Sequence[NDArray[Any]]) -> bool:
+    """Whether all traces have the same array."""
+    return all(np.array_equal(array, arrays[0]) for array in arrays)
 
 
 def fit_data(arrays: Sequence[Floats], fitter: Fitter) -> DataLaw:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -32,10 +32,11 @@ from tinygrad_lite.lift.checking.tolerance import (
     measure_rounding,
 )
 from tinygrad_lite.lift.engines import registry
-from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.ir.groups import Groups, Output, all_of
 from tinygrad_lite.lift.sizes.alignment import PartError
 from tinygrad_lite.lift.sizes.tangents import add_tangents
 from tinygrad_lite.lift.tracing.arguments import Unit
+from tinygrad_lite.lift.tracing.trace import make_graph, trace_function
 
 Floats = NDArray[np.float64]
 #: By what a gradient is taken: a unit of the arguments, and where in it.
@@ -43,6 +44,8 @@ Place = tuple[int, tuple[int, ...]]
 #: How far the function's result may be from the program's, relative to the largest number of an array: larger sums
 #: round more than this, and are looked at more closely then.
 _CLOSE: Final = 1e-11
+#: How far a number may be from a recorded one, relative to the largest of its kind: what cancels is all rounding.
+_NOISE: Final = 1e-12
 #: How long one evaluation of the function may take, in seconds, for a second probe to be drawn.
 _QUICK: Final = 2.0
 
@@ -106,6 +109,41 @@ class SizedProof:
             f"{difference.result} is {difference.lifted!r} instead of {difference.eager!r}. The function is not the "
             "same at all sizes: it may ask how long something is, or hold numbers that go with one size"
         )
+
+    def check_steps(self, name: str, numbers: Sequence[int], arrays: list[Floats]) -> None:
+        """Look for each number of the program's loops among those that the function records: a step that differs shows.
+
+        A loop may forget: of a step that the function takes otherwise nothing may be left in its result.
+
+        Args:
+            name: Of the function.
+            numbers: Groups of loops, each of whose scalars was recorded where they were traced.
+            arrays: Of the arguments, of one sample.
+
+        Raises:
+            PartError: The function records no such number.
+        """
+        trace = trace_function(self.reference.f, name, replace(self.reference.arguments, arrays=arrays))
+        recorded = np.sort(np.abs(make_graph(trace.results.release()).numbers))
+        recorded = recorded[np.isfinite(recorded)]
+        groups = self.program.groups
+        outputs = [Output(groups[n].shape, all_of(n, len(groups[n].shape)), groups[n].batched) for n in numbers]
+        run = registry.build("numpy", replace(self.program, outputs=outputs), {})
+        for number, array in zip(numbers, run(self.gather(arrays)), strict=True):
+            rows = np.abs(np.asarray(array)[0] if groups[number].batched else np.asarray(array))
+            rows = rows[len(groups[number].initial) :]
+            place = np.searchsorted(recorded, rows)
+            above = recorded[np.minimum(place, len(recorded) - 1)]
+            below = recorded[np.maximum(place - 1, 0)]
+            distance = np.minimum(np.abs(above - rows), np.abs(rows - below))
+            wrong = distance > TOLERANCE * rows + _NOISE * float(rows.max(initial=0.0))
+            if wrong.any():
+                step = int(np.argwhere(wrong)[0][0])
+                raise PartError(
+                    f"the program of other sizes is not the function at {self.sizes}: at step {step + 1} of "
+                    f"{len(rows)} of a loop the function computes something else. Steps may differ at the first and at "
+                    "the last, but not where small sizes have none"
+                )
 
     def check_gradients(self, places: Sequence[Place]) -> float:
         """Compare gradients, the results after the first, with derivatives of the first.

@@ -49,7 +49,7 @@ class Family:
         tied: Whether lengths that are multiples of others, or near them, stay so.
         step: What all lengths are multiples of.
         width: What the width is a multiple of, besides.
-        start: The least length: some rows are a rim at both ends.
+        start: The least length: some rows are a rim at both ends, and a loop has steps at both ends that differ.
     """
 
     tied: bool = False
@@ -68,6 +68,7 @@ FAMILIES: Final = (
     Family(start=11),
     Family(tied=True, start=11),
     Family(tied=True, step=2),
+    Family(start=18),
 )
 
 

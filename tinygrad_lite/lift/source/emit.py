@@ -135,9 +135,10 @@ class _Emitter:
         inside = self.program.find_loops()
         for number in range(len(groups) - 1, -1, -1):
             if number in needed:
-                needed.update(ref.group for ref in groups[number].refs())
-                if number in inside:  # a loop is written whole
-                    needed.update(range(inside[number].start, inside[number].stop))
+                loop = inside.get(number)
+                for member in range(loop.start, loop.stop) if loop else [number]:  # a loop is written whole
+                    needed.add(member)
+                    needed.update(ref.group for ref in groups[member].refs())
         return needed
 
     def _samples(self) -> str:
