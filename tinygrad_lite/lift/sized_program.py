@@ -258,9 +258,10 @@ class SizedFunction:
                 raise PartError("its loops have too many steps to be proved: the function cannot be recorded once")
             proof = self._prove(settings.f, groups, sized, arguments, sizes)
             found = proof.check_results(kinds=(0, 1), most=1)
-            numbers = [number for number, law in enumerate(sized.alignment.groups) if law.recorded]
-            for arrays in proof.tried:
-                proof.check_steps(settings.name, [n for n in numbers if n in groups.find_loops()], arrays)
+            numbers = {number for number, law in enumerate(sized.alignment.groups) if law.recorded}
+            numbers &= groups.find_loops().keys() & _find_forward(groups, known is not None)
+            f = self.settings.f if known is None else known.f
+            proof.check_steps(f, settings.name, sorted(numbers))
             return found, []
         f = self.settings.f if known is None else known.f
         proof = self._prove(f, groups, sized, arguments, sizes)
@@ -272,6 +273,18 @@ class SizedFunction:
         if places is None:
             raise PartError("its gradients stand in another order than its arguments, and cannot be proved")
         return max(found, proof.check_gradients(places)), probe
+
+
+def _find_forward(program: Groups, is_differentiated: bool) -> set[int]:
+    """Find the groups that the function itself computes, and not its derivative."""
+    needed = {output.ref.group for output in (program.outputs[:1] if is_differentiated else program.outputs)}
+    inside = program.find_loops()
+    for number in range(len(program.groups) - 1, -1, -1):
+        if number in needed:
+            loop = inside.get(number)
+            for member in range(loop.start, loop.stop) if loop else [number]:
+                needed.update(ref.group for ref in program.groups[member].refs())
+    return needed
 
 
 def _align_traces(programs: Sequence[Groups], points: Sequence[Sizes]) -> tuple[Alignment, bool]:

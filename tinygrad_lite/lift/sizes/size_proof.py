@@ -110,20 +110,21 @@ class SizedProof:
             "same at all sizes: it may ask how long something is, or hold numbers that go with one size"
         )
 
-    def check_steps(self, name: str, numbers: Sequence[int], arrays: list[Floats]) -> None:
+    def check_steps(self, f: Callable[..., Any], name: str, numbers: Sequence[int]) -> None:
         """Look for each number of the program's loops among those that the function records: a step that differs shows.
 
         A loop may forget: of a step that the function takes otherwise nothing may be left in its result.
 
         Args:
-            name: Of the function.
-            numbers: Groups of loops, each of whose scalars was recorded where they were traced.
-            arrays: Of the arguments, of one sample.
+            f: The function, without its derivative.
+            name: Of it.
+            numbers: Groups of loops that it computes, each of whose scalars was recorded where they were traced.
 
         Raises:
             PartError: The function records no such number.
         """
-        trace = trace_function(self.reference.f, name, replace(self.reference.arguments, arrays=arrays))
+        arrays = self.tried[0]
+        trace = trace_function(f, name, replace(self.reference.arguments, arrays=arrays))
         recorded = np.sort(np.abs(make_graph(trace.results.release()).numbers))
         recorded = recorded[np.isfinite(recorded)]
         groups = self.program.groups
