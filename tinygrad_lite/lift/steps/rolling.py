@@ -31,7 +31,7 @@ import numpy as np
 from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Output, Ref, Term, all_of
 from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
 from tinygrad_lite.lift.steps.stretches import Stretch, find_stretches
-from tinygrad_lite.lift.steps.trace_order import describe, order_by_trace
+from tinygrad_lite.lift.steps.trace_order import describe, order_by_trace, sort_terms
 
 #: So many places are tried for the begin of a step.
 _MOST_STARTS = 64
@@ -49,8 +49,9 @@ def roll_steps(program: Groups) -> Groups:
     if program.loops:
         return program
     order = order_by_trace(program)
-    listing = _Listing(program, order)
-    descriptions = [describe(program.groups[number]) for number in order]
+    sorted_program = sort_terms(program, order)
+    listing = _Listing(sorted_program, order)
+    descriptions = [describe(sorted_program.groups[number]) for number in order]
     found = find_stretches(descriptions, listing.shifts_along)
     stretches: list[Stretch] = []
     laws: list[list[list[_Law]]] = []

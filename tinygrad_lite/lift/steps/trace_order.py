@@ -8,12 +8,16 @@ was recorded later than what that reads.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Ref
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Ref, Term
+from tinygrad_lite.operations.ops import TABLE
+
+_PRODUCT: Final = TABLE["mul"].name
 
 
 def order_by_trace(program: Groups) -> list[int]:
@@ -28,6 +32,38 @@ def order_by_trace(program: Groups) -> list[int]:
         keys.append(max((int(min(known)),) if len(known) else (*below, number), (*below, 0)))
     computed = [number for number, group in enumerate(program.groups) if group.kind not in ("input", "constant")]
     return sorted(computed, key=lambda number: (keys[number], number))
+
+
+def sort_terms(program: Groups, order: Sequence[int]) -> Groups:
+    """Write the terms of sums, and the factors of products, in an order that does not depend on which step it is.
+
+    Args:
+        program: It is left as it is.
+        order: Of its statements.
+
+    Returns:
+        The same program, in which terms and factors that look alike are in the order of what they read.
+    """
+    place = {number: place for place, number in enumerate(order)}
+
+    def rank_ref(ref: Ref) -> tuple[Any, ...]:
+        return repr(_describe_refs((ref,))), place.get(ref.group, -1), [index.offset for index in ref.index]
+
+    def sort_factors(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+        return tuple(sorted(refs, key=rank_ref))
+
+    def rank_term(term: Term) -> tuple[Any, ...]:
+        return -term.sign, term.reduced, len(term.factors), [rank_ref(ref) for ref in term.factors]
+
+    groups = []
+    for group in program.groups:
+        if group.kind == "sum":
+            terms = [replace(term, factors=sort_factors(term.factors)) for term in group.terms]
+            group = replace(group, terms=tuple(sorted(terms, key=rank_term)))
+        elif group.op == _PRODUCT:
+            group = replace(group, operands=sort_factors(group.operands))
+        groups.append(group)
+    return replace(program, groups=groups)
 
 
 def describe(group: Group) -> Hashable:
