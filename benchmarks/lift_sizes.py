@@ -4,7 +4,7 @@ MLP 784-1024-1024-10 with ReLU and softmax cross entropy, written one scalar at 
 batch. Lifting, in seconds and in memory above the parameters, and a step beside the same in hand-written JAX, in turns
 in one run, in float64; results are compared first. ``--width 128`` takes a few seconds.
 
-``--steps 10000``: an orbit of so many Runge-Kutta steps, fitted; lifted from traces of a few steps, beside ``lax.scan``.
+``--steps 10000``: a fit through so many Runge-Kutta steps, lifted from traces of a few, beside ``lax.scan``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def measure_steps(count: int, rounds: int) -> None:
 
 
 def by_hand_on_jax(arguments: tuple[Any, ...]) -> Callable[[], Any]:
-    """The same with ``lax.scan``."""
+    """Make the same with ``lax.scan``."""
     library = time_by_hand.JaxFunctions()
     return library.build(time_by_hand.rk4, arguments, (0, 1), "gradient")
 
