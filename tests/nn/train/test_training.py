@@ -771,7 +771,8 @@ def test_ctrl_c_in_the_middle_of_a_step_takes_the_step_back() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_a_true_signal_ends_it_in_order() -> None:
     code = (
-        "import sys\n"
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored\n"
         "from tinygrad_lite.nn.train.data import moons\n"
         "from tinygrad_lite.nn.layers.layers import MLP\n"
         "from tinygrad_lite.nn.losses.losses import binary_cross_entropy_with_logits as bce\n"
@@ -783,11 +784,14 @@ def test_a_true_signal_ends_it_in_order() -> None:
         "print(history.stopped, len(history['loss']) >= 3, 0 < model([0.0, 0.0]).data ** 2 < 9)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "3\n"
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10)[0] == "interrupted True True\n"
-    assert process.returncode == 0
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "3\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10)[0] == "interrupted True True\n"
+        assert process.returncode == 0
+    finally:
+        process.kill()
 
 
 # --------------------------------------------------------------------------------------------- checkpoints, resume
