@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib.metadata
 import subprocess
 import sys
@@ -22,6 +23,18 @@ def test_the_version_is_written_once() -> None:
 def test_what_developers_need_is_no_extra() -> None:
     extras = importlib.metadata.metadata("tinygrad-lite").get_all("Provides-Extra")
     assert sorted(extras or ()) == ["all", "fast", "jax", "nn", "notebook", "sparse", "testing", "viz"]
+
+
+def test_every_room_is_installed() -> None:
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = settings["options"]["packages"].split()
+    found = []
+    for folder, package in (("tinygrad_lite", ""), ("nn", "nn."), ("viz", "viz.")):
+        for path in (ROOT / folder).rglob("__init__.py"):
+            inner = ".".join(path.parent.relative_to(ROOT / folder).parts)
+            found.append(f"tinygrad_lite.{package}{inner}".rstrip("."))
+    assert sorted(listed) == sorted(found)
 
 
 @pytest.mark.parametrize(
