@@ -258,3 +258,14 @@ def test_a_part_of_a_loop_is_enough_for_a_result():
     for output, expected in zip(outputs, whole, strict=True):
         (alone,) = numpy_engine.build(replace(program.ir, outputs=[output]))(arrays)
         np.testing.assert_array_equal(alone, expected)
+
+
+def test_a_loop_runs_for_each_chunk_of_samples():
+    pytest.importorskip("numba")
+    given, samples = PROGRAMS["recurrent"], np.random.default_rng(1).normal(size=(300, 8, 2))
+    parameters, _ = given.arguments(np.random.default_rng(0), 8)
+    results = [
+        numbers(lift(value_and_grad(given.f), batch=given.batch, engine=engine)(parameters, samples))
+        for engine in ("numpy", "numba")
+    ]
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-11, atol=1e-13)
