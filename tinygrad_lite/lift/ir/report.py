@@ -92,7 +92,8 @@ class Report:
                 f"{self.groups} statements are of {self.kinds} kinds: steps of a loop, written out one after the "
                 "other. Steps become a loop where all do the same with arrays of the same shapes; else lift one alone."
             )
-        if self.runs >= _MANY and self.nodes < _NUMBERS * self.runs:
+        whole = not self.sizes.startswith("made for")  # or the nodes are those of small traces
+        if whole and self.runs >= _MANY and self.nodes < _NUMBERS * self.runs:
             found.append(
                 f"A statement computes {max(self.nodes / self.runs, 1.0):.0f} numbers on average: the function itself "
                 'may be as fast as NumPy. engine="numba" has no cost for a statement.'
