@@ -49,9 +49,13 @@ def roll_steps(program: Groups) -> Groups:
     if program.loops:
         return program
     order = order_by_trace(program)
-    sorted_program = sort_terms(program, order)
-    listing = _Listing(sorted_program, order)
-    descriptions = [describe(sorted_program.groups[number]) for number in order]
+    plain, ordered = (_roll_ordered(each, order) for each in (program, sort_terms(program, order)))
+    return ordered if len(ordered.groups) < len(plain.groups) else plain
+
+
+def _roll_ordered(program: Groups, order: Sequence[int]) -> Groups:
+    listing = _Listing(program, order)
+    descriptions = [describe(program.groups[number]) for number in order]
     found = find_stretches(descriptions, listing.shifts_along)
     stretches: list[Stretch] = []
     laws: list[list[list[_Law]]] = []
