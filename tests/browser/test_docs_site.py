@@ -60,7 +60,7 @@ def test_the_search_finds_without_a_server(site: Path, tabs: Callable[..., Any])
     page = tabs().page
     page.goto((site / "index.html").as_uri())
     page.locator("input[name=query]").click()
-    page.keyboard.insert_text("logsumexp")  # at once: letter by letter there is a query for each
+    page.keyboard.type("logsumexp")  # a query for each letter: a word with a star in it breaks some
     page.wait_for_selector(".md-search-result__item")
     found = page.eval_on_selector_all(".md-search-result__link", "links => links.map(link => link.href)")
     assert any("operations.html" in address for address in found)
