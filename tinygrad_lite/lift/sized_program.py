@@ -208,10 +208,11 @@ class SizedFunction:
         seconds = {**sized.seconds, **timer.seconds}
         report = Report.count(settings.name, sized.nodes, groups, seconds)
         report.difference = max(sized.difference, difference)
+        recorded = "recorded for the proof alone" if sized.rolled else "not recorded"
         points = ", ".join(["×".join(map(str, point)) for point in sized.alignment.points])
         report.sizes = (
             f"made for the sizes {'×'.join(map(str, sizes))} from traces at {points}; "
-            f"{sized.alignment.count_nodes(sizes):,} scalar nodes were not recorded"
+            f"{sized.alignment.count_nodes(sizes):,} scalar nodes were {recorded}"
         )
         inputs = self._inputs(sized, arguments)
         options = settings.engine, settings.check, settings.options
@@ -259,7 +260,8 @@ class SizedFunction:
             proof = self._prove(settings.f, groups, sized, arguments, sizes)
             found = proof.check_results(kinds=(0, 1), most=1)
             numbers = {number for number, law in enumerate(sized.alignment.groups) if law.recorded}
-            numbers &= groups.find_loops().keys() & _find_forward(groups, known is not None)
+            own = groups.outputs if known is None else groups.outputs[:1]  # and not the derivative's
+            numbers &= groups.find_loops().keys() & groups.find_needed(output.ref.group for output in own)
             f = self.settings.f if known is None else known.f
             proof.check_steps(f, settings.name, sorted(numbers))
             return found, []
@@ -273,18 +275,6 @@ class SizedFunction:
         if places is None:
             raise PartError("its gradients stand in another order than its arguments, and cannot be proved")
         return max(found, proof.check_gradients(places)), probe
-
-
-def _find_forward(program: Groups, is_differentiated: bool) -> set[int]:
-    """Find the groups that the function itself computes, and not its derivative."""
-    needed = {output.ref.group for output in (program.outputs[:1] if is_differentiated else program.outputs)}
-    inside = program.find_loops()
-    for number in range(len(program.groups) - 1, -1, -1):
-        if number in needed:
-            loop = inside.get(number)
-            for member in range(loop.start, loop.stop) if loop else [number]:
-                needed.update(ref.group for ref in program.groups[member].refs())
-    return needed
 
 
 def _align_traces(programs: Sequence[Groups], points: Sequence[Sizes]) -> tuple[Alignment, bool]:

@@ -17,6 +17,7 @@ from tinygrad_lite.lift.ir.groups import Output, all_of
 from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.ir.verifier import check_groups
 from tinygrad_lite.lift.source.emit import emit
+from tinygrad_lite.lift.source.naming import find_forward_groups
 
 
 def numbers(results):
@@ -269,3 +270,29 @@ def test_a_loop_runs_for_each_chunk_of_samples():
         for engine in ("numpy", "numba")
     ]
     np.testing.assert_allclose(results[1], results[0], rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["gated", "kalman", "fibonacci"])
+def test_what_a_loop_needs_is_needed_with_all_that_it_reads(name):
+    lifted, arguments, _ = make(name, 14)
+    program = lifted.program_for(*arguments).ir
+    inside = program.find_loops()
+    assert inside
+    for number in range(len(program.groups)):
+        needed = program.find_needed([number])
+        assert all(ref.group in needed for other in needed for ref in program.groups[other].refs())
+        assert all(set(range(inside[n].start, inside[n].stop)) <= needed for n in needed if n in inside)
+    forward = find_forward_groups(program)
+    assert all(ref.group in forward for number in forward for ref in program.groups[number].refs())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_loops_on_jax_keep_to_their_format(dtype):
+    jax = pytest.importorskip("jax")
+    lifted, arguments, _ = make("recurrent", 12, engine="jax", dtype=dtype)
+    exact, _, _ = make("recurrent", 12)
+    found = lifted(*arguments)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype("float32")}
+    expected = numbers(exact(*arguments))
+    tolerance = 1e-4 if dtype == "float32" else 0.1
+    assert np.abs(numbers(found) - expected).max() <= tolerance * np.abs(expected).max()

@@ -194,20 +194,9 @@ def _renumber_index_axes(index: Index, number: dict[int, int]) -> Index:
 
 def drop_unread(program: Groups) -> None:
     """Leave out the groups on which no result depends; inputs stay."""
-    read = [False] * len(program.groups)
-    for output in (*program.outputs, *[output for output, _ in program.demands]):
-        read[output.ref.group] = True
-    inside = program.find_loops()
-    for number in range(len(program.groups) - 1, -1, -1):
-        if read[number]:
-            loop = inside.get(number)
-            for member in range(loop.start, loop.stop) if loop else [number]:  # a loop is one
-                read[member] = True
-                for ref in program.groups[member].refs():
-                    read[ref.group] = True
-    for number in program.inputs:
-        read[number] = True
-    kept = [number for number in range(len(program.groups)) if read[number]]
+    results = [output for output, _ in program.demands]
+    read = program.find_needed(output.ref.group for output in (*program.outputs, *results))
+    kept = sorted({*read, *program.inputs})
     new = {number: place for place, number in enumerate(kept)}
     _renumber(program, [new.get(number, -1) for number in range(len(program.groups))])
     program.groups = [program.groups[number] for number in kept]

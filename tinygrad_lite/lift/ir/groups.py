@@ -24,7 +24,7 @@ last, over the samples. An unbatched sum with batched factors adds them up (``ov
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -212,6 +212,21 @@ class Groups:
     def find_loops(self) -> dict[int, Loop]:
         """Find the loop of each group that is in one."""
         return {number: loop for loop in self.loops for number in range(loop.start, loop.stop)}
+
+    def find_needed(self, numbers: Iterable[int]) -> set[int]:
+        """Find the groups that some are computed from, these included; of a loop all, if one is needed.
+
+        Args:
+            numbers: Of the groups that are wanted.
+        """
+        needed, inside = set(numbers), self.find_loops()
+        for number in range(len(self.groups) - 1, -1, -1):
+            if number in needed:
+                loop = inside.get(number)
+                for member in range(loop.start, loop.stop) if loop else [number]:
+                    needed.add(member)
+                    needed.update(ref.group for ref in self.groups[member].refs())
+        return needed
 
 
 def copy_groups(program: Groups) -> Groups:

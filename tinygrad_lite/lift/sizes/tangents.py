@@ -54,10 +54,7 @@ class _Tangents:
 
     def make(self) -> Groups:
         groups = self.program.groups
-        needed = {self.output.ref.group, *self.program.inputs}
-        for number in range(len(groups) - 1, -1, -1):
-            if number in needed:
-                needed.update(ref.group for ref in groups[number].refs())
+        needed = self.program.find_needed([self.output.ref.group])
         inputs = []
         for number in self.program.inputs:
             self.place_of[number] = self._add(replace(groups[number], name="", nodes=None))

@@ -93,7 +93,7 @@ class _Emitter:
         groups = self.program.groups
         self.constants = BoundConstants({group.name for group in groups})
         self.results = {output.ref.group for output in self.program.outputs}
-        needed = self._find_needed()
+        needed = self.program.find_needed(self.results)
         inside = self.program.find_loops()  # what a loop reads is not to be computed at each step
         read = {ref.group for number in inside for ref in groups[number].refs()}
         kept = self.results | (read - inside.keys())
@@ -127,19 +127,6 @@ class _Emitter:
         )
         operations = {name: op for name, op in self.block.statements.operations.items() if name in used}
         return Source(f"{text}\n", bound, operations)
-
-    def _find_needed(self) -> set[int]:
-        """Find the groups that the results need."""
-        groups = self.program.groups
-        needed = set(self.results)
-        inside = self.program.find_loops()
-        for number in range(len(groups) - 1, -1, -1):
-            if number in needed:
-                loop = inside.get(number)
-                for member in range(loop.start, loop.stop) if loop else [number]:  # a loop is written whole
-                    needed.add(member)
-                    needed.update(ref.group for ref in groups[member].refs())
-        return needed
 
     def _samples(self) -> str:
         for number in self.program.inputs:

@@ -80,11 +80,7 @@ def find_forward_groups(program: Groups) -> set[int]:
         return {number for number, group in enumerate(groups) if group.role != "backward"}
     if len(program.outputs) < 2 or program.outputs[0].shape not in (None, ()):
         return set(range(len(groups)))
-    needed = {program.outputs[0].ref.group}
-    for number in range(len(groups) - 1, -1, -1):
-        if number in needed:
-            needed.update(ref.group for ref in groups[number].refs())
-    return needed
+    return program.find_needed([program.outputs[0].ref.group])
 
 
 def is_contraction(program: Groups, group: Group, term: Term) -> bool:
