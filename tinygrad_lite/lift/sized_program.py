@@ -134,6 +134,7 @@ class SizedFunction:
                 _forget_sizes(arguments.signature.parts, pattern.lengths),
                 pattern.ties,
                 pattern.steps,
+                pattern.rests,
                 pattern.start,
                 captured,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,20 @@ def pooled(image: Any) -> Any:
     )
 
 
+def strided_convolution(x: Any, kernel: Any) -> Any:
+    starts = range(0, len(x) - len(kernel) + 1, 3)
+    return sum(tanh(sum(w * x[i + a] for a, w in enumerate(kernel))) for i in starts)
+
+
+def overlapping_pools(x: Any) -> Any:
+    return sum(maximum(maximum(x[i], x[i + 1]), x[i + 2]) ** 2 for i in range(0, len(x) - 2, 2))
+
+
+def padded_pools(x: Any) -> Any:
+    windows = [[x[k] for k in range(i - 1, i + 2) if 0 <= k < len(x)] for i in range(0, len(x), 2)]
+    return sum(reduce(maximum, window) ** 2 for window in windows)
+
+
 def ring(x: Any) -> Any:
     n = len(x)
     return [x[(i - 1) % n] - 2 * x[i] + x[(i + 1) % n] for i in range(n)]
@@ -125,6 +140,9 @@ REGULAR: dict[Function, tuple[Any, ...]] = {
     repulsion: (normal(17, 3),),
     padded_convolution: (normal(16, 14), normal(3, 3)),
     pooled: (normal(16, 14),),
+    strided_convolution: (normal(28), normal(3)),
+    overlapping_pools: (normal(24),),
+    padded_pools: (normal(23),),
     ring: (normal(21),),
     trapezoid: (normal(20), normal(20)),
     one_shorter: (normal(20), normal(19)),
@@ -183,6 +201,17 @@ def test_other_sizes_are_made_without_another_trace(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tinygrad_lite.lift.sized_program.group_function", None)
     x = normal(1000)
     assert program(x) == pytest.approx(np.var(x, ddof=1), rel=1e-13)
+
+
+def rest_of_length(x: Any) -> Any:
+    return sum(v * v for v in x) * (1 + len(x) % 4)
+
+
+def test_what_is_left_after_strides_is_a_part_of_what_is_known_of_a_function() -> None:
+    program = lift(value_and_grad(rest_of_length), sizes=True)
+    for n in (40, 41, 42, 44):
+        x = normal(n)
+        assert_equal(program(x), value_and_grad(rest_of_length)(x))
 
 
 def test_a_sized_program_is_saved_and_loaded(tmp_path: Any) -> None:
@@ -262,7 +291,12 @@ def turned_when_long(x: Any) -> Any:
     return sum(v * i for i, v in enumerate(x))
 
 
+def longer_rest_of_length(x: Any) -> Any:
+    return sum(v * v for v in x) * (1 + len(x) % 7)
+
+
 HOSTILE = [
+    longer_rest_of_length,
     branch_on_length,
     first_of_many,
     extra_term,

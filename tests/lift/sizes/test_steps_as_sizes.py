@@ -36,6 +36,10 @@ def middle_step(t, steps):
     return t == steps // 2
 
 
+def root_step(t, steps):
+    return t == int(steps**0.5)
+
+
 def late_steps(t, steps):
     return t >= 30
 
@@ -44,16 +48,28 @@ def every_hundredth(t, steps):
     return t % 100 == 99
 
 
-@pytest.mark.parametrize("differs", [odd_step, middle_step, late_steps, every_hundredth])
-def test_steps_that_no_small_trace_has_are_seen(differs):
+def make_walk(differs):
     def walk(p, xs):
         h = p[0]
         for t, x in enumerate(xs):
             h = tanh(p[1] * h + x) if not differs(t, len(xs)) else 0.5 * h - x
         return h * h
 
+    return value_and_grad(walk, argnums=(0, 1))
+
+
+def test_a_step_that_differs_in_the_middle_of_all_lengths_parts_two_loops():
+    f = make_walk(middle_step)
+    lifted = lift(f, sizes=True)
+    for steps in (120, 121):
+        arguments = ([0.3, 0.9], np.sin(np.arange(float(steps))))
+        np.testing.assert_allclose(numbers(lifted(*arguments)), numbers(f(*arguments)), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("differs", [odd_step, root_step, late_steps, every_hundredth])
+def test_steps_that_no_small_trace_has_are_seen(differs):
     arguments = ([0.3, 0.9], np.sin(np.arange(120.0)))
-    f = value_and_grad(walk, argnums=(0, 1))
+    f = make_walk(differs)
     with pytest.raises(LiftError, match="cannot be traced at smaller sizes"):
         lift(f, sizes=True)(*arguments)
     np.testing.assert_allclose(numbers(lift(f)(*arguments)), numbers(f(*arguments)), rtol=1e-9, atol=1e-11)

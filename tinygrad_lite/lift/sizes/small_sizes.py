@@ -4,7 +4,8 @@ An axis of an argument that is longer than :data:`LEAST` is a *size*; equal leng
 trace are small and distinct, no two of them differ by the same number in all traces, and they keep the order that they
 have in the call, as the order of axes in a program follows it. Where a function cannot be traced so, because its sizes
 depend on one another, lengths that are multiples of others, or differ from them by little, are tied to them, and the
-width that most axes have is a multiple of 4 or 8, as widths are that are divided among heads: :data:`FAMILIES`.
+width that most axes have is a multiple of 4 or 8, as widths are that are divided among heads. What is left over after
+strides is as much as in the call, where the lengths differ by multiples of the stride: :data:`FAMILIES`.
 
 Numbers are those of the call, taken at equal distances. Whole numbers (labels, indices) stay below the sizes that they
 were below of.
@@ -47,7 +48,7 @@ class Family:
 
     Attributes:
         tied: Whether lengths that are multiples of others, or near them, stay so.
-        step: What all lengths are multiples of.
+        step: What all lengths differ by multiples of, from those of the call.
         width: What the width is a multiple of, besides.
         start: The least length: some rows are a rim at both ends, and a loop has steps at both ends that differ.
     """
@@ -68,6 +69,9 @@ FAMILIES: Final = (
     Family(start=11),
     Family(tied=True, start=11),
     Family(tied=True, step=2),
+    Family(step=2, start=11),
+    Family(step=3, start=8),
+    Family(step=4, start=12),
     Family(start=18),
 )
 
@@ -89,7 +93,8 @@ class Pattern:
         lengths: The sizes of a call, ascending.
         fixed: The lengths of all other axes.
         ties: For each of the lengths what it is tied to; None for one that is free.
-        steps: What each of the lengths is a multiple of.
+        steps: What each of the lengths differs by multiples of, from that of the call.
+        rests: What is left of each of the lengths, modulo its step.
         start: The least length in a trace.
         wide: The place of the width; -1 where there is none.
     """
@@ -98,6 +103,7 @@ class Pattern:
     fixed: tuple[int, ...]
     ties: tuple[Tie | None, ...]
     steps: tuple[int, ...]
+    rests: tuple[int, ...]
     start: int
     wide: int = -1
 
@@ -140,10 +146,11 @@ class Pattern:
         found: list[int] = []
         last = start - 1
         for place in self.free:
-            step = self.steps[place]
+            step, rest = self.steps[place], self.rests[place]
             if place == self.wide:  # a head's width is more than the heads are, or less, in all traces
                 last = max(last, (_HEAD + 1 if step == _HEAD else 2) * step)
-            last = step * (last // step + drawn.randint(1, 3 if found else max(3, count + 2 - 2 * len(self.free))))
+            most = 3 if found else max(3, count + 2 - 2 * len(self.free))
+            last = rest + step * ((last - rest) // step + drawn.randint(1, most))
             found.append(last)
         return tuple(found)
 
@@ -171,11 +178,12 @@ def find_pattern(arguments: Arguments, family: Family) -> Pattern | None:
         tie = ties[place]
         wide = place if tie is None else tie.symbol
         steps[wide] = family.width
-    if any(length % step for length, tie, step in zip(lengths, ties, steps, strict=True) if tie is None):
+    if wide >= 0 and lengths[wide] % steps[wide]:
         return None
+    rests = tuple([length % step for length, step in zip(lengths, steps, strict=True)])
     modules = {length for unit in arguments.units if unit.values is not None for length in unit.shape}
     fixed = tuple([length for length in sorted({*every, *modules}) if length <= LEAST])
-    return Pattern(lengths, fixed, ties, tuple(steps), family.start, wide)
+    return Pattern(lengths, fixed, ties, tuple(steps), rests, family.start, wide)
 
 
 def _find_tie(lengths: Sizes, place: int, width: int) -> Tie | None:
