@@ -38,8 +38,22 @@ from tinygrad_lite.lift.ir.groups import Group, Groups
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.lifting import Lifted, lift
 from tinygrad_lite.lift.program import Program, load
+from tinygrad_lite.lift.stages import Pass, Passes, Stage
 
-__all__ = ["Group", "Groups", "LiftError", "Lifted", "Program", "Report", "TraceError", "lift", "load"]
+__all__ = [
+    "Group",
+    "Groups",
+    "LiftError",
+    "Lifted",
+    "Pass",
+    "Passes",
+    "Program",
+    "Report",
+    "Stage",
+    "TraceError",
+    "lift",
+    "load",
+]
 
 
 class _CallablePackage(types.ModuleType):

@@ -6,6 +6,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any, Final, overload
 
 from tinygrad_lite import display
@@ -14,9 +15,10 @@ from tinygrad_lite.lift.checking.runtime_checks import UnforeseenError
 from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.ir.groups import Group
 from tinygrad_lite.lift.ir.report import Report
-from tinygrad_lite.lift.passes import Settings
+from tinygrad_lite.lift.passes import Settings, make_program
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.sized_program import SizedFunction
+from tinygrad_lite.lift.stages import Passes, Recorder
 from tinygrad_lite.lift.tracing.arguments import Arguments, Signature
 from tinygrad_lite.lift.tracing.captures import Captures, Snapshot
 from tinygrad_lite.lift.tracing.inputs import find_positional_names
@@ -208,6 +210,38 @@ class Lifted:
         """
         return self._find_program(self._settings.take_apart(args, kwargs))
 
+    def passes_for(self, *args: Any, **kwargs: Any) -> Passes:
+        """Run the passes for arguments, and keep what there is after each: to be printed, or explored as a page.
+
+        Args:
+            *args: As for a call. The function is traced whole, at their sizes.
+            **kwargs: As before.
+
+        Returns:
+            The stages; :func:`tinygrad_lite.viz.explore` steps through them.
+
+        Raises:
+            LiftError: The function cannot be lifted; or it would be traced at smaller sizes, as its arguments have
+                many numbers.
+
+        >>> print(lift(lambda x, y: [a * b for a, b in zip(x, y)]).passes_for([1.0, 2.0], [3.0, 4.0]))
+        <lambda>
+          Trace               ... scalar nodes
+          Canonical form      ... scalar nodes
+          Groups              1 statements
+          Source              3 lines
+        """
+        arguments = self._settings.take_apart(args, kwargs)
+        self._check_samples(arguments)
+        if self._sized.is_large(arguments):
+            raise LiftError(
+                f"{self._settings.name} is traced at small sizes here, and no scalar of these arguments is recorded: "
+                "follow the passes with smaller arguments, which go through the same ones (and without sizes=True)"
+            )
+        watch = Recorder()
+        settings = replace(self._settings, engine="numpy", options={})
+        return watch.finish(settings.name, make_program(settings, arguments, watch=watch))
+
     @property
     def source(self) -> str:
         """The source of the program that was used last, as readable NumPy."""
@@ -244,14 +278,7 @@ class Lifted:
             return last
         program = self.programs.get((arguments.signature, self._captures.make_key(snapshot)))
         if program is None:
-            batch, name = self._settings.batch, self._settings.name
-            if any(axis is not None for axis in batch) and arguments.samples is None:
-                raise LiftError(f"batch={batch} names axes of samples, and no argument of {name} has one")
-            if arguments.samples == 0:
-                raise LiftError(
-                    f"{name} was called without samples, and is traced on the first one: call it, or "
-                    "program_for(...), with at least one"
-                )
+            self._check_samples(arguments)
             self._advise(arguments, snapshot)
             program = self._sized.make_program(arguments, self._captures.make_key(snapshot))
             before, snapshot = snapshot, self._captures.take_snapshot(*code)
@@ -263,6 +290,17 @@ class Lifted:
         program.watch(self._captures, code, snapshot)
         self._last = program
         return program
+
+    def _check_samples(self, arguments: Arguments) -> None:
+        """Raise where there is no sample to trace."""
+        batch, name = self._settings.batch, self._settings.name
+        if any(axis is not None for axis in batch) and arguments.samples is None:
+            raise LiftError(f"batch={batch} names axes of samples, and no argument of {name} has one")
+        if arguments.samples == 0:
+            raise LiftError(
+                f"{name} was called without samples, and is traced on the first one: call it, or "
+                "program_for(...), with at least one"
+            )
 
     def _make_anew(self, arguments: Arguments) -> Any:
         """Run a program that takes the place of the last one, which was made from too plain an example."""

@@ -21,6 +21,19 @@ from tinygrad_lite.lift.ir.groups import Groups, Output
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.source.naming import name_groups
+from tinygrad_lite.lift.stages import (
+    AXES,
+    CANONICAL,
+    CONSTANTS,
+    GROUPS,
+    ONES,
+    SAMPLES,
+    STEPS,
+    TRACE,
+    UNREAD,
+    Watch,
+    ignore,
+)
 from tinygrad_lite.lift.steps.rolling import roll_steps
 from tinygrad_lite.lift.tracing.arguments import Arguments, take_apart
 from tinygrad_lite.lift.tracing.inputs import Inputs
@@ -83,6 +96,7 @@ def group_function(
     arguments: Arguments,
     timer: Timer | None = None,
     judge_on: Callable[[str], Judge | None] = lambda engine: None,
+    watch: Watch = ignore,
 ) -> Grouped:
     """Run the passes from a function to groups.
 
@@ -91,6 +105,7 @@ def group_function(
         arguments: Of a call.
         timer: Is told how long each takes.
         judge_on: What tells of an engine whether lift goes wrong on it.
+        watch: Is told what there is after each pass.
 
     Raises:
         LiftError: The function cannot be lifted.
@@ -107,9 +122,11 @@ def group_function(
             graph = make_graph([*results.release(), *demands.release()])
         inputs = find_inputs(arguments, trace.leaves, graph)
         demands.arrange(graph, count, inputs.group_of)
+        watch(TRACE, (graph, inputs))
     with report_internal_errors(name, graph, judge_on("numpy")):
         with timer("canonical"):
             canonical = canonicalize(graph)
+            watch(CANONICAL, canonical)
         with timer("groups"):
             shapes = [*[shape or () for shape in results.shapes], *demands.shapes]
             grouping = group_nodes(canonical, inputs.groups, inputs.group_of, inputs.place_of, shapes)
@@ -118,37 +135,46 @@ def group_function(
             refs = grouping.locate_results()
             program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=False)]
             program.demands = demands.locate(program, refs[len(program.outputs) :])
+            watch(GROUPS, program)
             if arguments.samples is not None:
                 cleanup.reduce_samples(program, settings.reduce)
+                watch(SAMPLES, program)
             cleanup.drop_unread(program)
+            watch(UNREAD, program)
     graph = replace(graph, roots=graph.roots[:count])
     return Grouped(program, graph, results.structure, inputs.sources, inputs.captured)
 
 
-def simplify(program: Groups) -> None:
+def simplify(program: Groups, watch: Watch = ignore) -> None:
     """Merge what is equal, drop what nobody needs, and name what is left."""
     cleanup.share_constants(program)
+    watch(CONSTANTS, program)
     cleanup.drop_ones(program)
+    watch(ONES, program)
     cleanup.orient_results(program)
+    watch(AXES, program)
     cleanup.drop_unread(program)
+    watch(UNREAD, program)
     name_groups(program)
 
 
-def tidy(program: Groups) -> Groups:
+def tidy(program: Groups, watch: Watch = ignore) -> Groups:
     """Simplify, make loops of steps that repeat, and name what there is."""
-    simplify(program)
+    simplify(program, watch)
     rolled = roll_steps(program)
     name_groups(rolled)
+    watch(STEPS, rolled)
     return rolled
 
 
-def make_program(settings: Settings, arguments: Arguments, explains: bool = True) -> Program:
+def make_program(settings: Settings, arguments: Arguments, explains: bool = True, watch: Watch = ignore) -> Program:
     """Run all passes.
 
     Args:
         settings: The function.
         arguments: Of a call: the program is for all of their structure.
         explains: Whether it is worth some seconds to find out what goes wrong, where something does.
+        watch: Is told what there is after each pass.
 
     Raises:
         LiftError: The function cannot be lifted, or the program is not the function.
@@ -159,10 +185,10 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
     def judge_on(engine: str) -> Judge | None:
         return _judge(engine, settings.options if engine == settings.engine else {}) if explains else None
 
-    grouped = group_function(settings, arguments, timer, judge_on)
+    grouped = group_function(settings, arguments, timer, judge_on, watch)
     graph, program, count = grouped.graph, grouped.program, len(grouped.graph)
     with report_internal_errors(name, graph, judge_on("numpy")), timer("loops"):
-        program = tidy(program)
+        program = tidy(program, watch)
     report = Report.count(name, count, program, timer.seconds)
     made = Program(
         name,

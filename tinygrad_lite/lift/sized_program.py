@@ -104,7 +104,7 @@ class SizedFunction:
         Raises:
             LiftError: The function cannot be lifted; or, where it is to be traced small, is not the same at all sizes.
         """
-        if not self._is_large(arguments):
+        if not self.is_large(arguments):
             return make_program(self.settings, arguments)
         try:
             return self._make_from_small(arguments, captured)
@@ -119,7 +119,8 @@ class SizedFunction:
         program.report().sizes = f"traced whole, as {reason}"
         return program
 
-    def _is_large(self, arguments: Arguments) -> bool:
+    def is_large(self, arguments: Arguments) -> bool:
+        """Whether the program for arguments is made from small traces, where it can be."""
         return self.wanted or (self.wanted is None and count_scalars(arguments) > MANY)
 
     def _make_from_small(self, arguments: Arguments, captured: Hashable) -> Program:

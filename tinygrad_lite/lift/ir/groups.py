@@ -230,8 +230,8 @@ class Groups:
 
 
 def copy_groups(program: Groups) -> Groups:
-    """Copy a program, so that passes that change its groups leave the first one as it is."""
-    return replace(program, groups=[replace(group) for group in program.groups])
+    """Copy a program, so that passes that change its groups and results leave the first one as it is."""
+    return replace(program, groups=[replace(group) for group in program.groups], outputs=list(program.outputs))
 
 
 def all_of(number: int, axes: int) -> Ref:
