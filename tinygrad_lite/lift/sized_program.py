@@ -10,14 +10,17 @@ Costs: a handful of small traces, however large the arguments are, and one evalu
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.lift.checking.internal_errors import MistakeError
 from tinygrad_lite.lift.checking.probes import KINDS
 from tinygrad_lite.lift.checking.reference import Reference
 from tinygrad_lite.lift.checking.tolerance import TOLERANCE, find_largest_difference
@@ -34,6 +37,8 @@ from tinygrad_lite.lift.sizes.small_sizes import Pattern, count_scalars, list_pa
 from tinygrad_lite.lift.source.naming import name_groups
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.inputs import Inputs
+from tinygrad_lite.lift.tracing.traced_indices import explain_traced_index
+from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.transforms import Differentiated, value_and_grad
 from tinygrad_lite.value import Value
 
@@ -108,13 +113,20 @@ class SizedFunction:
             return make_program(self.settings, arguments)
         try:
             return self._make_from_small(arguments, captured)
-        except Exception as error:  # whatever the function does at sizes that nobody asked for
-            reason = str(error) if isinstance(error, LiftError) else f"{type(error).__name__}: {error}"
+        except (LiftError, MemoryError) as error:
+            reason = str(error) or "there is too little memory"
             if self.wanted:
                 raise LiftError(
                     f"{self.settings.name} cannot be traced at smaller sizes: {reason}. With sizes=None it is traced "
                     "whole, as it is for arguments of few numbers."
                 ) from error
+        except Exception as error:  # the function's own are LiftErrors by then
+            reason = f"lift makes a mistake at smaller sizes, {type(error).__name__}: {error}"
+            if self.wanted:
+                raise
+            warnings.warn(
+                f"{self.settings.name} is traced whole, as {reason}. Please report it", RuntimeWarning, stacklevel=2
+            )
         program = make_program(self.settings, arguments)
         program.report().sizes = f"traced whole, as {reason}"
         return program
@@ -141,8 +153,10 @@ class SizedFunction:
             )
             try:
                 sized = self.known.get(key) or self._trace_small(arguments, pattern)
-            except Exception as error:  # another family of sizes may be what the function takes
-                refusals.append(str(error) if isinstance(error, LiftError) else f"{type(error).__name__}: {error}")
+            except LiftError as error:  # another family of sizes may be what the function takes
+                if isinstance(error, MistakeError):
+                    raise RuntimeError(str(error)) from error
+                refusals.append(str(error))
                 continue
             program = self._make_at(sized, arguments, pattern)
             while len(self.known) >= _KEPT:
@@ -158,6 +172,7 @@ class SizedFunction:
     def _trace_small(self, arguments: Arguments, pattern: Pattern) -> Sized:
         timer = Timer()
         settings = self._with_value()
+        settings = replace(settings, f=_say_what_is_raised(settings.f))
         *points, middle = pattern.list_points(_TRACES + len(pattern.free)) or [()]
         if not points:
             raise PartError("its sizes are too near to one another to be made smaller in the same order")
@@ -244,7 +259,7 @@ class SizedFunction:
         self, f: Callable[..., Any], program: Groups, sized: Sized, arguments: Arguments, sizes: Sizes
     ) -> SizedProof:
         inputs = self._inputs(sized, arguments)
-        reference = Reference(f, self.settings.name, self.settings.reduce, arguments)
+        reference = Reference(_say_what_is_raised(f), self.settings.name, self.settings.reduce, arguments)
         return SizedProof(
             program,
             reference,
@@ -265,7 +280,7 @@ class SizedFunction:
             own = groups.outputs if known is None else groups.outputs[:1]  # and not the derivative's
             numbers &= groups.find_loops().keys() & groups.find_needed(output.ref.group for output in own)
             f = self.settings.f if known is None else known.f
-            proof.check_steps(f, settings.name, sorted(numbers))
+            proof.check_steps(_say_what_is_raised(f), settings.name, sorted(numbers))
             return found, []
         f = self.settings.f if known is None else known.f
         proof = self._prove(f, groups, sized, arguments, sizes)
@@ -298,6 +313,22 @@ def _roll(program: Groups, probe: list[Floats]) -> Groups:
         if find_largest_difference(*[[np.asarray(a) for a in each] for each in pairs]).relative > TOLERANCE:
             raise PartError("loops over its steps give other numbers")
     return rolled
+
+
+def _say_what_is_raised(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Make of whatever a function raises, at sizes that nobody asked for, a LiftError: what else is raised is a bug."""
+
+    @wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except (LiftError, MemoryError):
+            raise
+        except Exception as error:
+            told = explain_traced_index(error) or explained(error)
+            raise PartError(f"it raises {type(told).__name__}: {told}") from error
+
+    return call
 
 
 def _match_gradients(

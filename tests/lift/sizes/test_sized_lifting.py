@@ -339,6 +339,27 @@ def test_where_many_numbers_are_given_such_a_function_is_traced_whole_and_the_re
     assert "traced whole, as the program of other sizes is not the function" in str(program.report())
 
 
+def test_a_mistake_of_lift_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_lite.lift.sized_program.align", lambda *_: {}["spoiled"])
+    with pytest.raises(KeyError, match="spoiled"):
+        lift(mean_of_squares, sizes=True)(normal(40))
+    x = normal(MANY + 10)
+    program = lift(mean_of_squares)
+    with pytest.warns(RuntimeWarning, match="lift makes a mistake at smaller sizes, KeyError: 'spoiled'"):
+        assert program(x) == pytest.approx(np.var(x, ddof=1), rel=1e-12)
+    assert "traced whole, as lift makes a mistake" in str(program.report())
+
+
+def test_what_the_function_raises_at_smaller_sizes_is_no_mistake_of_lift() -> None:
+    def f(x: Any) -> Any:
+        if len(x) < 35:
+            raise KeyError("too short")
+        return mean_of_squares(x)
+
+    with pytest.raises(LiftError, match="it raises KeyError: 'too short'"):
+        lift(f, sizes=True)(normal(40))
+
+
 def test_a_gradient_that_is_wrong_at_the_target_alone_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     from tinygrad_lite.lift import sized_program
     from tinygrad_lite.lift.sizes.alignment import Alignment

@@ -25,6 +25,10 @@ _SECONDS: Final = 5.0
 _LONGEST: Final = 30
 
 
+class MistakeError(LiftError):
+    """A mistake of ``lift`` itself, and none of the function."""
+
+
 @dataclass(frozen=True)
 class Judge:
     """What tells whether ``lift`` goes wrong.
@@ -75,7 +79,7 @@ def report_internal_errors(name: str, graph: Graph, judge: Judge | None) -> Iter
             raise
         what = f"lift cannot make a program of {name}: {type(error).__name__}: {error}. This is a mistake of lift, not "
         rest = advise(name, graph, judge) if judge is not None else ""
-        raise LiftError(f"{what}of the function. {rest}") from error
+        raise MistakeError(f"{what}of the function. {rest}") from error
 
 
 def minimize(graph: Graph, judge: Judge) -> str:
