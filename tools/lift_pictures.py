@@ -1,4 +1,4 @@
-"""Makes the pictures of ``docs/lift.md`` and ``docs/lift_passes.md``, and the loops that the latter shows.
+"""Makes the pictures of ``docs/lift.md`` and ``docs/lift_passes.md``, and the loops and the page that the latter shows.
 
 ``make lift-pictures`` runs it.
 
@@ -701,6 +701,8 @@ def main() -> None:
         for name, plot in plots.items():
             plot.savefig(FOLDER / f"{name}-{theme}.svg", metadata={"Date": None}, facecolor=plot.get_facecolor())
     insert_loops(loops_of(one.program))
+    followed = lift(gradient, batch=batch).passes_for(*numbers())
+    viz.save(followed, FOLDER / "passes.html", title="One network through every pass")
     sizes = [file.stat().st_size for file in FOLDER.iterdir()]
     print(f"wrote {len(sizes)} pictures, {sum(sizes) / 1e6:.2f} MB")
 

@@ -14,9 +14,9 @@ Graphviz itself is loaded when a picture is first made. A `Value` shows itself i
 from tinygrad_lite.viz.animation.sweep_animation import SweepAnimation, animate_backward
 from tinygrad_lite.viz.derivation.derivation import Derivation, derive
 from tinygrad_lite.viz.drawing.renderers import RenderError
-from tinygrad_lite.viz.explorer.explore import explore
 from tinygrad_lite.viz.explorer.graph_page import Explorer
 from tinygrad_lite.viz.output.draw import draw
+from tinygrad_lite.viz.output.explore import explore
 from tinygrad_lite.viz.output.failures import draw_error
 from tinygrad_lite.viz.output.notebook import mimebundle
 from tinygrad_lite.viz.output.rendering import render

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tinygrad_lite import Value
-from tinygrad_lite.viz.explorer.explore import explore
+from tinygrad_lite.viz.output.explore import explore
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

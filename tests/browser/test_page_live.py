@@ -12,8 +12,8 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.viz.explorer.explore import explore
 from tinygrad_lite.viz.explorer.server import LiveServer
+from tinygrad_lite.viz.output.explore import explore
 
 Tabs = Callable[..., Any]
 

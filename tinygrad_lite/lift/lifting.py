@@ -228,7 +228,7 @@ class Lifted:
         <lambda>
           Trace               ... scalar nodes
           Canonical form      ... scalar nodes
-          Groups              1 statements
+          Groups              1 groups
           Source              3 lines
         """
         arguments = self._settings.take_apart(args, kwargs)

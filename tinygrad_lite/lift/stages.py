@@ -64,7 +64,7 @@ SAMPLES: Final = Pass(
     "A mean and a sum are linear: they may be taken term by term, and after a factor that all samples share.",
 )
 UNREAD: Final = Pass(
-    "What nobody reads",
+    "Unread groups",
     "Groups on which no result depends are left out.",
     "No result is computed from them.",
 )
@@ -80,7 +80,7 @@ ONES: Final = Pass(
     "x · 1 is x, to the bit.",
 )
 AXES: Final = Pass(
-    "Axes of the results",
+    "Axes of results",
     "A group that one result alone reads, along exchanged axes, gets the axes of the result.",
     "The same scalars stand in another order, each with its own operands.",
 )
@@ -177,7 +177,7 @@ class Passes:
             (done.title, f"{len(find_reached(graph)):,} scalar nodes")
             for done, graph in ((TRACE, self.graph), (CANONICAL, self.canonical))
         ]
-        rows += [(stage.done.title, f"{len(stage.statements):,} statements") for stage in self.stages]
+        rows += [(stage.done.title, f"{len(stage.statements):,} groups") for stage in self.stages]
         rows.append((SOURCE.title, f"{self.program.source.count(chr(10)):,} lines"))
         return "\n".join([self.name, *(f"  {title:<20}{count}" for title, count in rows)])
 

@@ -36,7 +36,7 @@ _ONLY_HERE: Final = {
     },
 }
 _OF_THEMES: Final = (
-    *("page", "ink", "muted", "faint", "leaf", "interior", "output"),
+    *("page", "ink", "muted", "faint", "leaf", "interior", "module", "output"),
     *("positive", "negative", "not_finite", "positive_text", "negative_text", "not_finite_text"),
 )
 

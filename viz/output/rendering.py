@@ -12,17 +12,20 @@ from tinygrad_lite.viz.output.draw import draw
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+    from tinygrad_lite.lift.stages import Passes
+
 #: Those that Graphviz makes, and those that hold the graph itself.
 FORMATS = ("svg", "png", "pdf", "dot", "json", "html")
 
 
 def render(
-    picture: Value | Sequence[Value] | Digraph, format: str = "svg", *, dpi: int | None = None, **options: Any
+    picture: Value | Sequence[Value] | Digraph | Passes, format: str = "svg", *, dpi: int | None = None, **options: Any
 ) -> bytes:
     """Return the picture as the contents of a file.
 
     Args:
-        picture: The Value at the end of the graph, or several, or what :func:`draw` gave.
+        picture: The Value at the end of the graph, or several, or what :func:`draw` gave; for HTML also the passes of
+            ``lift``, as :func:`~tinygrad_lite.viz.explore` takes them.
         format: ``"svg"``, ``"png"``, ``"pdf"``, ``"dot"``; ``"json"`` for the graph as data
             (:mod:`tinygrad_lite.viz.output.structure` describes it); ``"html"`` for a page to explore it.
         dpi: Dots an inch of a PNG; 144 if not given.
@@ -41,6 +44,12 @@ def render(
     if dpi is not None and (format != "png" or not 0 < dpi <= 2400):
         raise ValueError(f"dpi is for PNG, up to 2400: dots an inch; not {dpi!r} for {format}")
     if format in _OF_GRAPHS:
+        if format == "html":
+            from tinygrad_lite.viz.programs.passes_page import find_passes, passes_page
+
+            passes = find_passes(picture)
+            if passes is not None:
+                return passes_page(passes, **options).encode()
         if not isinstance(picture, Value):
             raise TypeError(
                 f"{format} is made from a graph, not from {type(picture).__name__}: pass the Value at its end"

@@ -14,16 +14,23 @@ from tinygrad_lite.viz.output.rendering import FORMATS, render
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+    from tinygrad_lite.lift.stages import Passes
+
 
 def save(
-    picture: Value | Sequence[Value] | Digraph, path: str | os.PathLike[str], *, dpi: int | None = None, **options: Any
+    picture: Value | Sequence[Value] | Digraph | Passes,
+    path: str | os.PathLike[str],
+    *,
+    dpi: int | None = None,
+    **options: Any,
 ) -> Path:
     """Write a picture to a file, in the format that the name's suffix says.
 
     The file is there whole or not at all: it is written under another name, and then renamed.
 
     Args:
-        picture: The Value at the end of the graph, or several, or what :func:`draw` gave.
+        picture: The Value at the end of the graph, or several, or what :func:`draw` gave; the passes of ``lift``, for
+            a page.
         path: Ends in ``.svg``, ``.png``, ``.pdf`` or ``.dot``; for a Value also in ``.json``, for the graph as data, or
             in ``.html``, for a page to explore it.
         dpi: Dots an inch of a PNG; 144 if not given.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -77,7 +77,7 @@ class ProgramPicture(NamedTuple):
     frames: list[Frame]
 
 
-def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
+def compose(program: Groups, expand: Any = (), lines: Sequence[Listed] | None = None) -> ProgramPicture:
     """Return the boxes and links of a picture. Constants that are one number are no boxes: they stand in the
     statements.
 
@@ -85,6 +85,7 @@ def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
         program: The program.
         expand: Which groups are shown with their scalars: a name, several, or a number, for all that have at most so
             many scalars.
+        lines: The statement of each group, if they are written already.
 
     Raises:
         TypeError: ``expand`` is none of these.
@@ -96,7 +97,7 @@ def compose(program: Groups, expand: Any = ()) -> ProgramPicture:
     >>> [box.line.text for box in picture.boxes], picture.links[0].cells[2]
     (['x', 't1 = exp(x)'], ((2,), (2,)))
     """
-    lines = list_statements(program)
+    lines = lines or list_statements(program)
     drawn = [n for n, group in enumerate(program.groups) if group.kind != "constant" or not is_uniform(group)]
     opened = _opened(program, drawn, expand)
     forward = find_forward_groups(program)

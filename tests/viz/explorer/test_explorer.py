@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tinygrad_lite import StaleGraphError, Value, dot, topological_order
 from tinygrad_lite.nn.layers.layers import MLP
-from tinygrad_lite.viz.explorer.explore import explore
 from tinygrad_lite.viz.explorer.explorer_data import OPENED, graph_data
 from tinygrad_lite.viz.explorer.explorer_names import short_names, within
 from tinygrad_lite.viz.explorer.graph_page import explorer_page
 from tinygrad_lite.viz.explorer.html_page import in_script
+from tinygrad_lite.viz.output.explore import explore
 from tinygrad_lite.viz.reading.labels import visible
 
 HOSTILE = [

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tinygrad_lite import Value
-from tinygrad_lite.viz.explorer.explore import explore
 from tinygrad_lite.viz.explorer.graph_page import explorer_page
+from tinygrad_lite.viz.output.explore import explore
 
 
 def made(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[Any], list[Value]]:

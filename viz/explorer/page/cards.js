@@ -3,16 +3,7 @@
 const HEIGHT = { node: 66, constant: 26, module: 50 };
 const LEAST_WIDTH = 112;
 const MOST_WIDTH = 230;
-const TITLE_FONT = "600 13px system-ui, sans-serif";
 const SYMBOL_FONT = "13px system-ui, sans-serif";
-
-const measure = (() => {
-  const context = document.createElement("canvas").getContext("2d");
-  return (text, font) => {
-    context.font = font;
-    return context.measureText(text).width;
-  };
-})();
 
 function sizeOfNode(model, i) {
   if (model.isConstant(i)) {

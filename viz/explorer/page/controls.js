@@ -2,12 +2,12 @@
 
 /** Connects an explorer with the page's controls. */
 function listen(explorer) {
-  const on = (id, event, action) => byId(id).addEventListener(event, action);
+  const on = (id, event, action) => byId(id)?.addEventListener(event, action);
   on("first", "click", () => explorer.go(0));
   on("back", "click", () => explorer.go(explorer.step - 1));
   on("play", "click", () => explorer.play());
   on("next", "click", () => explorer.go(explorer.step + 1));
-  on("last", "click", () => explorer.go(explorer.walk.last));
+  on("last", "click", () => explorer.go(explorer.last));
   on("scrubber", "input", (event) => explorer.go(Number(event.target.value)));
   on("why", "click", () => explorer.explainOrder(!explorer.explaining));
   on("copy", "click", () => explorer.links.copy());
@@ -69,7 +69,7 @@ function pressed(explorer, event) {
     ArrowDown: () => explorer.moveFocus(1),
     ArrowUp: () => explorer.moveFocus(-1),
     Home: () => explorer.go(0),
-    End: () => explorer.go(explorer.walk.last),
+    End: () => explorer.go(explorer.last),
     " ": () => explorer.play(),
     Enter: () => explorer.activate(card.dataset.key),
     Escape: () => explorer.select(null),
@@ -79,7 +79,7 @@ function pressed(explorer, event) {
     0: () => explorer.camera.fit(),
     f: () => explorer.camera.fit(),
     "/": () => byId("search").focus(),
-    o: () => explorer.explainOrder(!explorer.explaining),
+    ...(explorer.explainOrder ? { o: () => explorer.explainOrder(!explorer.explaining) } : {}),
     t: () => explorer.switchTheme(),
     c: () => explorer.links.copy(),
     "?": () => byId("help-dialog").showModal(),

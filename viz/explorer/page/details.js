@@ -53,3 +53,24 @@ function fullLabel(model, i) {
 function plain(text) {
   return text.replace(/``/g, "");
 }
+
+// What the pointer shows over a card.
+
+function aboutModule(model, card) {
+  const path = html("strong", {}, isolated(model.modules[card.module].path));
+  return [path, html("p", {}, `${plural(card.nodes.length, "node")}. Click to expand.`)];
+}
+
+function aboutNode(model, i, walk, step) {
+  const line = (name, text, sign = "") =>
+    html("div", {}, html("span", { class: "caption" }, name), html("span", { class: sign }, text));
+  const record = model.record(i);
+  const { evaluated, adjoint, gradient } = walk.state(i, step);
+  const soFar = gradient === "partial" ? "gradient so far" : "gradient";
+  return [
+    html("strong", {}, isolated(model.nodes[i].label ?? model.name(i))),
+    ...(record ? [html("p", {}, `${model.nodes[i].op}: ${plain(record.doc)}`)] : []),
+    line("value", evaluated ? exact(model.data[i]) : "not evaluated yet"),
+    ...(adjoint === null ? [] : [line(soFar, exact(adjoint), signOf(adjoint))]),
+  ];
+}

@@ -108,3 +108,16 @@ function withPlainDigits(text) {
 function plural(count, one, many = `${one}s`) {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+// ------------------------------------------------------------------------------------------------ lengths
+
+const TITLE_FONT = "600 13px system-ui, sans-serif";
+
+/** How wide a text is, in a font. */
+const measure = (() => {
+  const context = document.createElement("canvas").getContext("2d");
+  return (text, font) => {
+    context.font = font;
+    return context.measureText(text).width;
+  };
+})();

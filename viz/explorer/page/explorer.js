@@ -2,12 +2,12 @@
 
 const graph = JSON.parse(byId("graph").textContent);
 const embedded = window.parent !== window;
-const BASE_DELAY = 1000;
 /** Graphs of at most so many cards are laid out both ways. */
 const FEW = 400;
 
-class Explorer {
+class Explorer extends Stepper {
   constructor() {
+    super();
     this.main = new Model(graph.main);
     this.camera = new Camera(byId("canvas"), { embedded });
     this.picture = new Picture(this.camera);
@@ -27,9 +27,6 @@ class Explorer {
     this.links = new Links(this);
     this.order = "topological";
     this.explaining = false;
-    this.selected = null;
-    this.found = null;
-    this.timer = null;
     this.load(this.main, false);
     if (graph.live) this.live = new Live(this.main, graph.live, () => this.refresh());
     listen(this);
@@ -137,45 +134,19 @@ class Explorer {
   }
 
   showControls() {
+    super.showControls();
     const { walk, step } = this;
-    const scrubber = byId("scrubber");
-    scrubber.max = walk.last;
-    scrubber.value = step;
-    scrubber.style.setProperty("--evaluated", `${(100 * (walk.forwardSteps + 0.5)) / walk.last}%`);
-    const { phase, node } = walk.at(step);
-    const what = node === null ? phase : `${phase}, ${this.model.name(node)}`;
-    setAttribute(scrubber, "aria-valuetext", `step ${step} of ${walk.last}: ${what}`);
-    setText(byId("position"), `${step} / ${walk.last}`);
-    for (const id of ["first", "back"]) byId(id).disabled = step === 0;
-    for (const id of ["next", "last"]) byId(id).disabled = step === walk.last;
-    byId("play").setAttribute("aria-label", this.timer ? "Pause" : "Play");
-    byId("play").classList.toggle("playing", Boolean(this.timer));
+    byId("scrubber").style.setProperty("--evaluated", `${(100 * (walk.forwardSteps + 0.5)) / walk.last}%`);
   }
 
-  delay() {
-    return BASE_DELAY / Number(byId("speed").value);
+  get last() {
+    return this.walk.last;
   }
 
-  play() {
-    if (this.timer) return this.pause();
-    if (this.step === this.walk.last) this.go(0, { quiet: true });
-    const tick = () => {
-      this.timer = setTimeout(tick, this.delay());
-      this.go(this.step + 1, { quiet: true });
-      if (this.step === this.walk.last) this.pause();
-    };
-    this.timer = setTimeout(tick, this.delay() / 3);
-    return this.showControls();
-  }
-
-  pause() {
-    clearTimeout(this.timer);
-    const played = this.timer;
-    this.timer = null;
-    if (played) {
-      this.show();
-      this.links.write();
-    }
+  /** What a step is, in a few words. */
+  titleOf(step) {
+    const { phase, node } = this.walk.at(step);
+    return node === null ? phase : `${phase}, ${this.model.name(node)}`;
   }
 
   // ---------------------------------------------------------------------------------------------- order
@@ -254,57 +225,43 @@ class Explorer {
     return [...this.picture.frames.keys(), ...keys];
   }
 
-  /** One card can be tabbed to; the others are reached from it with the arrow keys. */
-  focusable(key) {
-    const wanted = key ?? this.picture.shown[this.model.root];
-    byId("canvas")
-      .querySelectorAll('[tabindex="0"]')
-      .forEach((element) => element.setAttribute("tabindex", "-1"));
-    this.picture.target(wanted)?.setAttribute("tabindex", "0");
+  /** The card that can be tabbed to, if none was reached yet. */
+  homeKey() {
+    return this.picture.shown[this.model.root];
   }
 
-  moveFocus(by) {
-    const keys = this.targets();
-    const here = document.activeElement?.closest?.("[data-key]")?.dataset.key;
-    const place = here ? keys.indexOf(here) + by : keys.length - 1;
-    const key = keys[(place + keys.length) % keys.length];
-    this.focusable(key);
-    this.picture.target(key).focus();
-    const card = this.picture.cards.get(key);
-    if (card) this.camera.reveal(card, { near: true });
+  // ---------------------------------------------------------------------------------------------- search, links, hints
+
+  hitsOf(query) {
+    return [...this.model.nodes.keys()].filter((i) => matches(this.model, i, query));
   }
 
-  // ---------------------------------------------------------------------------------------------- search
+  /** What an address holds, such as #step=12&node=3. */
+  place() {
+    const { step, order, selected, isExample } = this;
+    return {
+      step,
+      ...(order === "topological" ? {} : { order }),
+      ...(selected === null || isExample ? {} : { node: selected }),
+    };
+  }
 
-  search(query, move = 0) {
-    const hits = query.trim() ? [...this.model.nodes.keys()].filter((i) => matches(this.model, i, query)) : [];
-    if (!query.trim()) {
-      this.found = null;
-      this.hit = null;
-      setText(byId("hits"), "");
-      return this.show();
+  /** To what an address says. */
+  goTo(parameters) {
+    const number = (name) => Number(parameters.get(name) ?? NaN);
+    if (parameters.get("order") === "depth-first") {
+      this.order = "depth-first";
+      this.explainOrder(true);
     }
-    this.found = new Set(hits);
-    this.hit = move && hits.length ? ((this.hit ?? (move > 0 ? -1 : 0)) + move + hits.length) % hits.length : null;
-    const text = hits.length === 0 ? "none" : this.hit === null ? `${hits.length}` : `${this.hit + 1} / ${hits.length}`;
-    setText(byId("hits"), text);
-    setText(byId("status"), hits.length ? `${plural(hits.length, "node")} found.` : "No node found.");
-    if (this.hit !== null) return this.select(hits[this.hit], { reveal: true });
-    this.selected = null;
-    return this.show();
+    if (this.model.nodes[number("node")]) this.select(number("node"));
+    if (Number.isFinite(number("step"))) this.go(number("step"), { quiet: true });
   }
 
-  // ---------------------------------------------------------------------------------------------- theme
-
-  /** The system's theme, or the other one. */
-  switchTheme() {
-    const { dataset } = document.documentElement;
-    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    const now = dataset.theme ?? system;
-    const next = now === "dark" ? "light" : "dark";
-    if (next === system) delete dataset.theme;
-    else dataset.theme = next;
-    setText(byId("status"), `${next} theme`);
+  /** What the pointer shows over a card. */
+  about(card) {
+    return card.node === undefined
+      ? aboutModule(this.model, card)
+      : aboutNode(this.model, card.node, this.walk, this.step);
   }
 
   /** After the window has changed its size. */
@@ -324,10 +281,6 @@ function matches(model, i, query) {
   const node = model.nodes[i];
   const texts = [node.label, model.name(i), node.op, model.record(i)?.symbol];
   return texts.some((text) => text !== undefined && normal(text).includes(wanted));
-}
-
-function normal(text) {
-  return withPlainDigits(text.toLowerCase());
 }
 
 new Explorer();

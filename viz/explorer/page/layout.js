@@ -7,11 +7,12 @@ const TITLE = 24;
 /**
  * Lays out what is to be seen.
  *
- * items: Map from a key to {key, group, width, height}; groups: Map from a key to {key, group}, each after the one that
- * holds it; group is the key of the open module around it, or null; edges: [{source, target}] by keys of items.
+ * items: Map from a key to {key, group, width, height}; groups: Map from a key to {key, group, least?}, each after the one
+ * that holds it, and at least so wide; group is the key of the open module around it, or null; edges: [{source, target}] by keys of items; gap:
+ * between layers.
  * Returns {items: Map of {x, y} (middles), groups: Map of {x, y, width, height}, edges: [[{from, to, across}]]}.
  */
-function layOut(items, groups, edges, direction) {
+function layOut(items, groups, edges, direction, gap = GAP_ALONG[direction]) {
   const levels = new Map([[null, level(null)]]);
   for (const group of groups.values()) levels.set(group.key, level(group));
   const around = (key) => (items.get(key) ?? groups.get(key)).group;
@@ -24,7 +25,7 @@ function layOut(items, groups, edges, direction) {
   const routes = edges.map((edge) => route(edge, levels, chain(edge.source), chain(edge.target)));
 
   // From the inside out: a module is laid out before the one that holds it needs its size.
-  for (const current of [...levels.values()].reverse()) arrange(current, items, levels, direction);
+  for (const current of [...levels.values()].reverse()) arrange(current, items, levels, direction, gap);
   place(levels, groups);
 
   return {
@@ -36,7 +37,7 @@ function layOut(items, groups, edges, direction) {
 
 function level(group) {
   const [key, around] = group ? [group.key, group.group] : [null, null];
-  return { key, around, members: new Set(), ports: new Map(), links: new Map() };
+  return { key, around, least: group?.least ?? 0, members: new Set(), ports: new Map(), links: new Map() };
 }
 
 /** The links that an edge has in the levels that it passes: out of modules, across, and into modules. */
@@ -73,7 +74,7 @@ function linked(current, edge, from, to) {
 }
 
 /** Lays out one level; its members' sizes are known by now. */
-function arrange(current, items, levels, direction) {
+function arrange(current, items, levels, direction, gap) {
   const keys = [...current.members];
   const vertices = keys.map((key) => {
     const inner = levels.get(key);
@@ -94,7 +95,7 @@ function arrange(current, items, levels, direction) {
   const found = layered(
     vertices,
     links.map((link) => ({ ...link, from: number.get(link.from), to: number.get(link.to) })),
-    GAP_ALONG[direction],
+    gap,
   );
   links.forEach((link, k) => (link.spans = found.links[k]));
   current.places = new Map([...number].map(([key, k]) => [key, found.vertices[k]]));
@@ -103,8 +104,11 @@ function arrange(current, items, levels, direction) {
     along: framed ? PADDING + (direction === "TB" ? TITLE : 0) : 0,
     across: framed ? PADDING + (direction === "LR" ? TITLE : 0) : 0,
   };
-  current.along = found.length + (framed ? current.before.along + PADDING : 0);
-  current.across = Math.max(found.breadth + (framed ? current.before.across + PADDING : 0), framed ? 90 : 0);
+  const least = framed
+    ? { along: direction === "LR" ? current.least : 0, across: Math.max(90, direction === "TB" ? current.least : 0) }
+    : { along: 0, across: 0 };
+  current.along = Math.max(found.length + (framed ? current.before.along + PADDING : 0), least.along);
+  current.across = Math.max(found.breadth + (framed ? current.before.across + PADDING : 0), least.across);
   for (const [key, crossing] of current.ports) {
     crossing.shift = current.places.get(key).across + current.before.across - current.across / 2;
   }
@@ -170,4 +174,17 @@ function spans(steps, levels) {
     found.push({ from: Math.min(along, inside.along), to: Math.max(along, inside.along), across: inside.across });
   });
   return found;
+}
+
+/** The rectangle around everything. */
+function extentOf(items, layout) {
+  const boxes = [...items.values()].map((item) => {
+    const { x, y } = layout.items.get(item.key);
+    return { x: x - item.width / 2, y: y - item.height / 2, width: item.width, height: item.height };
+  });
+  boxes.push(...layout.groups.values());
+  const low = (side) => boxes.reduce((least, box) => Math.min(least, box[side]), Infinity);
+  const high = (side, size) => boxes.reduce((most, box) => Math.max(most, box[side] + box[size]), -Infinity);
+  const [x, y] = [low("x"), low("y")];
+  return { x, y, width: high("x", "width") - x, height: high("y", "height") - y };
 }

@@ -15,13 +15,8 @@ class Links {
     return location.protocol === "about:";
   }
 
-  /** Such as #step=12&node=3. */
   fragment() {
-    const { step, order, selected, isExample } = this.explorer;
-    const parameters = new URLSearchParams({ step });
-    if (order !== "topological") parameters.set("order", order);
-    if (selected !== null && !isExample) parameters.set("node", selected);
-    return `#${parameters}`;
+    return `#${new URLSearchParams(this.explorer.place())}`;
   }
 
   write() {
@@ -31,15 +26,7 @@ class Links {
   }
 
   read() {
-    const { explorer } = this;
-    const parameters = new URLSearchParams(location.hash.slice(1));
-    const number = (name) => Number(parameters.get(name) ?? NaN);
-    if (parameters.get("order") === "depth-first") {
-      explorer.order = "depth-first";
-      explorer.explainOrder(true);
-    }
-    if (explorer.model.nodes[number("node")]) explorer.select(number("node"));
-    if (Number.isFinite(number("step"))) explorer.go(number("step"), { quiet: true });
+    this.explorer.goTo(new URLSearchParams(location.hash.slice(1)));
   }
 
   async copy() {

@@ -42,16 +42,3 @@ function connections(model, shown) {
   });
   return [...found.values()];
 }
-
-/** The rectangle around everything. */
-function extentOf(items, layout) {
-  const boxes = [...items.values()].map((item) => {
-    const { x, y } = layout.items.get(item.key);
-    return { x: x - item.width / 2, y: y - item.height / 2, width: item.width, height: item.height };
-  });
-  boxes.push(...layout.groups.values());
-  const low = (side) => boxes.reduce((least, box) => Math.min(least, box[side]), Infinity);
-  const high = (side, size) => boxes.reduce((most, box) => Math.max(most, box[side] + box[size]), -Infinity);
-  const [x, y] = [low("x"), low("y")];
-  return { x, y, width: high("x", "width") - x, height: high("y", "height") - y };
-}
