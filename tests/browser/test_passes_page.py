@@ -119,7 +119,7 @@ def test_what_a_group_is_made_of_stays_selected_at_every_stage(follow: Follow, n
     card(page, "z1").click()
     assert "selected" in classes(card(page, "z1"))
     assert "ancestor" in classes(card(page, "x"))
-    press(page, "Home")
+    press(page, "ArrowLeft")
     selected = page.locator("#canvas .card.dot.selected")
     number = [group.name for group in network.stages[0].program.groups].index("z1")
     nodes = network.stages[0].program.groups[number].nodes
@@ -127,6 +127,8 @@ def test_what_a_group_is_made_of_stays_selected_at_every_stage(follow: Follow, n
     keys = {dot.get_attribute("data-key") for dot in selected.all()}
     assert {f"v{node}" for node in nodes} <= keys  # and the products inside its sums
     assert len(keys) == 3 * (2 + 1)
+    press(page, "ArrowLeft")
+    assert selected.count() > len(keys)  # and what vanished inside those
     press(page, "End")
     assert "selected" in classes(card(page, "z1"))
     press(page, "Escape")

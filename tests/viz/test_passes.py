@@ -64,6 +64,18 @@ def test_every_scalar_of_the_canonical_form_goes_into_a_group() -> None:
     assert taken == set(by_key(canonical))
 
 
+def test_what_vanishes_in_the_canonical_form_is_inside_what_read_it() -> None:
+    def total(xs: Any) -> Any:
+        return 0.0 + xs[0] + xs[1] + xs[2]
+
+    trace, canonical, *_ = passes_data(lift(total).passes_for(np.ones(3)))["stages"]
+    (made,) = [box for box in canonical["boxes"] if box["kind"] == "scalar"]
+    assert made["mark"] == "merged"
+    assert set(made["from"]) == {box["key"] for box in trace["boxes"] if box["kind"] == "scalar"}
+    assert len(made["from"]) > 1
+    assert not canonical["gone"]
+
+
 def test_what_reads_what_is_what_the_graph_says() -> None:
     passes = lift(lambda x, y: x * y + x).passes_for(2.0, 3.0)
     trace = passes_data(passes)["stages"][0]

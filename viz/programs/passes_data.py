@@ -31,6 +31,8 @@ MOST_GROUPS: Final = 90
 #: So many lines of a stage of scalars are listed, and so many in a row that went.
 _LINES: Final = 120
 _GONE: Final = 4
+#: And so many lines about arrays of data, above the source.
+_DATA: Final = 4
 #: A card has so many letters in a row, and so many rows.
 _WIDTH: Final = 36
 _ROWS: Final = 4
@@ -115,7 +117,6 @@ def _scalar_sheet(passes: Passes, done: Pass) -> _Sheet:
     if constants:
         counts.append(_count(constants, "constant"))
     texts = {node: names.get(node) or _scalar_text(graph, node, names) for node in drawn}
-    recorded = set(find_reached(passes.graph))
     boxes = {}
     for node in drawn:
         boxes[node] = {
@@ -128,7 +129,11 @@ def _scalar_sheet(passes: Passes, done: Pass) -> _Sheet:
     lines = [(f"v{node} = {texts[node]}", node) for node in drawn if node not in leaves]
     if len(lines) > _LINES:
         lines = [*lines[:_LINES], (f"… {len(lines) - _LINES:,} more", -1)]
-    sources = {node: [node] if node in recorded else [] for node in drawn} if done is CANONICAL else {}
+    sources: dict[int, list[int]] = {}
+    if done is CANONICAL:  # a recorded scalar is itself still, or vanished inside the one that reads it
+        own = set(drawn)
+        recorded = find_reached(passes.graph)
+        sources = _gather(_spread(passes.graph, {node: node for node in recorded if node in own}), drawn)
     return _Sheet(done, boxes, sources, lines, counts, MOST_SCALARS)
 
 
@@ -184,15 +189,25 @@ def _own_scalars(passes: Passes, graph: Graph | Canonical) -> dict[int, list[int
         if group.nodes is not None and number not in number_of:
             owner.update((int(node), number) for node in group.nodes if node >= 0)
     reached = set(find_reached(graph))
-    owner = {node: number for node, number in owner.items() if node in reached}
-    waiting = list(owner)
+    owner = _spread(graph, {node: number for node, number in owner.items() if node in reached})
+    return _gather(owner, range(len(program.groups)))
+
+
+def _spread(graph: Graph | Canonical, owner: dict[int, int]) -> dict[int, int]:
+    """Let scalars that nobody owns belong to whom their reader belongs to."""
+    found, waiting = dict(owner), list(owner)
     while waiting:
         node = waiting.pop()
         for operand in _operands(graph, node):
-            if operand not in owner and graph.codes[operand] != CONSTANT_CODE:
-                owner[operand] = owner[node]
+            if operand not in found and graph.codes[operand] != CONSTANT_CODE:
+                found[operand] = found[node]
                 waiting.append(operand)
-    found: dict[int, list[int]] = {number: [] for number in range(len(program.groups))}
+    return found
+
+
+def _gather(owner: dict[int, int], owners: Iterable[int]) -> dict[int, list[int]]:
+    """Return what belongs to each."""
+    found: dict[int, list[int]] = {number: [] for number in owners}
     for node in sorted(owner):
         found[owner[node]].append(node)
     return found
@@ -256,17 +271,25 @@ def _source_sheet(passes: Passes, final: Stage) -> _Sheet:
     for number, data in sheet.boxes.items():
         data.update(_group_box(boxes[number]))
     number_of = {group.name: number for number, group in enumerate(passes.program.groups)}
-    lines = []
-    for text in passes.program.source.rstrip().split("\n"):
+    lines: list[tuple[str, int]] = []
+    for text in _fold_data(passes.program.source.rstrip().split("\n")):
         made = re.match(r"\s+(\w+)(?:\[[^]]*\])? = ", text)
         lines.append((text, number_of.get(made[1], -1) if made else -1))
     written = {number for _, number in lines}
     for number, data in sheet.boxes.items():
         data["inlined"] = data["kind"] != "input" and number not in written
     sheet.done, sheet.lines = SOURCE, lines
-    sheet.counts = [_count(len(lines), "line"), *sheet.counts]
+    sheet.counts = [_count(passes.program.source.count("\n"), "line"), *sheet.counts]
     sheet.sources = {number: [number] for number in sheet.boxes}
     return sheet
+
+
+def _fold_data(lines: Sequence[str]) -> list[str]:
+    """Leave out most of the lines that only say which arrays of numbers are given, where there are many."""
+    data = [line for line in lines if line.startswith("# ")]
+    if len(data) <= 2 * _DATA:
+        return list(lines)
+    return [*data[:_DATA], f"# … {len(data) - _DATA:,} more", *(line for line in lines if not line.startswith("# "))]
 
 
 def _count(number: int, noun: str) -> str:
@@ -317,7 +340,7 @@ def _stage(
         del box["text"]
         boxes.append(box)
     kept = {number for numbers in sheet.sources.values() for number in numbers}
-    alike = before is not None and sheet.most == before.most and sheet.done is not CANONICAL
+    alike = before is not None and sheet.most == before.most
     gone = [before.boxes[n]["name"] for n in before.boxes if n not in kept] if alike and before else []
     compared = before.lines if alike and before and sheet.done is not SOURCE else None
     return {

@@ -9,8 +9,8 @@ function curves(edges, items, layout, direction) {
     const beside = (m) => m - (bundles.length - 1) / 2;
     return bundles.map((uses, m) => ({ ...edge, uses, spans: layout.edges[k], beside: beside(m) }));
   });
-  attach(drawn, "source", "target", 0, layout, direction);
-  attach(drawn, "target", "source", -1, layout, direction);
+  attach(drawn, "source", "target", 0, items, layout, direction);
+  attach(drawn, "target", "source", -1, items, layout, direction);
   return drawn.map((edge) => {
     const end = (side, sign) =>
       anchor(items.get(edge[side]), layout.items.get(edge[side]), sign, edge[`${side}Shift`], direction);
@@ -21,7 +21,7 @@ function curves(edges, items, layout, direction) {
 }
 
 /** Where curves leave and enter a card: side by side, in the order of where they go, as far as there is room. */
-function attach(drawn, here, there, nearest, layout, direction) {
+function attach(drawn, here, there, nearest, items, layout, direction) {
   const cards = new Map();
   for (const edge of drawn) {
     const bends = edge.spans.filter((span) => span.beside !== here);
@@ -34,9 +34,11 @@ function attach(drawn, here, there, nearest, layout, direction) {
     if (!slots.has(slot)) slots.set(slot, { way: way + edge.beside / 100, edges: [] });
     slots.get(slot).edges.push(edge);
   }
-  for (const slots of cards.values()) {
+  for (const [key, slots] of cards) {
+    const { width, height } = items.get(key);
+    const room = Math.min(44, ((direction === "LR" ? height : width) * 2) / 3);
     const sorted = [...slots.values()].sort((a, b) => a.way - b.way);
-    const gap = Math.min(here === "source" ? 9 : 16, 44 / sorted.length);
+    const gap = Math.min(here === "source" ? 9 : 16, room / sorted.length);
     sorted.forEach((slot, k) => {
       for (const edge of slot.edges) edge[`${here}Shift`] = (k - (sorted.length - 1) / 2) * gap;
     });
