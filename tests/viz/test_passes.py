@@ -62,6 +62,7 @@ def test_every_scalar_of_the_canonical_form_goes_into_a_group() -> None:
     _, canonical, groups, *_ = passes_data(network())["stages"]
     taken = {key for box in groups["boxes"] for key in box["from"]}
     assert taken == set(by_key(canonical))
+    assert all(box["colour"] >= 0 for box in canonical["boxes"])  # and in a statement of the program
 
 
 def test_what_vanishes_in_the_canonical_form_is_inside_what_read_it() -> None:

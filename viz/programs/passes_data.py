@@ -304,11 +304,12 @@ def _trace_back(sheets: Sequence[_Sheet], passes: Passes) -> None:
     sheets[-1].piles = {number: number for number in sheets[-1].boxes}
     for before, after in zip(reversed(sheets[1:-1]), reversed(sheets[2:]), strict=True):
         for number in after.boxes:
-            for source in after.sources.get(number, []):
-                before.piles.setdefault(source, after.piles.get(number, -1))
+            if number in after.piles:  # and is not left out later
+                for source in after.sources.get(number, []):
+                    before.piles.setdefault(source, after.piles[number])
     for group, nodes in _own_scalars(passes, passes.graph).items():
-        for node in nodes:
-            sheets[0].piles.setdefault(node, sheets[2].piles.get(group, -1))
+        for node in nodes if group in sheets[2].piles else []:
+            sheets[0].piles.setdefault(node, sheets[2].piles[group])
 
 
 def _keys(sheet: _Sheet) -> dict[int, str]:
