@@ -52,12 +52,16 @@ def test_numbers_are_found(text: str) -> None:
         "i % 2 == 0",
         "(i > 0) & (j < m - 1)",
         "(i - j) % 3 == 1",
+        "(i == 0) | (i == n - 1) | (i % 2 == 1)",
+        "np.where((i == 0) | (i == n - 1), j % 2 == 0, j > i)",
+        "(i == 0) | (j == m - 1)",
     ],
 )
 def test_masks_are_found(text: str) -> None:
     def mask(point: tuple[int, int]) -> np.ndarray:
         i, j = np.indices(point)
-        return np.broadcast_to(np.asarray(eval(text, {"i": i, "j": j, "n": point[0], "m": point[1]})), point)
+        names = {"np": np}
+        return np.broadcast_to(np.asarray(eval(text, names | {"i": i, "j": j, "n": point[0], "m": point[1]})), point)
 
     law = fit_mask([mask(point) for point in POINTS], Fitter(POINTS))
     assert np.array_equal(law.at(TARGET, TARGET), mask(TARGET))
@@ -65,7 +69,14 @@ def test_masks_are_found(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["(i + 1) % n", "i - 1 + 2 * n", "np.clip(i - 1, 0, n - 1)", "np.clip(i + j - 1, 0, n - 1)", "(i - 2 * j) % n"],
+    [
+        "(i + 1) % n",
+        "i - 1 + 2 * n",
+        "np.clip(i - 1, 0, n - 1)",
+        "np.clip(i + j - 1, 0, n - 1)",
+        "(i - 2 * j) % n",
+        "np.where(i == 0, j, i + n)",
+    ],
 )
 def test_tables_are_found(text: str) -> None:
     def table(point: tuple[int, int]) -> np.ndarray:
@@ -90,6 +101,23 @@ def test_affine_numbers_and_pairs_of_numbers_are_found() -> None:
     np.testing.assert_allclose(law.at((50,), TARGET), (np.arange(50) + 0.5) / 50, rtol=1e-13)
     law = fit_data([np.where(np.arange(n) % (n - 1) == 0, 0.5, 1.0) for n, _ in POINTS], fitter)
     assert law.at((50,), TARGET).sum() == 49.0
+
+
+def test_weights_of_rules_are_found() -> None:
+    def simpson(n: int) -> np.ndarray:
+        weights = np.where(np.arange(n) % 2, 4.0, 2.0)
+        weights[[0, -1]] = 1.0
+        return weights / 3.0 / (n - 1)
+
+    fitter = Fitter([(n,) for n in (9, 13, 11, 15, 19)])
+    law = fit_data([simpson(n) for (n,) in fitter.points], fitter)
+    np.testing.assert_allclose(law.at((51,), (51,)), simpson(51), rtol=1e-13)
+
+
+def test_a_literal_rim_that_grows_with_the_size_has_no_law() -> None:
+    fitter = Fitter(POINTS)
+    with pytest.raises(NoLawError):
+        fit_mask([np.isin(np.arange(3 * n), [2, 3, 5, 7, 11, 13, 17, 19]) for n, _ in POINTS], fitter)
 
 
 def test_what_has_no_law_has_none() -> None:

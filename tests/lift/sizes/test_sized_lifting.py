@@ -102,6 +102,10 @@ def padded_pools(x: Any) -> Any:
     return sum(reduce(maximum, window) ** 2 for window in windows)
 
 
+def overlapping_means(x: Any) -> Any:
+    return sum(tanh(sum(x[i : i + 3]) / 3) for i in range(0, len(x) - 2, 2))
+
+
 def ring(x: Any) -> Any:
     n = len(x)
     return [x[(i - 1) % n] - 2 * x[i] + x[(i + 1) % n] for i in range(n)]
@@ -143,6 +147,7 @@ REGULAR: dict[Function, tuple[Any, ...]] = {
     strided_convolution: (normal(28), normal(3)),
     overlapping_pools: (normal(24),),
     padded_pools: (normal(23),),
+    overlapping_means: (normal(24),),
     ring: (normal(21),),
     trapezoid: (normal(20), normal(20)),
     one_shorter: (normal(20), normal(19)),

@@ -23,8 +23,9 @@ import numpy as np
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Output, Ref, Term
-from tinygrad_lite.lift.sizes.array_laws import DataLaw, MaskLaw, TableLaw, fit_data, fit_mask, fit_table
+from tinygrad_lite.lift.sizes.array_laws import fit_data, fit_mask, fit_table
 from tinygrad_lite.lift.sizes.laws import Fitter, IntegerLaw, NoLawError, NumberLaw, Sizes, TextLaw
+from tinygrad_lite.lift.sizes.rim_laws import ArrayLaw
 from tinygrad_lite.trace_mode import Demand
 
 _T = TypeVar("_T")
@@ -44,7 +45,7 @@ class IndexLaw:
 
     offset: IntegerLaw | None
     steps: tuple[tuple[int, IntegerLaw], ...]
-    table: TableLaw | None
+    table: ArrayLaw | None
     axes: tuple[int, ...]
 
     def at(self, shape: Sequence[int], limit: int, sizes: Sizes) -> Index:
@@ -83,7 +84,7 @@ class TermLaw:
     factors: tuple[RefLaw, ...]
     reduced: Shape
     sign: float
-    mask: MaskLaw | None
+    mask: ArrayLaw | None
     axes: tuple[int, ...]
 
     def at(self, shape: tuple[int, ...], groups: Sequence[Group], sizes: Sizes) -> Term:
@@ -106,8 +107,8 @@ class GroupLaw:
     shape: Shape
     operands: tuple[RefLaw, ...]
     terms: tuple[TermLaw, ...]
-    data: DataLaw | None
-    present: MaskLaw | None
+    data: ArrayLaw | None
+    present: ArrayLaw | None
     initial: tuple[RefLaw, ...] = ()
     recorded: bool = False
 

@@ -6,6 +6,7 @@
   affine in quotient and remainder of one coordinate (a grid that is numbered in one row).
 - Constant numbers are equal, or whole numbers as in a table, or affine with steps that are numbers, or two numbers as a
   mask chooses.
+- Any of them may have rims (:mod:`~tinygrad_lite.lift.sizes.rim_laws`).
 
 Each is found in all traces at once: what stands in it is a law of :mod:`~tinygrad_lite.lift.sizes.laws`.
 """
@@ -17,6 +18,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.lift.ir.groups import Booleans, Integers
 from tinygrad_lite.lift.sizes.laws import Fitter, IntegerLaw, NoLawError, NumberLaw
+from tinygrad_lite.lift.sizes.rim_laws import ArrayLaw, fit_rims
 
 Floats = NDArray[np.float64]
 #: How far coordinates are multiplied in a sum of them; less where there are many axes.
@@ -112,8 +115,8 @@ class DataLaw:
     """
 
     numbers: tuple[NumberLaw, ...] = ()
-    mask: MaskLaw | None = None
-    table: TableLaw | None = None
+    mask: ArrayLaw | None = None
+    table: ArrayLaw | None = None
     literal: Floats | None = None
 
     def at(self, shape: tuple[int, ...], sizes: Sequence[int]) -> Floats:
@@ -131,12 +134,19 @@ class DataLaw:
         return np.array(np.broadcast_to(whole, shape), dtype=np.float64)
 
 
-def fit_mask(masks: Sequence[Booleans], fitter: Fitter) -> MaskLaw:
+def fit_mask(masks: Sequence[Booleans], fitter: Fitter) -> ArrayLaw:
     """Find the law of a mask.
 
     Raises:
         NoLawError: There is none.
     """
+    try:
+        return _fit_mask(masks, fitter)
+    except NoLawError:
+        return fit_rims([masks], lambda part: _fit_mask(part, fitter))
+
+
+def _fit_mask(masks: Sequence[Booleans], fitter: Fitter) -> MaskLaw:
     for negated in (False, True):
         law = _fit_conjunction([~mask if negated else mask for mask in masks], fitter)
         if law is not None:
@@ -146,7 +156,7 @@ def fit_mask(masks: Sequence[Booleans], fitter: Fitter) -> MaskLaw:
     raise NoLawError(f"a mask of shape {masks[0].shape}")
 
 
-def fit_table(tables: Sequence[Integers], cares: Sequence[Booleans], limits: Sequence[int], fitter: Fitter) -> TableLaw:
+def fit_table(tables: Sequence[Integers], cares: Sequence[Booleans], limits: Sequence[int], fitter: Fitter) -> ArrayLaw:
     """Find the law of a table of places.
 
     Args:
@@ -158,7 +168,22 @@ def fit_table(tables: Sequence[Integers], cares: Sequence[Booleans], limits: Seq
     Raises:
         NoLawError: There is none.
     """
+    try:
+        return _fit_table(tables, cares, limits, fitter)
+    except NoLawError as error:
+        with suppress(NoLawError):
+            return fit_rims([tables, cares], lambda part, known: _fit_table(part, known, limits, fitter))
+        raise error
+
+
+def _fit_table(
+    tables: Sequence[Integers], cares: Sequence[Booleans], limits: Sequence[int], fitter: Fitter
+) -> TableLaw:
     axes = tables[0].ndim
+    if not all(care.any() for care in cares):
+        if any(care.any() for care in cares):
+            raise NoLawError("a table of which not all traces read")
+        return TableLaw("affine", (IntegerLaw(()),) * (axes + 1))
     for kind, candidates in _list_candidates(tables, cares, limits, fitter):
         found = []
         for number, (table, care) in enumerate(zip(tables, cares, strict=True)):
@@ -183,12 +208,21 @@ def _are_same(arrays: Sequence[NDArray[Any]]) -> bool:
     return all(np.array_equal(array, arrays[0]) for array in arrays)
 
 
-def fit_data(arrays: Sequence[Floats], fitter: Fitter) -> DataLaw:
+def fit_data(arrays: Sequence[Floats], fitter: Fitter) -> ArrayLaw:
     """Find the law of a constant's numbers.
 
     Raises:
         NoLawError: There is none.
     """
+    try:
+        return _fit_data(arrays, fitter)
+    except NoLawError as error:
+        with suppress(NoLawError):
+            return fit_rims([arrays], lambda part: _fit_data(part, fitter))
+        raise error
+
+
+def _fit_data(arrays: Sequence[Floats], fitter: Fitter) -> DataLaw:
     first = arrays[0]
     if all(array.shape == first.shape and np.array_equal(array, first, equal_nan=True) for array in arrays):
         return DataLaw(literal=first)
@@ -207,25 +241,69 @@ def fit_data(arrays: Sequence[Floats], fitter: Fitter) -> DataLaw:
 
 
 def _fit_conjunction(masks: Sequence[Booleans], fitter: Fitter) -> tuple[Constraint, ...] | None:
-    if not all(mask.any() for mask in masks):
+    if all(mask.all() for mask in masks):
+        return ()
+    smallest = min(range(len(masks)), key=lambda number: masks[number].size)
+    if not all(mask.any() for mask in masks) or not _is_conjunction(masks[smallest]):
         return None
-    axes = masks[0].ndim
     grids = [np.indices(mask.shape, sparse=True) for mask in masks]
-    wanted = [*masks]
     current = [np.ones_like(mask) for mask in masks]
     kept: list[tuple[Constraint, list[Booleans]]] = []
-    for constraint in _list_constraints(masks, axes, grids, fitter):
-        holds = [
-            np.asarray(np.broadcast_to(constraint.holds(grid, point), mask.shape))
-            for grid, point, mask in zip(grids, fitter.points, masks, strict=True)
-        ]
-        narrowed = [a & b for a, b in zip(current, holds, strict=True)]
-        if any((a != b).any() for a, b in zip(narrowed, current, strict=True)):
-            kept.append((constraint, holds))
-            current = narrowed
-        if all((a == b).all() for a, b in zip(current, wanted, strict=True)):
-            return _drop_needless(kept, wanted)
+    for direction in _list_directions(masks[0].ndim):
+        places = [np.broadcast_to(_combine(direction, grid), m.shape) for grid, m in zip(grids, masks, strict=True)]
+        for modulus in _list_moduli(direction):
+            bounds = [_find_bound(place, mask, modulus) for place, mask in zip(places, masks, strict=True)]
+            holds = [_holds(place, bound, modulus) for place, bound in zip(places, bounds, strict=True)]
+            narrowed = [a & b for a, b in zip(current, holds, strict=True)]
+            if all((a == b).all() for a, b in zip(narrowed, current, strict=True)):
+                continue
+            with suppress(NoLawError):
+                kept.append((Constraint(direction, fitter.fit_integer(bounds), modulus), holds))
+                current = narrowed
+        if all((a == b).all() for a, b in zip(current, masks, strict=True)):
+            return _drop_needless(kept, masks)
     return None
+
+
+def _is_conjunction(mask: Booleans) -> bool:
+    """Whether a mask alone is a conjunction of constraints, of whatever bounds."""
+    grid = np.indices(mask.shape, sparse=True)
+    whole = np.ones_like(mask)
+    for direction in _list_directions(mask.ndim):
+        place = np.broadcast_to(_combine(direction, grid), mask.shape)
+        for modulus in _list_moduli(direction):
+            whole &= _holds(place, _find_bound(place, mask, modulus), modulus)
+        if (whole == mask).all():
+            return True
+    return False
+
+
+def _find_bound(place: Integers, mask: Booleans, modulus: int) -> int:
+    """Find the tightest bound of an inequality that holds in a mask; of a congruence the rest; -1 if there is none."""
+    inside = place[mask]
+    if not modulus:
+        return int(inside.min())
+    rests = inside % modulus
+    return int(rests[0]) if (rests == rests[0]).all() else -1
+
+
+def _holds(place: Integers, bound: int, modulus: int) -> Booleans:
+    if not modulus:
+        return np.asarray(place >= bound)
+    return np.asarray(place % modulus == bound if bound >= 0 else np.ones(place.shape, dtype=bool))
+
+
+def _list_moduli(direction: Sequence[int]) -> tuple[int, ...]:
+    """List the moduli that are tried, 0 for an inequality; a direction and its opposite have the same congruences."""
+    return (0, *_MODULI) if next(x for x in direction if x) > 0 else (0,)
+
+
+@cache
+def _list_directions(axes: int) -> list[tuple[int, ...]]:
+    """List in which directions bounds are sought, the simplest first."""
+    multiples = _MULTIPLES if axes <= _FEW_AXES else (-1, 0, 1)
+    found = [each for each in itertools.product(multiples, repeat=axes) if any(each) and math.gcd(*each) == 1]
+    return sorted(found, key=_complexity)
 
 
 def _drop_needless(kept: list[tuple[Constraint, list[Booleans]]], wanted: Sequence[Booleans]) -> tuple[Constraint, ...]:
@@ -237,27 +315,6 @@ def _drop_needless(kept: list[tuple[Constraint, list[Booleans]]], wanted: Sequen
         ):
             kept = others
     return tuple([constraint for constraint, _ in kept])
-
-
-def _list_constraints(
-    masks: Sequence[Booleans], axes: int, grids: Sequence[Any], fitter: Fitter
-) -> Iterator[Constraint]:
-    """List what holds wherever the masks do, the simplest first; each inequality as tight as it can be."""
-    multiples = _MULTIPLES if axes <= _FEW_AXES else (-1, 0, 1)
-    directions = [each for each in itertools.product(multiples, repeat=axes) if any(each) and math.gcd(*each) == 1]
-    for direction in sorted(directions, key=_complexity):
-        places = [
-            np.broadcast_to(_combine(direction, grid), mask.shape)[mask]
-            for grid, mask in zip(grids, masks, strict=True)
-        ]
-        with suppress(NoLawError):
-            yield Constraint(direction, fitter.fit_integer([int(place.min()) for place in places]))
-        if next(x for x in direction if x) < 0:
-            continue
-        for modulus in _MODULI:
-            rests = [np.unique(place % modulus) for place in places]
-            if all(len(rest) == 1 for rest in rests) and len({int(rest[0]) for rest in rests}) == 1:
-                yield Constraint(direction, IntegerLaw(((int(rests[0][0]), ()),)), modulus)
 
 
 def _complexity(direction: Sequence[int]) -> tuple[int, int]:

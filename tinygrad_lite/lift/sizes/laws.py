@@ -14,7 +14,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from tinygrad_lite.errors import LiftError
 
 #: Sizes, one for each symbol.
 Sizes = tuple[int, ...]
@@ -29,10 +34,12 @@ _LARGEST_DENOMINATOR: Final = 16
 _ROUNDING: Final = 4e-15
 #: What is added to a size, or taken from it, in a number: 1/(n − 1).
 _SHIFTS: Final = (0, -1, 1, -2, 2, -3, 3)
+#: How far what is looked at exactly may be from a law when computed in floats, relative to the largest.
+_NEAR: Final = 1e-9
 _EXPONENTS: Final = (-1.0, 1.0, -0.5, 0.5, -2.0, 2.0)
 
 
-class NoLawError(Exception):
+class NoLawError(LiftError):
     """Nothing simple explains what the traces say."""
 
 
@@ -156,21 +163,37 @@ class Fitter:
     def _search_integer(self, values: tuple[int, ...]) -> IntegerLaw | None:
         if len(set(values)) == 1:
             return IntegerLaw(((values[0], ()),))
+        numbers = np.array(values, dtype=np.float64)
+        for choices, projectors in self._systems:
+            apart = np.abs(projectors @ numbers).max(axis=1)
+            for place in np.flatnonzero(apart <= _NEAR * np.abs(numbers).max()).tolist():
+                law = self._solve(choices[place], values)
+                if law is not None:
+                    return law
+        return self._search_quotient(values)
+
+    @cached_property
+    def _systems(self) -> list[tuple[list[tuple[_Monomial, ...]], Any]]:
+        """List which monomials may make a law, the simplest first, with projectors on what they cannot explain."""
         most = len(self.points) - _CHECKED
         affine: list[_Monomial] = [(), *[(i,) for i in self._symbols]]
         products = [*itertools.combinations_with_replacement(self._symbols, 2)]
         cubes = [*itertools.combinations_with_replacement(self._symbols, 3)]
+        found = []
         for monomials, count in ((affine, min(3, most)), ([*affine, *products], min(3, most)), ([*affine, *cubes], 2)):
-            for terms in range(1, count + 1):
-                for chosen in itertools.combinations(monomials, terms):
-                    law = self._solve(chosen, values)
-                    if law is not None:
-                        return law
-        return self._search_quotient(values)
+            for terms in range(1, min(count, len(monomials)) + 1):
+                choices = list(itertools.combinations(monomials, terms))
+                rows = np.array([self._compute_rows(chosen) for chosen in choices], dtype=np.float64)
+                rows /= np.abs(rows).max(axis=1, keepdims=True)
+                found.append((choices, np.eye(len(self.points)) - rows @ np.linalg.pinv(rows)))
+        return found
+
+    def _compute_rows(self, chosen: Sequence[_Monomial]) -> list[list[int]]:
+        return [[math.prod([point[i] for i in monomial]) for monomial in chosen] for point in self.points]
 
     def _solve(self, chosen: Sequence[_Monomial], values: tuple[int, ...]) -> IntegerLaw | None:
         """Find the coefficients that give the values, if they do in all traces."""
-        rows = [[math.prod([point[i] for i in monomial]) for monomial in chosen] for point in self.points]
+        rows = self._compute_rows(chosen)
         if len(chosen) == 1:  # most laws are a size, or a product of sizes
             first = Fraction(values[0], rows[0][0])
             solution: list[Fraction] | None = [first]
