@@ -336,7 +336,7 @@ def _stage(
         box["from"] = list(dict.fromkeys(sources))
         box["key"] = key
         box["colour"] = sheet.piles.get(numbers[0], -1)
-        if before is not None and not key.startswith("p") and sheet.most == before.most:
+        if before is not None and len(numbers) == 1 and sheet.most == before.most:
             box["mark"] = _mark(sheet, before, numbers[0])
         del box["text"]
         boxes.append(box)

@@ -81,7 +81,8 @@ class PassesPage extends Stepper {
     this.picture.draw(this.step, direction, { moves });
     this.focusable(null);
     const first = this.picture.cards.values().next().value;
-    if (first) this.camera.begin(first);
+    if (first && !isDot(first.box)) this.camera.begin(first);
+    else this.camera.fit();
   }
 
   show() {
@@ -136,9 +137,8 @@ class PassesPage extends Stepper {
     ];
   }
 
-  piledNote({ piled, scalars }) {
-    const what = scalars ? "scalars" : "groups";
-    return `${piled.toLocaleString("en")} ${what} are too many to be drawn one by one: those that end in one statement of the program are one pile.`;
+  piledNote({ counts }) {
+    return `${counts[0]} are too many to be drawn one by one: those that end in one statement of the program are one pile.`;
   }
 
   changed(mark) {
