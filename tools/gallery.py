@@ -79,6 +79,23 @@ PARTS = [
         (("explorer", "The explorer in a browser"),),
     ),
     Part(
+        "The passes of lift",
+        "The same controls on what `lift` does: from the scalars that were recorded to the source of a program on "
+        "arrays, with what each pass changed.",
+        """\
+>>> from tinygrad_lite import softplus, value_and_grad
+>>> from tinygrad_lite.lift import lift
+>>> def loss_of_sample(W, b, v, x, y):
+...     hidden = [relu(sum(w * xk for w, xk in zip(row, x)) + bi) for row, bi in zip(W, b)]
+...     z = sum(vi * hi for vi, hi in zip(v, hidden))
+...     return softplus(z) - y * z
+>>> lifted = lift(value_and_grad(loss_of_sample, argnums=(0, 1, 2)), batch=(None, None, None, 0, 0))
+>>> weights = [[0.5, -1.0], [1.0, 0.3], [-0.2, 0.8]], [0.1, 0.0, -0.1], [1.0, -0.5, 0.7]
+>>> passes = lifted.passes_for(*weights, [[1.0, 2.0], [0.5, -1.0]], [1.0, 0.0])
+>>> _ = viz.save(passes, "passes.html")""",
+        (("passes", "The program after the pass that takes the mean over samples, with its statements"),),
+    ),
+    Part(
         "A derivation",
         "The chain rule for one derivative, written out as on paper. `print(derivation)` shows it as text, a notebook "
         "typesets it. The textbook's network, ReLU, ReLU, sigmoid and cross entropy, comes to ŷ − y:",
@@ -182,7 +199,9 @@ def main() -> None:
             for example in doctest.DocTestParser().get_examples(part.code):
                 exec(example.source, names)
             blocks.append(_written(part, names))
-        _photograph(Path("xor.html"))
+        _photograph(
+            {"explorer": (Path("xor.html"), ["ArrowLeft"] * 14), "passes": (Path("passes.html"), ["ArrowRight"] * 3)}
+        )
         for picture in sorted(Path(folder).iterdir()):
             if picture.suffix in (".png", ".svg", ".gif"):
                 shutil.copy(picture, FOLDER / picture.name)
@@ -207,27 +226,28 @@ def _written(part: Part, names: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _photograph(page: Path) -> None:
-    """Photograph the explorer in a browser, a few steps into the backward sweep, light and dark."""
+def _photograph(pages: dict[str, tuple[Path, list[str]]]) -> None:
+    """Photograph pages in a browser, light and dark, after some keys: by the name of the picture."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         browser = None
     if browser is None:
-        print("no browser (Chromium and Playwright): the picture of the explorer stays as it was")
+        print("no browser (Chromium and Playwright): the pictures of the explorer stay as they were")
         return
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        for theme in ("light", "dark"):
-            tab = chromium.new_page(
-                viewport={"width": 1280, "height": 760}, color_scheme=theme, reduced_motion="reduce"
-            )
-            tab.goto(page.absolute().as_uri())
-            for _ in range(14):
-                tab.keyboard.press("ArrowLeft")
-            tab.wait_for_timeout(500)
-            tab.screenshot(path=f"explorer-{theme}.png")
+        for name, (page, keys) in pages.items():
+            for theme in ("light", "dark"):
+                tab = chromium.new_page(
+                    viewport={"width": 1280, "height": 760}, color_scheme=theme, reduced_motion="reduce"
+                )
+                tab.goto(page.absolute().as_uri())
+                for key in keys:
+                    tab.keyboard.press(key)
+                tab.wait_for_timeout(500)
+                tab.screenshot(path=f"{name}-{theme}.png")
         chromium.close()
 
 
