@@ -59,8 +59,13 @@ def test_a_loop_computes_what_the_function_computes(name):
     assert lifted.program_for(*arguments).ir.loops
 
 
-@pytest.mark.parametrize("name", ["recurrent", "gated", "kalman", "fibonacci"])
-@pytest.mark.parametrize("engine", ["numba", "jax"])
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        *[(name, "numba") for name in ("recurrent", "gated", "kalman", "fibonacci")],
+        *[(name, "jax") for name in ("recurrent", "gated", "kalman", "fibonacci", "hidden_markov")],
+    ],
+)
 def test_engines_agree_on_loops(name, engine):
     pytest.importorskip(engine)
     lifted, arguments, _ = make(name, 9, engine=engine)

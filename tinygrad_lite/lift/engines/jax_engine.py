@@ -277,7 +277,7 @@ def _call_host(operation: str, known: Mapping[str, Any]) -> Callable[..., Any]:
 
 def _convert_constant(array: Any, number: np.dtype[Any]) -> Any:
     """Convert a constant to the type that the program computes in; places and masks stay as they are."""
-    return array.astype(number).view(_Table) if array.dtype.kind == "f" else array
+    return (array.astype(number) if array.dtype.kind == "f" else array).view(_Table)
 
 
 class _Table(np.ndarray):
