@@ -5,6 +5,8 @@ batch. Lifting, in seconds and in memory above the parameters, and a step beside
 in one run, in float64; results are compared first. ``--width 128`` takes a few seconds.
 
 ``--steps 10000``: a fit through so many Runge-Kutta steps, lifted from traces of a few, beside ``lax.scan``.
+``--steps 10000 --checkpoint``: the same on NumPy and JAX, with and without checkpoints: memory above the arguments and
+results at the peak of a call (of Python's allocator on NumPy, XLA's own figure on JAX), and time.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import time
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,10 +26,15 @@ from by_hand import classes_jax
 from lift import check_equal, classes_arrays, cross_entropy, interleaved, lift_of, peak_memory, report
 
 from tinygrad_lite import tree_leaves, value_and_grad
+from tinygrad_lite.lift.checkpointing import running
+from tinygrad_lite.lift.checkpointing.schedule import make_schedule
+from tinygrad_lite.lift.engines import registry
 
 #: Of hand-written JAX.
 TARGET = 1.05
 TARGET_OF_STEPS = 1.2
+#: Of the program that keeps all rows.
+TARGET_OF_CHECKPOINTS = 2.0
 
 
 def measure_steps(count: int, rounds: int) -> None:
@@ -58,6 +66,47 @@ def measure_steps(count: int, rounds: int) -> None:
     )
 
 
+def measure_checkpoints(count: int, rounds: int) -> None:
+    """Lift a fit through many steps with and without checkpoints, and compare memory and time."""
+    data = np.random.default_rng(0).uniform(1, 10, (count, 2))
+    arguments = (np.array([1.1, 0.4, 0.4, 0.1]), np.array([5.0, 3.0]), data)
+    print(f"{datetime.date.today()}, {count:,} steps")
+    program = lift_of()(value_and_grad(time_programs.rk4, argnums=(0, 1)), sizes=True).program_for(*arguments)
+    arrays = program.inputs.gather(program.inputs.take_apart(arguments, {}))
+    schedule = make_schedule(program.ir, True)
+    print(schedule.describe())
+    steps = {}
+    for engine in ("numpy", "jax"):
+        for kept, run in (
+            ("all rows", registry.build(engine, program.ir, {})),
+            ("checkpoints", running.build(engine, program.ir, schedule, {})),
+        ):
+            begun = time.process_time()
+            run(arrays)
+            seconds = time.process_time() - begun
+            steps[f"{engine}, {kept}"] = partial(_differentiate, run, arrays)
+            print(f"{engine}, {kept}: {_find_peak(run, arrays) / 1e6:.3f} MB, first call {seconds:.2f} s")
+    check_equal(steps)
+    ratios = [(f"{engine}, checkpoints", f"{engine}, all rows", TARGET_OF_CHECKPOINTS) for engine in ("numpy", "jax")]
+    report(interleaved(steps, rounds), ratios)
+
+
+def _differentiate(run: Any, arrays: list[Any]) -> tuple[Any, list[Any]]:
+    value, *gradients = run(arrays)
+    return float(value), gradients  # which waits for JAX
+
+
+def _find_peak(run: Any, arrays: list[Any]) -> int:
+    """Find how many bytes a call holds at its peak."""
+    if hasattr(run, "memory"):
+        return run.memory(arrays)
+    tracemalloc.start()
+    run(arrays)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
 def by_hand_on_jax(arguments: tuple[Any, ...]) -> Callable[[], Any]:
     """Make the same with ``lax.scan``."""
     library = time_by_hand.JaxFunctions()
@@ -70,9 +119,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, help="measure an orbit of so many steps instead")
+    parser.add_argument("--checkpoint", action="store_true", help="of these, with and without checkpoints")
     options = parser.parse_args()
     if options.steps:
-        measure_steps(options.steps, options.rounds)
+        measure = measure_checkpoints if options.checkpoint else measure_steps
+        measure(options.steps, options.rounds)
         return
     layers, inputs, targets = classes_arrays((784, options.width, options.width, 10), options.batch)
     bytes_of_parameters = sum([8 * leaf.size for leaf in tree_leaves(layers)])

@@ -18,7 +18,7 @@ lift.ir lift.tracing
 lift.canonical lift.source
 lift.loops
 lift.grouping lift.engines
-lift.steps
+lift.steps lift.checkpointing
 lift.checking lift.storage
 lift.sizes
 lift

@@ -12,6 +12,7 @@ from typing import Any, Final, overload
 from tinygrad_lite import display
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.checking.runtime_checks import UnforeseenError
+from tinygrad_lite.lift.checkpointing.schedule import read_checkpoint
 from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.ir.groups import Group
 from tinygrad_lite.lift.ir.report import Report
@@ -41,6 +42,7 @@ def lift(
     static: int | str | Sequence[int | str] = ...,
     check: bool = ...,
     sizes: bool | None = ...,
+    checkpoint: bool | int = ...,
     **options: Any,
 ) -> Lifted: ...
 @overload
@@ -53,6 +55,7 @@ def lift(
     static: int | str | Sequence[int | str] = ...,
     check: bool = ...,
     sizes: bool | None = ...,
+    checkpoint: bool | int = ...,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Lifted]: ...
 def lift(
@@ -64,6 +67,7 @@ def lift(
     static: int | str | Sequence[int | str] = (),
     check: bool = True,
     sizes: bool | None = None,
+    checkpoint: bool | int = False,
     **options: Any,
 ) -> Any:
     """Find the tensor program inside a function of scalars: the same results, at the speed of arrays.
@@ -120,9 +124,17 @@ def lift(
     """
     if f is None:
         return functools.partial(
-            lift, batch=batch, reduce=reduce, engine=engine, static=static, check=check, sizes=sizes, **options
+            lift,
+            batch=batch,
+            reduce=reduce,
+            engine=engine,
+            static=static,
+            check=check,
+            sizes=sizes,
+            checkpoint=checkpoint,
+            **options,
         )
-    return Lifted(f, batch, reduce, engine, static, check, options, sizes)
+    return Lifted(f, batch, reduce, engine, static, check, options, sizes, checkpoint)
 
 
 class Lifted:
@@ -143,6 +155,7 @@ class Lifted:
         check: bool,
         options: dict[str, Any],
         sizes: bool | None = None,
+        checkpoint: bool | int = False,
     ) -> None:
         if not callable(f):
             raise LiftError(f"lift takes a function, not {type(f).__name__} {f!r:.80}")
@@ -161,7 +174,7 @@ class Lifted:
             (static,) if isinstance(static, (int, str)) else tuple(static),
             engine,
             check,
-            options,
+            {**options, **read_checkpoint(checkpoint)},
         )
         _check_static(self._settings)
         self._sized = SizedFunction(self._settings, sizes)

@@ -210,6 +210,8 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
 def _judge(engine: str, options: dict[str, Any]) -> Judge:
     """Make what tells whether ``lift`` goes wrong on an engine: it lifts other functions, and gives no reasons."""
 
+    options = {name: option for name, option in options.items() if name != "checkpoint"}
+
     def prove(f: Callable[..., Any], numbers: Sequence[float]) -> Program:
         settings = Settings(f, f.__name__, engine=engine, check=False, options=options)
         return make_program(settings, settings.take_apart(numbers, {}), explains=False)

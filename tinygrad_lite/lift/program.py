@@ -16,6 +16,8 @@ from tinygrad_lite import display
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.lift.checking.runtime_checks import RuntimeChecks
+from tinygrad_lite.lift.checkpointing import running
+from tinygrad_lite.lift.checkpointing.schedule import make_schedule, read_checkpoint
 from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.engines.jax_library import import_jax, is_traced_by_jax
 from tinygrad_lite.lift.ir.groups import Group, Groups
@@ -68,6 +70,8 @@ class Program:
         self._build: Callable[[Sequence[Any]], Any] | None = None
         self._source: str | None = None
         self._guard: CaptureGuard | None = None
+        if checkpoint := self.options.get("checkpoint", False):
+            report.checkpoints = make_schedule(groups, checkpoint).describe()
 
     @property
     def groups(self) -> list[Group]:
@@ -204,8 +208,16 @@ class Program:
             if self._read is None:
                 self._make_reader()
             options = {**options, "axes": self._axes or None}
-        self._run = registry.build(self.engine, self.checked_ir, options)
+        self._run = self._build_engine(self.checked_ir, options)
         return self._run
+
+    def _build_engine(self, groups: Groups, options: dict[str, Any]) -> Run:
+        checkpoint = options.get("checkpoint", False)
+        if not checkpoint:
+            return registry.build(self.engine, groups, options)
+        schedule = make_schedule(groups, checkpoint)
+        rest = {name: option for name, option in options.items() if name != "checkpoint"}
+        return running.build(self.engine, groups, schedule, rest)
 
     def _make_reader(self) -> Callable[[Sequence[Any]], list[Any] | None]:
         self._read, self._axes = self.inputs.make_reader(as_given=self.engine == "jax")
@@ -252,7 +264,7 @@ class Program:
         wide = {name: option for name, option in self.options.items() if name not in ("dtype", "devices")}
         if wide == self.options:
             return self.run(arrays)
-        return registry.build(self.engine, self.ir, wide)(arrays)
+        return self._build_engine(self.ir, wide)(arrays)
 
     def _build_results(self, found: Sequence[Any]) -> Any:
         if self._build is None:
@@ -316,13 +328,21 @@ class Program:
         return {**self.__dict__, **made_anew, "inputs": make_inputs_portable(self.inputs)}
 
 
-def load(path: str | os.PathLike[str], engine: str = "numpy", *, check: bool = True, **options: Any) -> Program:
+def load(
+    path: str | os.PathLike[str],
+    engine: str = "numpy",
+    *,
+    check: bool = True,
+    checkpoint: bool | int = False,
+    **options: Any,
+) -> Program:
     """Read a program from a file that :meth:`Program.save` wrote. It is safe to load a file from anybody.
 
     Args:
         path: Of the file.
         engine: What is to run it: ``"numpy"``, ``"numba"`` or ``"jax"``.
         check: Whether a result that is not finite, where all inputs are, is an error.
+        checkpoint: Whether loops keep the states of few steps, as for :func:`~tinygrad_lite.lift.lift`.
         **options: For the engine.
 
     Returns:
@@ -336,6 +356,8 @@ def load(path: str | os.PathLike[str], engine: str = "numpy", *, check: bool = T
         ImportError: When called: the engine's library is not installed.
     """
     registry.check_engine(engine)
+    registry.check_options(engine, options)
+    options |= read_checkpoint(checkpoint)
     try:
         return Program.from_bytes(Path(path).read_bytes(), engine, check=check, **options)
     except LiftError as error:

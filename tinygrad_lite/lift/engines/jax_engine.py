@@ -84,10 +84,29 @@ def build(
     [Array([1., 1., 1.], dtype=float32)]
     """
     import_jax()
+    return compile_function(make_function(program, dtype), program, dtype=dtype, devices=devices, axes=axes)
+
+
+def compile_function(
+    function: Run,
+    program: Groups,
+    *,
+    dtype: str = "float64",
+    devices: int | Mesh | None = None,
+    axes: Sequence[int | None] | None = None,
+) -> Compiled:
+    """Compile a function of JAX's that computes a program.
+
+    Args:
+        function: What :func:`make_function` makes of the program, or what computes the same.
+        program: The program.
+        dtype: As of :func:`build`, as all that follows.
+        devices: Divides the samples among them.
+        axes: For each input the axis of its samples.
+    """
     mesh = make_mesh(devices)
     given = find_sample_axes(program, axes)
     placement = None if mesh is None else Placement(program, mesh, given)
-    function = make_function(program, dtype)
     moved = function if axes is None else _move_samples(function, given)
     return Compiled(moved, dtype == "float64", placement, _choose_compiler_options(program, mesh))
 
@@ -127,8 +146,16 @@ class Compiled:
     def text(self, arrays: Sequence[Any]) -> str:
         """Show what XLA made of it for such arrays, in its own language: all-reduces and fused loops stand there."""
         with use_x64(self._wide):
-            placed = list(arrays) if self.placement is None else self.placement.place(arrays)
-            return str(self._jit.lower(placed).compile().as_text())
+            return str(self._compile(arrays).as_text())
+
+    def memory(self, arrays: Sequence[Any]) -> int:
+        """Ask XLA how many bytes a call holds at most for such arrays, besides these and the results."""
+        with use_x64(self._wide):
+            return int(self._compile(arrays).memory_analysis().temp_size_in_bytes)
+
+    def _compile(self, arrays: Sequence[Any]) -> Any:
+        placed = list(arrays) if self.placement is None else self.placement.place(arrays)
+        return self._jit.lower(placed).compile()
 
 
 def make_function(program: Groups, dtype: str = "float64") -> Run:

@@ -38,6 +38,7 @@ class Report:
         loops: How many loops over steps it has; their statements count once.
         sizes: How the program came to its sizes, where arguments are large: from which small traces it was made, or
             why it was traced whole.
+        checkpoints: Where states of few steps are kept: of which.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Report:
     loops: int = 0
     runs: int = 0
     sizes: str = ""
+    checkpoints: str = ""
 
     @classmethod
     def count(cls, name: str, nodes: int, program: Groups, seconds: dict[str, float]) -> Report:
@@ -119,6 +121,8 @@ class Report:
             f"  gathers        {self.gathers}",
             f"  largest difference on a probe: {self.difference:.1e}",
         ]
+        if self.checkpoints:
+            lines.insert(2, f"  checkpoints    {self.checkpoints}")
         if self.sizes:
             lines.insert(1, f"  {self.sizes}")
         lines += [f"  limited: {limit}" for limit in self.limits]

@@ -1,0 +1,1 @@
+"""Checkpointing: loops keep the states of few steps, and compute others again where the gradient needs them."""
