@@ -390,8 +390,8 @@ def test_a_gradient_that_is_wrong_at_the_target_alone_is_seen(monkeypatch: pytes
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("trap", [False, True])
 def test_drawn_programs_are_right_or_refused(seed: int, trap: bool) -> None:
-    function = value_and_grad(function_of(draw(seed, trap)), (0, 1, 2))
-    given = arguments(seed, 24, 21)
+    function = value_and_grad(function_of(draw(seed, trap)), (0, 1, 2, 3, 4))
+    given = arguments(seed, 24, 20)
     try:
         found = lift(function, sizes=True)(*given)
     except LiftError:
