@@ -93,6 +93,10 @@ def strided_convolution(x: Any, kernel: Any) -> Any:
     return sum(tanh(sum(w * x[i + a] for a, w in enumerate(kernel))) for i in starts)
 
 
+def overlapping_convolution(x: Any, kernel: Any) -> Any:
+    return sum(tanh(sum(w * x[i + a] for a, w in enumerate(kernel))) for i in range(0, len(x) - 2, 2))
+
+
 def overlapping_pools(x: Any) -> Any:
     return sum(maximum(maximum(x[i], x[i + 1]), x[i + 2]) ** 2 for i in range(0, len(x) - 2, 2))
 
@@ -145,6 +149,7 @@ REGULAR: dict[Function, tuple[Any, ...]] = {
     padded_convolution: (normal(16, 14), normal(3, 3)),
     pooled: (normal(16, 14),),
     strided_convolution: (normal(28), normal(3)),
+    overlapping_convolution: (normal(27), normal(3)),
     overlapping_pools: (normal(24),),
     padded_pools: (normal(23),),
     overlapping_means: (normal(24),),

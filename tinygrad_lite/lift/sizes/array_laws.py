@@ -3,7 +3,7 @@
 - A mask is a conjunction of inequalities between coordinates (the triangle of causal attention, the rim of a padded
   image) and of congruences (the rows that a stride reaches), or what such a conjunction leaves out (``i != j``).
 - A table is affine in the coordinates; or that, clipped to an interval, or modulo a number (neighbours on a ring); or
-  affine in quotient and remainder of one coordinate (a grid that is numbered in one row).
+  affine in quotient and remainder of the first coordinate (a grid that is numbered in one row, what strides reach).
 - Constant numbers are equal, or whole numbers as in a table, or affine with steps that are numbers, or two numbers as a
   mask chooses.
 - Any of them may have rims (:mod:`~tinygrad_lite.lift.sizes.rim_laws`).
@@ -84,7 +84,7 @@ class TableLaw:
     Attributes:
         kind: ``"affine"``, ``"clip"``, ``"wrap"``, ``"sort"``, a wrap that is sorted along the last axis, as terms of a
             sum are, or ``"split"``.
-        steps: The offset, and what each coordinate is multiplied by; of a split the quotient and the remainder.
+        steps: The offset, and what each coordinate is multiplied by; of a split the quotient and the remainder, too.
         limits: Of a clip the least and the greatest place; of a wrap and a sort the modulus; of a split the divisor.
         literal: The very table, where all traces have the same.
     """
@@ -341,6 +341,8 @@ def _list_candidates(
     if tables[0].ndim == 1:
         for law in _list_divisors(fitter):
             yield "split", [law]
+    elif tables[0].ndim > 1:
+        yield from [("split", [IntegerLaw(((modulus, ()),))]) for modulus in _MODULI]
 
 
 def _list_divisors(fitter: Fitter) -> Iterator[IntegerLaw]:
@@ -362,8 +364,8 @@ def _find_steps(kind: str, table: Integers, care: Booleans, limits: Sequence[int
     if kind == "split":
         if limits[0] < 2:
             return None
-        rest = cells[:, 0]
-        cells = np.stack([rest // limits[0], rest % limits[0]], axis=1)
+        rest = cells[:, :1]
+        cells = np.concatenate([rest // limits[0], rest % limits[0], cells[:, 1:]], axis=1)
     if kind in ("affine", "split"):
         return _solve_steps(cells, known)
     if kind == "sort" and (not care.all() or table.ndim < 2):
@@ -394,8 +396,8 @@ def _solve_steps(cells: Integers, known: Integers) -> list[int] | None:
 
 def _tabulate(kind: str, numbers: Sequence[int], limits: Sequence[int], shape: tuple[int, ...]) -> Any:
     if kind == "split":
-        place = np.arange(shape[0])
-        return numbers[0] + numbers[1] * (place // limits[0]) + numbers[2] * (place % limits[0])
+        first, *others = np.indices(shape, sparse=True)
+        return numbers[0] + _combine(numbers[1:], [first // limits[0], first % limits[0], *others])
     whole = numbers[0] + _combine(numbers[1:], np.indices(shape, sparse=True))
     places = _limit(kind, whole, limits)
     return np.sort(np.broadcast_to(places, shape), axis=-1) if kind == "sort" else places
