@@ -51,7 +51,8 @@ class Module:
     training: bool = True
     #: Whether ``forward`` needs a whole batch at once, as batch normalisation does.
     needs_batch: bool = False
-    #: Whether it is one of many that are alike, which a summary leaves out, as it does the neurons of a layer.
+    #: Whether it is one of many that are alike, as the neurons of a layer: a summary leaves it out, and the parameters
+    #: of a list of such are one array in the state.
     is_unit: ClassVar[bool] = False
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +92,11 @@ class Module:
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
         """
-        return [parameter for _, parameter in self.named_parameters()]
+        if type(self).named_parameters is not Module.named_parameters:
+            return [parameter for _, parameter in self.named_parameters()]
+        seen: dict[int, Any] = {}
+        _collect_leaves(self, seen)
+        return [leaf for leaf in seen.values() if isinstance(leaf, Value)]
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, which ``backward()`` adds to.
@@ -132,7 +137,7 @@ class Module:
         >>> [name for name, _ in MLP(1, [1]).named_modules()]
         ['', 'layers.0', 'layers.0.neurons.0']
         """
-        return ((name, part) for name, part in _walk("", self, {}) if isinstance(part, Module))
+        return ((name, part) for name, part in _walk("", self, {}, values=False) if isinstance(part, Module))
 
     def modules(self) -> Iterator[Module]:
         """Return itself, and every module in its attributes, at any depth, each once.
@@ -150,7 +155,8 @@ class Module:
         >>> [name for name, _ in MLP(2, [3, 1]).named_children()]
         ['layers.0', 'layers.1']
         """
-        return ((name, part) for name, part in _walk("", self, {}, deep=False) if isinstance(part, Module))
+        parts = _walk("", self, {}, deep=False, values=False)
+        return ((name, part) for name, part in parts if isinstance(part, Module))
 
     def children(self) -> Iterator[Module]:
         """Return the modules that its attributes hold, directly or in lists, tuples and dicts.
@@ -256,7 +262,17 @@ class Module:
     def __parameter_tree__(self) -> dict[str, state.ParameterArray]:
         """Return shape and leaves of each array of parameters, by name: what ``grad`` and ``lift`` know of a Module."""
         entries = state.collect(self, parts_of)
-        return {entry.name: state.ParameterArray(entry.shape, entry.items) for entry in entries if entry.owner is None}
+        return {
+            entry.name: state.ParameterArray(entry.shape, entry.items, entry.unit_name is not None)
+            for entry in entries
+            if entry.owner is None
+        }
+
+    def __twins__(self) -> Any:
+        """Return what makes copies with other parameters, also of other sizes: what ``lift`` tries a Module out on."""
+        from tinygrad_lite.nn.base.twins import Twins
+
+        return Twins(self)
 
     # ------------------------------------------------------------------------------------------- what it is
 
@@ -433,8 +449,33 @@ def parts_of(tree: Any) -> Iterator[tuple[str, Any]] | None:
     return ((simple_key(key), part) for key, part in zip(container.keys(tree), items, strict=True))
 
 
-def _walk(path: str, tree: Any, seen: dict[int, Any], deep: bool = True) -> Iterator[tuple[str, Any]]:
+def _collect_leaves(tree: Any, seen: dict[int, Any]) -> None:
+    """Collect what :func:`_walk` yields, without names: there may be millions."""
+    if isinstance(tree, Value):
+        if tree.is_leaf:
+            seen.setdefault(id(tree), tree)
+        return
+    parts = parts_of(tree)
+    if parts is None or id(tree) in seen:
+        return
+    seen[id(tree)] = tree
+    if type(tree) in (list, tuple) and tree and type(tree[0]) is Value:
+        for item in tree:
+            if type(item) is not Value:
+                _collect_leaves(item, seen)
+            elif item.is_leaf:
+                seen.setdefault(id(item), item)
+        return
+    for _, part in parts:
+        _collect_leaves(part, seen)
+
+
+def _walk(
+    path: str, tree: Any, seen: dict[int, Any], deep: bool = True, values: bool = True
+) -> Iterator[tuple[str, Any]]:
     """Yield each parameter and each module in ``tree`` once; without ``deep`` not what is within a module.
+
+    Without ``values`` not all parameters are yielded: there may be millions.
 
     ``seen`` holds what was visited by its id, and alive: what a container of one's own gives may be made for this.
     """
@@ -447,10 +488,12 @@ def _walk(path: str, tree: Any, seen: dict[int, Any], deep: bool = True) -> Iter
     if parts is None or id(tree) in seen:
         return
     seen[id(tree)] = tree
+    if not values and type(tree) in (list, tuple) and set(map(type, tree)) == {Value}:
+        return
     if isinstance(tree, Module):
         if path or deep:
             yield path, tree
         if path and not deep:
             return
     for name, part in parts:
-        yield from _walk(f"{path}.{name}" if path else name, part, seen, deep)
+        yield from _walk(f"{path}.{name}" if path else name, part, seen, deep, values)

@@ -68,6 +68,9 @@ def flat(tree: Nest) -> Iterator[Any]:
     if is_array(tree):
         yield from tree.ravel().tolist()
     elif isinstance(tree, (list, tuple)):
+        if _NUMBERS.issuperset(map(type, tree)):
+            yield from tree
+            return
         for part in tree:
             yield from flat(part)
     else:

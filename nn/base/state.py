@@ -30,6 +30,8 @@ class ParameterArray(NamedTuple):
     shape: tuple[int, ...]
     #: The parameters, the last axis running fastest.
     values: list[Value]
+    #: Whether units were put together in it already, as the neurons of a layer are.
+    of_units: bool = False
 
     def numbers(self) -> Any:
         """Copy the present numbers into a float64 array."""
@@ -47,6 +49,10 @@ class StateEntry(NamedTuple):
     items: list[Any]
     #: The object and its attribute that hold a buffer; None for parameters.
     owner: tuple[Any, str] | None
+    #: What holds parameters: a Value, a nest of them, or a list of units.
+    holder: Any = None
+    #: In each of the units, the name of the parameters in it; None where these are no units.
+    unit_name: str | None = None
 
 
 #: Gives the parts of a container or a module with their names; None of anything else.
@@ -137,9 +143,14 @@ def _walk(path: str, tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> Iter
     block = _block(tree)
     if block is not None:
         shape, leaves = block
-        if not all(id(leaf) in seen for leaf in leaves):
-            seen.update({id(leaf): leaf for leaf in leaves})
-            yield StateEntry(path, shape, leaves, None)
+        numbers = list(map(id, leaves))
+        if not all(map(seen.__contains__, numbers)):
+            seen.update(zip(numbers, leaves, strict=True))
+            yield StateEntry(path, shape, leaves, None, tree)
+        return
+    rows = _rows_of_units(tree, seen, parts_of)
+    if rows:
+        yield from (entry._replace(name=f"{path}.{entry.name}" if path else entry.name) for entry in rows)
         return
     parts = parts_of(tree)
     if parts is None:
@@ -160,14 +171,57 @@ def _block(tree: Any) -> tuple[tuple[int, ...], list[Value]] | None:
         return ((), [tree]) if tree.is_leaf else None
     if not isinstance(tree, (list, tuple)) and not is_array(tree):
         return None
+    first = tree
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    if not isinstance(first, Value) and not is_array(first):
+        return None
     try:
         shape = shape_of(tree)
     except (TypeError, ValueError):
         return None
     leaves = list(flat(tree))
-    if not leaves or not all(isinstance(leaf, Value) and leaf.is_leaf for leaf in leaves):
+    if set(map(type, leaves)) != {Value} and not all(isinstance(leaf, Value) for leaf in leaves):
+        return None
+    if not leaves or not all(leaf.is_leaf for leaf in leaves):
         return None
     return shape, leaves
+
+
+def _rows_of_units(tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> list[StateEntry]:
+    """Return the parameters of units that are alike, as the neurons of a layer are, each as one array of all of them.
+
+    Nothing, where they are not alike, or share parameters: each is then a part of its own.
+    """
+    if not isinstance(tree, (list, tuple)) or not tree or not all(getattr(unit, "is_unit", False) for unit in tree):
+        return []
+    if len({type(unit) for unit in tree}) > 1:
+        return []
+    each = [list(_walk("", unit, {}, parts_of)) for unit in tree]
+    kinds = {tuple([(entry.name, entry.shape, entry.owner is None) for entry in entries]) for entries in each}
+    leaves = {id(item): item for entries in each for entry in entries for item in entry.items}
+    count = sum([len(entry.items) for entries in each for entry in entries])
+    if (
+        len(kinds) > 1
+        or any(entry.owner for entry in each[0])
+        or len(leaves) < count
+        or not leaves.keys().isdisjoint(seen)
+    ):
+        return []
+    seen.update(leaves)
+    seen.update({id(unit): unit for unit in tree})
+    seen[id(tree)] = tree
+    return [
+        StateEntry(
+            entry.name,
+            (len(tree), *entry.shape),
+            [item for entries in each for item in entries[number].items],
+            None,
+            tree,
+            entry.name,
+        )
+        for number, entry in enumerate(each[0])
+    ]
 
 
 def _as_buffer(before: Any, array: Any) -> Any:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,16 +24,19 @@ from numpy.typing import NDArray
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.lift.program import Program
+from tinygrad_lite.lift.sized_program import MANY
 from tinygrad_lite.lift.tracing.arguments import Unit, merge_units, take_apart
 from tinygrad_lite.lift.tracing.captures import Captures, Snapshot
+from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.base.batches import Samples, as_numbers, compute_outputs, match_axes
-from tinygrad_lite.nn.base.module import head
+from tinygrad_lite.nn.base.module import Module, head
 from tinygrad_lite.nn.base.shapes import as_object_array
 from tinygrad_lite.nn.base.state import ParameterArray
+from tinygrad_lite.nn.base.twins import Memo
 from tinygrad_lite.nn.lifted.lifted_loss import find_reduction
 from tinygrad_lite.nn.train.steps import Computation
 from tinygrad_lite.trace_mode import is_tracing
-from tinygrad_lite.transforms import gradient
+from tinygrad_lite.transforms import Differentiated, gradient
 from tinygrad_lite.value import Value, operand
 
 Floats = NDArray[np.float64]
@@ -47,17 +51,29 @@ _PROBED: Final = 16
 class Trained:
     """All that a run may move or read as parameters, as one argument of a function to lift: each Value once.
 
+    Args:
+        compute: Model and loss.
+        others: More parameters, which may be in neither.
+
+    Attributes:
+        compute: Model and loss.
+        others: As given.
+
     >>> from tinygrad_lite.nn.layers.layers import Neuron
     >>> from tinygrad_lite.nn.losses.losses import mse_loss
     >>> model = Neuron(2)
-    >>> {name: shape for name, (shape, _) in Trained(model, mse_loss, model.parameters()).__parameter_tree__().items()}
+    >>> trained = Trained(Computation(model, mse_loss), model.parameters())
+    >>> {name: array.shape for name, array in trained.__parameter_tree__().items()}
     {'model.w': (2,), 'model.b': ()}
     """
 
-    def __init__(self, model: Any, loss: Any, others: Sequence[Value]) -> None:
+    def __init__(self, compute: Computation, others: Sequence[Value]) -> None:
+        self.compute = compute
+        self.others = list(others)
         seen: set[int] = set()
         self._tree: dict[str, ParameterArray] = {}
-        for name, part in (("model", model), ("loss", loss)):
+        parts: dict[str, Any] = {"model": compute.model, "loss": compute.loss}
+        for name, part in parts.items():
             if hasattr(type(part), "__parameter_tree__"):
                 for inner, array in part.__parameter_tree__().items():
                     self._add(f"{name}.{inner}" if inner else name, ParameterArray(*array), seen)
@@ -66,21 +82,79 @@ class Trained:
     def _add(self, name: str, array: ParameterArray, seen: set[int]) -> None:
         new = [value for value in array.values if id(value) not in seen]
         if new:
-            self._tree[name] = ParameterArray(array.shape if len(new) == len(array.values) else (len(new),), new)
+            whole = len(new) == len(array.values)
+            self._tree[name] = array if whole else ParameterArray((len(new),), new)
             seen.update(map(id, new))
 
     def __parameter_tree__(self) -> dict[str, ParameterArray]:
         return self._tree
 
-    def merge_arrays(self) -> list[ParameterArray]:
-        """Merge the arrays that a program takes as one: the weights of all neurons of a layer."""
-        units: list[Unit] = take_apart(("trained",), (self,), {}, (), ()).units
-        found = []
-        for _, members in merge_units(units):
+    def __twins__(self) -> TrainedTwins:
+        return TrainedTwins(self)
+
+    def merge_arrays(self) -> dict[str, ParameterArray]:
+        """Merge the arrays that a program takes as one: the weights of all neurons of a layer. Each has a name."""
+        units = [
+            Unit(tuple(name.split(".")), array.shape, values=array.values, whole=array.of_units)
+            for name, array in self._tree.items()
+        ]
+        found: dict[str, ParameterArray] = {}
+        for path, members in merge_units(units):
             shape = units[members[0]].shape if len(members) == 1 else (len(members), *units[members[0]].shape)
             values = [value for member in members for value in units[member].values or ()]
-            found.append(ParameterArray(shape, values))
+            name = ".".join(path)
+            found[name if name not in found else f"{name}#{len(found)}"] = ParameterArray(shape, values)
         return found
+
+
+class TrainedTwins:
+    """Makes copies of what is trained, as :class:`~tinygrad_lite.nn.base.twins.Twins` does of a module."""
+
+    def __init__(self, trained: Trained) -> None:
+        self.trained = trained
+        compute = trained.compute
+        self._parts = {
+            name: (part.__twins__(), part.__parameter_tree__())
+            for name, part in (("model", compute.model), ("loss", compute.loss))
+            if isinstance(part, Module)
+        }
+
+    def make(self, contents: Mapping[str, ParameterArray], memo: Memo, lengths: Mapping[int, int]) -> Trained:
+        """Make a copy with other parameters.
+
+        Raises:
+            ValueError: Parameters that are shared are to be of another size.
+        """
+        for name, array in self.trained.__parameter_tree__().items():
+            if array.shape == contents[name].shape:
+                memo.update({id(old): (old, new) for old, new in zip(array.values, contents[name].values, strict=True)})
+        made = {
+            name: twins.make(
+                {
+                    inner: self._find(f"{name}.{inner}" if inner else name, array, contents, memo)
+                    for inner, array in arrays.items()
+                },
+                memo,
+                lengths,
+            )
+            for name, (twins, arrays) in self._parts.items()
+        }
+        others = [] if lengths else [memo[id(value)][1] for value in self.trained.others]
+        twin = Trained(replace(self.trained.compute, **made), others)
+        if twin.__parameter_tree__().keys() != contents.keys():
+            raise ValueError("parameters of the optimizer belong to neither model nor loss, and have no other size")
+        return twin
+
+    def _find(
+        self, name: str, array: ParameterArray, contents: Mapping[str, ParameterArray], memo: Memo
+    ) -> ParameterArray:
+        """Find what stands in the place of an array of the model or the loss."""
+        own = self.trained.__parameter_tree__().get(name)
+        if own is not None and len(own.values) == len(array.values):
+            return contents[name]
+        if not all(id(value) in memo for value in array.values):
+            raise ValueError(f"{name} is shared, and cannot be of another size")
+        return ParameterArray(array.shape, [memo[id(value)][1] for value in array.values])
 
 
 class Programs:
@@ -112,8 +186,10 @@ class Programs:
         self.samples = samples
         self.inputs = self.targets = np.zeros(0)
         self._whole = False
-        self.trained = Trained(compute.model, compute.loss, others)
-        self.parameter_arrays = self.trained.merge_arrays()
+        self.trained = Trained(compute, others)
+        named = self.trained.merge_arrays()
+        self._array_names, self.parameter_arrays = list(named), list(named.values())
+        self._is_large = sum([len(array.values) for array in self.parameter_arrays]) > MANY
         self._moving = {id(value) for value in moving}
         self.moved = [
             place
@@ -135,7 +211,8 @@ class Programs:
             return False
         if self.is_ready and not self.is_sure:
             before = _State(self.compute)
-            with suppress(ArithmeticError, ValueError):  # training, or the validation, says what it is
+            # (where it raises, training or the validation says what it is)
+            with suppress(ArithmeticError, ValueError), self._unrecorded():
                 self.is_sure = not self.difference(order[0] if self.reduce is None else order[0][:_FEW], False)
             before.put_back()
             return self.is_sure
@@ -235,7 +312,7 @@ class Programs:
     def _looked_at(self, places: Sequence[int]) -> list[Any]:
         """Return outputs of a few samples, or of a whole batch if there has to be one."""
         if not self.compute.batched:
-            with suppress(ArithmeticError, ValueError):  # there may be too few
+            with suppress(ArithmeticError, ValueError), self._unrecorded():  # there may be too few
                 return as_numbers(self.compute(self.samples.at(places[:_FEW]))[1])  # type: ignore[no-any-return]  # lists
         return as_numbers(self.compute.checked(self.samples.at(places))[1])  # type: ignore[no-any-return]  # a list
 
@@ -253,7 +330,7 @@ class Programs:
     def _lifted(self, kind: str, size: int) -> Program:
         places = self._telling(size)
         inputs, targets = self.inputs[places].tolist(), self.targets[places].tolist()
-        function = {"step": self._step, "loss": self._loss, "outputs": self._outputs}[kind]
+        function = {"step": self._differentiated_step(), "loss": self._loss, "outputs": self._outputs}[kind]
         axes = (None, 0, 0) if self.reduce is not None else None
         lifted = lift(function, axes, None if kind == "outputs" else self.reduce, self.engine, check=False)
         alike = _like(inputs, self.samples.inputs)
@@ -281,29 +358,51 @@ class Programs:
         elif list(map(id, program.inputs.captured)) != list(map(id, self.captured)):
             raise LiftError("the Values that the loss reads beside the parameters differ from batch to batch.")
 
-    def _step(self, trained: Trained, inputs: Any, targets: Any) -> Any:
-        loss = self._loss(trained, inputs, targets)
-        leaves = [
-            value for place in self.moved for value in self.parameter_arrays[place].values if id(value) in self._moving
-        ]
-        slopes = dict(zip(map(id, leaves), gradient(loss, leaves, create_graph=is_tracing()), strict=True))
-        return loss, tuple([self._arranged(place, slopes) for place in self.moved])
+    def _differentiated_step(self) -> Callable[..., Any]:
+        """Make the function of loss and gradients, which says what it is the derivative of."""
 
-    def _arranged(self, place: int, slopes: dict[int, Any]) -> Any:
-        shape, values = self.parameter_arrays[place]
-        array = np.empty(len(values), dtype=object)
-        array[:] = [slopes.get(id(value), 0.0) for value in values]
-        return array.reshape(shape) if shape else array[0]
+        def step(trained: Trained, inputs: Any, targets: Any) -> Any:
+            return self._step(trained, inputs, targets)
+
+        step.__differentiated__ = Differentiated(self._loss, 0, True)  # type: ignore[attr-defined]  # for lift
+        return step
+
+    def _step(self, trained: Trained, inputs: Any, targets: Any) -> tuple[Any, dict[str, Any]]:
+        """Compute the loss, and the gradients by the arrays of parameters, under their names."""
+        loss = self._loss(trained, inputs, targets)
+        arrays = self.parameter_arrays if trained is self.trained else list(trained.merge_arrays().values())
+        moving = [self._find_moving(place, arrays[place]) for place in self.moved]
+        leaves = [arrays[place].values[k] for place, own in zip(self.moved, moving, strict=True) for k in own]
+        slopes = iter(gradient(loss, leaves, create_graph=is_tracing()))
+        found: dict[str, Any] = {}
+        for place, own in zip(self.moved, moving, strict=True):
+            shape, values = arrays[place].shape, arrays[place].values
+            array = np.zeros(len(values), dtype=object)
+            array[own] = [next(slopes) for _ in own]
+            found[self._array_names[place]] = array.reshape(shape) if shape else array[0]
+        return loss, found
+
+    def _find_moving(self, place: int, array: ParameterArray) -> list[int]:
+        """Find which numbers are moved of an array that stands for one of parameters.
+
+        Raises:
+            ValueError: It is of another size, and not all are moved.
+        """
+        values = self.parameter_arrays[place].values
+        moving = [k for k, value in enumerate(values) if id(value) in self._moving]
+        if len(moving) == len(values):
+            return list(range(len(array.values)))
+        if len(array.values) != len(values):
+            raise ValueError(f"some of the numbers of {self._array_names[place]} are moved, and others are not")
+        return moving
 
     def _loss(self, trained: Trained, inputs: Any, targets: Any) -> Value:
-        loss, _ = self.compute(self._batch(inputs, targets))
+        loss, _ = trained.compute(self._batch(inputs, targets))
         return loss
 
     def _outputs(self, trained: Trained, inputs: Any, targets: Any) -> Any:
-        batch = self._batch(inputs, targets)
-        outputs = match_axes(
-            compute_outputs(self.compute.model, batch.inputs, bool(self.compute.batched)), batch.targets
-        )
+        compute, batch = trained.compute, self._batch(inputs, targets)
+        outputs = match_axes(compute_outputs(compute.model, batch.inputs, bool(compute.batched)), batch.targets)
         return as_object_array(outputs if self.reduce is None else outputs[0])
 
     def _batch(self, inputs: Any, targets: Any) -> Samples:
@@ -344,8 +443,13 @@ class Programs:
             "gradient", [gradients[id(leaf)] for leaf in leaves], gradient(loss, leaves) if leaves else []
         )
 
+    def _unrecorded(self) -> AbstractContextManager[Any]:
+        """Where there are many parameters no graph is recorded: their gradients are proved by other means."""
+        return no_grad() if self._is_large else nullcontext()
+
     def _check_first(self, places: Sequence[int]) -> None:
-        difference = self.difference(places)
+        with self._unrecorded():
+            difference = self.difference(places[:1] if self._is_large and self.reduce else places, not self._is_large)
         if difference:
             raise LiftError(
                 f"the program is not the eager run on the first batch: {difference}. What model or loss compute "

@@ -63,16 +63,16 @@ class Vector:
         self.optimizer = optimizer
         buckets = _buckets(optimizer)
         owner = {id(value): number for number, (_, bucket) in enumerate(buckets) for value in bucket.parameters}
-        values = [value for _, members in arrays for value in members]
+        values = [value for array in arrays for value in array.values]
         numbers = np.array([owner.get(id(value), len(buckets)) for value in values], dtype=np.intp)
         by_bucket = np.argsort(numbers, kind="stable")
         place = np.empty(len(values), dtype=np.intp)
         place[by_bucket] = np.arange(len(values))
-        ends = np.cumsum([0, *[len(members) for _, members in arrays]])
+        ends = np.cumsum([0, *[len(array.values) for array in arrays]])
         places = [place[start:stop] for start, stop in pairwise(ends)]
         self.values = [values[i] for i in by_bucket]
         self.moving = int((numbers < len(buckets)).sum())
-        self._views = [(_slice_of(at), shape) for at, (shape, _) in zip(places, arrays, strict=True)]
+        self._views = [(_slice_of(at), shape) for at, (shape, *_) in zip(places, arrays, strict=True)]
         self._pick = _picked([places[i] for i in moved], self.moving)
         self.segments: list[Segment] = []
         for group, bucket in buckets:

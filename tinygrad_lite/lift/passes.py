@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.canonical.canonicalize import canonicalize
 from tinygrad_lite.lift.checking.equivalence_check import EquivalenceCheck
 from tinygrad_lite.lift.checking.internal_errors import Judge, report_internal_errors
@@ -16,7 +17,7 @@ from tinygrad_lite.lift.checking.reference import Reference
 from tinygrad_lite.lift.checking.runtime_checks import TracedDemands
 from tinygrad_lite.lift.grouping import cleanup
 from tinygrad_lite.lift.grouping.grouping import group_nodes
-from tinygrad_lite.lift.grouping.input_groups import find_inputs
+from tinygrad_lite.lift.grouping.input_groups import InputGroups, find_inputs
 from tinygrad_lite.lift.ir.groups import Groups, Output
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.program import Program
@@ -37,7 +38,7 @@ from tinygrad_lite.lift.stages import (
 from tinygrad_lite.lift.steps.rolling import roll_steps
 from tinygrad_lite.lift.tracing.arguments import Arguments, take_apart
 from tinygrad_lite.lift.tracing.inputs import Inputs
-from tinygrad_lite.lift.tracing.trace import Graph, make_graph, trace_function
+from tinygrad_lite.lift.tracing.trace import Graph, Trace, make_graph, trace_function
 from tinygrad_lite.value import Value
 
 
@@ -110,17 +111,11 @@ def group_function(
     Raises:
         LiftError: The function cannot be lifted.
     """
-    f, name = settings.f, settings.name
+    name = settings.name
     timer = timer or Timer()
     with _pause_collector():
-        with timer("trace"):
-            trace = trace_function(f, name, arguments)
-        results, demands = trace.results, TracedDemands(trace.demands)
-        count = sum(map(len, results.nodes))
-        trace.demands = ()
-        with timer("flatten"):
-            graph = make_graph([*results.release(), *demands.release()])
-        inputs = find_inputs(arguments, trace.leaves, graph)
+        trace, graph, inputs, demands, count = _record(settings, arguments, timer)
+        results = trace.results
         demands.arrange(graph, count, inputs.group_of)
         watch(TRACE, (graph, inputs))
     with report_internal_errors(name, graph, judge_on("numpy")):
@@ -143,6 +138,39 @@ def group_function(
             watch(UNREAD, program)
     graph = replace(graph, roots=graph.roots[:count])
     return Grouped(program, graph, results.structure, inputs.sources, inputs.captured)
+
+
+def _record(
+    settings: Settings, arguments: Arguments, timer: Timer
+) -> tuple[Trace, Graph, InputGroups, TracedDemands, int]:
+    """Run the function on copies of the modules among its arguments; on themselves, where copies will not do.
+
+    That is so where it reads their parameters by another way too, as through a closure, or keeps something in them.
+
+    Returns:
+        The trace, its graph, its inputs, what is demanded of numbers in it, and the number of results among its roots.
+    """
+    while True:
+        try:
+            with timer("trace"):
+                trace = trace_function(settings.f, settings.name, arguments)
+            demands = TracedDemands(trace.demands)
+            count = sum(map(len, trace.results.nodes))
+            trace.demands = ()
+            with timer("flatten"):
+                graph = make_graph([*trace.results.release(), *demands.release()])
+        except Exception:
+            if arguments.is_bound or arguments.lengths or not arguments.modules:
+                raise
+        else:
+            inputs = find_inputs(arguments, trace.leaves, graph)
+            changed, read = trace.has_changed_modules, arguments.read_directly(inputs.captured)
+            if arguments.is_bound or not (changed or read):
+                return trace, graph, inputs, demands, count
+            if arguments.lengths:
+                what = "keeps something in its modules" if changed else "reads parameters past its arguments"
+                raise LiftError(f"{settings.name} {what}, and can only be called with these very modules")
+        arguments.is_bound = True
 
 
 def simplify(program: Groups, watch: Watch = ignore) -> None:

@@ -10,6 +10,7 @@ Costs: a handful of small traces, however large the arguments are, and one evalu
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,7 @@ from tinygrad_lite.lift.source.naming import name_groups
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.inputs import Inputs
 from tinygrad_lite.lift.tracing.traced_indices import explain_traced_index
+from tinygrad_lite.modes import no_grad
 from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.transforms import Differentiated, value_and_grad
 from tinygrad_lite.value import Value
@@ -136,11 +138,7 @@ class SizedFunction:
         return self.wanted or (self.wanted is None and count_scalars(arguments) > MANY)
 
     def _make_from_small(self, arguments: Arguments, captured: Hashable) -> Program:
-        if any(unit.values is not None for unit in arguments.units):
-            raise PartError(
-                "it takes a module, which keeps its sizes: give its parameters as arrays, in lists and dicts, to a "
-                "function of arrays"
-            )
+        _check_modules(arguments)
         refusals: list[str] = []
         for pattern in list_patterns(arguments):
             key = (
@@ -282,7 +280,7 @@ class SizedFunction:
             f = self.settings.f if known is None else known.f
             proof.check_steps(_say_what_is_raised(f), settings.name, sorted(numbers))
             return found, []
-        f = self.settings.f if known is None else known.f
+        f = self.settings.f if known is None else _without_recording(known.f)
         proof = self._prove(f, groups, sized, arguments, sizes)
         found = proof.check_results(kinds=(0, 1), most=1)
         probe = proof.gather(proof.tried[0])
@@ -292,6 +290,28 @@ class SizedFunction:
         if places is None:
             raise PartError("its gradients stand in another order than its arguments, and cannot be proved")
         return max(found, proof.check_gradients(places)), probe
+
+
+def _without_recording(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a function for its numbers alone: with modules it would record a graph."""
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        with no_grad():
+            return f(*args, **kwargs)
+
+    return plain
+
+
+def _check_modules(arguments: Arguments) -> None:
+    """Raise for modules of which no smaller ones can be made."""
+    if arguments.is_bound and arguments.modules:
+        raise PartError(
+            f"it takes a {type(arguments.modules[0]).__name__}, of which lift can make no copy of other sizes: let it "
+            "be an nn.Module"
+        )
+    for unit in arguments.units:
+        if len(unit.frozen) not in (0, math.prod(unit.shape)):
+            raise PartError(f"some of the numbers of {'.'.join(unit.path)} are frozen, and others are not")
 
 
 def _align_traces(programs: Sequence[Groups], points: Sequence[Sizes]) -> tuple[Alignment, bool]:

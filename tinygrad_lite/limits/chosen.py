@@ -37,7 +37,12 @@ def choice(x: Value, y: Value) -> Value | None:
     >>> choice(chosen * 3.0, 1.0 / a) is chosen, choice(chosen * 3.0, a * a)
     (True, None)
     """
-    of_x, of_y = _factors(x), _factors(y)
+    if not y.parents or not x.parents:  # neither chosen nor infinite, as most partials of a dot are
+        return None
+    of_y = _factors(y)
+    if not of_y[0] and not of_y[1]:
+        return None
+    of_x = _factors(x)
     for choices, is_singular in ((of_x[0], of_y[1]), (of_y[0], of_x[1])):
         if choices and is_singular:
             return functools.reduce(lambda a, b: a * b, choices)
@@ -79,8 +84,9 @@ def _condition(x: Value, deepest: int) -> Value | None:
         return condition if otherwise._code == CONSTANT_CODE and otherwise._number == 0.0 else None
     if x._code != _ADD or not deepest:
         return None
-    first, second = [_condition(parent, deepest - 1) for parent in x.parents]
-    return first if first is second else None
+    left, right = x.parents
+    first = _condition(left, deepest - 1)
+    return first if first is not None and first is _condition(right, deepest - 1) else None
 
 
 def _is_choice(x: Value) -> bool:

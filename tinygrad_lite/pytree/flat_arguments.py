@@ -242,7 +242,7 @@ class _Reading:
     def _read_module(self, module: Any, counts: Callable[[Value], bool]) -> _Build:
         self.modules.append(module)
         names = []
-        for name, (shape, leaves) in module.__parameter_tree__().items():
+        for name, (shape, leaves, *_) in module.__parameter_tree__().items():
             if any(counts(leaf) for leaf in leaves):
                 names.append(name)
                 self.units.append(_Unit(shape or None, leaves, held=True))

@@ -180,8 +180,15 @@ def test_the_parameters_of_a_module_are_arrays_and_the_module_is_given_itself():
     model = nn.MLP(2, [3, 1], generator=0)
     found = taken(model)
     assert sum(array.size for array in found.arrays) == len(list(model.parameters()))
-    assert [value for unit in found.units for value in unit.values or ()] == list(model.parameters())
-    assert found.rebuild(iter(found.arrays))[0] == [model]
+    leaves = [value for array in model.__parameter_tree__().values() for value in array.values]
+    assert [value for unit in found.units for value in unit.values or ()] == leaves
+    items = [np.array([Value(x) for x in array.flat], dtype=object).reshape(array.shape) for array in found.arrays]
+    [twin], _ = found.rebuild(items)
+    assert type(twin) is nn.MLP
+    assert twin is not model
+    assert twin.layers[0].neurons[1].w[0].data == found.arrays[0][1, 0]
+    found.is_bound = True
+    assert found.rebuild(items)[0] == [model]
     before = found.signature
     next(iter(model.parameters())).data = 9.0
     assert taken(model).signature == before

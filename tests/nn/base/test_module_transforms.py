@@ -141,11 +141,12 @@ def test_names_are_those_of_the_state_and_single_parameters_are_floats() -> None
     slopes = grad(lambda m, x: m(x))(model, [0.5, -1.0])
     state = model.state_dict()
     assert list(slopes) == list(state)
-    assert slopes["layers.0.neurons.1.w"].shape == (2,)
-    assert type(slopes["layers.0.neurons.1.b"]) is float
+    assert slopes["layers.0.neurons.w"].shape == (3, 2)
+    assert slopes["layers.0.neurons.b"].shape == (3,)
     assert {name: np.shape(slope) for name, slope in slopes.items()} == {name: a.shape for name, a in state.items()}
     with no_grad():
-        expected = differences(lambda: model([0.5, -1.0]).data, model.parameters())
+        leaves = [leaf for array in model.__parameter_tree__().values() for leaf in array.values]
+        expected = differences(lambda: model([0.5, -1.0]).data, leaves)
     np.testing.assert_allclose(flat(slopes), expected, atol=1e-9)
 
 

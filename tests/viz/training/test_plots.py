@@ -217,8 +217,8 @@ def test_the_recorders_are_callbacks_of_fit() -> None:
     assert gradients.steps == [1, 2, 3, 4, 5, 6]
     assert weights.epochs == [0, 1, 2, 3]
     assert weights.losses[1:] == history["loss"]
-    assert weights.states[0]["layers.0.neurons.0.w"][0] == first
-    assert weights.states[3]["layers.0.neurons.0.w"][0] == model.layers[0].neurons[0].w[0].data != first
+    assert weights.states[0]["layers.0.neurons.w"][0, 0] == first
+    assert weights.states[3]["layers.0.neurons.w"][0, 0] == model.layers[0].neurons[0].w[0].data != first
 
 
 def test_recorders_remember_through_a_checkpoint() -> None:

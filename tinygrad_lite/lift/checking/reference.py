@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.dispatch import apply
 from tinygrad_lite.errors import AnomalyError, LiftError
 from tinygrad_lite.lift.checking.probes import is_whole
 from tinygrad_lite.lift.grouping.input_groups import find_inputs
 from tinygrad_lite.lift.tracing.arguments import Arguments, Floats, Unit
 from tinygrad_lite.lift.tracing.results import Results, take_apart_results
-from tinygrad_lite.lift.tracing.trace import Graph, find_lines, make_graph, shape_values, trace_function
+from tinygrad_lite.lift.tracing.trace import (
+    Graph,
+    Trace,
+    find_lines,
+    make_graph,
+    make_leaves,
+    shape_values,
+    trace_function,
+)
 from tinygrad_lite.modes import detect_anomaly
-from tinygrad_lite.value import Value
+from tinygrad_lite.operations.ops import BY_CODE
 
 
 @dataclass(frozen=True)
@@ -78,17 +86,17 @@ class Reference:
         for one in self._split_samples(arrays)[:most]:
             pairs = zip(one, self.arguments.units, strict=True)
             given = replace(self.arguments, arrays=[a if unit.axis is None else a[..., None] for a, unit in pairs])
-            with _hold_parameters(self.arguments.units, one):
-                try:
-                    with detect_anomaly():
-                        trace = trace_function(self.f, self.name, given)
-                except AnomalyError:
+            try:
+                with detect_anomaly():
                     trace = trace_function(self.f, self.name, given)
+            except AnomalyError:
+                trace = trace_function(self.f, self.name, given)
             nodes = [node for part in trace.results.nodes for node in part]
             count = len(nodes)
             nodes += dict.fromkeys(node for node, _ in trace.demands)
             lines, graph = find_lines(nodes), make_graph(nodes)
             graph.roots = graph.roots[:count]
+            self._renumber(graph, trace, one)
             find_inputs(self.arguments, trace.leaves, graph)
             found.append(Recording(graph, lines, [shape or () for shape in trace.results.shapes]))
         return found
@@ -106,9 +114,11 @@ class Reference:
 
     def tie_parameters(self, arrays: list[Floats]) -> None:
         """Give a parameter that stands in several places one number: that of the first."""
+        if not self.arguments.share_parameters():
+            return
         first: dict[int, float] = {}
         for place, unit in enumerate(self.arguments.units):
-            if unit.values:
+            if unit.values and len(unit.values) == arrays[place].size:
                 numbers = arrays[place].ravel().tolist()
                 tied = [first.setdefault(id(value), number) for value, number in zip(unit.values, numbers, strict=True)]
                 arrays[place] = np.array(tied, dtype=np.float64).reshape(arrays[place].shape)
@@ -124,37 +134,65 @@ class Reference:
 
     def _evaluate_sample(self, arrays: Sequence[Floats]) -> list[Floats]:
         """Call the function on plain numbers; on Values, if it calls their methods."""
+        if self._moves_bound_parameters(arrays):
+            return self._replay(arrays)
         units = self.arguments.units
-        with _hold_parameters(units, arrays):
-            numbers = [_restore_type(unit, array) for unit, array in zip(units, arrays, strict=True)]
-            try:
-                results = self._call(numbers)
-            except (AttributeError, TypeError):
-                results = self._call(
-                    [shape_values([Value(x) for x in array.ravel().tolist()], array.shape) for array in arrays]
-                )
-            return [
-                np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
-                for nodes, shape in zip(results.nodes, results.shapes, strict=True)
-            ]
+        leaves = make_leaves(self.arguments, arrays)
+        values = [shape_values(nodes, array.shape) for nodes, array in zip(leaves, arrays, strict=True)]
+        numbers = [_restore_type(unit, array) for unit, array in zip(units, arrays, strict=True)]
+        try:
+            results = self._call(
+                [
+                    number if unit.values is None else value
+                    for unit, number, value in zip(units, numbers, values, strict=True)
+                ]
+            )
+        except (AttributeError, TypeError):
+            results = self._call(values)
+        return [
+            np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
+            for nodes, shape in zip(results.nodes, results.shapes, strict=True)
+        ]
+
+    def _moves_bound_parameters(self, arrays: Sequence[Floats]) -> bool:
+        """Whether the function is called with modules themselves, and these have other numbers than are asked for."""
+        return self.arguments.is_bound and any(
+            unit.values is not None and [value.data for value in unit.values] != array.ravel().tolist()
+            for unit, array in zip(self.arguments.units, arrays, strict=True)
+        )
+
+    def _replay(self, arrays: Sequence[Floats]) -> list[Floats]:
+        """Record the function on modules as they are, and evaluate its graph, node by node, with other parameters."""
+        given = [
+            array if unit.axis is None else array[..., None]
+            for unit, array in zip(self.arguments.units, arrays, strict=True)
+        ]
+        trace = trace_function(self.f, self.name, replace(self.arguments, arrays=given))
+        shapes = [shape or () for shape in trace.results.shapes]
+        graph = make_graph(trace.results.release())
+        self._renumber(graph, trace, arrays)
+        return Recording(graph, [], shapes).split_results(graph.numbers[graph.roots])
+
+    def _renumber(self, graph: Graph, trace: Trace, arrays: Sequence[Floats]) -> None:
+        """Give a graph that was recorded on modules as they are the numbers that it has with other parameters."""
+        if not self._moves_bound_parameters(arrays):
+            return
+        numbers = {
+            id(leaf): number
+            for leaves, array in zip(trace.leaves, arrays, strict=True)
+            for leaf, number in zip(leaves, array.ravel().tolist(), strict=True)
+        }
+        known: list[Any] = [numbers.get(id(leaf), leaf.data) for leaf in graph.leaves]
+        starts, operands = graph.starts.tolist(), graph.operands.tolist()
+        for node, code in enumerate(graph.codes.tolist()[len(known) :], len(known)):
+            op = BY_CODE[code]
+            assert op is not None
+            known.append(float(apply(op, [known[k] for k in operands[starts[node] : starts[node + 1]]])))
+        graph.numbers = np.array(known)
 
     def _call(self, stand_ins: list[Any]) -> Results:
-        args, kwargs = self.arguments.rebuild(iter(stand_ins))
+        args, kwargs = self.arguments.rebuild(stand_ins)
         return take_apart_results(self.f(*args, **kwargs), self.name)
-
-
-@contextmanager
-def _hold_parameters(units: Sequence[Unit], arrays: Sequence[Floats]) -> Iterator[None]:
-    """Let the parameters of modules hold other numbers for a while; graphs that were recorded before do not notice."""
-    before = [(value, value._number) for unit in units for value in unit.values or ()]
-    try:
-        for unit, array in zip(units, arrays, strict=True):
-            for value, number in zip(unit.values or (), array.ravel().tolist(), strict=bool(unit.values)):
-                value._number = number
-        yield
-    finally:
-        for value, number in before:
-            value._number = number
 
 
 def _restore_type(unit: Unit, array: Floats) -> Any:

@@ -225,9 +225,10 @@ def match_gradients(structure: Any, units: Sequence[Unit]) -> list[Place] | None
     >>> match_gradients({"dict": [["b", "array"], ["w", {"list": ["array", "array"]}]]}, units)
     [(1, ()), (0, (0,)), (0, (1,))]
     """
-    number_of = {unit.path: number for number, unit in enumerate(units)}
+    number_of = {tuple(".".join(unit.path).split(".")): number for number, unit in enumerate(units)}
     found: list[Place] = []
-    for path in _list_paths(structure):
+    for names in _list_paths(structure):
+        path = tuple(".".join(names).split(".")) if names else ()
         for length in range(len(path), -1, -1):
             number = number_of.get(path[:length])
             rest = path[length:]

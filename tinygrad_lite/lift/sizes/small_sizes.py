@@ -161,7 +161,7 @@ class Pattern:
 
 def find_pattern(arguments: Arguments, family: Family) -> Pattern | None:
     """Find the sizes among the axes of arguments; None where there are none, or none of that family."""
-    axes = [length for unit in arguments.units if unit.values is None for length in unit.shape]
+    axes = [length for unit in arguments.units for length in unit.shape]
     every = sorted(set(axes))
     lengths = tuple([length for length in every if length > LEAST])
     if not lengths:
@@ -181,8 +181,7 @@ def find_pattern(arguments: Arguments, family: Family) -> Pattern | None:
     if wide >= 0 and lengths[wide] % steps[wide]:
         return None
     rests = tuple([length % step for length, step in zip(lengths, steps, strict=True)])
-    modules = {length for unit in arguments.units if unit.values is not None for length in unit.shape}
-    fixed = tuple([length for length in sorted({*every, *modules}) if length <= LEAST])
+    fixed = tuple([length for length in every if length <= LEAST])
     return Pattern(lengths, fixed, ties, tuple(steps), rests, family.start, wide)
 
 
@@ -203,20 +202,20 @@ def count_scalars(arguments: Arguments) -> int:
 
 
 def shrink(arguments: Arguments, pattern: Pattern, sizes: Sizes) -> Arguments:
-    """Make arguments of the same structure at other sizes."""
+    """Make arguments of the same structure at other sizes; the function is called with copies of modules.
+
+    What modules keep of the sizes as whole numbers, as ``in_features``, is changed in the copies too.
+    """
     length_of = dict(zip(pattern.lengths, pattern.expand(sizes), strict=True))
     units: list[Unit] = []
     arrays: list[Floats] = []
     for unit, array in zip(arguments.units, arguments.arrays, strict=True):
-        if unit.values is not None:
-            units.append(unit)
-            arrays.append(array)
-            continue
         shape = tuple([length_of.get(length, length) for length in unit.shape])
-        units.append(replace(unit, shape=shape))
+        frozen = range(math.prod(shape)) if len(unit.frozen) == math.prod(unit.shape) else unit.frozen
+        units.append(replace(unit, shape=shape, frozen=tuple(frozen)))
         arrays.append(_shrink_array(array, unit, shape, length_of))
     samples = None if arguments.samples is None else min(arguments.samples, _SAMPLES)
-    return replace(arguments, units=units, arrays=arrays, samples=samples)
+    return replace(arguments, units=units, arrays=arrays, samples=samples, lengths=length_of)
 
 
 def _shrink_array(array: Floats, unit: Unit, shape: tuple[int, ...], length_of: dict[int, int]) -> Floats:

@@ -8,9 +8,10 @@ for these very things only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from tinygrad_lite.transforms import is_differentiating
 from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
+#: Makes an argument anew of what stands for its units.
+_Build = Callable[["StandIns"], Any]
 _NUMBERS = (float, int, np.floating, np.integer)
 #: What units have in common that are one input group: their paths before and after a number, their shape and axis.
 _MergeKey = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...], int | None]
@@ -39,7 +42,8 @@ class Unit:
         path: Where it stands: ``("model", "layers", "0", "weight")``.
         shape: Of one sample, where it has samples.
         axis: Along which the samples run; None if it has none.
-        values: The Values of a module's parameters in C order: they are the trace's leaves.
+        values: The Values of a module's parameters in C order; None where it is no module's.
+        frozen: The places of those among them that are frozen.
         whole: Whether the caller gave it as one array.
         integer: Whether the caller gave integers: the function is shown integers where it runs on numbers.
     """
@@ -50,6 +54,63 @@ class Unit:
     values: list[Value] | None = None
     whole: bool = False
     integer: bool = False
+    frozen: tuple[int, ...] = ()
+
+
+class StandIns(Iterator[Any]):
+    """What stands for the arrays of arguments in one call of a function, one after the other.
+
+    Args:
+        items: One for each unit: an object array of Values, a number, or :data:`ITSELF` for the parameters of a module.
+        lengths: For axes that are shorter than the caller's, their lengths.
+
+    Attributes:
+        copied: What was copied, by the ids of what it was copied from.
+        copies: The copies of modules.
+    """
+
+    def __init__(self, items: Iterable[Any], lengths: Mapping[int, int] | None = None) -> None:
+        self._items = iter(items)
+        self._lengths = lengths or {}
+        self.copied: dict[int, Any] = {}
+        self.copies: list[Any] = []
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    def copy_module(self, module: Any, names: Sequence[str], twins: list[Any]) -> Any:
+        """Copy a module, with the next items as its parameters; the module itself, where they are its own.
+
+        Args:
+            module: The module.
+            names: Of its arrays.
+            twins: What makes copies of it, or nothing: then that is added.
+
+        Raises:
+            LiftError: It has no copy with these parameters.
+        """
+        given = [np.asarray(item, dtype=object) for item in islice(self, len(names))]
+        if any(array.size == 1 and array.flat[0] is ITSELF for array in given):
+            return module
+        contents = {name: Parameters(a.shape, list(a.flat)) for name, a in zip(names, given, strict=True)}
+        if not twins:
+            twins.append(module.__twins__())
+        try:
+            self.copies.append(twins[0].make(contents, self.copied, self._lengths))
+        except ValueError as error:
+            raise LiftError(str(error)) from error
+        return self.copies[-1]
+
+
+class Parameters(NamedTuple):
+    """An array of parameters, as modules give and take them."""
+
+    shape: tuple[int, ...]
+    values: list[Any]
+
+
+#: In the places of a module's parameters: the function is called with the module itself.
+ITSELF: Final = object()
 
 
 @dataclass(frozen=True)
@@ -69,6 +130,9 @@ class Arguments:
         signature: Their structure.
         samples: How many samples there are; None without a batch.
         code: Functions, objects and modules among them, which may read more than they are.
+        lengths: For axes that are shorter than the caller's, their lengths.
+        modules: The modules among them.
+        is_bound: Whether the function is called with these modules themselves, not with copies.
     """
 
     units: list[Unit] = field(default_factory=list)
@@ -76,10 +140,28 @@ class Arguments:
     signature: Signature = field(default_factory=lambda: Signature(()))
     samples: int | None = None
     code: list[Any] = field(default_factory=list)
-    _builders: list[tuple[str | None, Callable[[Iterator[Any]], Any]]] = field(default_factory=list)
+    lengths: Mapping[int, int] = field(default_factory=dict)
+    modules: list[Any] = field(default_factory=list)
+    is_bound: bool = False
+    _builders: list[tuple[str | None, _Build]] = field(default_factory=list)
+    #: the answer of ``share_parameters``, which these and arguments of other sizes have in common
+    _sharing: list[bool] = field(default_factory=list)
 
-    def rebuild(self, leaves: Iterator[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Put other things in the place of each unit: what ``leaves`` gives."""
+    def rebuild(self, items: Iterable[Any], copies: list[Any] | None = None) -> tuple[list[Any], dict[str, Any]]:
+        """Put other things in the place of each unit; modules are copied, and have them as parameters.
+
+        Args:
+            items: For each unit an object array, or a number.
+            copies: Is given the copies of modules.
+
+        Returns:
+            The arguments by position, and those by name.
+        """
+        units = self.units
+        leaves = StandIns(
+            [ITSELF if self.is_bound and unit.values is not None else x for unit, x in zip(units, items, strict=True)],
+            self.lengths,
+        )
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for name, build in self._builders:
@@ -87,7 +169,23 @@ class Arguments:
                 args.append(build(leaves))
             else:
                 kwargs[name] = build(leaves)
+        if copies is not None:
+            copies += leaves.copies
         return args, kwargs
+
+    def share_parameters(self) -> bool:
+        """Whether a parameter stands in several places."""
+        if not self._sharing:
+            each = [unit.values for unit in self.units if unit.values]
+            self._sharing.append(len({id(value) for values in each for value in values}) < sum(map(len, each)))
+        return self._sharing[0]
+
+    def read_directly(self, captured: Sequence[Value]) -> bool:
+        """Tell whether there are parameters of the caller's modules among Values that the function closed over."""
+        if not captured or self.is_bound:
+            return False
+        own = {id(value) for unit in self.units for value in unit.values or ()}
+        return not own.isdisjoint(map(id, captured))
 
 
 def take_apart(
@@ -149,7 +247,7 @@ def _order_arguments(
 
 def _take_argument(
     taken: Arguments, tree: Any, path: tuple[str, ...], axis: int | None, static: bool
-) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+) -> tuple[_Build, Any]:
     """Add the units of one argument; give what rebuilds it, and its part of the signature."""
     if static:
         return _take_static(taken, tree, True, path)
@@ -188,7 +286,7 @@ def _take_argument(
 
 def _take_items(
     taken: Arguments, tree: Any, container: Container, path: tuple[str, ...], axis: int | None
-) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+) -> tuple[_Build, Any]:
     """Add the units of a container's items, as :func:`_take_argument` does."""
     if container.is_sequence:
         kinds = [] if axis is None and _is_few_matrices(tree) else _find_kinds(tree)
@@ -207,7 +305,7 @@ def _take_items(
     ]
     make = container.called_of(tree, aux)
 
-    def build(leaves: Iterator[Any]) -> Any:
+    def build(leaves: StandIns) -> Any:
         return make([build(leaves) for build, _ in parts])
 
     inner = tuple([part for _, part in parts])
@@ -263,24 +361,25 @@ def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int
             f"batch names an axis of {_join_path(path)}, a module: its parameters are shared by all samples"
         )
     shapes = []
-    for name, (shape, values) in module.__parameter_tree__().items():
+    for name, (shape, values, *of_units) in module.__parameter_tree__().items():
         array = np.array([value.data for value in values], dtype=np.float64).reshape(shape)
-        _add(taken, (*path, *name.split(".")), array, None, list(values))
-        shapes.append((name, shape, tuple([value.requires_grad for value in values])))
-    count = len(shapes)
+        _add(taken, (*path, *name.split(".")), array, None, list(values), whole=any(of_units))
+        frozen = tuple([place for place, value in enumerate(values) if not value.requires_grad])
+        taken.units[-1].frozen = frozen
+        shapes.append((name, shape, frozen))
+    names = [name for name, _, _ in shapes]
+    twins: list[Any] = []
     taken.code.append(module)
+    taken.modules.append(module)
+    taken.is_bound = taken.is_bound or not names or not hasattr(type(module), "__twins__")
 
-    def build(leaves: Iterator[Any]) -> Any:
-        for _ in range(count):
-            next(leaves)
-        return module
+    def build(leaves: StandIns) -> Any:
+        return leaves.copy_module(module, names, twins) if names else module
 
     return build, ("module", make_module_key(module), bool(getattr(module, "training", False)), tuple(shapes))
 
 
-def _take_static(
-    taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]
-) -> tuple[Callable[[Iterator[Any]], Any], Any]:
+def _take_static(taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]) -> tuple[_Build, Any]:
     if tree is not None and not isinstance(tree, (str, bool, int, float)):
         taken.code.append(tree)
     return (lambda leaves: tree), ("static", type(tree).__name__, make_static_key(tree, named, _join_path(path)))

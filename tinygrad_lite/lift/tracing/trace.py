@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.flat_graph import arrays_of
 from tinygrad_lite.lift.tracing.arguments import Arguments
+from tinygrad_lite.lift.tracing.cache_key import make_module_key
 from tinygrad_lite.lift.tracing.results import Results, take_apart_results
 from tinygrad_lite.lift.tracing.traced_indices import explain_traced_index
 from tinygrad_lite.node.fields import Details, line_of
@@ -65,29 +66,33 @@ class Trace:
         leaves: The Values that stood for each unit of the arguments.
         results: What the function gave.
         demands: Nodes of whose numbers the function demands something, and what.
+        has_changed_modules: Whether it changed something in the copies of modules that it was run on.
     """
 
     leaves: list[list[Value]]
     results: Results
     demands: Sequence[tuple[Value, Demand]]
+    has_changed_modules: bool = False
 
 
 def trace_function(f: Callable[..., Any], name: str, arguments: Arguments) -> Trace:
     """Run a function on Values that hold the arguments' numbers, those of the first sample where there are samples.
+
+    Modules are copied, and the copies have these Values as parameters, unless ``arguments.is_bound``: then the function
+    is run on the modules themselves, whose Values are the leaves.
 
     Raises:
         LiftError: A result is no number.
         TraceError: The function reads a number out of the graph.
     """
     STATE.clock += 1  # what the function makes from here on is newer than all that was there before
-    leaves: list[list[Value]] = []
-    stand_ins: list[Any] = []
-    for unit, given in zip(arguments.units, arguments.arrays, strict=True):
-        numbers = given[..., 0] if unit.axis is not None else given
-        nodes = unit.values or [Value(x) for x in numbers.ravel().tolist()]
-        leaves.append(nodes)
-        stand_ins.append(shape_values(nodes, unit.shape))
-    args, kwargs = arguments.rebuild(iter(stand_ins))
+    pairs = list(zip(arguments.units, arguments.arrays, strict=True))
+    leaves = make_leaves(arguments, [given if unit.axis is None else given[..., 0] for unit, given in pairs])
+    copies: list[Any] = []
+    args, kwargs = arguments.rebuild(
+        [shape_values(nodes, unit.shape) for nodes, (unit, _) in zip(leaves, pairs, strict=True)], copies
+    )
+    before = [make_module_key(module) for module in copies]
     inputs = [node for nodes in leaves for node in nodes]
     frozen = [node for node in inputs if not node.requires_grad]
     trace = tracing(inputs, STATE.clock)
@@ -102,7 +107,25 @@ def trace_function(f: Callable[..., Any], name: str, arguments: Arguments) -> Tr
         if refused is None:
             raise
         raise refused from error
-    return Trace(leaves, take_apart_results(found, name), trace.inside.demands)
+    has_changed = before != [make_module_key(module) for module in copies]
+    return Trace(leaves, take_apart_results(found, name), trace.inside.demands, has_changed)
+
+
+def make_leaves(arguments: Arguments, arrays: Sequence[Floats]) -> list[list[Value]]:
+    """Make the Values that stand for the units of arguments: a parameter that stands in several has one."""
+    known: dict[int, Value] = {}
+    leaves: list[list[Value]] = []
+    for unit, numbers in zip(arguments.units, arrays, strict=True):
+        if arguments.is_bound and unit.values is not None:
+            leaves.append(unit.values)
+            continue
+        nodes = [Value(x) for x in numbers.ravel().tolist()]
+        for place in unit.frozen:
+            nodes[place].requires_grad = False
+        if arguments.share_parameters() and unit.values is not None and len(unit.values) == len(nodes):
+            nodes = [known.setdefault(id(value), node) for value, node in zip(unit.values, nodes, strict=True)]
+        leaves.append(nodes)
+    return leaves
 
 
 def shape_values(nodes: Sequence[Value], shape: tuple[int, ...]) -> Any:
