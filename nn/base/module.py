@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.base import state
 from tinygrad_lite.nn.base.summary import describe_shape, format_summary
+from tinygrad_lite.nn.base.twins import Twins
 from tinygrad_lite.pytree import is_array
 from tinygrad_lite.pytree.keys import simple_key
 from tinygrad_lite.pytree.registry import container_of
@@ -268,11 +269,9 @@ class Module:
             if entry.owner is None
         }
 
-    def __twins__(self) -> Any:
+    def __twins__(self) -> Twins:
         """Return what makes copies with other parameters, also of other sizes: what ``lift`` tries a Module out on."""
-        from tinygrad_lite.nn.base.twins import Twins
-
-        return Twins(self)
+        return Twins(self, parts_of)
 
     # ------------------------------------------------------------------------------------------- what it is
 

@@ -13,8 +13,7 @@ from types import MethodType
 from typing import Any, Final
 
 from tinygrad_lite.nn.base import state
-from tinygrad_lite.nn.base.module import Module, parts_of
-from tinygrad_lite.nn.base.state import ParameterArray, StateEntry
+from tinygrad_lite.nn.base.state import ParameterArray, PartsOf, StateEntry
 from tinygrad_lite.pytree import is_array
 from tinygrad_lite.pytree.registry import container_of
 from tinygrad_lite.value import Value
@@ -29,26 +28,28 @@ class Twins:
 
     Args:
         module: The module.
+        parts_of: Gives the parts of a module or a container with their names.
 
     >>> from tinygrad_lite.nn import Linear
     >>> layer = Linear(9, 10)
     >>> small = {"weight": ParameterArray((2, 3), [Value(float(i)) for i in range(6)]),
     ...          "bias": ParameterArray((2,), [Value(0.0), Value(1.0)])}
-    >>> twin = Twins(layer).make(small, {}, {9: 3, 10: 2})
+    >>> twin = layer.__twins__().make(small, {}, {9: 3, 10: 2})
     >>> twin
     Linear(3, 2): 8 parameters
     >>> [y.data for y in twin([1.0, 1.0, 1.0])]
     [3.0, 13.0]
     """
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Any, parts_of: PartsOf) -> None:
         self.module = module
+        self._parts_of = parts_of
         self._entries = state.collect(module, parts_of)
         self._is_checked = False
         #: whether parameters are replaced one by one, as they stand in several containers: that takes longer
         self._one_by_one = False
 
-    def make(self, contents: Mapping[str, ParameterArray], memo: Memo, lengths: Mapping[int, int]) -> Module:
+    def make(self, contents: Mapping[str, ParameterArray], memo: Memo, lengths: Mapping[int, int]) -> Any:
         """Make a copy.
 
         Args:
@@ -65,9 +66,9 @@ class Twins:
         """
         known = dict(memo)
         while True:
-            copier = _Copier(memo, lengths)
+            copier = _Copier(memo, lengths, self._parts_of)
             copier.place(self._entries, contents, self._one_by_one)
-            twin: Module = copier.copy(self.module)
+            twin = copier.copy(self.module)
             if (self._is_checked and not lengths) or _are_same(twin.__parameter_tree__(), contents):
                 self._is_checked = self._is_checked or not lengths
                 return twin
@@ -81,6 +82,10 @@ class Twins:
             memo.update(known)
 
 
+def _is_module(thing: Any) -> bool:
+    return hasattr(type(thing), "__parameter_tree__")
+
+
 def _are_same(found: Mapping[str, ParameterArray], wanted: Mapping[str, ParameterArray]) -> bool:
     return found.keys() == wanted.keys() and all(
         array.shape == wanted[name].shape and list(map(id, array.values)) == list(map(id, wanted[name].values))
@@ -91,8 +96,9 @@ def _are_same(found: Mapping[str, ParameterArray], wanted: Mapping[str, Paramete
 class _Copier:
     """Copies what is made of modules and containers."""
 
-    def __init__(self, memo: Memo, lengths: Mapping[int, int]) -> None:
+    def __init__(self, memo: Memo, lengths: Mapping[int, int], parts_of: PartsOf) -> None:
         self.memo = memo
+        self.parts_of = parts_of
         self.lengths = lengths
 
     def place(
@@ -127,7 +133,7 @@ class _Copier:
                 for length, new in zip(entry.shape[1:], shape[1:], strict=True):
                     size = size // length * new
                 own[str(entry.unit_name)] = ParameterArray(shape[1:], list(islice(values, size)))
-            twins.append(Twins(units[min(number, len(units) - 1)]).make(own, {}, self.lengths))
+            twins.append(Twins(units[min(number, len(units) - 1)], self.parts_of).make(own, {}, self.lengths))
         self._keep(units, type(units)(twins))
 
     def copy(self, tree: Any) -> Any:
@@ -139,11 +145,11 @@ class _Copier:
             return self.memo[id(tree)][1]
         if isinstance(tree, Value):
             return tree
-        if isinstance(tree, Module):
+        if _is_module(tree):
             return self._copy_module(tree)
         if is_array(tree):
             return self._copy_array(tree)
-        if isinstance(tree, MethodType) and isinstance(tree.__self__, Module):
+        if isinstance(tree, MethodType) and _is_module(tree.__self__):
             return MethodType(tree.__func__, self.copy(tree.__self__))
         if isinstance(tree, functools.partial):
             call: Any = self.copy(tree.func)
@@ -159,8 +165,8 @@ class _Copier:
         self.memo[id(original)] = original, twin
         return twin
 
-    def _copy_module(self, module: Module) -> Module:
-        twin: Module = self._keep(module, object.__new__(type(module)))
+    def _copy_module(self, module: Any) -> Any:
+        twin = self._keep(module, object.__new__(type(module)))
         for kind in type(module).__mro__:
             slots = kind.__dict__.get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:

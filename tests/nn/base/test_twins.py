@@ -14,7 +14,6 @@ from tinygrad_lite import Value
 from tinygrad_lite.nn import MLP, BatchNorm1d, Dropout, Linear, Module, Sequential, Tanh
 from tinygrad_lite.nn.architectures.gpt import GPT
 from tinygrad_lite.nn.base.state import ParameterArray
-from tinygrad_lite.nn.base.twins import Twins
 
 
 def contents_of(module: Module, lengths: dict[int, int] | None = None) -> dict[str, ParameterArray]:
@@ -27,7 +26,7 @@ def contents_of(module: Module, lengths: dict[int, int] | None = None) -> dict[s
 
 
 def twin_of(module: Module, lengths: dict[int, int] | None = None) -> Any:
-    return Twins(module).make(contents_of(module, lengths), {}, lengths or {})
+    return module.__twins__().make(contents_of(module, lengths), {}, lengths or {})
 
 
 def numbers(values: Any) -> list[float]:
