@@ -19,7 +19,8 @@ from tinygrad_lite import *
 
 def normalize(v):
     mean = sum(v) / len(v)
-    return [(u - mean) / sqrt(sum((t - mean) ** 2 for t in v) / len(v) + 0.1) for u in v]
+    scale = sqrt(sum((u - mean) ** 2 for u in v) / len(v) + 0.1)
+    return [(u - mean) / scale for u in v]
 
 
 def attend(q, k, v, sees):
