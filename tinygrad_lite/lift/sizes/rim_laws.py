@@ -21,7 +21,7 @@ _WIDTHS: Final = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (1, 2), (2, 1), (2, 2)
 #: So many rows are left between them in every trace.
 _LEAST_INSIDE: Final = 3
 #: Arrays of more axes are not looked at.
-_MOST_AXES: Final = 3
+_MOST_AXES: Final = 2
 
 
 class ArrayLaw(Protocol):
