@@ -3,7 +3,7 @@
 What was recorded of a loop in Python is its body, once for each step; so is that of its derivative, backwards. In the
 order of recording (:mod:`~tinygrad_lite.lift.steps.trace_order`) both are stretches of statements that repeat
 (:mod:`~tinygrad_lite.lift.steps.stretches`). All statements at one place of the body become one group, whose first axis
-is the step. Whom such a group reads follows a law:
+is the step. Whom such a group reads follows a law (:mod:`~tinygrad_lite.lift.steps.reading_laws`):
 
 - itself, or another of the body, in the same step or some steps before: what the first steps read becomes initial rows;
 - a group of another loop, at a row that goes along with the step, or against it;
@@ -29,12 +29,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Output, Ref, Term, all_of
+from tinygrad_lite.lift.steps.reading_laws import Law, Listing, fit_laws
 from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
 from tinygrad_lite.lift.steps.stretches import Stretch, find_stretches
 from tinygrad_lite.lift.steps.trace_order import describe, order_by_trace, sort_terms
-
-#: So many places are tried for the begin of a step.
-_MOST_STARTS = 64
 
 
 def roll_steps(program: Groups) -> Groups:
@@ -54,203 +52,17 @@ def roll_steps(program: Groups) -> Groups:
 
 
 def _roll_ordered(program: Groups, order: Sequence[int]) -> Groups:
-    listing = _Listing(program, order)
+    listing = Listing(program, order)
     descriptions = [describe(program.groups[number]) for number in order]
     found = find_stretches(descriptions, listing.shifts_along)
     stretches: list[Stretch] = []
-    laws: list[list[list[_Law]]] = []
+    laws: list[list[list[Law]]] = []
     for stretch in found:
-        fitted = _fit_laws(listing, [*stretches, listing.choose_start(stretch)])
+        fitted = fit_laws(listing, [*stretches, listing.choose_start(stretch)])
         if fitted is not None:
             stretches.append(fitted[0])
             laws.append(fitted[1])
     return _Roller(listing, stretches, laws).roll() if stretches else program
-
-
-@dataclass(frozen=True)
-class _Law:
-    """What one operand of a statement reads, step by step.
-
-    Attributes:
-        refs: At each step.
-        stretch: The number of the stretch whose rows it reads; −1 where all steps read the same group, or constants.
-        column: Which statement of that stretch's body.
-        first: Which step of that stretch it reads at step 0; negative: before its first.
-        pace: By how many steps that grows from step to step.
-    """
-
-    refs: tuple[Ref, ...]
-    stretch: int = -1
-    column: int = 0
-    first: int = 0
-    pace: int = 0
-
-    def find_rows(self, steps: int) -> list[int]:
-        """List the steps of the stretch that are read."""
-        return [self.first + self.pace * step for step in range(steps)]
-
-
-class _Listing:
-    """The statements of a program in an order, and what each of them reads."""
-
-    def __init__(self, program: Groups, order: Sequence[int]) -> None:
-        self.program = program
-        self.order = order
-        self.place = {number: place for place, number in enumerate(order)}
-        self.refs = [tuple(program.groups[number].refs()) for number in order]
-
-    def get_group(self, place: int) -> Group:
-        """Get the statement at a place."""
-        return self.program.groups[self.order[place]]
-
-    def choose_start(self, stretch: Stretch) -> Stretch:
-        """Let a step begin where it hands over least to the next; as late as may be, as the last one is whole."""
-        starts = range(stretch.start, stretch.start + min(stretch.spare, _MOST_STARTS) + 1)
-        start = min(starts, key=lambda start: (self._count_carried(start, stretch.period), -start))
-        return Stretch(start, stretch.period, stretch.steps)
-
-    def _count_carried(self, start: int, period: int) -> int:
-        """Count the statements of one step that the next one reads."""
-        second = range(start + period, start + 2 * period)
-        read = {self.place.get(ref.group, -1) for place in second for ref in self.refs[place]}
-        return sum(start <= place < start + period for place in read)
-
-    def shifts_along(self, place: int, period: int) -> bool:
-        """Whether what a statement and the two after it in these distances read shifts along."""
-        three = (self.refs[place + k * period] for k in range(3))
-        return all(self._shifts(*refs) for refs in zip(*three, strict=True))
-
-    def _shifts(self, a: Ref, b: Ref, c: Ref) -> bool:
-        if a.group == b.group == c.group:
-            return True
-        places = [self.place.get(ref.group, -1) for ref in (a, b, c)]
-        if min(places) < 0:
-            groups = [self.program.groups[ref.group] for ref in (a, b, c)]
-            return {group.kind for group in groups} == {"constant"} and len({group.shape for group in groups}) == 1
-        return places[2] - places[1] == places[1] - places[0] and _have_equal_offsets((a, b, c))
-
-
-def _can_join_places(refs: Sequence[Ref]) -> bool:
-    """Whether places that all steps read in one group can be one index each, of the step too."""
-    for indices in zip(*[ref.index for ref in refs], strict=True):
-        distances = np.diff([index.offset for index in indices])
-        regular = (distances == distances[0]).all()
-        if distances.any() and (indices[0].table is not None or not (regular or not indices[0].steps)):
-            return False
-        if distances.any() and refs[0].flat:
-            return False
-    return True
-
-
-def _is_present(group: Group, refs: Sequence[Ref]) -> bool:
-    """Whether the graph has all elements of the parts of a group that steps read, where these are parts of it."""
-    if group.present is None or _have_equal_offsets(refs):
-        return True
-    moving = [
-        len({index.offset for index in indices}) > 1 for indices in zip(*[ref.index for ref in refs], strict=True)
-    ]
-    if any(moves and index.steps for moves, index in zip(moving, refs[0].index, strict=True)):
-        return bool(group.present.all())
-    present: Booleans = group.present
-    parts = [tuple([i.offset if m else slice(None) for i, m in zip(r.index, moving, strict=True)]) for r in refs]
-    return all(np.all(present[part]) for part in parts)
-
-
-def _have_equal_offsets(refs: Sequence[Ref]) -> bool:
-    return len({tuple([index.offset for index in ref.index]) for ref in refs}) == 1
-
-
-# ------------------------------------------------------------------------------------------------------- the laws
-
-
-def _fit_laws(listing: _Listing, stretches: Sequence[Stretch]) -> tuple[Stretch, list[list[_Law]]] | None:
-    """Find the laws of the last of some stretches, by statement and operand, for as many steps as follow them."""
-    *others, stretch = stretches
-    while stretch.is_worthwhile():
-        laws: list[list[_Law]] = []
-        ends = (0, 0)
-        for column in range(stretch.period):
-            places = range(stretch.start + column, stretch.stop, stretch.period)
-            slots = zip(*[listing.refs[place] for place in places], strict=True)
-            row: list[_Law] = []
-            for refs in slots:
-                law = _fit_law(listing, [*others, stretch], column, refs)
-                if law is None:
-                    return None
-                row.append(law)
-                first, last = _find_steps_without(law, others, stretch)
-                ends = max(ends[0], first), max(ends[1], last)
-            laws.append(row)
-        if ends == (0, 0):
-            return (stretch, laws) if _can_read_initial(listing, [*others, stretch], laws) else None
-        start = stretch.start + ends[0] * stretch.period
-        stretch = Stretch(start, stretch.period, stretch.steps - sum(ends))
-    return None
-
-
-def _fit_law(listing: _Listing, stretches: Sequence[Stretch], column: int, refs: Sequence[Ref]) -> _Law | None:
-    own = stretches[-1]
-    if all(ref.group == refs[0].group for ref in refs):
-        if own.start <= listing.place.get(refs[0].group, -1) < own.stop:
-            return _Law(tuple(refs), len(stretches) - 1)
-        group = listing.program.groups[refs[0].group]
-        return _Law(tuple(refs)) if _can_join_places(refs) and _is_present(group, refs) else None
-    if refs[0].flat:
-        return None
-    places = [listing.place.get(ref.group, -1) for ref in refs]
-    if min(places) < 0:
-        return _Law(tuple(refs))  # constants
-    distances = np.diff(places)
-    if (distances != distances[0]).any():
-        return None
-    inside = [
-        number for number, other in enumerate(stretches) if any(other.start <= place < other.stop for place in places)
-    ]
-    if not inside:
-        return None
-    number = inside[-1]
-    other = stretches[number]
-    if distances[0] % other.period:
-        return None
-    read, first = other.split(places[0])
-    pace = int(distances[0]) // other.period
-    if other is own and (pace != 1 or first > 0 or (first == 0 and read >= column)):
-        return None
-    return _Law(tuple(refs), number, read, first, pace)
-
-
-def _find_steps_without(law: _Law, others: Sequence[Stretch], stretch: Stretch) -> tuple[int, int]:
-    """Find how many of the first and of the last steps read rows behind the last of another stretch."""
-    if law.stretch < 0:
-        return 0, 0
-    if law.stretch == len(others):  # what all steps read must not be computed in one of them
-        return int(law.pace == 0), 0
-    behind = [row >= others[law.stretch].steps for row in law.find_rows(stretch.steps)]
-    first = behind.index(False) if False in behind else len(behind)
-    return first, behind[::-1].index(False) if False in behind else 0
-
-
-def _can_read_initial(listing: _Listing, stretches: Sequence[Stretch], laws: Sequence[Sequence[_Law]]) -> bool:
-    """Whether what is read before the first step of a stretch can be rows of the same array."""
-    steps = stretches[-1].steps
-    for law in (law for row in laws for law in row if law.stretch >= 0):
-        other = stretches[law.stretch]
-        like = listing.get_group(other.start + law.column)
-        for step in law.find_rows(steps):
-            place = other.start + law.column + step * other.period
-            if step < 0 and (place < 0 or not _fits(listing.get_group(place), like)):
-                return False
-    return True
-
-
-def _fits(group: Group, like: Group) -> bool:
-    same = (group.present is None) == (like.present is None)
-    if same and group.present is not None and like.present is not None:
-        same = np.array_equal(group.present, like.present)
-    return same and group.shape == like.shape and group.batched == like.batched
-
-
-# --------------------------------------------------------------------------------------------------- the new groups
 
 
 @dataclass(eq=False)
@@ -268,7 +80,7 @@ class _Column:
 
     stretch: int
     number: int
-    laws: Sequence[_Law]
+    laws: Sequence[Law]
     initial: int = 0
     new: int = -1
     products: dict[int, int] = field(default_factory=dict)
@@ -278,9 +90,9 @@ class _Column:
 class _Roller:
     """The new program in the making."""
 
-    listing: _Listing
+    listing: Listing
     stretches: Sequence[Stretch]
-    laws: Sequence[Sequence[Sequence[_Law]]]
+    laws: Sequence[Sequence[Sequence[Law]]]
     made: Groups = field(default_factory=Groups)
     stacked: dict[int, int] = field(default_factory=dict)
 
@@ -445,7 +257,7 @@ class _Roller:
         number = self.listing.order[stretch.start + column.number + step * stretch.period]
         return self._move_ref(all_of(number, len(self.listing.program.groups[number].shape)))
 
-    def _read(self, law: _Law, column: _Column) -> Ref:
+    def _read(self, law: Law, column: _Column) -> Ref:
         """Write what an operand reads at each step as one reference, whose axis 0 is the step."""
         if law.stretch >= 0:
             read = self.columns[law.stretch][law.column]
