@@ -31,6 +31,7 @@ from tinygrad_lite.lift.engines import mixed_precision, op_lowerings
 from tinygrad_lite.lift.engines.jax_library import import_jax, use_x64
 from tinygrad_lite.lift.engines.sharding import Placement, find_sample_axes, make_mesh
 from tinygrad_lite.lift.ir.groups import Groups
+from tinygrad_lite.lift.ir.loop_outputs import compute_behind_loops
 from tinygrad_lite.lift.source.emit import Source, emit
 from tinygrad_lite.operations import ops
 
@@ -175,6 +176,7 @@ def make_function(program: Groups, dtype: str = "float64") -> Run:
     import_jax()
     if dtype not in _RESULTS:
         raise LiftError(f"there is no dtype {dtype!r} here: choose one of {', '.join(_RESULTS)}")
+    program = compute_behind_loops(program)
     source = emit(program, dialect="jax")
     statements = _compile(program, source, dtype)
     result = np.dtype(_RESULTS[dtype])
