@@ -225,10 +225,10 @@ def match_gradients(structure: Any, units: Sequence[Unit]) -> list[Place] | None
     >>> match_gradients({"dict": [["b", "array"], ["w", {"list": ["array", "array"]}]]}, units)
     [(1, ()), (0, (0,)), (0, (1,))]
     """
-    number_of = {tuple(".".join(unit.path).split(".")): number for number, unit in enumerate(units)}
+    number_of = {_split_names(unit.path): number for number, unit in enumerate(units)}
     found: list[Place] = []
     for names in _list_paths(structure):
-        path = tuple(".".join(names).split(".")) if names else ()
+        path = _split_names(names)
         for length in range(len(path), -1, -1):
             number = number_of.get(path[:length])
             rest = path[length:]
@@ -238,6 +238,11 @@ def match_gradients(structure: Any, units: Sequence[Unit]) -> list[Place] | None
         else:
             return None
     return found
+
+
+def _split_names(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Split names of arrays of a module, which have dots in them."""
+    return tuple(".".join(path).split(".")) if path else ()
 
 
 def _list_paths(structure: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
