@@ -354,7 +354,8 @@ def _list_divisors(fitter: Fitter) -> Iterator[IntegerLaw]:
         yield IntegerLaw(((1, (i, j)),))
     for number in range(2, 17):
         yield IntegerLaw(((number, ()),))
-        yield from [IntegerLaw(((1, (i,)),), number) for i in symbols]
+        divided = [i for i in symbols if all(point[i] % number == 0 for point in fitter.points)]
+        yield from [IntegerLaw(((1, (i,)),), number) for i in divided]  # without a rest: a seventh may be an eighth
 
 
 def _find_steps(kind: str, table: Integers, care: Booleans, limits: Sequence[int]) -> list[int] | None:

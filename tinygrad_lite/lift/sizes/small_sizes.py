@@ -36,8 +36,10 @@ _SAMPLES: Final = 3
 #: How far a length may be from another to be tied to it.
 _NEAR: Final = 3
 _LARGEST_MULTIPLE: Final = 16
-#: Into how many heads a width is divided most often.
-_HEAD: Final = 4
+#: Up to so many heads are narrower than they are many in no trace; more are so in all of them.
+_FEW_HEADS: Final = 4
+#: Into how many heads a width may be divided.
+_MOST_HEADS: Final = 64
 #: From so many axes on the most frequent length is a width.
 _WIDTH_AXES: Final = 4
 
@@ -128,17 +130,20 @@ class Pattern:
     def list_points(self, count: int) -> list[Sizes]:
         """List sizes of symbols to trace with, and one to prove the program at, the last: none of them is another's."""
         symbols = len(self.free)
-        start = max([self.start, *[length + 1 for length in self.fixed]])
+        many = self.wide >= 0 and self.steps[self.wide] > _FEW_HEADS
+        heads = [self.steps[self.wide]] if many else []  # nothing but the width of a head is less than they are many
+        start = max([self.start, *[length + 1 for length in (*self.fixed, *heads)]])
         for seed in range(200):
             drawn = random.Random(seed)
             points = list(dict.fromkeys([self._draw(drawn, start, count) for _ in range(3 * count)]))
-            points = [point for point in points if self._keeps_order(point)][:count]
+            points = [point for point in points if self._may_be_traced(point)][:count]
             rows = np.array([[1, *point] for point in points[:count]])
             if len(points) == count and np.linalg.matrix_rank(rows) == symbols + 1:
                 steps = [self.steps[place] for place in self.free]
                 largest = [max(each) for each in zip(*points, strict=True)]
                 middle = tuple([x + (k + 1) * step for k, (x, step) in enumerate(zip(largest, steps, strict=True))])
-                if self._keeps_order(middle):
+                middle = self._narrow(middle, points)
+                if self._may_be_traced(middle):
                     return [*points, middle]
         return []
 
@@ -148,14 +153,31 @@ class Pattern:
         for place in self.free:
             step, rest = self.steps[place], self.rests[place]
             if place == self.wide:  # a head's width is more than the heads are, or less, in all traces
-                last = max(last, (_HEAD + 1 if step == _HEAD else 2) * step)
+                last = max(last, (step + 1 if step <= _FEW_HEADS else 2) * step)
             most = 3 if found else max(3, count + 2 - 2 * len(self.free))
             last = rest + step * ((last - rest) // step + drawn.randint(1, most))
             found.append(last)
         return tuple(found)
 
-    def _keeps_order(self, sizes: Sizes) -> bool:
+    def _narrow(self, middle: Sizes, points: Sequence[Sizes]) -> Sizes:
+        """Make the width less than in a trace, where heads would be as wide as they are many."""
+        if self.wide < 0 or self.steps[self.wide] <= _FEW_HEADS:
+            return middle
+        heads, place = self.steps[self.wide], self.free.index(self.wide)
+        used = {point[place] for point in points}
+        least = middle[place - 1] if place else 0
+        widths = [heads * k for k in range(heads - 1, 1, -1) if heads * k not in used and heads * k > least]
+        return middle if not widths else (*middle[:place], widths[0], *middle[place + 1 :])
+
+    def _may_be_traced(self, sizes: Sizes) -> bool:
+        """Whether all lengths keep their order, and none is another's by chance."""
         lengths = self.expand(sizes)
+        if self.wide >= 0:
+            heads = self.steps[self.wide]
+            if heads in lengths or lengths[self.wide] // heads in lengths:
+                return False
+            if (lengths[self.wide] // heads > heads) != (heads <= _FEW_HEADS):
+                return False
         return all(a < b for a, b in pairwise(lengths)) and not set(lengths) & set(self.fixed)
 
 
@@ -238,7 +260,19 @@ def _spread(length: int, count: int) -> Any:
     return np.arange(count) * length // count
 
 
+def _find_kept_numbers(arguments: Arguments) -> set[int]:
+    """Find the whole numbers that modules keep in their attributes: how many heads they have may be among them."""
+    parts = [part for module in arguments.modules for part in getattr(module, "modules", lambda: ())()]
+    return {x for part in parts for x in getattr(part, "__dict__", {}).values() if type(x) is int}
+
+
 def list_patterns(arguments: Arguments) -> list[Pattern]:
     """List the patterns to try, in their order."""
-    found = [find_pattern(arguments, family) for family in FAMILIES]
+    kept = _find_kept_numbers(arguments)
+    families = [Family(tied=True, width=heads) for heads in sorted(kept) if 1 < heads <= _MOST_HEADS]
+    if arguments.modules:  # what does not keep a number of heads has none
+        families += [family for family in FAMILIES if family.width == 1]
+    else:
+        families += FAMILIES
+    found = [find_pattern(arguments, family) for family in families]
     return list(dict.fromkeys([pattern for pattern in found if pattern is not None]))
