@@ -36,6 +36,7 @@ COMPILED = [
         "operations/numerics",
         "operations/operation",
         "operations/ops",
+        "short_calls",
         "value",
     )
 ]
@@ -88,8 +89,10 @@ def extensions():
             raise
         print(f"tinygrad_lite: mypyc is not usable ({error}); the engine will run interpreted.", file=sys.stderr)
         return []
-    keep_docstrings(modules)
-    header = os.path.join("tinygrad_lite", "trashcan.h")
+    sources = {source for module in modules for source in module.sources if "__native" in source}
+    keep_docstrings(sources)
+    write_in_c(sources)
+    header = os.path.join("tinygrad_lite", "engine.h")
     flag = ["/FI" + os.path.abspath(header)]
     if sys.platform != "win32":  # hidden, functions that files call of one another need no table, and can be inlined
         flag = ["-include", os.path.abspath(header), "-fvisibility=hidden"]
@@ -99,7 +102,7 @@ def extensions():
     return modules
 
 
-def keep_docstrings(modules):
+def keep_docstrings(sources):
     """Writes the docstrings into the C source, so that help() has them: mypyc writes signatures alone."""
     texts = {}
     for path in COMPILED:
@@ -123,11 +126,91 @@ def keep_docstrings(modules):
         r"(?P<head>(?:\(PyCFunction\)CPyPy_(?P<function>\w+),[\s\w|]+, |\.tp_doc = )"
         r'PyDoc_STR\("(?P<type>\w+)\((?:[^"\\]|\\.)*\\n--\\n\\n)"\)'
     )
-    for source in {source for module in modules for source in module.sources if "__native" in source}:
-        with open(source, encoding="utf-8") as file:
-            code = file.read()
-        with open(source, "w", encoding="utf-8") as file:
-            file.write(entry.sub(with_text, code))
+    rewrite(sources, lambda code: entry.sub(with_text, code))
+
+
+#: The fields of a Value in C, as mypyc lays them out; without the end of its declaration there may be others.
+FIELDS = """\
+    PyObject_HEAD
+    CPyVTableItem *vtable;
+    double __number;
+    double __grad;
+    int64_t __stamp;
+    int32_t __pending;
+    int16_t __code;
+    PyObject *__details;
+    PyObject *__left;
+    PyObject *__right;
+} tinygrad_lite___value___ValueObject;
+"""
+MAKE_NODE = """\
+    tinygrad_lite___value___ValueObject *node = (tinygrad_lite___value___ValueObject *)take_node(
+        (PyTypeObject *)CPyType_value___Value, sizeof(tinygrad_lite___value___ValueObject));
+    if (unlikely(node == NULL))
+        return NULL;
+    node->vtable = value___Value_vtable;
+    node->__number = {number};
+    node->__grad = 0.0;
+    node->__stamp = ((tinygrad_lite___node___state___StateObject *)CPyStatic_state___STATE)->_clock;
+    node->__pending = 0;
+    node->__code = {code};
+    node->__details = Py_NewRef({details});
+    node->__left = Py_NewRef({left});
+    node->__right = Py_NewRef({right});
+    return (PyObject *)node;
+}}
+"""
+MODE_HERE = """\
+    PyObject *mode;
+    tinygrad_lite___node___state___StateObject *state;
+    state = (tinygrad_lite___node___state___StateObject *)CPyStatic_state___STATE;
+    if (PyContextVar_Get(state->_mode, NULL, &mode) < 0)
+        return -113;
+    int64_t number = PyLong_AsLong(mode);
+    Py_DECREF(mode);
+    return number;
+}
+"""
+
+
+def write_in_c(sources):
+    """Writes what each operation does in C: ``value.make_node``, ``value.mode_here``, and how a node is freed.
+
+    By way of ``Value.__init__`` a node takes three times as long. Where mypyc lays a Value out in another way than is
+    known here, all stays as it made it.
+    """
+    headers = {source.removesuffix(".c") + ".h" for source in sources}
+    if not any(FIELDS in read(path) for path in headers | sources if os.path.exists(path)):
+        print("tinygrad_lite: mypyc lays nodes out in a new way; making one will take longer.", file=sys.stderr)
+        return
+    whole = r" \{\n.*?\n\}\n"
+    node = re.compile(
+        r"(PyObject \*CPyDef_value___make_node\(int16_t (?P<code>\w+), double (?P<number>\w+), "
+        r"PyObject \*(?P<left>\w+), PyObject \*(?P<right>\w+), PyObject \*(?P<details>\w+)\))" + whole,
+        re.DOTALL,
+    )
+    mode = re.compile(r"(int64_t CPyDef_value___mode_here\(void\))" + whole, re.DOTALL)
+    freed = re.compile(r"(\svalue___Value_dealloc\([^{;]*\{[^}]*?)Py_TYPE\(self\)->tp_free\(\(PyObject \*\)self\);")
+
+    def written(code):
+        code = node.sub(lambda found: f"{found[1]} {{\n{MAKE_NODE.format(**found.groupdict())}", code)
+        code = mode.sub(lambda found: f"{found[1]} {{\n{MODE_HERE}", code)
+        return freed.sub(r"\1give_node((PyObject *)self);", code)
+
+    rewrite(sources, written)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def rewrite(paths, change):
+    """Changes the text of files."""
+    for path in paths:
+        text = change(read(path))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
 
 
 def in_c(text):

@@ -17,19 +17,29 @@ from tinygrad_lite.limits import limits
 from tinygrad_lite.limits.chosen import choice
 from tinygrad_lite.node.codes import ADD, CONSTANT, LEAF, MUL, POS, SUB
 from tinygrad_lite.node.evaluation import local_derivatives
-from tinygrad_lite.node.freshness import check_fresh
 from tinygrad_lite.node.state import LOCK, STATE
 from tinygrad_lite.operations.arithmetic import IEEELimits
 from tinygrad_lite.operations.ops import BY_CODE, TABLE
 from tinygrad_lite.trace_mode import is_traced, is_tracing
-from tinygrad_lite.value import Value, operand, propagate, topological_order
+from tinygrad_lite.value import Value, check_order, fresh_order, operand, propagate, topological_order
 
 
 def adjoints_as_floats(output: Value, inputs: Sequence[Value], together: Sequence[Value] = ()) -> list[float]:
     """∂output/∂input for each input; for those that move together, as terms of one derivative."""
-    with LOCK, Thawed(inputs):
-        order = _fresh_order(output)
-        nodes = [*topological_order(output, leaves=True), *inputs]
+    for x in inputs:
+        if x._code == CONSTANT:
+            with LOCK, Thawed(inputs):
+                return _adjoints_by_leaves(output, inputs, together)
+    return _adjoints_by_leaves(output, inputs, together)
+
+
+def _adjoints_by_leaves(output: Value, inputs: Sequence[Value], together: Sequence[Value]) -> list[float]:
+    """:func:`adjoints_as_floats` by nodes that are not frozen."""
+    with LOCK:
+        nodes = topological_order(output, True, False)  # leaves come last
+        order = [node for node in nodes if node._code > CONSTANT]
+        check_order(order)
+        nodes.extend(inputs)
         before = [node._grad for node in nodes]
         try:
             for node in nodes:
@@ -160,7 +170,7 @@ class _Numbered:
     """
 
     def __init__(self, output: Value, inputs: Sequence[Value]) -> None:
-        order = _fresh_order(output)
+        order = fresh_order(output)
         operands: list[int] = []
         starts: list[int] = [0]
         with LOCK:
@@ -233,7 +243,7 @@ def tangents_of(outputs: Sequence[Any], inputs: Sequence[Value], directions: Seq
         tangents[id(x)] = direction
     roots = tuple([operand(y) for y in outputs])
     above = nary(TABLE["sum"].code, roots)
-    order = _fresh_order(above)
+    order = fresh_order(above)
     if not (STATE.tracing != 0 and is_tracing()):
         with LOCK, Thawed(inputs):
             apart = limits.is_singular(order) or (higher and limits.has_corner(order))
@@ -330,9 +340,3 @@ def plus(x: Any, y: Any) -> Any:
     if isinstance(x, Value) and isinstance(y, Value):
         return x + y
     return x if y is None else x + y
-
-
-def _fresh_order(output: Value) -> list[Value]:
-    order = topological_order(output)
-    check_fresh(order)
-    return order

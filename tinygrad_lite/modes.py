@@ -17,7 +17,7 @@ from tinygrad_lite import narrow_formats, value
 from tinygrad_lite.errors import AnomalyError
 from tinygrad_lite.node import fields
 from tinygrad_lite.node.fields import Details, dtype_of
-from tinygrad_lite.node.state import STATE
+from tinygrad_lite.node.state import NO_GRAD, STATE
 from tinygrad_lite.value import Value
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -26,6 +26,9 @@ _recording: Final[ContextVar[bool]] = ContextVar("recording", default=True)
 _watching: Final[ContextVar[bool]] = ContextVar("watching", default=False)
 #: What rounds results to the format of ``autocast``; None outside of it.
 _dtype: Final[ContextVar[Any]] = ContextVar("dtype", default=None)
+#: What these three come to for the engine, which asks at each node: 0, ``NO_GRAD``, or ``_OTHER`` for all else.
+_mode: Final[ContextVar[int]] = ContextVar("mode", default=0)
+_OTHER: Final = 2
 
 
 #: Modules whose frames no user wrote.
@@ -57,12 +60,20 @@ class Mode(ContextDecorator):
 
     def __enter__(self) -> None:
         self._before.append(self.variable.get())
-        self.variable.set(self.inside)
+        self._change(self.inside)
         self._count(1)
 
     def __exit__(self, *exception: object) -> None:
         self._count(-1)
-        self.variable.set(self._before.pop())
+        self._change(self._before.pop())
+
+    def _change(self, inside: Any) -> None:
+        self.variable.set(inside)
+        plain = _dtype.get() is None
+        if plain and not _recording.get():
+            _mode.set(NO_GRAD)
+        else:
+            _mode.set(0 if plain and not _watching.get() else _OTHER)
 
     def _count(self, change: int) -> None:
         """Tells the engine that one more mode, or one less, is active."""
@@ -190,7 +201,7 @@ def watching() -> bool:
 
 
 def record(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
-    """Return what the engine's ``record`` does while a mode is active."""
+    """Return what the engine's ``record`` does while a mode is active that asks for more than a leaf or a node."""
     cast = _dtype.get()
     if STATE.tracing != 0 and (cast is not None or not _recording.get()):
         _refuse_to_record("no_grad()" if cast is None else "autocast()", a, b, details)
@@ -198,9 +209,9 @@ def record(code: int, data: float, a: Value | None, b: Value | None, details: De
         data, a, b, details = cast.record(code, data, a, b, details)
     if not _recording.get():
         return Value(data)
+    node = Value(None, _code=code, _a=a, _b=b, _details=details, _result=data)
     if not _watching.get():
-        return _node(code, data, a, b, details)
-    node = _node(code, data, a, b, details)
+        return node
     node.rare().line = users_line()
     look_at(node)
     return node
@@ -232,12 +243,6 @@ def look_at(node: Value) -> None:
             f"{node.op} made {data} out of finite numbers: {_operands(node)}, at {line_of(node)}. "
             "Keep the operands within the range of the operation (clamp, maximum), or compute in logarithms."
         )
-
-
-def _node(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
-    node = Value(None, _code=code, _a=a, _b=b, _details=details)
-    node._number = data
-    return node
 
 
 def sweep_slowly(order: list[Value]) -> bool:
@@ -310,5 +315,6 @@ def users_line() -> str:
     return f"{path}:{number}" + (f": {text}" if text else "")
 
 
+STATE.mode = _mode
 STATE.record = record
 STATE.evaluated = evaluated

@@ -25,15 +25,15 @@ from tinygrad_lite.adjoints import adjoints_as_floats, adjoints_as_values, as_va
 from tinygrad_lite.jacobians.accumulation import find_rows, is_faster_from_inputs
 from tinygrad_lite.jacobians.sparse_values import check_scipy, sparse_matrix
 from tinygrad_lite.modes import recording
-from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.pytree import foreign, is_array, keystr, tree_flatten
 from tinygrad_lite.pytree.flat_arguments import Flat
 from tinygrad_lite.pytree.keys import Place, path_to
-from tinygrad_lite.pytree.registry import is_container, parts_below
+from tinygrad_lite.pytree.registry import is_container
 from tinygrad_lite.pytree.treedef import paired
+from tinygrad_lite.short_calls import active, called, depends_on, differentiate, short_positions, values_in
 from tinygrad_lite.trace_errors import refuse_if_traced
 from tinygrad_lite.trace_mode import is_traced
-from tinygrad_lite.value import Value, topological_order
+from tinygrad_lite.value import Value
 
 Argnums = int | Sequence[int]
 
@@ -126,9 +126,13 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """
     _check_function("grad", f)
     with_value = value_and_grad(f, argnums)
+    positions, single = short_positions(argnums), _index(argnums) is not None
 
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
-        return with_value(*args, **kwargs)[1]
+        short = differentiate(f, args, kwargs, positions, _as_scalar) if _recorded.get() is None else None
+        if short is None:
+            return with_value(*args, **kwargs)[1]
+        return short[1][0] if single else tuple(short[1])
 
     gradient_of.__differentiated__ = Differentiated(f, argnums, False)  # type: ignore[attr-defined]  # for lift
     return _named(gradient_of, "grad", f)
@@ -151,14 +155,14 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     (9.0, 6.0)
     """
     _check_function("value_and_grad", f)
+    positions, single = short_positions(argnums), _index(argnums) is not None
 
     def value_and_gradient_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        short = differentiate(f, args, kwargs, positions, _as_scalar) if _recorded.get() is None else None
+        if short is not None:
+            return short[0], short[1][0] if single else tuple(short[1])
         trace = _Trace(f, args, argnums)
-        output = trace.run(kwargs)
-        if is_array(output) and output.ndim == 0 and not getattr(output, "mask", False):
-            output = output.item()
-        if not isinstance(output, Value):
-            output = _constant_output(output, f)
+        output = _as_scalar(trace.run(kwargs), f)
         derivatives = trace.gradients(output)
         return trace.outward(output), trace.in_argument_structure([derivatives], None)
 
@@ -362,7 +366,7 @@ def is_differentiating() -> bool:
     >>> is_differentiating(), grad(lambda x: x * float(is_differentiating()))(2.0)
     (False, 1.0)
     """
-    return bool(_active.get())
+    return bool(active.get())
 
 
 def is_differentiated(node: Value) -> bool:
@@ -372,8 +376,8 @@ def is_differentiated(node: Value) -> bool:
     >>> grad(lambda x: copy.deepcopy(x) ** 2)(3.0)  # of a copy, a new leaf, it would be 0
     6.0
     """
-    active = _active.get()
-    return bool(active) and _Trace._depends_on(node, active)
+    calls = active.get()
+    return bool(calls) and depends_on(node, calls)
 
 
 class _Trace:
@@ -419,35 +423,14 @@ class _Trace:
 
     def run(self, kwargs: dict[str, Any]) -> Any:
         """Return what f gives."""
-        enclosing = _active.get()
-        token = _active.set((*enclosing, self))
-        try:
-            with recording():
-                output = self.f(*self._passed, **kwargs)
-        except (TypeError, AttributeError) as error:
-            told = explained(error)
-            if told is error:
-                raise
-            raise told from error
-        finally:
-            _active.reset(token)
+        enclosing = active.get()
+        with recording():
+            output = called(self.f, self._passed, kwargs, (*enclosing, self))
         # If f uses what an enclosing transform differentiates by, or what lift traces, the results are Values too.
         self.higher = (
-            self.higher
-            or (bool(enclosing) and self._depends_on(output, enclosing))
-            or any(map(is_traced, _values_in(output)))
+            self.higher or (bool(enclosing) and depends_on(output, enclosing)) or any(map(is_traced, values_in(output)))
         )
         return output
-
-    @staticmethod
-    def _depends_on(output: Any, enclosing: tuple[_Trace, ...]) -> bool:
-        """Whether f uses what an enclosing transform differentiates by."""
-        outer = {id(x) for trace in enclosing for x in trace.inputs}
-        for root in _values_in(output):
-            for node in topological_order(root, leaves=True):
-                if id(node) in outer:
-                    return True
-        return False
 
     def gradients(self, output: Value) -> list[Any]:
         """∂output/∂input for each input, as Values if the arguments were."""
@@ -523,8 +506,6 @@ class _Trace:
         return [x for flat in self._flats for x in flat.row_of(numbers, "the tangents")]
 
 
-#: The transforms whose function is being called, outermost first.
-_active: Final[ContextVar[tuple[_Trace, ...]]] = ContextVar("active", default=())
 #: Inside ``recording_derivatives``: the ids of the leaves that are fixed. None outside.
 _recorded: Final[ContextVar[frozenset[int] | None]] = ContextVar("recorded", default=None)
 
@@ -602,10 +583,6 @@ def _leaf_order(flat: Flat) -> list[int]:
     return found
 
 
-def _values_in(output: Any) -> list[Value]:
-    return [x for x in parts_below(output) if isinstance(x, Value)]
-
-
 def _check_shape(part: Any, leaf: Any, place: Place) -> None:
     """Raise unless both are numbers, or arrays of one shape."""
     given, wanted = part.shape if is_array(part) else (), leaf.shape if is_array(leaf) else ()
@@ -615,6 +592,13 @@ def _check_shape(part: Any, leaf: Any, place: Place) -> None:
         raise ValueError(
             f"the tangents{at} is {said}, and the primals{at} is {f'of shape {wanted}' if wanted else 'a number'}"
         )
+
+
+def _as_scalar(output: Any, f: Callable[..., Any]) -> Value:
+    """Return what f gave as the Value to differentiate: it is one, alone or in an array, or a plain number."""
+    if is_array(output) and output.ndim == 0 and not getattr(output, "mask", False):
+        output = output.item()
+    return output if isinstance(output, Value) else _constant_output(output, f)
 
 
 def _constant_output(output: Any, f: Callable[..., Any]) -> Value:

@@ -17,26 +17,40 @@ The whole of it, without speed and error messages, is this::
             parent.grad += node.grad * partial
 
 What an operation computes, and its derivative, stands in the operation table (:mod:`tinygrad_lite.operations.ops`).
-Only the rules that take most of the time, of + - * / neg, relu and dot, are written out too; a test holds them equal to
-it. What a Value inherits (its methods, how it is compared and printed, what is refused) is in the room ``node``.
+Only the rules that take most of the time, of + - * / ** neg, relu and dot, are written out too; a test holds them equal
+to it. What a Value inherits (its methods, how it is compared and printed, what is refused) is in the room ``node``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, cast
 
-from mypy_extensions import i16, i32, mypyc_attr
+from mypy_extensions import i16, i32, i64, mypyc_attr
 
-from tinygrad_lite.node.codes import ADD, CONSTANT, DOT, LEAF, MUL, NEG, RELU, SUB, TRUEDIV, UNARY_RULE
-from tinygrad_lite.node.dot import pass_on_dot
+from tinygrad_lite.node.codes import (
+    ADD,
+    CONSTANT,
+    DEFINED,
+    DOT,
+    LEAF,
+    MUL,
+    NEG,
+    POW,
+    RELU,
+    SUB,
+    TRUEDIV,
+    UNARY_RULE,
+)
+from tinygrad_lite.node.dot import evaluate_dot, pass_on_dot
 from tinygrad_lite.node.evaluation import evaluate, evaluate_binary, evaluate_unary, local_derivatives
 from tinygrad_lite.node.fields import Details, is_numpy_scalar, to_float
-from tinygrad_lite.node.freshness import check_fresh, forget_counts
+from tinygrad_lite.node.freshness import check_fresh, forget_counts, keep_order
 from tinygrad_lite.node.methods import Methods
 from tinygrad_lite.node.protocols import seed_of_backward
-from tinygrad_lite.node.state import LOCK, STATE
+from tinygrad_lite.node.state import LOCK, NO_GRAD, STATE
 from tinygrad_lite.operations.arithmetic import evaluate_rule
+from tinygrad_lite.operations.numerics import power, power_by_base
 
 
 @mypyc_attr(acyclic=True)
@@ -61,7 +75,7 @@ class Value(Methods):
     """
 
     # __dict__ is for attributes of the user's own; the compiled build has none, see tinygrad_lite.foreign.attributes.
-    __slots__ = ("__dict__", "_a", "_b")
+    __slots__ = ("__dict__", "_left", "_right")
 
     def __init__(
         self,
@@ -70,8 +84,8 @@ class Value(Methods):
         _op: object = None,
         label: object = None,
         _code: i16 = LEAF,
-        _a: Value | None = None,
-        _b: Value | None = None,
+        _a: object = None,
+        _b: object = None,
         _details: Details | None = None,
         _result: float = 0.0,
         *,
@@ -84,9 +98,11 @@ class Value(Methods):
         self._stamp = STATE.clock  # when its number was made
         self._pending = 0  # how many edges the traversal has yet to come by; 0 between traversals
         self._code = _code  # of its operation
-        self._details = _details  # a label, and the operands of a node that has many; a comes after these, then b
-        self._a: Value | None = _a
-        self._b: Value | None = _b
+        self._details = (
+            _details  # a label, and the operands of a node that has many; left comes after these, then right
+        )
+        self._left: object = _a  # a Value, or a float: a plain number that met a Value, until the operand is asked for
+        self._right: object = _b
         if _code > CONSTANT:
             return
         if label is not None:
@@ -100,9 +116,27 @@ class Value(Methods):
     def parents(self) -> tuple[Value, ...]:
         """The operands, in their order; ``()`` for a leaf."""
         found: tuple[Value, ...] = () if self._details is None else self._details.first + self._details.second
-        if self._a is not None:
-            found = (*found, self._a) if self._b is None else (*found, self._a, self._b)
+        a = self._a
+        b = self._b
+        if a is not None:
+            found = (*found, a) if b is None else (*found, a, b)
         return found
+
+    @property
+    def _a(self) -> Value | None:
+        """The left operand, or the only one."""
+        if self._left is not None and not isinstance(self._left, Value):
+            with LOCK:
+                self._left = constant_of(self, self._left)
+        return self._left
+
+    @property
+    def _b(self) -> Value | None:
+        """The right operand."""
+        if self._right is not None and not isinstance(self._right, Value):
+            with LOCK:
+                self._right = constant_of(self, self._right)
+        return self._right
 
     def detach(self) -> Value:
         """Return a new leaf with the same data and label, outside the graph."""
@@ -113,45 +147,79 @@ class Value(Methods):
     # ------------------------------------------------------- 1. operations record nodes (the rest are inherited)
 
     def __add__(self, other: object) -> Value | Any:
-        b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else record(ADD, self._number + b._number, self, b)
+        if isinstance(other, Value):
+            return record(ADD, self._number + other._number, self, other, None)
+        y = plain(other)
+        return NotImplemented if y is None else record_beside(ADD, self._number + cast(float, y), self, y)
 
     def __radd__(self, other: object) -> Value | Any:
-        a = constant(other)
-        return NotImplemented if a is None else record(ADD, a._number + self._number, a, self)
+        x = plain(other)
+        return NotImplemented if x is None else record_beside(ADD, cast(float, x) + self._number, x, self)
 
     def __sub__(self, other: object) -> Value | Any:
-        b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else record(SUB, self._number - b._number, self, b)
+        if isinstance(other, Value):
+            return record(SUB, self._number - other._number, self, other, None)
+        y = plain(other)
+        return NotImplemented if y is None else record_beside(SUB, self._number - cast(float, y), self, y)
 
     def __rsub__(self, other: object) -> Value | Any:
-        a = constant(other)
-        return NotImplemented if a is None else record(SUB, a._number - self._number, a, self)
+        x = plain(other)
+        return NotImplemented if x is None else record_beside(SUB, cast(float, x) - self._number, x, self)
 
     def __mul__(self, other: object) -> Value | Any:
-        b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else record(MUL, self._number * b._number, self, b)
+        if isinstance(other, Value):
+            return record(MUL, self._number * other._number, self, other, None)
+        y = plain(other)
+        return NotImplemented if y is None else record_beside(MUL, self._number * cast(float, y), self, y)
 
     def __rmul__(self, other: object) -> Value | Any:
-        a = constant(other)
-        return NotImplemented if a is None else record(MUL, a._number * self._number, a, self)
+        x = plain(other)
+        return NotImplemented if x is None else record_beside(MUL, cast(float, x) * self._number, x, self)
 
     def __truediv__(self, other: object) -> Value | Any:
-        b = other if isinstance(other, Value) else constant(other)
-        return NotImplemented if b is None else record(TRUEDIV, evaluate_binary(TRUEDIV, self, b), self, b)
+        if isinstance(other, Value):
+            return record(TRUEDIV, evaluate_binary(TRUEDIV, self, other), self, other, None)
+        y = plain(other)
+        if y is None:
+            return NotImplemented
+        divisor = cast(float, y)
+        return self._binary(TRUEDIV, y) if divisor == 0.0 else record_beside(TRUEDIV, self._number / divisor, self, y)
+
+    def __rtruediv__(self, other: object) -> Value | Any:
+        x = plain(other)
+        if x is None:
+            return NotImplemented
+        if self._number == 0.0:
+            return operand(x)._binary(TRUEDIV, self)
+        return record_beside(TRUEDIV, cast(float, x) / self._number, x, self)
+
+    def __pow__(self, other: object) -> Value | Any:
+        if isinstance(other, Value):
+            return record(POW, evaluate_binary(POW, self, other), self, other, None)
+        y = plain(other)
+        if y is None:
+            return NotImplemented
+        exponent = cast(float, y)
+        if -3.0 <= exponent <= 3.0 and 1e-100 < self._number < 1e100:  # nothing can be wrong
+            return record_beside(POW, power(self._number, exponent), self, y)
+        return self._binary(POW, y)
+
+    def __rpow__(self, other: object) -> Value | Any:
+        x = plain(other)
+        return NotImplemented if x is None else operand(x)._binary(POW, self)
 
     def __neg__(self) -> Value:
-        return record(NEG, -self._number, self)
+        return record(NEG, -self._number, self, None, None)
 
     def _operand(self, other: object) -> Value | None:
         return other if isinstance(other, Value) else constant(other)
 
     def _unary(self, code: i16) -> Value:
-        return record(code, evaluate_unary(code, self), self)
+        return record(code, evaluate_unary(code, self), self, None, None)
 
     def _binary(self, code: i16, other: object) -> Value:
         b = other if isinstance(other, Value) else operand(other)
-        return record(code, evaluate_binary(code, self, b), self, b)
+        return record(code, evaluate_binary(code, self, b), self, b, None)
 
     def _nary(self, code: i16, others: tuple[object, ...]) -> Value:
         operands = (self, *[operand(x) for x in others])
@@ -197,8 +265,7 @@ class Value(Methods):
             self._grad += adjoint
             return
         with LOCK:
-            order = topological_order(self)
-            check_fresh(order)
+            order = fresh_order(self)
             for node in order:
                 node._grad = 0.0
             self._grad = adjoint
@@ -206,6 +273,9 @@ class Value(Methods):
 
     def forward(self) -> Value:
         """Evaluate the graph below self again, as far as changed leaves reach, and return self.
+
+        The order of the graph is kept with self, 8 bytes a node, so that the next ``forward()`` and ``backward()`` need
+        not sort it: three times as fast as recording it again.
 
         Raises:
             ArithmeticError, ValueError: As the operation raises that cannot be evaluated; the nodes before it are
@@ -219,31 +289,43 @@ class Value(Methods):
         """
         if STATE.tracing != 0:
             STATE.refuse_if_traced(self, "forward()")
-        order = topological_order(self)
-        order.reverse()
+        order = known_order(self)
+        if not order:
+            order = topological_order(self)
+            keep_order(self, order)
         STATE.clock += 1  # what is evaluated now is newer than all that used it, even if that is new itself
-        for node in order:
-            parents = node.parents
-            for parent in parents:
-                if parent._stamp > node._stamp:
-                    node._number = evaluate(node._code, parents)
-                    node._stamp = STATE.clock
-                    if STATE.modes != 0 or STATE.narrow:
-                        STATE.evaluated(node)
-                    break
+        evaluate_again(order)
         return self
 
     def zero_grad(self) -> None:
         """Set ``grad`` to 0 for self and everything below it."""
-        for node in topological_order(self, True):
+        for node in topological_order(self, True, False):
             node._grad = 0.0
+
+
+def plain(number: object) -> object:
+    """Give the float of a plain number that meets a Value; None if it is something else."""
+    kind: object = type(number)
+    if kind is float:  # as it is; the compiler would make another of what it knows to be one
+        return number
+    if isinstance(number, (float, int)) or is_numpy_scalar(number):
+        return to_float(number)
+    return None
 
 
 def constant(number: object) -> Value | None:
     """Make a leaf for a plain number that meets a Value; None if it is something else."""
-    if isinstance(number, (float, int)) or is_numpy_scalar(number):
-        return Value(number, _code=CONSTANT)
-    return None
+    found = plain(number)
+    return None if found is None else make_node(CONSTANT, cast(float, found), None, None, None)
+
+
+def constant_of(node: Value, found: object) -> Value:
+    """Give the operand of a node that is a Value, or make it of the plain number: as old as the node."""
+    if isinstance(found, Value):  # another thread made it
+        return found
+    made = make_node(CONSTANT, cast(float, found), None, None, None)
+    made._stamp = 0 if node._stamp < 0 else node._stamp
+    return made
 
 
 def operand(number: object) -> Value:
@@ -254,18 +336,50 @@ def operand(number: object) -> Value:
     return found
 
 
-def record(code: i16, data: float, a: Value | None, b: Value | None = None, details: Details | None = None) -> Value:
+def record(code: i16, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
     """Make a new node: the operation's code, its result, its operands (those in ``details`` before a)."""
     if STATE.modes != 0:
-        node: Value = STATE.record(code, data, a, b, details)
-        return node
-    return Value(None, None, None, None, code, a, b, details, data)
+        return record_in_mode(code, data, a, b, details)
+    return make_node(code, data, a, b, details)
+
+
+def record_beside(code: i16, data: float, left: object, right: object) -> Value:
+    """:func:`record`, of a Value and a plain number, which stays one until somebody asks for the operand."""
+    if STATE.modes != 0:
+        if STATE.tracing == 0 and mode_here() == NO_GRAD:
+            return make_node(LEAF, data, None, None, None)
+        return record_in_mode(code, data, operand(left), operand(right), None)
+    return make_node(code, data, left, right, None)
+
+
+def record_in_mode(code: i16, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
+    """:func:`record`, while a mode is active, here or in another thread."""
+    mode = mode_here()
+    if mode == 0:
+        return make_node(code, data, a, b, details)
+    if mode == NO_GRAD and STATE.tracing == 0:
+        return make_node(LEAF, data, None, None, None)
+    node: Value = STATE.record(code, data, a, b, details)
+    return node
+
+
+def mode_here() -> i64:
+    """Give what holds in this thread and task. (C in the compiled build, as the next.)"""
+    mode: i64 = STATE.mode.get()
+    return mode
+
+
+def make_node(code: i16, number: float, left: object, right: object, details: Details | None) -> Value:
+    """Make a node of these fields. (In the compiled build setup.py puts C in the place of this function.)"""
+    if code <= CONSTANT:
+        return Value(number, _code=code)
+    return Value(None, None, None, None, code, left, right, details, number)
 
 
 # ---------------------------------------------------------------------------------------- 2. topological order
 
 
-def topological_order(root: Value, leaves: bool = False) -> list[Value]:
+def topological_order(root: Value, leaves: bool = False, numbers: bool = True) -> list[Value]:
     """Every interior node below root (itself included), each before all of its operands (Kahn 1962).
 
     The first walk counts for each node the edges that lead to it. The second takes them back: a node is next when no
@@ -274,6 +388,7 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
     Args:
         root: Where to start.
         leaves: Whether leaves are to be part of it; all of them come last.
+        numbers: Whether leaves are to be made of plain numbers, too, that were not asked for yet.
 
     >>> a = Value(1.0)
     >>> b = a + a
@@ -283,7 +398,7 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
     """
     if root._code <= CONSTANT:
         return [root] if leaves else []
-    counted: i16 = -1 if leaves else CONSTANT  # edges to nodes with a code above this are counted
+    counted: i16 = CONSTANT if not leaves else ALL if numbers else ALL_MADE
     with LOCK:
         try:
             _walk(root, 1, 1, counted)
@@ -291,6 +406,11 @@ def topological_order(root: Value, leaves: bool = False) -> list[Value]:
         except BaseException:  # KeyboardInterrupt, between two lines of the interpreted build
             forget_counts(root)
             raise
+
+
+#: Edges to nodes with a code above this are counted; with the first, leaves are made of plain numbers.
+ALL: Final[i16] = -1
+ALL_MADE: Final[i16] = -2
 
 
 def _walk(root: Value, step: i32, arrived: i32, counted: i16) -> list[Value]:
@@ -316,27 +436,114 @@ def _walk(root: Value, step: i32, arrived: i32, counted: i16) -> list[Value]:
                 below.append(node)
                 continue
             order.append(node)
-        a = node._a
-        b = node._b
-        if b is None and node._details is not None:
+        left = node._a if counted == ALL else node._left
+        right = node._b if counted == ALL else node._right
+        if right is None and node._details is not None:
             parent: Value
             for parent in node._details.first + node._details.second:
                 if parent._code > counted:
                     parent._pending += step
                     if parent._pending == arrived:
                         stack.append(parent)
-        if a is not None and a._code > counted:
-            a._pending += step
-            if a._pending == arrived:
-                reached = a
-        if b is not None and b._code > counted:
-            b._pending += step
-            if b._pending == arrived:
+        if isinstance(left, Value) and left._code > counted:
+            left._pending += step
+            if left._pending == arrived:
+                reached = left
+        if isinstance(right, Value) and right._code > counted:
+            right._pending += step
+            if right._pending == arrived:
                 if reached is not None:
                     stack.append(reached)
-                reached = b
+                reached = right
     order.extend(below)
     return order
+
+
+def fresh_order(root: Value) -> list[Value]:
+    """:func:`topological_order` of the interior nodes, as it was kept or sorted now, of a graph that is not stale."""
+    order = known_order(root)
+    if not order:
+        order = topological_order(root)
+    check_order(order)
+    return order
+
+
+def check_order(order: list[Value]) -> None:
+    """Raise if the graph is stale."""
+    now = STATE.clock
+    for node in order:
+        if node._stamp != now and has_newer_operand(node):
+            check_fresh(order)  # raises, and says which
+
+
+def known_order(root: Value) -> list[Value]:
+    """Give the order that ``forward()`` kept with the root; empty if there is none."""
+    details = root._details
+    if details is None or details.rare is None or details.rare.order is None:
+        return []
+    order = [root]
+    order.extend(details.rare.order.nodes)
+    return order
+
+
+def has_newer_operand(node: Value) -> bool:
+    """Whether an operand was changed since the node was evaluated."""
+    stamp = node._stamp
+    left = node._left
+    right = node._right
+    if isinstance(left, Value) and left._stamp > stamp:
+        return True
+    if isinstance(right, Value) and right._stamp > stamp:
+        return True
+    details = node._details
+    if details is not None:
+        parent: Value
+        for parent in details.first + details.second:
+            if parent._stamp > stamp:
+                return True
+    return False
+
+
+def evaluate_again(order: list[Value]) -> None:
+    """Evaluate, from the operands upwards, each node that has a newer operand."""
+    now = STATE.clock
+    for node in reversed(order):
+        if has_newer_operand(node):
+            node._number = number_of(node)
+            node._stamp = now
+            if STATE.modes != 0 or STATE.narrow:
+                STATE.evaluated(node)
+
+
+def number_of(node: Value) -> float:
+    """Give what the operation of a node comes to, for the numbers that its operands have now."""
+    code = node._code
+    left = node._left
+    right = node._right
+    if right is not None:
+        if code == ADD:
+            return number(left) + number(right)
+        if code == SUB:
+            return number(left) - number(right)
+        if code == MUL:
+            return number(left) * number(right)
+    a = node._a
+    if code < DEFINED and a is not None:
+        if right is not None:
+            b = node._b
+            assert b is not None
+            return evaluate_binary(code, a, b)
+        if code == DOT:
+            assert node._details is not None
+            return evaluate_dot(node._details, a)
+        if UNARY_RULE[code] is not None:
+            return -a._number if code == NEG else evaluate_unary(code, a)
+    return evaluate(code, node.parents)
+
+
+def number(operand: object) -> float:
+    """Give the number of an operand, or the operand if it is one."""
+    return operand._number if isinstance(operand, Value) else cast(float, operand)
 
 
 # ------------------------------------------------------------------------------------- 3. the backward sweep
@@ -364,10 +571,9 @@ def sweep(order: list[Value]) -> None:
         if g == 0.0:
             continue
         code = node._code
-        a = node._a
-        b = node._b
-        if b is not None:
-            assert a is not None
+        a = node._left
+        b = node._right
+        if isinstance(a, Value) and isinstance(b, Value):
             if code == MUL:
                 if a._code != CONSTANT:
                     a._grad += g * b._number
@@ -390,11 +596,13 @@ def sweep(order: list[Value]) -> None:
                     b._grad += g * (-(a._number / b._number) / b._number)
             else:
                 pass_on(node, g)
+        elif b is not None:
+            pass_on_beside(node, g)
         elif code == DOT:
-            pass_on_dot(node._details, a, g)
+            pass_on_dot(node._details, node._a, g)
         else:
             rule = UNARY_RULE[code]
-            if rule is None or a is None or a._code == CONSTANT:
+            if rule is None or not isinstance(a, Value) or a._code == CONSTANT:
                 pass_on(node, g)
             elif code == NEG:
                 a._grad -= g
@@ -405,6 +613,41 @@ def sweep(order: list[Value]) -> None:
                 partial: float = evaluate_rule(rule, (a._number, node._number))
                 if partial != 0.0:
                     a._grad += g * partial
+
+
+def pass_on_beside(node: Value, g: float) -> None:
+    """Do the sweep's step at a node of a Value and a plain number."""
+    code = node._code
+    a = node._left
+    b = node._right
+    if isinstance(a, Value):
+        y = cast(float, b)
+        if a._code == CONSTANT:
+            return
+        if code == MUL:
+            a._grad += g * y
+        elif code in (ADD, SUB):
+            a._grad += g
+        elif code == TRUEDIV:
+            a._grad += g * (1.0 / y)
+        elif a._number > 0.0:
+            slope = power_by_base(a._number, y)
+            if slope != 0.0:
+                a._grad += g * slope
+        else:
+            pass_on(node, g)
+    elif isinstance(b, Value) and b._code != CONSTANT:
+        x = cast(float, a)
+        if code == MUL:
+            b._grad += g * x
+        elif code == ADD:
+            b._grad += g
+        elif code == SUB:
+            b._grad -= g
+        elif b._number != 0.0:
+            b._grad += g * (-(x / b._number) / b._number)
+        else:
+            pass_on(node, g)
 
 
 def pass_on(node: Value, g: float) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import random
+import re
 import struct
 import subprocess
 import sys
@@ -788,3 +790,162 @@ def test_an_interior_node_cannot_be_frozen_and_the_message_says_what_can() -> No
         y.requires_grad = False
     with pytest.raises((AttributeError, TypeError)):
         del y.requires_grad
+
+
+def test_forward_keeps_the_order_and_every_sweep_that_follows_is_right() -> None:
+    xs = [Value(0.3 + k) for k in range(4)]
+
+    def record() -> Value:
+        y = xs[0]
+        for k in range(20):
+            y = tg.dot([y, xs[1]], [xs[2], 0.5], -xs[3]) / (y * y + 2.0) + tg.tanh(y) ** 2 - tg.clamp(y, xs[1], 9.0)
+            y = y.relu() + (y * 1.5) ** (k % 4) + abs(y) * tg.hypot(y, 1.0) if k % 2 else y.sin()
+        return y
+
+    kept = record()
+    for step in range(4):
+        for k, x in enumerate(xs):
+            x.data, x.grad = 0.1 * k - 0.2 * step + 0.05, 0.0
+        with pytest.raises(StaleGraphError):
+            kept.backward()
+        kept.forward().backward(2.0)
+        found = [x.grad for x in xs]
+        fresh = record()
+        for x in xs:
+            x.grad = 0.0
+        fresh.backward(2.0)
+        assert kept.data == fresh.data
+        assert found == [x.grad for x in xs]
+        assert tg.gradient(kept, xs) == tg.gradient(fresh, xs)
+
+
+def test_orders_that_are_kept_go_with_their_roots_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, before = tinygrad_lite.value.STATE, tinygrad_lite.value.STATE.kept
+    x = Value(2.0)
+    y = x * x * x * x
+    y.forward()
+    assert state.kept == before + 2
+    y.forward()
+    assert state.kept == before + 2
+    del y
+    assert state.kept == before
+    other = x * x * x
+    state.kept += 10_000_000
+    try:
+        x.data = 3.0
+        assert other.forward().data == 27.0
+        assert state.kept == before + 10_000_000
+    finally:
+        state.kept -= 10_000_000
+    x.grad = 0.0
+    other.backward()
+    assert x.grad == 27.0
+
+
+def test_powers_are_pythons_to_the_bit() -> None:
+    rng = random.Random(5)
+    for _ in range(2000):
+        x, y = (
+            rng.choice([-1, 1]) * 10 ** rng.uniform(-160, 160),
+            rng.choice([2.0, 2, 3.0, 0.5, -1.0, rng.uniform(-3, 3)]),
+        )
+        expected: Any = None
+        try:
+            expected = x**y
+        except (OverflowError, ZeroDivisionError) as error:
+            said, kind = str(error), type(error)
+        if expected is None:
+            with pytest.raises(kind, match=re.escape(said)):
+                Value(x) ** y
+            continue
+        if isinstance(expected, complex):
+            continue
+        v = Value(x)
+        power = v**y
+        assert power.data == expected
+        power.backward()
+        assert v.grad == tg.value.power_by_base(x, float(y))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda v, c: v + c, lambda v, c: c + v, lambda v, c: v - c, lambda v, c: c - v, lambda v, c: v * c,
+        lambda v, c: c * v, lambda v, c: v / c, lambda v, c: c / v, lambda v, c: v**c, lambda v, c: c**v,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("c", [2, 0.0, -1.5, 3.0, 0.25, True, np.float64(2.5), np.int64(2)])
+@pytest.mark.parametrize("x", [0.7, -1.25, 1e200, math.inf])
+def test_a_plain_number_is_an_operand_like_a_frozen_leaf(f: Callable[..., Any], c: Any, x: float) -> None:
+    v, w, leaf = Value(x), Value(x), Value(float(c), requires_grad=False)
+    try:
+        expected = f(w, leaf)
+    except (ArithmeticError, ValueError) as error:
+        said, kind = re.sub("Value.*?[)]", "", str(error)), type(error)
+        with pytest.raises(kind) as raised:
+            f(v, c)
+        assert re.sub("Value.*?[)]", "", str(raised.value)) == said
+        return
+    found = f(v, c)
+    assert bits(found.data) == bits(expected.data)
+    assert found.op == expected.op
+    for at in (x, 0.3, -2.0, 0.0):  # evaluated again where the short rules do not hold, too
+        for node, leaf_of in ((found, v), (expected, w)):
+            leaf_of.data, leaf_of.grad = at, 0.0
+            try:
+                node.forward().backward()
+            except (ArithmeticError, ValueError):
+                leaf_of.grad = math.nan
+        assert bits(v.grad) == bits(w.grad)
+        assert bits(found.data) == bits(expected.data)
+    assert [bits(p.data) for p in found.parents] == [bits(p.data) for p in expected.parents]
+    assert [p.is_constant for p in found.parents] == [p.is_constant for p in expected.parents]
+    v.data = w.data = 2.0
+    assert bits(found.forward().data) == bits(expected.forward().data)
+    found.backward()  # of operands that were asked for
+
+
+def test_the_operand_of_a_plain_number_is_one_leaf_as_old_as_its_node() -> None:
+    x = Value(3.0)
+    y = 2.0 * x
+    z = y + 1.0
+    x.data = 5.0
+    constant, same = y.parents[0], y.parents[0]
+    assert constant is same
+    assert constant._stamp == y._stamp < x._stamp
+    assert constant.is_constant
+    assert tg.value.constant_of(y, constant) is constant
+    assert y._left is constant
+    assert z.forward().data == 11.0
+    constant.data = 4.0
+    with pytest.raises(StaleGraphError):
+        z.backward()
+    constant.requires_grad = True
+    z.forward().backward()
+    assert (z.data, constant.grad, x.grad) == (21.0, 5.0, 4.0)
+    assert [node.data for node in topological_order(z, leaves=True)] == [21.0, 20.0, 1.0, 5.0, 4.0]
+
+
+def test_a_frozen_leaf_beside_a_plain_number_has_no_gradient() -> None:
+    w = Value(3.0, requires_grad=False)
+    for node in (w * 2.0, 2.0 * w, w + 1.0, 1.0 - w, w / 4.0, 1.0 / w, w**2, w**0, 2**w):
+        node.backward()
+        assert w.grad == 0.0
+    x = Value(0.5)
+    (x**0 + x**0.0).backward()
+    assert x.grad == 0.0
+
+
+def test_modes_see_plain_numbers_as_operands() -> None:
+    x = Value(1.5, label="x")
+    with tg.detect_anomaly(), pytest.raises(tg.AnomalyError, match=r"mul made inf .*1e\+308"):
+        (x * 1e308) * 1e308
+    with tg.autocast("float16"):
+        assert (x * 0.1).parents[1].data == float(np.float16(0.1))
+    with tg.no_grad():
+        assert (x * 2).is_leaf
+        done = []
+        thread = threading.Thread(target=lambda: done.append([(x * 2.0).parents, (x * x).parents]))
+        thread.start()
+        thread.join()
+    assert [len(parents) for parents in done[0]] == [2, 2]  # modes are of one thread

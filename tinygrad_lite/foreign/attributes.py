@@ -191,7 +191,7 @@ def initialise(node: Value, children: object, op: object) -> None:
     node._number = made._number
     if not made.is_leaf:  # as it is inside of no_grad()
         label = node.label
-        node._code, node._a, node._b, node._details = made._code, made._a, made._b, made._details
+        node._code, node._left, node._right, node._details = made._code, made._left, made._right, made._details
         if label:
             node.label = label
 

@@ -26,6 +26,9 @@ ABS: Final[i16] = 11
 DOT: Final[i16] = 12
 RELU: Final[i16] = 13
 
+#: The first code of the operations that users define.
+DEFINED: Final[i16] = len(BY_CODE)
+
 #: The time of an interior node whose number was set by hand: before that of all its operands, so it is stale.
 BY_HAND: Final[i64] = -2
 

@@ -7,10 +7,11 @@ from typing import Any, cast
 
 from mypy_extensions import i16
 
-from tinygrad_lite.node.codes import ABS, ADD, CONSTANT, EDGED, FORWARD, MUL, RELU, SUB, TRUEDIV
+from tinygrad_lite.node.codes import ABS, ADD, CONSTANT, EDGED, FORWARD, MUL, POW, RELU, SUB, TRUEDIV
 from tinygrad_lite.node.fields import Node
 from tinygrad_lite.node.state import STATE
 from tinygrad_lite.operations.arithmetic import evaluate_rule, failed
+from tinygrad_lite.operations.numerics import power
 from tinygrad_lite.operations.ops import BY_CODE
 
 
@@ -42,6 +43,8 @@ def evaluate_binary(code: i16, x: Node, y: Node) -> float:
     if code == TRUEDIV and y._number != 0.0:
         return x._number / y._number
     try:
+        if code == POW and x._number != 0.0:
+            return power(x._number, y._number)
         data: float = FORWARD[code](x._number, y._number)
     except (ArithmeticError, ValueError) as error:
         data = failed(code, (x, y), error)

@@ -32,15 +32,29 @@ class Details:
 @final
 @mypyc_attr(acyclic=True)
 class Rare:
-    """What hardly any node has: the line that recorded it, a format narrower than float, the user's own attributes."""
+    """What hardly any node has: the line that recorded it, a format narrower than float, the user's own attributes, and
+    the order of the graph below it."""
 
-    __slots__ = ("dtype", "line", "own")
+    __slots__ = ("dtype", "line", "order", "own")
 
     def __init__(self, line: str = "", dtype: str = "") -> None:
         self.line: str = line
         self.dtype: str = dtype
         #: In the compiled build; see ``tinygrad_lite.foreign.attributes``.
         self.own: dict[str, Any] | None = None
+        self.order: Order | None = None
+
+
+@mypyc_attr(native_class=False)
+class Order:
+    """The interior nodes below a root (without it: no circle), as ``topological_order`` gives them."""
+
+    def __init__(self, nodes: list[Any]) -> None:
+        self.nodes = nodes
+        STATE.kept += len(nodes)
+
+    def __del__(self) -> None:
+        STATE.kept -= len(self.nodes)
 
 
 @mypyc_attr(acyclic=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tinygrad_lite.errors import StaleGraphError
 from tinygrad_lite.node.codes import BY_HAND, CONSTANT
-from tinygrad_lite.node.fields import Node
+from tinygrad_lite.node.fields import Node, Order
 from tinygrad_lite.node.state import STATE
+
+#: How many nodes are in all the orders that are kept, at most: 80 MB. The orders of the roots in one chain overlap.
+MOST_KEPT: Final = 10_000_000
 
 
 def check_fresh(order: list[Any]) -> None:
@@ -44,6 +47,12 @@ def _stale(root: Node, node: Node, parent: Node) -> StaleGraphError:
         "would mix old numbers and new. Call forward() on the root to evaluate the recorded graph with the new data, "
         "or run your code again to record a new one."
     )
+
+
+def keep_order(root: Node, order: list[Any]) -> None:
+    """Keep the order of the graph below a root with it, unless there are very many of them."""
+    if len(order) > 1 and STATE.kept + len(order) <= MOST_KEPT:
+        root.rare().order = Order(order[1:])
 
 
 def forget_counts(root: Node) -> None:

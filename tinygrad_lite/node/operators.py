@@ -1,4 +1,4 @@
-"""Python's operators but for + - * / and neg, which :class:`tinygrad_lite.Value` has itself."""
+"""Python's operators but for + - * / ** and neg, which :class:`tinygrad_lite.Value` has itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from mypy_extensions import i16, mypyc_attr
 
-from tinygrad_lite.node.codes import ABS, FLOORDIV, MOD, POS, POW, TRUEDIV
+from tinygrad_lite.node.codes import ABS, FLOORDIV, MOD, POS
 from tinygrad_lite.node.reading import Readable
 
 
@@ -36,18 +36,6 @@ class Operators(Readable):
     def _operand(self, other: object) -> Self | None:
         """Give the other operand of an operator; None where Python should ask it."""
         ...
-
-    def __rtruediv__(self, other: object) -> Self | Any:
-        a = self._operand(other)
-        return NotImplemented if a is None else a._binary(TRUEDIV, self)
-
-    def __pow__(self, other: object) -> Self | Any:
-        b = self._operand(other)
-        return NotImplemented if b is None else self._binary(POW, b)
-
-    def __rpow__(self, other: object) -> Self | Any:
-        a = self._operand(other)
-        return NotImplemented if a is None else a._binary(POW, self)
 
     def __pos__(self) -> Self:
         return self._unary(POS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from _thread import RLock
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final, final
 
 from mypy_extensions import i64
@@ -23,6 +24,8 @@ class State:
         "evaluated",
         "initialise",
         "is_traced",
+        "kept",
+        "mode",
         "modes",
         "narrow",
         "record",
@@ -32,7 +35,9 @@ class State:
         "tracing",
     )
 
-    #: What ``record`` does while a mode is active: of ``modes``, as the next.
+    #: What holds here while modes are active anywhere: 0, :data:`NO_GRAD` or another number; of ``modes``, as the next.
+    mode: ContextVar[int]
+    #: What ``record`` does in other modes than ``no_grad()``.
     record: Callable[..., Any]
     #: What ``forward`` does after it has evaluated a node, while a mode is active or there are narrow nodes.
     evaluated: Callable[..., None]
@@ -56,11 +61,16 @@ class State:
         self.narrow: bool = False
         #: Whether any node was ever recorded where a derivative of it is infinite; see ``tinygrad_lite.limits.limits``.
         self.singular: bool = False
+        #: How many nodes stand in orders that are kept, of all roots together.
+        self.kept: i64 = 0
         #: How many functions ``lift`` is tracing in any thread; see ``tinygrad_lite.trace_mode``.
         self.tracing: i64 = 0
 
 
 STATE: Final = State()
+
+#: What ``STATE.mode`` is where ``no_grad()`` is all that holds.
+NO_GRAD: Final[i64] = 1
 
 #: Held while a graph is sorted and swept: both write into nodes that other threads' graphs may share.
 LOCK: Final = RLock()

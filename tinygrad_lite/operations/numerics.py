@@ -22,6 +22,13 @@ from typing import Final
 
 def power(x: float, y: float) -> float:
     """``x ** y`` as Python computes it, except that a complex result is a ValueError."""
+    if 0.0 < x < math.inf and -math.inf < y < math.inf:
+        try:
+            return math.pow(x, y)  # what Python's does too, but the compiler knows this one
+        except OverflowError:
+            pass  # Python's has another text
+    elif x < 0.0 and y == 2.0:
+        return power(-x, y)
     result: object = operator.pow(x, y)
     if isinstance(result, float):
         return result
