@@ -173,6 +173,96 @@ def gpt_part(rounds: int) -> None:
     row("tinygrad_lite, dot, mean, softmax, logsumexp", functions, f"{plain / functions:.1f} x faster (at least 20)")
 
 
+def paths_part(rounds: int) -> None:
+    """Measure what a user does first, each against what it should cost, in turns."""
+    import tinygrad_lite as tg
+    from tinygrad_lite import Value, nn
+
+    print("\npaths that people take: each against what it should cost")
+    points, labels = moons()
+    model, network = OperatorMLP(Value, relu_method, SIZES), nn.MLP(2, [16, 16, 1], seed=0)
+
+    def forward() -> Any:
+        return hinge_loss(model, Value, relu_method, points, labels)
+
+    def forward_of_network() -> Any:
+        return [network(x) for x in points]
+
+    compare("moons MLP, operators, under no_grad()", tg.no_grad()(forward), "recording it", forward, 0.6, rounds)
+    compare("the same, nn.MLP", tg.no_grad()(forward_of_network), "recording it", forward_of_network, 0.6, rounds)
+
+    a, b, c = Value(1.5), Value(2.5), 3.5
+    for text, wanted in (("2.0 * a", 1.3), ("a ** 2", 1.5), ("a / b", 1.2), ("a / c", 1.3)):
+        compare(
+            f"1,000 times {text}", repeated(text, a, b, c), "a * b", repeated("a * b", a, b, c), wanted, 10 * rounds
+        )
+
+    def cubic(x: Any) -> Any:
+        return x * x * x + x
+
+    def five(xs: Any) -> Any:
+        return xs[0] * xs[1] + xs[2] * xs[3] + xs[4]
+
+    gradient, both, numbers = tg.grad(cubic), tg.value_and_grad(five), [1.0, 2.0, 3.0, 4.0, 5.0]
+
+    def by_hand() -> None:
+        for _ in range(100):
+            x = Value(1.5)
+            cubic(x).backward()
+            assert x.grad
+
+    def five_by_hand() -> None:
+        for _ in range(100):
+            xs = [Value(x) for x in numbers]
+            y = five(xs)
+            y.backward()
+            assert y.data
+            assert [x.grad for x in xs]
+
+    def by_transform() -> None:
+        for _ in range(100):
+            gradient(1.5)
+
+    def five_by_transform() -> None:
+        for _ in range(100):
+            both(numbers)
+
+    compare("100 times grad(f)(x)", by_transform, "by hand", by_hand, 2.0, 5 * rounds)
+    compare("100 times value_and_grad(f) of five", five_by_transform, "by hand", five_by_hand, 2.0, 5 * rounds)
+
+    def record() -> Any:
+        y = a
+        for _ in range(1000):
+            y = (y * b + a) / (b - 0.5)
+        y.backward()
+        return y
+
+    kept = record().forward()
+
+    def replay() -> None:
+        a.data = 1.5
+        kept.forward()
+        kept.backward()
+
+    compare("forward() and backward() of 4,000 nodes", replay, "recording again", record, 0.4, rounds)
+
+
+def compare(
+    name: str, run: Callable[[], Any], other: str, reference: Callable[[], Any], wanted: float, rounds: int
+) -> None:
+    ms, base = milliseconds(run, reference, rounds=rounds)
+    row(name, ms, f"{ms / base:.2f} x {other} (at most {wanted})")
+
+
+def repeated(expression: str, a: Any, b: Any, c: float) -> Callable[[], None]:
+    """Return a function that evaluates an expression a thousand times, and little else."""
+    names: dict[str, Any] = {"a": a, "b": b, "c": c}
+    line = "; ".join([f"y = {expression}"] * 10)
+    exec(f"def run():\n    for _ in range(100):\n        {line}", names)
+    run: Callable[[], None] = names["run"]
+    return run
+
+
 def chain(n: int) -> float:
     """Seconds to build, differentiate and free a chain of n nodes."""
     from tinygrad_lite import Value
@@ -264,6 +354,7 @@ def main() -> None:
     print(f"Python {sys.version.split()[0]}, {build}; best of {arguments.rounds} rounds\n")
     moons_part(arguments.rounds)
     gpt_part(max(5, arguments.rounds // 4))
+    paths_part(arguments.rounds)
     chain_part(arguments.largest)
 
 
