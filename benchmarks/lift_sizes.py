@@ -2,7 +2,8 @@
 
 MLP 784-1024-1024-10 with ReLU and softmax cross entropy, written one scalar at a time: loss and all gradients of a
 batch. Lifting, in seconds and in memory above the parameters, and a step beside the same in hand-written JAX, in turns
-in one run, in float64; results are compared first. ``--width 128`` takes a few seconds.
+in one run, in float64; results are compared first. ``--width 128`` takes a few seconds. ``--module``: the same
+network as an ``nn.Sequential``.
 
 ``--steps 10000``: a fit through so many Runge-Kutta steps, lifted from traces of a few, beside ``lax.scan``.
 ``--steps 10000 --checkpoint``: the same on NumPy and JAX, with and without checkpoints: memory above the arguments and
@@ -113,12 +114,36 @@ def by_hand_on_jax(arguments: tuple[Any, ...]) -> Callable[[], Any]:
     return library.build(time_by_hand.rk4, arguments, (0, 1), "gradient")
 
 
+def as_module(layers: Any) -> Any:
+    """Make the same network of modules."""
+    from tinygrad_lite import nn
+
+    parts: list[Any] = []
+    for weight, bias in layers:
+        parts += [nn.Linear(weight.shape[1], weight.shape[0]), nn.ReLU()]
+        parts[-2].load_state_dict({"weight": weight, "bias": bias})
+    return nn.Sequential(*parts[:-1])
+
+
+def cross_entropy_of_module(model: Any, x: Any, target: Any) -> Any:
+    from tinygrad_lite import nn
+
+    return nn.cross_entropy([model(x)], [target])
+
+
+def as_flat(found: tuple[Any, Any]) -> list[Any]:
+    """List the value and the gradients, which a module's are by names."""
+    value, gradients = found
+    return [value, *tree_leaves(gradients if not isinstance(gradients, dict) else list(gradients.values()))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--width", type=int, default=1024, help="of both hidden layers")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, help="measure an orbit of so many steps instead")
+    parser.add_argument("--module", action="store_true", help="an nn.Sequential in the place of arrays")
     parser.add_argument("--checkpoint", action="store_true", help="of these, with and without checkpoints")
     options = parser.parse_args()
     if options.steps:
@@ -131,16 +156,21 @@ def main() -> None:
         f"{datetime.date.today()}, MLP 784-{options.width}-{options.width}-10, {bytes_of_parameters // 8:,} parameters"
     )
     before, begun = peak_memory(), time.process_time()
-    lifted = lift_of()(value_and_grad(cross_entropy), batch=(None, 0, 0), engine="jax")
-    program = lifted.program_for(layers, inputs, targets)
+    model: Any = as_module(layers) if options.module else layers
+    bytes_of_module = peak_memory() - before
+    lifted = lift_of()(
+        value_and_grad(cross_entropy_of_module if options.module else cross_entropy), batch=(None, 0, 0), engine="jax"
+    )
+    program = lifted.program_for(model, inputs, targets)
     seconds, more = time.process_time() - begun, peak_memory() - before
     print(program.report())
+    values = f", as Values {bytes_of_module / 1e6:.0f} MB" if options.module else ""
     print(
         f"lifted in {seconds:.2f} s of CPU time, {more / 1e6:.0f} MB more at the peak; the parameters have "
-        f"{bytes_of_parameters / 1e6:.0f} MB"
+        f"{bytes_of_parameters / 1e6:.0f} MB{values}"
     )
     steps = {
-        "lifted jax": lambda: lifted(layers, inputs, targets),
+        "lifted jax": lambda: as_flat(lifted(model, inputs, targets)),
         "JAX by hand": classes_jax(layers, inputs, targets),
     }
     check_equal(steps)

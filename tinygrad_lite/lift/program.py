@@ -26,6 +26,7 @@ from tinygrad_lite.lift.storage.program_file import StoredProgram, make_inputs_p
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.captures import CaptureGuard, Captures, Snapshot
 from tinygrad_lite.lift.tracing.inputs import Inputs
+from tinygrad_lite.lift.tracing.module_reader import ModuleReader
 from tinygrad_lite.lift.tracing.results import compile_builder
 
 Floats = NDArray[np.float64]
@@ -67,6 +68,7 @@ class Program:
         self._demands: RuntimeChecks | None = None
         self._read: Callable[[Sequence[Any]], list[Any] | None] | None = None
         self._axes: list[int | None] = []
+        self._modules: Sequence[ModuleReader] = ()
         self._build: Callable[[Sequence[Any]], Any] | None = None
         self._source: str | None = None
         self._guard: CaptureGuard | None = None
@@ -142,6 +144,8 @@ class Program:
         """Compute the results for plain arrays of the right shapes; NotImplemented for others."""
         arrays = (self._read or self._make_reader())(args)
         if arrays is None:
+            if any(reader.is_stale for reader in self._modules):
+                self._read = None  # a module is made of other things now: another reader may know them
             return NotImplemented
         if self.engine == "jax":
             return self._run_on_jax(self._run or self._prepare(), arrays)
@@ -220,7 +224,7 @@ class Program:
         return running.build(self.engine, groups, schedule, rest)
 
     def _make_reader(self) -> Callable[[Sequence[Any]], list[Any] | None]:
-        self._read, self._axes = self.inputs.make_reader(as_given=self.engine == "jax")
+        self._read, self._axes, self._modules = self.inputs.make_reader(as_given=self.engine == "jax")
         return self._read
 
     def _move_samples(self, arrays: list[Any]) -> list[Any]:
@@ -325,7 +329,7 @@ class Program:
 
     def __getstate__(self) -> dict[str, Any]:
         made_anew = dict.fromkeys(("_run", "_read", "_build", "_demands", "_guard"))
-        return {**self.__dict__, **made_anew, "inputs": make_inputs_portable(self.inputs)}
+        return {**self.__dict__, **made_anew, "_modules": (), "inputs": make_inputs_portable(self.inputs)}
 
 
 def load(

@@ -179,6 +179,7 @@ class Node:
         """Set ``requires_grad``."""
         if self._code <= CONSTANT:
             self._code = LEAF if requires_grad else CONSTANT
+            STATE.clock += 1
             self.details()  # what tells a frozen leaf, which may be asked for, from a number that met a Value
         elif not requires_grad:
             raise GraphError(

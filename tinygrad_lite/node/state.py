@@ -53,7 +53,7 @@ class State:
     add_attribute: Callable[[str], None]
 
     def __init__(self) -> None:
-        #: Ticks when a leaf's data changes. Each node keeps the time at which it was evaluated.
+        #: Ticks when a leaf's data changes, or whether it is frozen. Each node keeps the time when it was evaluated.
         self.clock: i64 = 0
         #: How many modes (``no_grad``, ``detect_anomaly``) are active in any thread; see ``tinygrad_lite.modes``.
         self.modes: i64 = 0

@@ -3,11 +3,10 @@
 :mod:`~tinygrad_lite.lift.tracing.arguments` takes anything apart, and finds out what it is. Here a signature becomes a
 function of straight-line Python that only compares: each part is what the signature says, or it gives up, and the
 arguments are taken apart. Its text is made of places and numbers; keys and static arguments are given to it, never
-written into it.
+written into it. Modules are read by :mod:`~tinygrad_lite.lift.tracing.module_reader`.
 
 Why it is sound: it gives the same arrays, or none. Cost: a tenth of a microsecond for each array. What it does not
-read, and leaves to the other: modules, lists of numbers, integers, static arguments that are no text, number, boolean
-or None.
+read, and leaves to the other: lists of numbers, integers, static arguments that are no text, number, boolean or None.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.lift.tracing.arguments import Signature
+from tinygrad_lite.lift.tracing.cache_key import Identity, make_module_key
+from tinygrad_lite.lift.tracing.module_reader import ModuleReader, UnreadableError
 from tinygrad_lite.pytree import foreign
 
 
@@ -28,6 +29,8 @@ class Reader(NamedTuple):
     read: Callable[[Sequence[Any]], list[Any] | None]
     #: For each array the axis of its samples as the caller gives it; None where it has none.
     axes: list[int | None]
+    #: What reads the modules among the arguments.
+    modules: Sequence[ModuleReader] = ()
 
 
 def compile_reader(signature: Signature, *, as_given: bool = False) -> Reader | None:
@@ -49,7 +52,7 @@ def compile_reader(signature: Signature, *, as_given: bool = False) -> Reader | 
     except _UnreadError:
         return None
     exec(writer.write(), writer.names)
-    return Reader(writer.names["read"], writer.axes)
+    return Reader(writer.names["read"], writer.axes, writer.modules)
 
 
 class _UnreadError(Exception):
@@ -68,6 +71,7 @@ class _Writer:
             "foreign": foreign,
         }
         self.axes: list[int | None] = []
+        self.modules: list[ModuleReader] = []
         self._as_given = as_given
         self._lines: list[str] = []
         self._arrays: list[str] = []
@@ -104,6 +108,8 @@ class _Writer:
                 raise _UnreadError  # -0.0 equals it
             case ("static", str(kind), key) if key is None or isinstance(key, (str, int, float, bool)):
                 self._require(f"type({name}).__name__ == {self._bind(kind)} and {name} == {self._bind(key)}")
+            case ("module", Identity() as key, bool(training), tuple(arrays)):
+                self._read_module(name, key, training, arrays)
             case ("list" | "tuple" as kind, tuple(parts)):
                 self._require(f"type({name}) is {kind}")
                 self.read_sequence(name, parts)
@@ -113,6 +119,23 @@ class _Writer:
                 self.read_sequence(name, [item for _, item in items])
             case _:
                 raise _UnreadError
+
+    def _read_module(self, name: str, key: Identity, training: bool, arrays: tuple[Any, ...]) -> None:
+        """Take the very module, as it is now, if that is as the signature says."""
+        module = key.thing
+        if make_module_key(module) != key or bool(getattr(module, "training", False)) != training:
+            raise _UnreadError
+        try:
+            reader = ModuleReader(module, arrays)
+        except UnreadableError as error:
+            raise _UnreadError from error
+        self.modules.append(reader)
+        self._require(f"{name} is {self._bind(module)}")
+        found = self._add_variable()
+        self._lines.append(f" {found} = {self._bind(reader.read)}()")
+        self._require(f"{found} is not None")
+        for place in range(len(arrays)):
+            self._add(f"{found}[{place}]", None)
 
     def _read_samples(self, name: str, shape: tuple[int, ...], axis: int) -> None:
         """Take an array with samples along an axis."""

@@ -47,7 +47,18 @@ def make_module_key(module: Any) -> Identity:
     (True, False)
     """
     parts = list(module.modules()) if hasattr(module, "modules") else [module]
-    return Identity(module, tuple([(Identity(part), _make_state_key(vars(part))) for part in parts]))
+    return Identity(module, tuple([(Identity(part), _make_state_key(_attributes_of(part))) for part in parts]))
+
+
+def _attributes_of(part: Any) -> dict[str, Any]:
+    """Return all attributes of an object, those in slots too, as the activation of a neuron is."""
+    found = dict(getattr(part, "__dict__", {}))
+    for kind in type(part).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if not name.startswith("__") and hasattr(part, name):
+                found[name] = getattr(part, name)
+    return found
 
 
 def make_static_key(tree: Any, named: bool, what: str) -> Any:

@@ -77,13 +77,13 @@ class Inputs:
         found = compile_reader(self.signature, as_given=as_given) if direct else None
         if found is None or not self.captured:
             return found or Reader(lambda args: None, [])
-        read, axes = found
+        read, axes, modules = found
 
         def with_captured(args: Sequence[Any]) -> list[Any] | None:
             arrays = read(args)
             return None if arrays is None else [*arrays, self._read_captured()]
 
-        return Reader(with_captured, [*axes, None])
+        return Reader(with_captured, [*axes, None], modules)
 
     def gather(self, arguments: Arguments) -> list[Floats]:
         """Put an array together for each input group."""
