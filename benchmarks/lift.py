@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import gc
 import importlib.metadata
 import itertools
@@ -265,6 +266,45 @@ def moons_part(rounds: int) -> None:
     )
 
 
+def models_part(rounds: int) -> None:
+    """Measure the same network as an argument of three kinds: what a call costs beside its program."""
+    from tinygrad_lite import nn, relu, value_and_grad
+
+    print("\nmake_moons MLP 2-16-16-1 as a model: nn.MLP, nn.Sequential of nn.Linear, and its arrays; batch 100")
+    layers, inputs, targets = moons_arrays()
+    neurons = nn.MLP(2, [16, 16, 1], "relu")
+    linears = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1))
+    for model in (neurons, linears):
+        arrays = [array for layer in layers for array in layer]
+        model.load_state_dict(dict(zip(model.state_dict(), arrays)))
+    leaf = linears[0].bias[0]
+
+    def hinge_of_model(model: Any, x: Any, y: Any) -> Any:
+        z = model(x)
+        return relu(1.0 - y * (z[0] if hasattr(z, "__len__") else z))
+
+    steps: dict[str, Step] = {}
+    for engine in ("numpy", "numba"):
+        of_arrays = lift_of()(value_and_grad(hinge), batch=(None, 0, 0), engine=engine)
+        of_model = lift_of()(value_and_grad(hinge_of_model), batch=(None, 0, 0), engine=engine)
+
+        def changed(of_model: Any = of_model) -> Any:
+            leaf.data = leaf.data  # as any number that is set: all are read again
+            return of_model(linears, inputs, targets)
+
+        steps[f"arrays, {engine}"] = functools.partial(of_arrays, layers, inputs, targets)
+        steps[f"nn.MLP, {engine}"] = functools.partial(of_model, neurons, inputs, targets)
+        steps[f"nn.Sequential, {engine}"] = functools.partial(of_model, linears, inputs, targets)
+        steps[f"nn.Sequential after a change, {engine}"] = changed
+    for step in steps.values():
+        step()
+    names = ("nn.MLP", "nn.Sequential", "nn.Sequential after a change")
+    report(
+        interleaved(steps, rounds),
+        [(f"{name}, {engine}", f"arrays, {engine}", 1.3) for engine in ("numpy", "numba") for name in names],
+    )
+
+
 def classes_part(rounds: int) -> None:
     from tinygrad_lite import value_and_grad
 
@@ -434,7 +474,7 @@ def pass_seconds(program: Any) -> dict[str, float]:
 
 # ------------------------------------------------------------------------------------------------------ command line
 
-PARTS = {"moons": moons_part, "classes": classes_part, "gpt": gpt_part, "lifting": lifting_part}
+PARTS = {"moons": moons_part, "models": models_part, "classes": classes_part, "gpt": gpt_part, "lifting": lifting_part}
 
 
 def main() -> None:
