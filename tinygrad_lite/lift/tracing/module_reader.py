@@ -13,8 +13,10 @@ The arrays are for programs, which do not write into what they are given.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+import operator
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ class ModuleReader:
     >>> reader.read()[0].shape, reader.read()[0] is reader.read()[0]
     ((1, 2), True)
     >>> layer.weight[0][0].data = 7.0
-    >>> reader.read()[0][0, 0]
+    >>> float(reader.read()[0][0, 0])
     7.0
     >>> layer.bias = None
     >>> reader.read() is None
@@ -71,7 +73,7 @@ class ModuleReader:
         self.is_stale = False
         watched = _Watched()
         watched.visit(module)
-        self._is_current = watched.guards.compile([])
+        self._is_current = watched.compile()
         #: the time on the engine's clock of the last call, and what it gave
         self._last: tuple[int, list[Floats]] = (-1, [])
 
@@ -87,7 +89,7 @@ class ModuleReader:
         if numbers is None:
             self.is_stale = True
             return None
-        flat = np.array(numbers)
+        flat = np.frombuffer(array("d", numbers))  # in half the time that NumPy takes to read a list
         arrays = [flat[part].reshape(shape) for part, shape in self._parts]
         self._last = now, arrays
         return arrays
@@ -109,6 +111,14 @@ class _Watched:
     def __init__(self) -> None:
         self.guards = Guards()
         self._seen: dict[int, Any] = {}
+        #: by the names of slots the modules that have them, and what stands in them
+        self._slots: dict[tuple[str, ...], tuple[list[Any], list[Any]]] = {}
+
+    def compile(self) -> Callable[[], bool]:
+        """Make one function that looks at all."""
+        for names, (modules, found) in self._slots.items():
+            self.guards.others.append(_watch_slots(names, modules, found))
+        return self.guards.compile([])
 
     def visit(self, tree: Any) -> None:
         """Watch all that can be changed in a module or what its attributes hold.
@@ -159,12 +169,20 @@ class _Watched:
         kind = type(module)
         if "__parameter_tree__" in vars(module) or "__getattribute__" in vars(kind):
             raise UnreadableError
-        for each in kind.__mro__:
-            slots = each.__dict__.get("__slots__", ())
-            for name in (slots,) if isinstance(slots, str) else slots:
-                if not name.startswith("__"):
-                    part = getattr(module, name, ABSENT)
-                    self.guards.slots.append((module, name, part))
-                    if part is not ABSENT:
-                        self.visit(part)
+        slots = [each.__dict__.get("__slots__", ()) for each in kind.__mro__]
+        names = [name for each in slots for name in ((each,) if isinstance(each, str) else each)]
+        names = [name for name in names if not name.startswith("__")]
+        parts = [getattr(module, name, ABSENT) for name in names]
+        if len(names) > 1 and not any(part is ABSENT for part in parts):  # one reading for all of them
+            modules, found = self._slots.setdefault(tuple(names), ([], []))
+            modules.append(module)
+            found += parts
+        else:
+            self.guards.slots += [(module, name, part) for name, part in zip(names, parts, strict=True)]
+        self._visit_all([part for part in parts if part is not ABSENT])
         self._visit_dict(vars(module))
+
+
+def _watch_slots(names: Sequence[str], modules: list[Any], found: list[Any]) -> Callable[[], bool]:
+    read = operator.attrgetter(*names)
+    return lambda: all(map(operator.is_, chain.from_iterable(map(read, modules)), found))
