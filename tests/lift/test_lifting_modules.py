@@ -118,6 +118,12 @@ def test_where_modules_are_called_themselves_other_parameters_are_tried_on_a_rec
         np.testing.assert_allclose(one, expected, rtol=1e-13)
 
 
+def test_a_function_that_asks_which_module_it_is_given_is_refused() -> None:
+    model = nn.MLP(2, [3, 1], "tanh", generator=0)
+    with pytest.raises(LiftError, match="is not the function"):
+        lift(lambda m, x: m(x) * (2.0 if m is model else 1.0))(model, [0.5, -1.0])
+
+
 def test_a_module_that_keeps_something_when_it_is_called_is_called_itself() -> None:
     class Counting(nn.Module):
         def __init__(self) -> None:

@@ -133,31 +133,37 @@ class Reference:
         ]
 
     def _evaluate_sample(self, arrays: Sequence[Floats]) -> list[Floats]:
-        """Call the function on plain numbers; on Values, if it calls their methods."""
-        if self._moves_bound_parameters(arrays):
-            return self._replay(arrays)
-        units = self.arguments.units
-        leaves = make_leaves(self.arguments, arrays)
+        """Call the function on plain numbers; on Values, if it calls their methods.
+
+        It is called with copies of modules; with these themselves, where they have the numbers that are asked for.
+        """
+        arguments = self.arguments
+        if not arguments.modules or arguments.lengths:
+            return self._evaluate_with(arguments, arrays)
+        if self._has_own_parameters(arrays):
+            found = self._evaluate_with(replace(arguments, is_bound=True), arrays)
+            if arguments.is_bound or self._has_own_parameters(arrays):  # nobody has changed them meanwhile
+                return found
+        return self._replay(arrays) if arguments.is_bound else self._evaluate_with(arguments, arrays)
+
+    def _evaluate_with(self, arguments: Arguments, arrays: Sequence[Floats]) -> list[Floats]:
+        leaves = make_leaves(arguments, arrays)
         values = [shape_values(nodes, array.shape) for nodes, array in zip(leaves, arrays, strict=True)]
-        numbers = [_restore_type(unit, array) for unit, array in zip(units, arrays, strict=True)]
+        pairs = zip(arguments.units, arrays, values, strict=True)
+        numbers = [value if unit.values is not None else _restore_type(unit, array) for unit, array, value in pairs]
         try:
-            results = self._call(
-                [
-                    number if unit.values is None else value
-                    for unit, number, value in zip(units, numbers, values, strict=True)
-                ]
-            )
+            results = self._call(arguments, numbers)
         except (AttributeError, TypeError):
-            results = self._call(values)
+            results = self._call(arguments, values)
         return [
             np.array([node.data for node in nodes], dtype=np.float64).reshape(shape or ())
             for nodes, shape in zip(results.nodes, results.shapes, strict=True)
         ]
 
-    def _moves_bound_parameters(self, arrays: Sequence[Floats]) -> bool:
-        """Whether the function is called with modules themselves, and these have other numbers than are asked for."""
-        return self.arguments.is_bound and any(
-            unit.values is not None and [value.data for value in unit.values] != array.ravel().tolist()
+    def _has_own_parameters(self, arrays: Sequence[Floats]) -> bool:
+        """Whether numbers of parameters are those that the modules have now."""
+        return all(
+            unit.values is None or [value._number for value in unit.values] == array.ravel().tolist()
             for unit, array in zip(self.arguments.units, arrays, strict=True)
         )
 
@@ -175,7 +181,7 @@ class Reference:
 
     def _renumber(self, graph: Graph, trace: Trace, arrays: Sequence[Floats]) -> None:
         """Give a graph that was recorded on modules as they are the numbers that it has with other parameters."""
-        if not self._moves_bound_parameters(arrays):
+        if not self.arguments.is_bound or self._has_own_parameters(arrays):
             return
         numbers = {
             id(leaf): number
@@ -190,8 +196,8 @@ class Reference:
             known.append(float(apply(op, [known[k] for k in operands[starts[node] : starts[node + 1]]])))
         graph.numbers = np.array(known)
 
-    def _call(self, stand_ins: list[Any]) -> Results:
-        args, kwargs = self.arguments.rebuild(stand_ins)
+    def _call(self, arguments: Arguments, stand_ins: list[Any]) -> Results:
+        args, kwargs = arguments.rebuild(stand_ins)
         return take_apart_results(self.f(*args, **kwargs), self.name)
 
 
