@@ -42,11 +42,32 @@ def choice(x: Value, y: Value) -> Value | None:
     of_y = _factors(y)
     if not of_y[0] and not of_y[1]:
         return None
-    of_x = _factors(x)
+    of_x = _recall_factors(x)
     for choices, is_singular in ((of_x[0], of_y[1]), (of_y[0], of_x[1])):
         if choices and is_singular:
             return functools.reduce(lambda a, b: a * b, choices)
     return None
+
+
+#: The last adjoint of which the factors were asked for: it is multiplied by all partials of its node, one by one.
+_last: tuple[Value | None, tuple[list[Value], bool]] = (None, ([], False))
+
+
+def _recall_factors(x: Value) -> tuple[list[Value], bool]:
+    global _last
+    last = _last
+    if last[0] is not x:
+        last = _last = x, _factors(x)
+    return last[1]
+
+
+def forget() -> None:
+    """Let go of the last adjoint, whose graph would live on: at the end of a trace.
+
+    >>> forget()
+    """
+    global _last
+    _last = None, ([], False)
 
 
 def _factors(x: Value) -> tuple[list[Value], bool]:

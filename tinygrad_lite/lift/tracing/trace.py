@@ -22,6 +22,7 @@ from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.cache_key import make_module_key
 from tinygrad_lite.lift.tracing.results import Results, take_apart_results
 from tinygrad_lite.lift.tracing.traced_indices import explain_traced_index
+from tinygrad_lite.limits.chosen import forget
 from tinygrad_lite.node.fields import Details, line_of
 from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.node.state import STATE
@@ -107,6 +108,8 @@ def trace_function(f: Callable[..., Any], name: str, arguments: Arguments) -> Tr
         if refused is None:
             raise
         raise refused from error
+    finally:
+        forget()
     has_changed = before != [make_module_key(module) for module in copies]
     return Trace(leaves, take_apart_results(found, name), trace.inside.demands, has_changed)
 
