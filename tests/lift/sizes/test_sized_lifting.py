@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_lite import exp, grad, log, lookup, maximum, softmax, sqrt, tanh, tree_leaves, value_and_grad
+from tinygrad_lite import Value, exp, grad, log, lookup, maximum, softmax, sqrt, tanh, tree_leaves, value_and_grad
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift import lift, load
 from tinygrad_lite.lift.sized_program import MANY
@@ -331,11 +331,16 @@ def test_a_function_that_is_not_the_same_at_all_sizes_is_refused(function: Funct
         lift(value_and_grad(function), sizes=True)(x)
 
 
-def test_a_module_is_refused_with_what_to_do() -> None:
-    from tinygrad_lite import nn
+def test_what_only_looks_like_a_module_is_refused_with_what_to_do() -> None:
+    class Parameters:
+        def __init__(self) -> None:
+            self.values = [Value(0.1 * k) for k in range(12)]
 
-    with pytest.raises(LiftError, match="keeps its sizes: give its parameters as arrays"):
-        lift(lambda model, x: model(x)[0], sizes=True)(nn.Linear(12, 9), [0.1] * 12)
+        def __parameter_tree__(self) -> Any:
+            return {"values": ((12,), self.values)}
+
+    with pytest.raises(LiftError, match="lift can make no copy of other sizes"):
+        lift(lambda p, x: sum(v * y for v, y in zip(p.values, x, strict=True)), sizes=True)(Parameters(), [0.1] * 12)
 
 
 def test_where_many_numbers_are_given_such_a_function_is_traced_whole_and_the_report_says_why() -> None:

@@ -101,7 +101,7 @@ def test_samples_that_differ_in_number_are_left_to_the_other_way():
 
 def test_arrays_of_any_library_are_taken_as_they_are_given():
     signature = Signature((("array", (2,), 0), ("array", (3,), None)))
-    read, axes = compile_reader(signature, as_given=True)
+    read, axes, _ = compile_reader(signature, as_given=True)
     assert axes == [0, None]
     assert read is not None
     x, w = np.zeros((5, 2), dtype=np.float32), np.zeros(3, dtype=np.float16)

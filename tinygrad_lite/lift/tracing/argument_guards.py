@@ -40,7 +40,7 @@ def compile_reader(signature: Signature, *, as_given: bool = False) -> Reader | 
         signature: Of the arguments.
         as_given: Whether arrays of any library are taken, with their samples along whatever axis these are.
 
-    >>> read, _ = compile_reader(Signature((("array", (2,), 0), ("list", (("array", (3,), None), "number")))))
+    >>> read = compile_reader(Signature((("array", (2,), 0), ("list", (("array", (3,), None), "number"))))).read
     >>> [array.shape for array in read([np.zeros((5, 2)), [np.ones(3), 4.0]])]
     [(2, 5), (3,), ()]
     >>> read([np.zeros((5, 2)), [np.ones(4), 4.0]]) is None
