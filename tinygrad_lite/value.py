@@ -644,10 +644,8 @@ def pass_on_beside(node: Value, g: float) -> None:
             b._grad += g
         elif code == SUB:
             b._grad -= g
-        elif b._number != 0.0:
+        else:  # a quotient: what is divided by 0 was never evaluated
             b._grad += g * (-(x / b._number) / b._number)
-        else:
-            pass_on(node, g)
 
 
 def pass_on(node: Value, g: float) -> None:

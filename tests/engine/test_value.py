@@ -949,3 +949,39 @@ def test_modes_see_plain_numbers_as_operands() -> None:
         thread.start()
         thread.join()
     assert [len(parents) for parents in done[0]] == [2, 2]  # modes are of one thread
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (lambda x: x + 3.0, 1.0),
+        (lambda x: 3.0 + x, 1.0),
+        (lambda x: x - 3.0, 1.0),
+        (lambda x: 3.0 - x, -1.0),
+        (lambda x: x * 3.0, 3.0),
+        (lambda x: 3.0 * x, 3.0),
+        (lambda x: x / 4.0, 0.25),
+        (lambda x: 3.0 / x, -0.75),
+        (lambda x: x**3, 12.0),
+        (lambda x: x**0, 0.0),
+        (lambda x: x**-1, -0.25),
+    ],
+)
+def test_plain_numbers_on_either_side_pass_gradients_on(f: Any, slope: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("singular", "narrow"):  # whatever other tests have recorded: the quick sweep
+        monkeypatch.setattr(tinygrad_lite.value.STATE, name, False)
+    x = Value(2.0)
+    (2.0 * f(x)).backward()
+    assert x.grad == 2.0 * slope
+    frozen = Value(2.0)
+    frozen.requires_grad = False
+    (x * f(frozen)).backward()
+    assert frozen.grad == 0.0
+
+
+def test_a_power_of_what_became_negative_has_the_derivative_of_there() -> None:
+    x = Value(2.0)
+    y = x**2
+    x.data = -3.0
+    tinygrad_lite.value.pass_on_beside(y, 1.0)  # backward() would ask for forward(), which makes a node of the 2
+    assert x.grad == -6.0
