@@ -51,7 +51,7 @@ MANY: Final = 20_000
 #: How many traces there are, besides one for each size.
 _TRACES: Final = 4
 #: How many scalars the arguments of a small trace may have.
-_LARGEST_TRACE: Final = 40_000
+_LARGEST_TRACE: Final = 100_000
 #: Up to so many nodes the program at small sizes is proved on probes of all kinds.
 _FEW_NODES: Final = 50_000
 #: How many scalars a function with loops may record in its proof.
