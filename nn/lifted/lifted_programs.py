@@ -89,6 +89,15 @@ class Trained:
     def __parameter_tree__(self) -> dict[str, ParameterArray]:
         return self._tree
 
+    def modules(self) -> list[Module]:
+        """List the modules in it: what they keep counts for a program, as how many heads they have does."""
+        return [
+            part
+            for whole in (self.compute.model, self.compute.loss)
+            if isinstance(whole, Module)
+            for part in whole.modules()
+        ]
+
     def __twins__(self) -> TrainedTwins:
         return TrainedTwins(self)
 

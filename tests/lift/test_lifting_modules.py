@@ -267,3 +267,15 @@ def test_training_a_large_model_uses_programs_that_were_never_traced(monkeypatch
         losses.append([*history["loss"], *[value.data for value in model.parameters()]])
     assert made
     np.testing.assert_allclose(*losses, rtol=1e-9)
+
+
+def test_training_tells_of_the_numbers_of_heads_that_its_modules_keep() -> None:
+    from tinygrad_lite.lift.sizes.small_sizes import list_patterns
+    from tinygrad_lite.nn.lifted.lifted_programs import Trained
+    from tinygrad_lite.nn.train.steps import Computation
+
+    model = GPT(20, 9, embed_dim=24, num_heads=6, layers=1, generator=0)
+    trained = Trained(Computation(model, next_character_loss), model.parameters())
+    arguments = take_apart(("trained", "x"), (trained, RNG.integers(0, 20, (2, 9))), {}, (None, 0), ())
+    widths = [pattern.steps[pattern.wide] for pattern in list_patterns(arguments) if pattern.wide >= 0]
+    assert 6 in widths

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite import cos, exp, log, logsumexp, maximum, sigmoid, sin, sqrt, tanh
+from tinygrad_lite import cos, exp, log, logsumexp, maximum, sigmoid, sin, sqrt, tanh, tree_leaves
+
+
+def numbers(results):
+    """All numbers of nested results, one behind the other."""
+    return np.concatenate([np.ravel(np.asarray(leaf, dtype=float)) for leaf in tree_leaves(results)])
 
 
 def recurrent(p, xs):

@@ -7,20 +7,15 @@ import tracemalloc
 import numpy as np
 import pytest
 from step_programs import draw_program
-from time_programs import PROGRAMS
+from time_programs import PROGRAMS, numbers
 
-from tinygrad_lite import tanh, tree_leaves, value_and_grad
+from tinygrad_lite import tanh, value_and_grad
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift import lift, load
 from tinygrad_lite.lift.checkpointing.running import build
 from tinygrad_lite.lift.checkpointing.schedule import make_schedule
 from tinygrad_lite.lift.engines import numpy_engine, registry
 from tinygrad_lite.lift.ir.verifier import check_groups
-
-
-def numbers(results):
-    """All numbers of nested results, one behind the other."""
-    return np.concatenate([np.ravel(np.asarray(leaf, dtype=float)) for leaf in tree_leaves(results)])
 
 
 def make(name, steps, **options):

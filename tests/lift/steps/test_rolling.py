@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from step_programs import compare_over_time, draw_program
-from time_programs import PROGRAMS
+from time_programs import PROGRAMS, numbers
 
-from tinygrad_lite import sqrt, tanh, tree_leaves, value_and_grad
+from tinygrad_lite import sqrt, tanh, value_and_grad
 from tinygrad_lite.lift import lift, load
 from tinygrad_lite.lift.checking.error_analysis import bound_errors
 from tinygrad_lite.lift.engines import numpy_engine
@@ -19,11 +19,6 @@ from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.ir.verifier import check_groups
 from tinygrad_lite.lift.source.emit import emit
 from tinygrad_lite.lift.source.naming import find_forward_groups
-
-
-def numbers(results):
-    """All numbers of nested results, one behind the other."""
-    return np.concatenate([np.ravel(np.asarray(leaf, dtype=float)) for leaf in tree_leaves(results)])
 
 
 def make(name, steps, **options):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.tracing.cache_key import make_metadata_key, make_module_key, make_static_key
+from tinygrad_lite.lift.tracing.module_reader import describe_parameters
 from tinygrad_lite.pytree import foreign
 from tinygrad_lite.pytree.keys import simple_key
 from tinygrad_lite.pytree.registry import Container, DictNames, container_of
@@ -360,14 +361,13 @@ def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int
         raise LiftError(
             f"batch names an axis of {_join_path(path)}, a module: its parameters are shared by all samples"
         )
-    shapes = []
-    for name, (shape, values, *of_units) in module.__parameter_tree__().items():
+    tree = module.__parameter_tree__()
+    described = describe_parameters(tree)
+    for (name, (shape, values, *of_units)), (_, _, frozen) in zip(tree.items(), described, strict=True):
         array = np.array([value.data for value in values], dtype=np.float64).reshape(shape)
         _add(taken, (*path, *name.split(".")), array, None, list(values), whole=any(of_units))
-        frozen = tuple([place for place, value in enumerate(values) if not value.requires_grad])
         taken.units[-1].frozen = frozen
-        shapes.append((name, shape, frozen))
-    names = [name for name, _, _ in shapes]
+    names = list(tree)
     twins: list[Any] = []
     taken.code.append(module)
     taken.modules.append(module)
@@ -376,7 +376,7 @@ def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int
     def build(leaves: StandIns) -> Any:
         return leaves.copy_module(module, names, twins) if names else module
 
-    return build, ("module", make_module_key(module), bool(getattr(module, "training", False)), tuple(shapes))
+    return build, ("module", make_module_key(module), bool(getattr(module, "training", False)), described)
 
 
 def _take_static(taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]) -> tuple[_Build, Any]:
