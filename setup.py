@@ -37,6 +37,7 @@ COMPILED = [
         "operations/operation",
         "operations/ops",
         "short_calls",
+        "tape/walking",
         "value",
     )
 ]
@@ -92,13 +93,15 @@ def extensions():
     sources = {source for module in modules for source in module.sources if "__native" in source}
     keep_docstrings(sources)
     write_in_c(sources)
+    write_walk(sources)
     header = os.path.join("tinygrad_lite", "engine.h")
     flag = ["/FI" + os.path.abspath(header)]
     if sys.platform != "win32":  # hidden, functions that files call of one another need no table, and can be inlined
         flag = ["-include", os.path.abspath(header), "-fvisibility=hidden"]
+        flag.append("-ffp-contract=off")  # a product and a sum are rounded one by one, as Python's are
     for module in modules:
         module.extra_compile_args = [*module.extra_compile_args, *flag]
-        module.depends = [*module.depends, header]
+        module.depends = [*module.depends, header, *WALK]
     return modules
 
 
@@ -198,6 +201,29 @@ def write_in_c(sources):
         return freed.sub(r"\1give_node((PyObject *)self);", code)
 
     rewrite(sources, written)
+
+
+#: The loop over a tape in C, and its cases.
+WALK = [os.path.join("tinygrad_lite", "tape", name) for name in ("walk.c", "walk_cases.h")]
+
+
+def write_walk(sources):
+    """Writes the loop over a tape in C: ``walking.walk``.
+
+    Where mypyc names what it calls in another way than is known here, the loop stays as it made it.
+    """
+    loop, cases = map(read, WALK)
+    text = loop.replace('#include "walk_cases.h"\n', cases)
+    (head,) = re.findall(r"^char CPyDef_walking___walk\(.*\)$", text, re.MULTILINE)
+    called = set(re.findall(r"CPyDef_numerics___\w+", cases))
+    code = "".join(map(read, sources))
+    if head + " {" not in code.replace("cpy_r_", "") or not all(
+        f"double {name}(double " in code or f"double {name}(PyObject " in code for name in called
+    ):
+        print("tinygrad_lite: mypyc names functions in a new way; walking a tape will take longer.", file=sys.stderr)
+        return
+    own = re.compile(r"char CPyDef_walking___walk\([^)]*\) \{\n.*?\n\}\n", re.DOTALL)
+    rewrite(sources, lambda code: own.sub(lambda found: text, code))
 
 
 def read(path):

@@ -1,11 +1,11 @@
 """Ordinary expressions, lifted on every engine and compared: ``python benchmarks/lift_expressions.py --count 10000``.
 
-The expressions are those of ``tests/lift/ordinary_expressions.py``. On NumPy each is lifted for itself. For the engines
-that compile, many are lifted as one program, which compiles them all; if such a program is refused or differs from its
-functions, its halves are lifted for themselves, and so on. ``loops`` is what numba compiles, run by Python. Fails if
-one is refused or wrong; prints the smallest of each kind, as Python, with its arguments.
+The expressions are those of ``tests/lift/ordinary_expressions.py``. On NumPy and on a tape each is lifted for itself.
+For the engines that compile, many are lifted as one program, which compiles them all; if such a program is refused or
+differs from its functions, its halves are lifted for themselves, and so on. ``loops`` is what numba compiles, run by
+Python. Fails if one is refused or wrong; prints the smallest of each kind, as Python, with its arguments.
 
-Of processor time, 10,000 expressions take 4 minutes on NumPy, 2 as loops, 15 on JAX and 40 on numba.
+Of processor time, 10,000 expressions take 4 minutes on NumPy, 2 as loops, 4 on a tape, 15 on JAX and 40 on numba.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lift"))
 
 from ordinary_expressions import Expression, WrongProgramError, batch, compare, loops_by_python, together
 
-ENGINES = ("numpy", "loops", "jax", "numba")
+ENGINES = ("numpy", "loops", "tape", "jax", "numba")
 #: Those that compile nothing: each expression is a program.
-BY_PYTHON = ENGINES[:2]
+BY_PYTHON = ENGINES[:3]
 
 
 @dataclass

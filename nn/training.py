@@ -89,8 +89,8 @@ def fit(
         batched: Whether the model is called with a list of all inputs of a batch (True), or with each (False). None is
             True if one of its modules needs it, such as BatchNorm1d.
         engine: ``"eager"`` records the graph of each batch. ``"numpy"``, ``"numba"`` (fastest for small models; extra
-            ``fast``) and ``"jax"`` (extra ``jax``) lift it once, and run loss, gradients, clipping and optimiser as
-            programs on arrays; see below.
+            ``fast``), ``"jax"`` (extra ``jax``) and ``"tape"`` (for models in which little repeats) lift it once, and
+            run loss, gradients, clipping and optimiser as programs on arrays; see below.
         clip_grad_norm: Shortens the gradient to this norm where it is longer.
         accumulate: The number of batches whose gradients make one step: the step of one batch of all their samples,
             with the memory of one of them.

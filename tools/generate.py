@@ -1,16 +1,21 @@
 """Writes the functions and methods of the operation table: ``make generate``.
 
-``tinygrad_lite/functions.py`` and ``node/methods.py`` are made from the records of ``operations/ops.py``, so that
-editors, type checkers and the compiler see them; a test fails when they are not what this program writes.
+``tinygrad_lite/functions.py``, ``node/methods.py`` and ``tape/walk_cases.h`` are made from the records of
+``operations/ops.py``, so that editors, type checkers and the compiler see them; a test fails when they are not what
+this program writes.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
+import operator
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,12 +25,28 @@ package.__path__ = [str(ROOT / "tinygrad_lite")]
 sys.modules["tinygrad_lite"] = package
 sys.path.insert(0, str(ROOT))
 
-from tinygrad_lite.operations.operation import NARY, Interval, Op  # noqa: E402 (see above)
+from tinygrad_lite.operations import numerics  # noqa: E402 (see above)
+from tinygrad_lite.operations.operation import NARY, Interval, Op  # noqa: E402 (as above)
 from tinygrad_lite.operations.ops import TABLE  # noqa: E402
 
 NOTICE = "Made from the operation table by tools/generate.py (``make generate``): change the record, not this file."
 PUBLIC = [op for op in TABLE.values() if op.public]
 FIXED = [op for op in PUBLIC if op.arity != NARY]
+
+#: Python's operators in C, where both give the same bits; where Python's raise, C's give the limit.
+OPERATORS_IN_C: dict[Callable[..., Any], str] = {
+    operator.add: "x + y",
+    operator.sub: "x - y",
+    operator.mul: "x * y",
+    operator.truediv: "x / y",
+    operator.neg: "-x",
+    operator.pos: "x",
+    operator.abs: "fabs(x)",
+}
+#: Functions of sequences that ``walk.c`` has.
+SEQUENCES_IN_C: dict[Callable[..., Any], str] = {numerics.dot: "walk_dot", numerics.total: "walk_total"}
+#: The functions of ``math`` that are not C's: more accurate ones of Python's own.
+NOT_OF_C = {math.hypot}
 
 
 def constant_name(op: Op) -> str:
@@ -186,6 +207,29 @@ def methods_module() -> str:
     return "\n".join(parts)
 
 
+def walk_case(op: Op) -> str:
+    """Write the case of an operation in the loop that walks a tape; "" where it is computed by Python there."""
+    count = {1: "ONE", 2: "TWO", 3: "THREE", NARY: "MANY"}[op.arity]
+    forward: Any = op.forward
+    if forward in OPERATORS_IN_C:
+        case = f"{count}({op.code}, {OPERATORS_IN_C[forward]})"
+    elif forward in SEQUENCES_IN_C:
+        case = f"{count}({op.code}, {SEQUENCES_IN_C[forward]})"
+    elif op.arity in (1, 2) and forward.__module__ == "math" and forward not in NOT_OF_C:
+        case = f"{count}({op.code}, {forward.__name__}({'x, y'[: 3 * op.arity - 2]}))"
+    elif forward.__module__ == numerics.__name__:
+        case = f"{count}_CHECKED({op.code}, CPyDef_numerics___{forward.__name__})"
+    else:
+        return ""
+    line = f"{case} /* {op.name} */"
+    return f"#ifdef WALK_TOTAL\n{line}\n#endif" if forward is numerics.total else line
+
+
+def walk_cases() -> str:
+    lines = [f"/* What walk.c does for each operation.\n *\n * {NOTICE}\n */"]
+    return "\n".join([*lines, *filter(None, map(walk_case, TABLE.values())), ""])
+
+
 def generated() -> dict[Path, str]:
     """Each file and its text, formatted."""
     texts = {"functions.py": functions_module(), "node/methods.py": methods_module()}
@@ -195,6 +239,7 @@ def generated() -> dict[Path, str]:
             whole = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", name, "-"]
             text = subprocess.run(whole, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
         result[ROOT / "tinygrad_lite" / name] = text
+    result[ROOT / "tinygrad_lite" / "tape" / "walk_cases.h"] = walk_cases()
     return result
 
 

@@ -24,7 +24,8 @@ from tinygrad_lite.files import safetensors
 from tinygrad_lite.lift.ir.groups import Groups
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.lifting import lift
-from tinygrad_lite.lift.program import Program, load
+from tinygrad_lite.lift.loading import load
+from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.tracing.arguments import take_apart
 from tinygrad_lite.lift.tracing.inputs import Inputs
 

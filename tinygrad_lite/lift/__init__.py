@@ -37,7 +37,8 @@ from tinygrad_lite.errors import LiftError, TraceError
 from tinygrad_lite.lift.ir.groups import Group, Groups
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.lifting import Lifted, lift
-from tinygrad_lite.lift.program import Program, load
+from tinygrad_lite.lift.loading import load
+from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.stages import Pass, Passes, Stage
 
 __all__ = [

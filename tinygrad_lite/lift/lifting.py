@@ -84,8 +84,9 @@ def lift(
             ``f`` may loop over samples itself; that axis is found as every other is.
         reduce: With ``batch``: ``"mean"`` or ``"sum"`` over the samples, or None for one result a sample, along the
             first axis.
-        engine: ``"numpy"``, ``"numba"`` (fused loops, fastest for small models; extra ``fast``) or ``"jax"`` (``jit``
-            on any device; extra ``jax``).
+        engine: ``"numpy"``, ``"numba"`` (fused loops, fastest for small models; extra ``fast``), ``"jax"`` (``jit`` on
+            any device; extra ``jax``) or ``"tape"`` (the scalars themselves, one after the other by one compiled loop:
+            for graphs in which little repeats, and for a program without a wait).
         static: Positions or names of arguments that the function may branch on: a program is made for each of their
             values. Strings, booleans and None are static by themselves.
         check: Whether a result that is not finite, where all inputs are, is an error that names the group where it

@@ -92,6 +92,27 @@ class Grouped:
     captured: list[Value]
 
 
+@dataclass(eq=False)
+class Recorded:
+    """A function as the graph that it records.
+
+    Attributes:
+        graph: With the results as its roots, and then the numbers of which something is demanded.
+        inputs: Which of its leaves are which of the arguments' numbers.
+        shapes: Of the results; None for plain numbers.
+        structure: Of the results.
+        demands: What is demanded of numbers.
+        count: How many of the roots are results.
+    """
+
+    graph: Graph
+    inputs: InputGroups
+    shapes: list[tuple[int, ...] | None]
+    structure: Any
+    demands: TracedDemands
+    count: int
+
+
 def group_function(
     settings: Settings,
     arguments: Arguments,
@@ -111,33 +132,57 @@ def group_function(
     Raises:
         LiftError: The function cannot be lifted.
     """
-    name = settings.name
     timer = timer or Timer()
+    recorded = record(settings, arguments, timer)
+    graph, inputs = recorded.graph, recorded.inputs
+    watch(TRACE, (graph, inputs))
+    with report_internal_errors(settings.name, graph, judge_on("numpy")):
+        reduce = settings.reduce if arguments.samples is not None else ""
+        program = group_recorded(recorded, reduce, timer, watch)
+    graph = replace(graph, roots=graph.roots[: recorded.count])
+    return Grouped(program, graph, recorded.structure, inputs.sources, inputs.captured)
+
+
+def record(settings: Settings, arguments: Arguments, timer: Timer) -> Recorded:
+    """Run the function on Values, and say of its graph's leaves what they are.
+
+    Raises:
+        LiftError: The function cannot be lifted.
+    """
     with _pause_collector():
         trace, graph, inputs, demands, count = _record(settings, arguments, timer)
-        results = trace.results
         demands.arrange(graph, count, inputs.group_of)
-        watch(TRACE, (graph, inputs))
-    with report_internal_errors(name, graph, judge_on("numpy")):
-        with timer("canonical"):
-            canonical = canonicalize(graph)
-            watch(CANONICAL, canonical)
-        with timer("groups"):
-            shapes = [*[shape or () for shape in results.shapes], *demands.shapes]
-            grouping = group_nodes(canonical, inputs.groups, inputs.group_of, inputs.place_of, shapes)
-            program = grouping.program
-        with timer("results"):
-            refs = grouping.locate_results()
-            program.outputs = [Output(shape, ref) for shape, ref in zip(results.shapes, refs, strict=False)]
-            program.demands = demands.locate(program, refs[len(program.outputs) :])
-            watch(GROUPS, program)
-            if arguments.samples is not None:
-                cleanup.reduce_samples(program, settings.reduce)
-                watch(SAMPLES, program)
-            cleanup.drop_unread(program)
-            watch(UNREAD, program)
-    graph = replace(graph, roots=graph.roots[:count])
-    return Grouped(program, graph, results.structure, inputs.sources, inputs.captured)
+    return Recorded(graph, inputs, trace.results.shapes, trace.results.structure, demands, count)
+
+
+def group_recorded(recorded: Recorded, reduce: str | None, timer: Timer, watch: Watch = ignore) -> Groups:
+    """Run the passes from a graph to groups, which are still to be tidied.
+
+    Args:
+        recorded: The graph.
+        reduce: What is made of the results of all samples; "" where there are none.
+        timer: Is told how long each takes.
+        watch: Is told what there is after each pass.
+    """
+    inputs, demands = recorded.inputs, recorded.demands
+    with timer("canonical"):
+        canonical = canonicalize(recorded.graph)
+        watch(CANONICAL, canonical)
+    with timer("groups"):
+        shapes = [*[shape or () for shape in recorded.shapes], *demands.shapes]
+        grouping = group_nodes(canonical, inputs.groups, inputs.group_of, inputs.place_of, shapes)
+        program = grouping.program
+    with timer("results"):
+        refs = grouping.locate_results()
+        program.outputs = [Output(shape, ref) for shape, ref in zip(recorded.shapes, refs, strict=False)]
+        program.demands = demands.locate(program, refs[len(program.outputs) :])
+        watch(GROUPS, program)
+        if reduce != "":
+            cleanup.reduce_samples(program, reduce)
+            watch(SAMPLES, program)
+        cleanup.drop_unread(program)
+        watch(UNREAD, program)
+    return program
 
 
 def _record(
@@ -211,7 +256,7 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
     timer = Timer()
 
     def judge_on(engine: str) -> Judge | None:
-        return _judge(engine, settings.options if engine == settings.engine else {}) if explains else None
+        return make_judge(engine, settings.options if engine == settings.engine else {}) if explains else None
 
     grouped = group_function(settings, arguments, timer, judge_on, watch)
     graph, program, count = grouped.graph, grouped.program, len(grouped.graph)
@@ -235,7 +280,7 @@ def make_program(settings: Settings, arguments: Arguments, explains: bool = True
     return made
 
 
-def _judge(engine: str, options: dict[str, Any]) -> Judge:
+def make_judge(engine: str, options: dict[str, Any]) -> Judge:
     """Make what tells whether ``lift`` goes wrong on an engine: it lifts other functions, and gives no reasons."""
 
     options = {name: option for name, option in options.items() if name != "checkpoint"}

@@ -6,18 +6,16 @@ import math
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite import display
-from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.lift.checking.runtime_checks import RuntimeChecks
 from tinygrad_lite.lift.checkpointing import running
-from tinygrad_lite.lift.checkpointing.schedule import make_schedule, read_checkpoint
+from tinygrad_lite.lift.checkpointing.schedule import make_schedule
 from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.engines.jax_library import import_jax, is_traced_by_jax
 from tinygrad_lite.lift.ir.groups import Group, Groups
@@ -38,8 +36,8 @@ class Program:
 
     Attributes:
         name: Of the function that was lifted.
-        engine: What runs it: ``"numpy"``, ``"numba"`` or ``"jax"``.
-        ir: Its groups and results.
+        engine: What runs it: ``"numpy"``, ``"numba"``, ``"jax"`` or ``"tape"``.
+        outline: Its inputs, results and demands: the groups, or what stands for them where none are needed.
         inputs: How arguments become the arrays of its input groups.
 
     It is made by calling what :func:`~tinygrad_lite.lift.lift` gives, or by its method ``program_for``.
@@ -60,7 +58,7 @@ class Program:
         self.engine: Final = engine
         self.check: Final = check
         self.options: Final = dict(options or {})
-        self.ir: Final = groups
+        self.outline: Final = groups
         self.inputs: Final = inputs
         self._results = results
         self._report = report
@@ -74,6 +72,11 @@ class Program:
         self._guard: CaptureGuard | None = None
         if checkpoint := self.options.get("checkpoint", False):
             report.checkpoints = make_schedule(groups, checkpoint).describe()
+
+    @property
+    def ir(self) -> Groups:
+        """Its groups and results."""
+        return self.outline
 
     @property
     def groups(self) -> list[Group]:
@@ -173,7 +176,7 @@ class Program:
     def run(self, arrays: list[Floats]) -> list[Floats]:
         """Run the engine's function: an array for each input group, an array for each result. Nothing is checked."""
         run = self._run or self._prepare()
-        return run(self._move_samples(arrays))[: len(self.ir.outputs)]
+        return run(self._move_samples(arrays))[: len(self.outline.outputs)]
 
     def try_run(self, arrays: list[Floats], known: Collection[int] = ()) -> list[Floats] | None:
         """Run as :meth:`run` does; None where a number is not as the function demands.
@@ -194,12 +197,12 @@ class Program:
     def demands(self) -> RuntimeChecks:
         """What the function demands of numbers: each call looks at them."""
         if self._demands is None:
-            self._demands = RuntimeChecks(self.ir, self.name)
+            self._demands = RuntimeChecks(self.outline, self.name)
         return self._demands
 
     def check_constants(self) -> None:
         """Look at the numbers that are a part of the program, and raise where the function does."""
-        self._demands = RuntimeChecks(self.ir, self.name)
+        self._demands = RuntimeChecks(self.outline, self.name)
 
     @property
     def checked_ir(self) -> Groups:
@@ -238,7 +241,7 @@ class Program:
 
     def _check_computed(self, found: list[Any]) -> list[Any]:
         """Take the function's own results, after a look at the others."""
-        count = len(self.ir.outputs)
+        count = len(self.outline.outputs)
         self.demands.check_computed(found[count:])
         return found[:count]
 
@@ -255,7 +258,7 @@ class Program:
         """Compute the results where JAX traces, and nothing can be raised: they are nan instead."""
         numpy = import_jax().numpy
         found = run(arrays)
-        count = len(self.ir.outputs)
+        count = len(self.outline.outputs)
         last = [
             array if axis is None else numpy.moveaxis(array, axis, -1)
             for array, axis in zip(arrays, self._axes or [None] * len(arrays), strict=True)
@@ -277,7 +280,7 @@ class Program:
 
     def _find_numbers(self) -> list[bool]:
         """Find which of the results are given as plain numbers."""
-        numbers = [output.shape is None and not output.batched for output in self.ir.outputs]
+        numbers = [output.shape is None and not output.batched for output in self.outline.outputs]
         return [number and self.engine != "jax" for number in numbers]
 
     def _check_finite(self, arrays: Sequence[Floats], found: Sequence[Any]) -> None:
@@ -288,12 +291,18 @@ class Program:
             if math.isfinite(np.vdot(array, array)) or np.isfinite(array).all():
                 continue
             if all(np.isfinite(a).all() for a in arrays):
-                from tinygrad_lite.lift.checking.nonfinite_origin import explain
+                raise FloatingPointError(self._explain_origin(list(arrays), number))
 
-                raise FloatingPointError(explain(self.ir, self.name, list(arrays), number))
+    def _explain_origin(self, arrays: list[Floats], number: int) -> str:
+        """Say where a result stops to be finite although all inputs are."""
+        from tinygrad_lite.lift.checking.nonfinite_origin import explain
+
+        return explain(self.ir, self.name, arrays, number)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the program to a file, as data, whole or not at all: :func:`load` reads it, on any machine.
+        """Write the program to a file, as data, whole or not at all.
+
+        :func:`~tinygrad_lite.lift.loading.load` reads it, on any machine.
 
         Values that the function closed over are written as constants, with their numbers of now.
 
@@ -320,7 +329,7 @@ class Program:
 
     @classmethod
     def from_bytes(cls, content: bytes, engine: str = "numpy", *, check: bool = True, **options: Any) -> Program:
-        """Read the contents of a file, as :func:`load` does."""
+        """Read the contents of a file, as :func:`~tinygrad_lite.lift.loading.load` does."""
         stored = StoredProgram.from_bytes(content)
         return cls(stored.name, stored.groups, stored.inputs, stored.results, stored.report, engine, check, options)
 
@@ -330,39 +339,3 @@ class Program:
     def __getstate__(self) -> dict[str, Any]:
         made_anew = dict.fromkeys(("_run", "_read", "_build", "_demands", "_guard"))
         return {**self.__dict__, **made_anew, "_modules": (), "inputs": make_inputs_portable(self.inputs)}
-
-
-def load(
-    path: str | os.PathLike[str],
-    engine: str = "numpy",
-    *,
-    check: bool = True,
-    checkpoint: bool | int = False,
-    **options: Any,
-) -> Program:
-    """Read a program from a file that :meth:`Program.save` wrote. It is safe to load a file from anybody.
-
-    Args:
-        path: Of the file.
-        engine: What is to run it: ``"numpy"``, ``"numba"`` or ``"jax"``.
-        check: Whether a result that is not finite, where all inputs are, is an error.
-        checkpoint: Whether loops keep the states of few steps, as for :func:`~tinygrad_lite.lift.lift`.
-        **options: For the engine.
-
-    Returns:
-        The program. It takes arguments of the same structure as before; where a module was, any with parameters of
-        the same names and shapes, which is then taken to compute what that module did.
-
-    Raises:
-        LiftError: It is no such file, or damaged, or of another version; or an operation of the user's own is not
-            defined.
-        FileNotFoundError: There is no such file.
-        ImportError: When called: the engine's library is not installed.
-    """
-    registry.check_engine(engine)
-    registry.check_options(engine, options)
-    options |= read_checkpoint(checkpoint)
-    try:
-        return Program.from_bytes(Path(path).read_bytes(), engine, check=check, **options)
-    except LiftError as error:
-        raise LiftError(f"{path} cannot be loaded: {error}") from None

@@ -36,6 +36,7 @@ from tinygrad_lite.lift.sizes.laws import Sizes
 from tinygrad_lite.lift.sizes.size_proof import Place, SizedProof, match_gradients
 from tinygrad_lite.lift.sizes.small_sizes import Pattern, count_scalars, list_patterns, shrink
 from tinygrad_lite.lift.source.naming import name_groups
+from tinygrad_lite.lift.tape_program import TAPE, make_tape_program
 from tinygrad_lite.lift.tracing.arguments import Arguments
 from tinygrad_lite.lift.tracing.inputs import Inputs
 from tinygrad_lite.lift.tracing.traced_indices import explain_traced_index
@@ -111,6 +112,8 @@ class SizedFunction:
         Raises:
             LiftError: The function cannot be lifted; or, where it is to be traced small, is not the same at all sizes.
         """
+        if self.settings.engine == TAPE:
+            return self._make_tape(arguments)
         if not self.is_large(arguments):
             return make_program(self.settings, arguments)
         try:
@@ -132,6 +135,14 @@ class SizedFunction:
         program = make_program(self.settings, arguments)
         program.report().sizes = f"traced whole, as {reason}"
         return program
+
+    def _make_tape(self, arguments: Arguments) -> Program:
+        if self.wanted:
+            raise LiftError(
+                f'sizes=True makes the program of {self.settings.name} from smaller traces, and engine="tape" runs the '
+                "trace itself: leave sizes out, or take another engine"
+            )
+        return make_tape_program(self.settings, arguments)
 
     def is_large(self, arguments: Arguments) -> bool:
         """Whether the program for arguments is made from small traces, where it can be."""

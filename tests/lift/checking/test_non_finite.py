@@ -19,13 +19,14 @@ from random_programs import RandomProgram, compared_beyond, random_programs
 import tinygrad_lite as tg
 from tinygrad_lite import Value, nn
 from tinygrad_lite.dispatch import record_operation
+from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.lifting import lift
 from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import TABLE
 from tinygrad_lite.testing.strategies import sampling
 
 INF, NAN = math.inf, math.nan
-ENGINES = ["numpy", *(pytest.param(engine, marks=pytest.mark.slow) for engine in ("numba", "jax"))]
+ENGINES = ["numpy", "tape", *(pytest.param(engine, marks=pytest.mark.slow) for engine in ("numba", "jax"))]
 NUMBERS = [0.0, 1.0, -2.0, 1e300, INF, -INF, NAN]
 
 
@@ -82,10 +83,10 @@ COMPILED = ["logsumexp", "softmax"]
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rows_of_numbers_that_are_infinite_or_none_are_computed_as_the_function_does(engine: str) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(registry.ENGINES[engine].library)
     points = list(itertools.product([0.5, -2.0, INF, -INF, NAN], repeat=3))
     wrong = []
-    for name, f in ROWS.items() if engine == "numpy" else [(name, ROWS[name]) for name in COMPILED]:
+    for name, f in ROWS.items() if engine in ("numpy", "tape") else [(name, ROWS[name]) for name in COMPILED]:
         found = at_all(f, points, [[0.5, 1.5, -2.0], [1.0, -0.5, 2.0]], engine)
         for xs, ours in zip(points, found, strict=True):
             truth = by_hand(f, xs)
@@ -112,15 +113,16 @@ def test_a_softmax_of_scores_that_are_all_minus_infinity_is_uniform_and_one_that
 OPERATIONS = [op for op in TABLE.values() if op.arity != NARY and op.public]
 
 
+@pytest.mark.parametrize("engine", ["numpy", "tape"])
 @pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in OPERATIONS])
-def test_every_operation_of_the_table_is_what_it_is_on_floats(op: Op) -> None:
+def test_every_operation_of_the_table_is_what_it_is_on_floats(op: Op, engine: str) -> None:
     def f(*xs: Any) -> Any:
         return record_operation(op, xs)
 
     points = [xs for xs in itertools.product(NUMBERS, repeat=op.arity) if all(map(may_be_given, op.domain, xs))]
     example = [ordinary(op, share) for share in (0.25, 0.75)]
     wrong = []
-    for xs, ours in zip(points, at_all(f, points, example, "numpy"), strict=True):
+    for xs, ours in zip(points, at_all(f, points, example, engine), strict=True):
         truth = by_hand(f, xs)
         places = [] if truth is None else differences(truth, ours, any(map(math.isnan, xs)))
         if places:
@@ -153,7 +155,7 @@ def attention(q: Any, k: Any, v: Any, mask: Any) -> Any:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_masked_attention_and_its_gradient_are_those_of_the_function(engine: str) -> None:
     """Masks of -inf are arguments; the last query may look at nothing."""
-    pytest.importorskip(engine)
+    pytest.importorskip(registry.ENGINES[engine].library)
     rng = np.random.default_rng(0)
     q, k, v = (rng.normal(size=(4, 2)) for _ in range(3))
     mask = np.where(np.tri(4, dtype=bool), 0.0, -INF)
@@ -182,7 +184,7 @@ LEFT_OUT: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_infinite_derivative_that_a_choice_leaves_out_has_no_influence(engine: str) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(registry.ENGINES[engine].library)
 
     def all_of_them(x: Any) -> list[Any]:
         return [tg.grad(f)(x) for f in LEFT_OUT.values()]

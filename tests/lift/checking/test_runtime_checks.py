@@ -17,12 +17,14 @@ from tinygrad_lite.dispatch import record_operation
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files import safetensors
 from tinygrad_lite.lift.checking.runtime_checks import UnforeseenError
+from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.lifting import lift
-from tinygrad_lite.lift.program import Program, load
+from tinygrad_lite.lift.loading import load
+from tinygrad_lite.lift.program import Program
 from tinygrad_lite.operations.ops import TABLE
 
 COMPILERS = ["numba", "jax"]
-ENGINES = ["numpy", *(pytest.param(engine, marks=pytest.mark.slow) for engine in COMPILERS)]
+ENGINES = ["numpy", "tape", *(pytest.param(engine, marks=pytest.mark.slow) for engine in COMPILERS)]
 WRONG = [-1.0, -4.0, -100.0, 1.5, 3.0, math.nan, math.inf, -math.inf]
 ROW = [0.5, -1.0, 2.0]
 WORDS = nn.Embedding(3, 2, generator=0)
@@ -83,7 +85,7 @@ def same(found: Any, expected: Any) -> bool:
     ],
 )
 def test_what_the_function_refuses_its_program_refuses(name: str, engine: str, tmp_path: Path) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(registry.ENGINES[engine].library)
     f = FUNCTIONS[name]
     lifted = lift(f, engine=engine)
     assert outcome(lambda: lifted(1.0)) == pytest.approx(outcome(lambda: f(Value(1.0))))
@@ -101,7 +103,7 @@ def test_what_the_function_refuses_its_program_refuses(name: str, engine: str, t
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_error_names_the_number_and_its_place(engine: str) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(registry.ENGINES[engine].library)
     table = np.array([1.0, 2.0, 3.0])
     lifted = lift(lambda t, i: tg.lookup(list(t), i[1]) + tg.lookup(list(t), i[2]), batch=(None, 0), engine=engine)
     places = np.array([[9.0, 1.0, 2.0], [9.0, 0.0, 2.0]])  # nothing is demanded of the first
@@ -136,7 +138,7 @@ def test_a_demand_is_kept_once_and_the_strictest_one_is() -> None:
 )
 def test_samples_of_the_ignore_index_do_not_count(options: dict[str, Any], engine: str) -> None:
     torch = pytest.importorskip("torch")
-    pytest.importorskip(engine)
+    pytest.importorskip(registry.ENGINES[engine].library)
     ignored = options.get("ignore_index", -100)
     z = np.random.default_rng(0).normal(size=(5, 3))
     lifted = lift(tg.value_and_grad(lambda z, y: nn.cross_entropy(z, y, **options)), engine=engine)
@@ -200,7 +202,7 @@ def test_a_damaged_demand_is_refused(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_training_that_drives_an_index_out_of_its_table_ends_as_the_eager_run_does(engine: str) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(registry.ENGINES[engine].library)
 
     class Stairs(nn.Module):
         def __init__(self) -> None:

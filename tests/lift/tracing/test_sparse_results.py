@@ -82,14 +82,14 @@ def test_a_file_has_the_pattern(tmp_path: Path) -> None:
 def test_a_damaged_pattern_is_refused() -> None:
     program = lift(jacobian(chain, sparse=True)).program_for(X)
     (sound,) = [program._results["sparse"]]
-    assert program_file._check_results({"sparse": sound}, [(22,)]) is None
+    assert program_file.check_results({"sparse": sound}, [(22,)]) is None
     wrong = copy.deepcopy(sound)
     wrong[1][0] = 99
     for structure in ({"sparse": wrong}, {"sparse": sound[:3]}, {"sparse": [*sound[:3], "list"]}):
         with pytest.raises(LiftError, match="it describes results by"):
-            program_file._check_results(structure, [(22,)])
+            program_file.check_results(structure, [(22,)])
     with pytest.raises(LiftError, match=r"a sparse result of 22 entries has an array of \(21,\)"):
-        program_file._check_results({"sparse": sound}, [(21,)])
+        program_file.check_results({"sparse": sound}, [(21,)])
 
 
 def test_samples_are_added_up_and_else_refused() -> None:

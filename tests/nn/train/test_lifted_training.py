@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.functions import relu
+from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.modes import detect_anomaly
 from tinygrad_lite.nn.base.containers import Sequential
 from tinygrad_lite.nn.base.module import Module, observing
@@ -132,15 +133,17 @@ def test_100_steps_of_every_optimiser_are_those_of_the_eager_run(name: str) -> N
     assert_same_runs("numpy", OPTIMIZERS[name])
 
 
-@pytest.mark.parametrize(("name", "engine_name"), [("momentum", "numba"), ("AdamWScheduleFree", "jax")])
+@pytest.mark.parametrize(
+    ("name", "engine_name"), [("momentum", "numba"), ("AdamWScheduleFree", "jax"), ("momentum", "tape")]
+)
 def test_100_steps_on_other_engines_are_those_of_the_eager_run(name: str, engine_name: str) -> None:
-    pytest.importorskip(engine_name)
+    pytest.importorskip(registry.ENGINES[engine_name].library)
     assert_same_runs(engine_name, OPTIMIZERS[name])
 
 
-@pytest.mark.parametrize("engine_name", ["numpy", "jax"])
+@pytest.mark.parametrize("engine_name", ["numpy", "jax", "tape"])
 def test_a_run_has_groups_frozen_weights_clipping_schedules_and_accumulation(engine_name: str) -> None:
-    pytest.importorskip(engine_name)
+    pytest.importorskip(registry.ENGINES[engine_name].library)
     assert_same_runs(
         engine_name,
         OPTIMIZERS["momentum"],

@@ -66,7 +66,7 @@ class Rewriter:
         self.codes = graph.codes.copy()
         self.numbers = graph.numbers.copy()
         self.roots = graph.roots
-        self.leaves = len(graph.leaves)
+        self.leaves = graph.leaf_count
         self.traced = len(graph)
         counts = np.diff(graph.starts)
         self.edge_nodes = np.repeat(np.arange(len(graph)), counts)

@@ -23,7 +23,7 @@ from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.source.listing import list_statements
 from tinygrad_lite.lift.source.precedence import OPERATORS, Text, infix
 from tinygrad_lite.operations import ops
-from tinygrad_lite.operations.operation import Interval
+from tinygrad_lite.operations.operation import Interval, Op
 
 Floats = NDArray[np.float64]
 #: So many operands of a sum are shown.
@@ -162,15 +162,8 @@ class _Values:
 
     def _find_cause_in_map(self, group: Group, spot: _Spot) -> _Spot | None:
         operands = [self._locate(ref, spot) for ref in group.operands]
-        numbers = [self.get_number(operand) for operand in operands]
-        op = ops.find(group.op)
-        before = evaluate_limit(op, *numbers)
-        suspects = [place for place, number in enumerate(numbers) if not math.isfinite(number)]
-        for place in suspects:
-            after = evaluate_limit(op, *[0.0 if k == place else number for k, number in enumerate(numbers)])
-            if after != before and not (math.isnan(after) and math.isnan(before)):
-                return operands[place]
-        return operands[suspects[0]] if suspects else None
+        found = find_culprit(ops.find(group.op), [self.get_number(operand) for operand in operands])
+        return None if found is None else operands[found]
 
     def locate_operands(self, spot: _Spot) -> list[_Spot]:
         """Locate what a map's scalar reads."""
@@ -255,7 +248,7 @@ class _Account:
         numbers = [self.values.get_number(operand) for operand in operands]
         named = self._name_all(operands)
         reads = f"{write_call(self.group.op, numbers)} is {self.values.get_number(self.spot)!r}"
-        return f"{reads}{f', with {named}' if named else ''}", _advise(self.group.op, numbers)
+        return f"{reads}{f', with {named}' if named else ''}", advise(self.group.op, numbers)
 
     def _explain_sum(self) -> tuple[str, str]:
         """Say the largest of what is added up."""
@@ -274,7 +267,7 @@ class _Account:
         reads = (
             f"{what} of{products} {count:,} numbers is {self.values.get_number(self.spot)!r}; the largest are {named}"
         )
-        return reads, _OVERFLOW
+        return reads, OVERFLOW
 
     def _name_all(self, spots: Sequence[_Spot]) -> str:
         constant = [self.values.groups[spot.group].kind == "constant" for spot in spots]
@@ -295,13 +288,29 @@ class _Account:
         return f" (scalar node {node} of the trace)" if node >= 0 else ""
 
 
-_OVERFLOW = (
+OVERFLOW = (
     "It is beyond the largest float, 1.8e308: make the numbers smaller before, or use a function that does not "
     "overflow, such as logsumexp, softplus or log_softmax."
 )
 
 
-def _advise(op: str, numbers: Sequence[float]) -> str:
+def find_culprit(op: Op, numbers: Sequence[float]) -> int | None:
+    """Find the operand that makes a number not finite: of those that are not themselves, one that matters.
+
+    >>> find_culprit(ops.find("where"), [0.0, math.inf, math.nan]), find_culprit(ops.find("log"), [0.0])
+    (2, None)
+    """
+    before = evaluate_limit(op, *numbers)
+    suspects = [place for place, number in enumerate(numbers) if not math.isfinite(number)]
+    for place in suspects:
+        after = evaluate_limit(op, *[0.0 if k == place else number for k, number in enumerate(numbers)])
+        if after != before and not (math.isnan(after) and math.isnan(before)):
+            return place
+    return suspects[0] if suspects else None
+
+
+def advise(op: str, numbers: Sequence[float]) -> str:
+    """Say what can be done about an operation that gives no finite number."""
     domain = ops.find(op).domain
     for interval, number in zip(domain, numbers, strict=False):
         if not _is_inside(interval, number):
@@ -309,7 +318,7 @@ def _advise(op: str, numbers: Sequence[float]) -> str:
                 f"{op} takes numbers in {interval}: keep its operand there, with maximum(x, 1e-12) or by adding a "
                 "small number."
             )
-    return _OVERFLOW
+    return OVERFLOW
 
 
 def _is_inside(interval: Interval, number: float) -> bool:

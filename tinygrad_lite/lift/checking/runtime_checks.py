@@ -141,6 +141,18 @@ class TracedDemands:
                 self._nodes.append(node)
                 self._demands.append(demand)
 
+    @classmethod
+    def of(cls, shapes: Sequence[tuple[int, ...]], demands: Sequence[Demand]) -> TracedDemands:
+        """Make what there is once numbers are arranged: the demands, one for each array."""
+        made = cls(())
+        made.shapes, made._demands = list(shapes), list(demands)
+        return made
+
+    @property
+    def demands(self) -> list[Demand]:
+        """What is demanded of each array, once they are arranged."""
+        return self._demands
+
     def release(self) -> list[Value]:
         """Give the nodes away: they are not held here any more, so that the graph may go."""
         nodes, self._nodes = self._nodes, []

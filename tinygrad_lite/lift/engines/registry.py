@@ -1,7 +1,8 @@
 """What runs a program: one row for each engine, behind one narrow interface.
 
 An engine is a module with ``build(groups, **options)``, which gives a function from a list of arrays, one for each
-input group, to a list of arrays, one for each result. To add one, add its row here.
+input group, to a list of arrays, one for each result. To add one, add its row here. (The tape runs what was traced, and
+has a ``build`` that says so: :mod:`tinygrad_lite.lift.tape_program` makes its programs.)
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ ENGINES: Final = {
     "numpy": Engine("tinygrad_lite.lift.engines.numpy_engine", "numpy"),
     "numba": Engine("tinygrad_lite.lift.engines.numba_engine", "numba", extra="fast"),
     "jax": Engine("tinygrad_lite.lift.engines.jax_engine", "jax", extra="jax"),
+    "tape": Engine("tinygrad_lite.lift.engines.tape_engine", "numpy"),
 }
 
 

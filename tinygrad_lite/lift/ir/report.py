@@ -39,6 +39,7 @@ class Report:
         sizes: How the program came to its sizes, where arguments are large: from which small traces it was made, or
             why it was traced whole.
         checkpoints: Where states of few steps are kept: of which.
+        instructions: Of a tape how many it has, which computes scalar by scalar; 0 for groups.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Report:
     runs: int = 0
     sizes: str = ""
     checkpoints: str = ""
+    instructions: int = 0
 
     @classmethod
     def count(cls, name: str, nodes: int, program: Groups, seconds: dict[str, float]) -> Report:
@@ -121,6 +123,8 @@ class Report:
             f"  gathers        {self.gathers}",
             f"  largest difference on a probe: {self.difference:.1e}",
         ]
+        if self.instructions:
+            lines[:-1] = [f"{self.name}: {self.nodes} scalar nodes on a tape of {self.instructions} instructions"]
         if self.checkpoints:
             lines.insert(2, f"  checkpoints    {self.checkpoints}")
         if self.sizes:

@@ -124,7 +124,7 @@ def decode_groups(given: Any, arrays: _Arrays) -> Groups:
     groups = [_decode_group(item, number, arrays) for number, item in enumerate(fields.items("groups"))]
     outputs = [_decode_output(item, f"result.{place}", arrays) for place, item in enumerate(fields.items("outputs"))]
     demands = [
-        (_decode_output(item, f"demand.{place}", arrays), _decode_demand(Fields(item, f"demand {place}")))
+        (_decode_output(item, f"demand.{place}", arrays), decode_demand(Fields(item, f"demand {place}")))
         for place, item in enumerate(fields.items("demands", ()))
     ]
     loops = [_check_integers(item, "a loop") for item in fields.items("loops", ())]
@@ -185,7 +185,8 @@ def _decode_output(given: Any, name: str, arrays: _Arrays) -> Output:
     return Output(shape, _decode_ref(fields.get("ref"), name, arrays), fields.flag("batched"))
 
 
-def _decode_demand(fields: Fields) -> Demand:
+def decode_demand(fields: Fields) -> Demand:
+    """Read what is demanded of numbers."""
     what, said = make_printable(fields.text("what")), make_printable(fields.text("said"))
     low, high, step = fields.number("low"), fields.number("high"), fields.number("step")
     error = fields.text("error")

@@ -42,6 +42,8 @@ from tinygrad_lite.lift.tracing.inputs import Inputs
 
 FORMAT: Final = "tinygrad-lite program"
 VERSION: Final = "2"
+#: Of files with what the tape engine runs: :mod:`tinygrad_lite.lift.storage.tape_file`.
+TAPE_FORMAT: Final = "tinygrad-lite tape"
 
 #: A grid, reduced axes included, may have so many elements, or a multiple of what the file and the arguments have: an
 #: element is an edge of the scalar graph, each node of the graph is 4 bytes of the file, and no usual graph has more
@@ -79,14 +81,7 @@ class StoredProgram:
         inputs = self.inputs
         groups = _freeze_captured(self.groups, inputs)
         structure, arrays = encode_groups(groups)
-        signature = make_portable(inputs.signature)
-        structure["arguments"] = {
-            "names": list(inputs.names),
-            "batch": list(inputs.batch),
-            "static": list(inputs.static),
-            "signature": to_json(signature.parts, f"the program {self.name}"),
-            "sources": [[int(unit) for unit in members] for members in inputs.sources],
-        }
+        structure["arguments"] = encode_inputs(inputs, self.name)
         structure["results"] = self.results
         structure["name"] = self.name
         structure["report"] = asdict(self.report)
@@ -105,6 +100,8 @@ class StoredProgram:
         """
         try:
             arrays, metadata, _ = safetensors.from_bytes(content)
+            if metadata.get("format") == TAPE_FORMAT:
+                raise LiftError('it has a tape, which runs on no other engine: load it with engine="tape"')
             if metadata.get("format") != FORMAT:
                 raise LiftError("it is no program that was saved by program.save(...)")
             if metadata.get("version") != VERSION:
@@ -121,10 +118,10 @@ class StoredProgram:
         check_groups(groups, _bound_size(groups, len(content)))
         name_groups(groups)
         parts = Fields(structure, "the program")
-        inputs = _read_inputs(Fields(parts.get("arguments"), "the arguments"), groups)
+        inputs = read_inputs(Fields(parts.get("arguments"), "the arguments"), groups)
         results = parts.get("results")
-        _check_results(results, [output.shape for output in groups.outputs])
-        report = _read_report(Fields(parts.get("report"), "the report"))
+        check_results(results, [output.shape for output in groups.outputs])
+        report = read_report(Fields(parts.get("report"), "the report"))
         return cls(make_printable(parts.text("name")), groups, inputs, results, report)
 
 
@@ -150,6 +147,22 @@ def make_inputs_portable(inputs: Inputs) -> PortableInputs:
 # ------------------------------------------------------------------------------------------------------ to a file
 
 
+def encode_inputs(inputs: Inputs, name: str) -> dict[str, Any]:
+    """Turn how the arguments become arrays into JSON.
+
+    Args:
+        inputs: Of a program.
+        name: Of it, for messages.
+    """
+    return {
+        "names": list(inputs.names),
+        "batch": list(inputs.batch),
+        "static": list(inputs.static),
+        "signature": to_json(make_portable(inputs.signature).parts, f"the program {name}"),
+        "sources": [[int(unit) for unit in members] for members in inputs.sources],
+    }
+
+
 def _freeze_captured(program: Groups, inputs: Inputs) -> Groups:
     """Make constants of the Values that the function closed over."""
     if not inputs.captured:
@@ -170,7 +183,8 @@ def _bound_size(program: Groups, size: int) -> int:
 # ---------------------------------------------------------------------------------------------------- from a file
 
 
-def _read_inputs(stored: Fields, program: Groups) -> PortableInputs:
+def read_inputs(stored: Fields, program: Groups) -> PortableInputs:
+    """Read how the arguments become arrays, for a program with these inputs."""
     names, batch, static = (tuple(stored.items(name)) for name in ("names", "batch", "static"))
     given = [
         *(type(name) is str for name in names),
@@ -207,7 +221,7 @@ def _check_sources(sources: list[list[int]], found: list[tuple[tuple[int, ...], 
             raise LiftError(f"it is damaged: group {number} has another shape than the arguments that it is made of")
 
 
-def _check_results(structure: Any, shapes: Sequence[tuple[int, ...] | None]) -> None:
+def check_results(structure: Any, shapes: Sequence[tuple[int, ...] | None]) -> None:
     """Raise unless it is a nest of so many arrays, and those of sparse matrices have an entry for each place."""
 
     def patterns(part: Any, depth: int) -> list[Pattern | None]:
@@ -239,7 +253,8 @@ def _is_member(item: Any) -> bool:
     return isinstance(item, list) and len(item) == 2 and isinstance(item[0], (str, int))
 
 
-def _read_report(stored: Fields) -> Report:
+def read_report(stored: Fields) -> Report:
+    """Read what lifting found."""
     seconds = Fields(stored.get("seconds"), "the times of the report")
     times = {make_printable(name): seconds.number(name) for name in stored.get("seconds")}
     return Report(

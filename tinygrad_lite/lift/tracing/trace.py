@@ -26,7 +26,7 @@ from tinygrad_lite.limits.chosen import forget
 from tinygrad_lite.node.fields import Details, line_of
 from tinygrad_lite.node.protocols import explained
 from tinygrad_lite.node.state import STATE
-from tinygrad_lite.operations.ops import TABLE
+from tinygrad_lite.operations.ops import CONSTANT_CODE, TABLE
 from tinygrad_lite.trace_mode import Demand, tracing
 from tinygrad_lite.transforms import recording_derivatives
 from tinygrad_lite.value import Value, topological_order
@@ -44,7 +44,7 @@ class Graph:
         starts: Where the operands of each node begin in ``operands``; one more at the end.
         operands: Numbers of nodes.
         numbers: What each node held when it was recorded.
-        leaves: The Values that are leaves: nodes 0, 1, 2 ...
+        leaves: The Values that are leaves: nodes 0, 1, 2 ... None of a graph that is kept.
         roots: The nodes that are results.
     """
 
@@ -57,6 +57,11 @@ class Graph:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def leaf_count(self) -> int:
+        """How many nodes are leaves."""
+        return int(np.count_nonzero(self.codes <= CONSTANT_CODE))
 
 
 @dataclass(eq=False)
