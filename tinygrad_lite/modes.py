@@ -195,6 +195,15 @@ def is_recording() -> bool:
     return STATE.modes == 0 or _recording.get()
 
 
+def is_casting() -> bool:
+    """Whether ``autocast()`` rounds what is recorded here.
+
+    >>> is_casting()
+    False
+    """
+    return _dtype.get() is not None
+
+
 def watching() -> bool:
     """Whether ``detect_anomaly()`` is active here."""
     return _watching.get()

@@ -113,7 +113,7 @@ def run_passes(f: Any, *arguments: Any, **options: Any) -> Passes:
     taken = take_apart((), arguments, {}, options.get("batch", ()), ())
     trace = trace_function(f, "f", taken)
     graph = make_graph(trace.results.release())
-    inputs = find_inputs(taken, trace.leaves, graph)
+    inputs = find_inputs(taken, trace, graph)
     return Passes(graph, canonicalize(graph), inputs, lift(f, **options).program_for(*arguments))
 
 

@@ -136,17 +136,19 @@ def test_arrays_of_other_types_are_the_same_arguments():
         np.array([1, 2]),
         np.array([1.0, 2.0], dtype=np.float32),
         np.array([0.0, 1.0, 9.0, 2.0])[1::2],
-        np.array([Value(1.0), 2.0], dtype=object),
         np.asfortranarray([1.0, 2.0]),
     ]
     assert [lifted(x) for x in given] == [5.0] * len(given)
+    assert lifted(np.array([Value(1.0), 2.0], dtype=object)).data == 5.0
     assert len(lifted.programs) == 1
-    assert [lifted(x) for x in ([1.0, 2.0], [1, 2], [Value(1.0), 2.0], (1.0, 2.0))] == [5.0] * 4
+    assert [lifted(x) for x in ([1.0, 2.0], [1, 2], (1.0, 2.0))] == [5.0] * 3
+    assert lifted([Value(1.0), 2.0]).data == 5.0
 
 
 def test_numbers_of_any_kind_are_the_same_argument():
     lifted = lift(lambda x: 2.0 * x)
-    assert [lifted(x) for x in (3.0, 3, np.float64(3.0), np.float32(3.0), np.int64(3), Value(3.0))] == [6.0] * 6
+    assert [lifted(x) for x in (3.0, 3, np.float64(3.0), np.float32(3.0), np.int64(3))] == [6.0] * 5
+    assert lifted(Value(3.0)).data == 6.0
     assert len(lifted.programs) == 1
 
 
@@ -544,8 +546,8 @@ def test_an_argument_that_is_given_twice_is_two_arguments():
     assert lifted(2.0, 3.0) == 12.0
     x = Value(2.0)
     both = lift(lambda a, b: a * b)
-    assert both(x, x) == 4.0
-    assert both(x, 5.0) == 10.0
+    assert both(x, x).data == 4.0
+    assert both(x, 5.0).data == 10.0
 
 
 # ---------------------------------------------------------------------------------------------------------- closures
@@ -1075,12 +1077,3 @@ def test_a_label_that_the_function_compares_is_refused():
         lift(lambda z, y: [a if b == 1 else -a for a, b in zip(z, y, strict=True)])(np.ones(2), np.array([0, 1]))
     with pytest.raises(LiftError):
         lift(lambda x: x * 2 if isinstance(x, int) else x * 3)(1)
-
-
-def test_a_derivative_of_a_lifted_function_is_refused_with_the_right_order():
-    square = lift(lambda x: x * x)
-    for differentiated in (tg.grad(square), tg.grad(lambda x: square([x, x])[0]), lambda x: square(Value(x) * 2.0)):
-        with pytest.raises(LiftError, match=r"lift\(grad\(f\)\)"):
-            differentiated(3.0)
-    assert lift(tg.grad(lambda x: x * x))(3.0) == 6.0
-    assert square(Value(3.0)) == 9.0

@@ -6,6 +6,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Hashable, Sequence
+from contextvars import Context
 from dataclasses import replace
 from typing import Any, Final, overload
 
@@ -13,6 +14,7 @@ from tinygrad_lite import display
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.checking.runtime_checks import UnforeseenError
 from tinygrad_lite.lift.checkpointing.schedule import read_checkpoint
+from tinygrad_lite.lift.eager_calls import EagerCalls
 from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.ir.groups import Group
 from tinygrad_lite.lift.ir.report import Report
@@ -23,8 +25,10 @@ from tinygrad_lite.lift.stages import Passes, Recorder
 from tinygrad_lite.lift.tracing.arguments import Arguments, Signature
 from tinygrad_lite.lift.tracing.captures import Captures, Snapshot
 from tinygrad_lite.lift.tracing.inputs import find_positional_names
+from tinygrad_lite.modes import is_casting, is_recording
 from tinygrad_lite.node.state import STATE
 from tinygrad_lite.trace_mode import is_tracing
+from tinygrad_lite.transforms import is_differentiating
 
 #: How many programs a lifted function keeps.
 _KEPT: Final = 64
@@ -200,7 +204,7 @@ class Lifted:
             return self._settings.f(*args, **kwargs)
         last = self._last
         try:
-            if last is not None and not kwargs and last.is_current():
+            if last is not None and not kwargs and not is_differentiating() and last.is_current():
                 found = last.try_fast(args)
                 if found is not NotImplemented:
                     return found
@@ -294,7 +298,7 @@ class Lifted:
         if program is None:
             self._check_samples(arguments)
             self._advise(arguments, snapshot)
-            program = self._sized.make_program(arguments, self._captures.make_key(snapshot))
+            program = self._make_program(arguments, self._captures.make_key(snapshot))
             before, snapshot = snapshot, self._captures.take_snapshot(*code)
             if snapshot is not before:
                 self._captures.learn_writes(before, snapshot)
@@ -303,6 +307,15 @@ class Lifted:
             self.programs[arguments.signature, self._captures.make_key(snapshot)] = program
         program.watch(self._captures, code, snapshot)
         self._last = program
+        return program
+
+    def _make_program(self, arguments: Arguments, captured: Hashable) -> Program:
+        """Make a program, and what gives Values for Values, whatever transforms and ``no_grad()`` are around it."""
+        if (is_differentiating() or not is_recording()) and not is_casting():
+            program = Context().run(self._sized.make_program, arguments, captured)
+        else:
+            program = self._sized.make_program(arguments, captured)
+        program.on_values = EagerCalls(self._sized, program)
         return program
 
     def _check_samples(self, arguments: Arguments) -> None:

@@ -208,7 +208,7 @@ def _record(
             if arguments.is_bound or arguments.lengths or not arguments.modules:
                 raise
         else:
-            inputs = find_inputs(arguments, trace.leaves, graph)
+            inputs = find_inputs(arguments, trace, graph)
             changed, read = trace.has_changed_modules, arguments.read_directly(inputs.captured)
             if arguments.is_bound or not (changed or read):
                 return trace, graph, inputs, demands, count

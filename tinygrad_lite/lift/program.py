@@ -26,6 +26,7 @@ from tinygrad_lite.lift.tracing.captures import CaptureGuard, Captures, Snapshot
 from tinygrad_lite.lift.tracing.inputs import Inputs
 from tinygrad_lite.lift.tracing.module_reader import ModuleReader
 from tinygrad_lite.lift.tracing.results import compile_builder
+from tinygrad_lite.transforms import is_differentiating
 
 Floats = NDArray[np.float64]
 Run = Callable[[list[Floats]], list[Floats]]
@@ -68,8 +69,11 @@ class Program:
         self._axes: list[int | None] = []
         self._modules: Sequence[ModuleReader] = ()
         self._build: Callable[[Sequence[Any]], Any] | None = None
+        self._build_plainly: Callable[[Sequence[Any]], Any] | None = None
         self._source: str | None = None
         self._guard: CaptureGuard | None = None
+        #: what gives Values for arguments with Values; None where the function is not known, and numbers for others
+        self.on_values: Callable[[Arguments], Any] | None = None
         if checkpoint := self.options.get("checkpoint", False):
             report.checkpoints = make_schedule(groups, checkpoint).describe()
 
@@ -116,7 +120,7 @@ class Program:
         if not self.is_current():
             assert self._guard is not None
             self.watch(self._guard.captures, self._guard.code, self._guard.check(self.name))
-        found = NotImplemented if kwargs else self.try_fast(args)
+        found = NotImplemented if kwargs or is_differentiating() else self.try_fast(args)
         return self.run_arguments(self.inputs.take_apart(args, kwargs)) if found is NotImplemented else found
 
     def watch(self, captures: Captures, code: tuple[list[Any], list[Any]], snapshot: Snapshot) -> None:
@@ -133,6 +137,15 @@ class Program:
         elif snapshot is not self._guard.snapshot:
             self._guard.snapshot = snapshot
             self._guard.update(self.inputs.captured)
+
+    def check_unchanged(self) -> None:
+        """Raise if what the function reads beside its arguments is part of the program, and has changed.
+
+        Raises:
+            LiftError: It has.
+        """
+        if self._guard is not None:
+            self._guard.check(self.name)
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -151,15 +164,27 @@ class Program:
                 self._read = None  # a module is made of other things now: another reader may know them
             return NotImplemented
         if self.engine == "jax":
-            return self._run_on_jax(self._run or self._prepare(), arrays)
+            return self._build_results(self._run_on_jax(self._run or self._prepare(), arrays))
         return self.run_arrays(arrays)
 
     def run_arguments(self, arguments: Arguments) -> Any:
-        """Compute the results for arguments that were taken apart."""
+        """Compute the results for arguments that were taken apart: of Values as Values."""
+        if arguments.holds_values or is_differentiating():
+            if self.on_values is not None:
+                return self.on_values(arguments)
+            if arguments.holds_values:
+                raise LiftError(
+                    f"the program {self.name} was given Values, and has no derivatives: it was loaded from a file, or "
+                    "pickled, without its function. Lift the function itself; for the numbers alone give v.data."
+                )
         return self.run_arrays(self.inputs.gather(arguments))
 
     def run_arrays(self, arrays: list[Floats]) -> Any:
         """Compute the results for an array for each input group, in the structure of the function's results."""
+        return self._build_results(self.compute(arrays))
+
+    def compute(self, arrays: list[Floats]) -> list[Any]:
+        """Compute an array for each result, for one of each input group, and look at all that calls look at."""
         run, demands = self._run or self._prepare(), self.demands
         if self.engine == "jax":
             return self._run_on_jax(run, self._move_samples(arrays))
@@ -171,7 +196,13 @@ class Program:
             found = self._check_computed(found)
         if not is_finite:
             self._check_finite(arrays, found)
-        return self._build_results(found)
+        return list(found)
+
+    def build_results(self, parts: Sequence[Any]) -> Any:
+        """Put arrays, or what stands for plain numbers, into the structure of the function's results, as they are."""
+        if self._build_plainly is None:
+            self._build_plainly = compile_builder(self._results, [False] * len(parts))
+        return self._build_plainly(parts)
 
     def run(self, arrays: list[Floats]) -> list[Floats]:
         """Run the engine's function: an array for each input group, an array for each result. Nothing is checked."""
@@ -245,14 +276,14 @@ class Program:
         self.demands.check_computed(found[count:])
         return found[:count]
 
-    def _run_on_jax(self, run: Any, arrays: list[Any]) -> Any:
+    def _run_on_jax(self, run: Any, arrays: list[Any]) -> list[Any]:
         """Compute the results, where nothing is looked at but what is demanded of numbers."""
         if not self.demands:
-            return self._build_results(run(arrays))
+            return list(run(arrays))
         if any(is_traced_by_jax(array) for array in arrays):
-            return self._build_results(self._mask_unmet(run, arrays))
+            return self._mask_unmet(run, arrays)
         self.demands.check_arguments(arrays, self._axes or None)
-        return self._build_results(self._check_computed(run(arrays)))
+        return self._check_computed(run(arrays))
 
     def _mask_unmet(self, run: Any, arrays: list[Any]) -> list[Any]:
         """Compute the results where JAX traces, and nothing can be raised: they are nan instead."""
@@ -337,5 +368,5 @@ class Program:
         return display.mimebundle(self, include, exclude)
 
     def __getstate__(self) -> dict[str, Any]:
-        made_anew = dict.fromkeys(("_run", "_read", "_build", "_demands", "_guard"))
+        made_anew = dict.fromkeys(("_run", "_read", "_build", "_build_plainly", "_demands", "_guard", "on_values"))
         return {**self.__dict__, **made_anew, "_modules": (), "inputs": make_inputs_portable(self.inputs)}

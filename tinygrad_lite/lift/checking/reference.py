@@ -97,7 +97,7 @@ class Reference:
             lines, graph = find_lines(nodes), make_graph(nodes)
             graph.roots = graph.roots[:count]
             self._renumber(graph, trace, one)
-            find_inputs(self.arguments, trace.leaves, graph)
+            find_inputs(self.arguments, trace, graph)
             found.append(Recording(graph, lines, [shape or () for shape in trace.results.shapes]))
         return found
 

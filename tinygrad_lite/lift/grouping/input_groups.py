@@ -6,15 +6,13 @@ input, the last. Everything else that the graph begins with is a constant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinygrad_lite.lift.ir.groups import Group, Integers
 from tinygrad_lite.lift.tracing.arguments import Arguments, merge_units
-from tinygrad_lite.lift.tracing.trace import Graph
-from tinygrad_lite.node.state import STATE
+from tinygrad_lite.lift.tracing.trace import Graph, Trace
 from tinygrad_lite.operations.ops import CONSTANT_CODE, LEAF_CODE
 from tinygrad_lite.value import Value
 
@@ -38,13 +36,13 @@ class InputGroups:
     place_of: Integers
 
 
-def find_inputs(arguments: Arguments, leaves: Sequence[Sequence[Value]], graph: Graph) -> InputGroups:
+def find_inputs(arguments: Arguments, trace: Trace, graph: Graph) -> InputGroups:
     """Group the arguments, and say of each leaf of a graph whether it is one of them, captured, or a constant.
 
     Args:
         arguments: Of the function.
-        leaves: The Values that stood for each unit while it was traced.
-        graph: What it recorded, just now. The codes of its leaves are set: arguments are inputs, even frozen ones, and
+        trace: The run of the function, whose Values stand for the units.
+        graph: What it recorded. The codes of its leaves are set: arguments are inputs, even frozen ones, and
             what the function made itself is constant.
     """
     merged = merge_units(arguments.units)
@@ -54,7 +52,7 @@ def find_inputs(arguments: Arguments, leaves: Sequence[Sequence[Value]], graph: 
         first = arguments.units[members[0]]
         shape = first.shape if len(members) == 1 else (len(members), *first.shape)
         groups.append(Group("input", shape, path=".".join(path), batched=first.axis is not None))
-        nodes = [node for member in members for node in leaves[member]]
+        nodes = [node for member in members for node in trace.leaves[member]]
         for place, node in enumerate(nodes):
             owner.setdefault(id(node), (number, place))
     group_of = np.full(len(graph.leaves), -1, dtype=np.intp)
@@ -62,7 +60,7 @@ def find_inputs(arguments: Arguments, leaves: Sequence[Sequence[Value]], graph: 
     captured: list[Value] = []
     for k, leaf in enumerate(graph.leaves):
         known = owner.get(id(leaf))
-        if known is None and leaf._stamp < STATE.clock:  # it was there before the trace
+        if known is None and leaf._stamp < trace.since:  # and not on the clock of now, which other threads advance
             known = owner[id(leaf)] = (len(groups), len(captured))
             captured.append(leaf)
         if known is not None:

@@ -22,7 +22,6 @@ from tinygrad_lite.lift.tracing.module_reader import describe_parameters
 from tinygrad_lite.pytree import foreign
 from tinygrad_lite.pytree.keys import simple_key
 from tinygrad_lite.pytree.registry import Container, DictNames, container_of
-from tinygrad_lite.transforms import is_differentiating
 from tinygrad_lite.value import Value
 
 Floats = NDArray[np.float64]
@@ -47,6 +46,7 @@ class Unit:
         frozen: The places of those among them that are frozen.
         whole: Whether the caller gave it as one array.
         integer: Whether the caller gave integers: the function is shown integers where it runs on numbers.
+        given: What the caller gave, where Values are among it: in C order, the samples along the last axis.
     """
 
     path: tuple[str, ...]
@@ -56,6 +56,7 @@ class Unit:
     whole: bool = False
     integer: bool = False
     frozen: tuple[int, ...] = ()
+    given: list[Any] | None = None
 
 
 class StandIns(Iterator[Any]):
@@ -78,6 +79,10 @@ class StandIns(Iterator[Any]):
 
     def __next__(self) -> Any:
         return next(self._items)
+
+    def take_rest(self) -> tuple[list[Any], Mapping[int, int]]:
+        """Take all items that are left, and the lengths of shorter axes."""
+        return list(self), self._lengths
 
     def copy_module(self, module: Any, names: Sequence[str], twins: list[Any]) -> Any:
         """Copy a module, with the next items as its parameters; the module itself, where they are its own.
@@ -174,6 +179,11 @@ class Arguments:
             copies += leaves.copies
         return args, kwargs
 
+    @property
+    def holds_values(self) -> bool:
+        """Whether the caller gave Values, those of modules aside."""
+        return any(unit.given is not None for unit in self.units)
+
     def share_parameters(self) -> bool:
         """Whether a parameter stands in several places."""
         if not self._sharing:
@@ -256,8 +266,7 @@ def _take_argument(
     if container is not None:
         return _take_items(taken, tree, container, path, axis)
     if isinstance(tree, Value):
-        _check_constant(tree, path)
-        _add(taken, path, np.float64(tree.data), axis)
+        _add(taken, path, np.float64(tree.data), axis, given=np.array(tree, dtype=object))
         return next, "number"
     if isinstance(tree, _NUMBERS) and not isinstance(tree, bool):
         _add(taken, path, tree, axis)
@@ -274,13 +283,10 @@ def _take_argument(
     if hasattr(tree, "__parameter_tree__"):
         return _take_module(taken, tree, path, axis)
     if isinstance(tree, np.ndarray) and tree.dtype == object:
-        for item in tree.flat:
-            if isinstance(item, Value):
-                _check_constant(item, path)
         numbers = _read_numbers(tree)
         if numbers is None:
             raise LiftError(f"{_join_path(path)} is an array of objects that are neither Values nor numbers")
-        shape = _add(taken, path, numbers, axis, whole=True)
+        shape = _add(taken, path, numbers, axis, whole=True, given=tree)
         return next, ("array", shape, axis)
     return _take_static(taken, tree, False, path)
 
@@ -291,9 +297,10 @@ def _take_items(
     """Add the units of a container's items, as :func:`_take_argument` does."""
     if container.is_sequence:
         kinds = [] if axis is None and _is_few_matrices(tree) else _find_kinds(tree)
-        nest = _make_rectangular(tree, path) if kinds else None
-        if nest is not None:
-            shape = _add(taken, path, nest, axis)
+        nest = _make_rectangular(tree) if kinds else None
+        numbers = None if nest is None else _read_numbers(nest) if nest.dtype == object else nest
+        if nest is not None and numbers is not None:
+            shape = _add(taken, path, numbers, axis, given=nest if nest.dtype == object else None)
             if axis is not None and axis % nest.ndim < len(kinds):
                 kinds.pop(axis % nest.ndim)
             return (lambda leaves: _nest(next(leaves), kinds)), ("nest", shape, axis, tuple(kinds))
@@ -334,6 +341,7 @@ def _add(
     axis: int | None,
     values: list[Value] | None = None,
     whole: bool = False,
+    given: NDArray[Any] | None = None,
 ) -> tuple[int, ...]:
     integer = np.asarray(array).dtype.kind in "iu"
     array = np.asarray(array, dtype=np.float64)
@@ -350,8 +358,11 @@ def _add(
             )
         taken.samples = array.shape[axis]
         array = np.moveaxis(array, axis, -1)
+        given = None if given is None else np.moveaxis(given, axis, -1)
     shape: tuple[int, ...] = array.shape if axis is None else array.shape[:-1]
-    taken.units.append(Unit(path, shape, axis, values, whole, integer))
+    items = None if given is None else list(given.flat)
+    has_values = items is not None and any(isinstance(item, Value) for item in items)
+    taken.units.append(Unit(path, shape, axis, values, whole, integer, given=items if has_values else None))
     taken.arrays.append(array)
     return shape
 
@@ -390,30 +401,15 @@ def _is_few_matrices(tree: Sequence[Any]) -> bool:
     return 0 < len(tree) <= _FEW and all(isinstance(item, np.ndarray) and item.ndim > 1 for item in tree)
 
 
-def _check_constant(value: Value, path: tuple[str, ...]) -> None:
-    """Raise if somebody differentiates by what the Value depends on: a program gives numbers, and no derivative."""
-    if not value.is_leaf or is_differentiating():
-        raise LiftError(
-            f"{_join_path(path)} is a Value of a graph that is being recorded, and a lifted function gives numbers, "
-            "without their derivatives. Lift the whole: lift(grad(f)) in the place of grad(lift(f)). For its number "
-            "alone give v.data."
-        )
-
-
-def _make_rectangular(tree: Any, path: tuple[str, ...] = ()) -> Any:
-    """Make an array of a nest of numbers and Values, if it is rectangular."""
+def _make_rectangular(tree: Any) -> Any:
+    """Make an array of a nest, if it is rectangular: of its numbers, or of objects, where Values are among them."""
     try:
         array = np.array(tree)
     except (ValueError, TypeError):
         return None
     if array.dtype.kind in "fiu" and array.size:
         return array
-    if array.dtype != object or not array.size:
-        return None
-    for item in array.flat:
-        if isinstance(item, Value):
-            _check_constant(item, path)
-    return _read_numbers(array)
+    return array if array.dtype == object and array.size else None
 
 
 def _read_numbers(array: NDArray[Any]) -> Any:

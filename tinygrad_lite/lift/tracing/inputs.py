@@ -85,8 +85,13 @@ class Inputs:
 
         return Reader(with_captured, [*axes, None], modules)
 
-    def gather(self, arguments: Arguments) -> list[Floats]:
-        """Put an array together for each input group."""
+    def gather(self, arguments: Arguments, captured: Floats | None = None) -> list[Floats]:
+        """Put an array together for each input group.
+
+        Args:
+            arguments: Of a call.
+            captured: Numbers of the captured Values, if not those that they hold.
+        """
         arrays = []
         for units, shape in zip(self.sources, self.shapes, strict=True):
             if len(units) == 1:
@@ -94,7 +99,7 @@ class Inputs:
             else:
                 arrays.append(np.concatenate([arguments.arrays[unit].ravel() for unit in units]).reshape(shape))
         if self.captured:
-            arrays.append(self._read_captured())
+            arrays.append(self._read_captured() if captured is None else captured)
         return arrays
 
     def _read_captured(self) -> Floats:

@@ -72,12 +72,14 @@ class Trace:
         leaves: The Values that stood for each unit of the arguments.
         results: What the function gave.
         demands: Nodes of whose numbers the function demands something, and what.
+        since: The time on the engine's clock when it began: what is older was there before.
         has_changed_modules: Whether it changed something in the copies of modules that it was run on.
     """
 
     leaves: list[list[Value]]
     results: Results
     demands: Sequence[tuple[Value, Demand]]
+    since: int
     has_changed_modules: bool = False
 
 
@@ -116,7 +118,7 @@ def trace_function(f: Callable[..., Any], name: str, arguments: Arguments) -> Tr
     finally:
         forget()
     has_changed = before != [make_module_key(module) for module in copies]
-    return Trace(leaves, take_apart_results(found, name), trace.inside.demands, has_changed)
+    return Trace(leaves, take_apart_results(found, name), trace.inside.demands, trace.inside.since, has_changed)
 
 
 def make_leaves(arguments: Arguments, arrays: Sequence[Floats]) -> list[list[Value]]:
