@@ -4,7 +4,7 @@ The GPT of ``nn.architectures.gpt``, 32 wide, 4 heads, on windows of 16 characte
 update for a batch of 32, by ``nn.fit`` on each engine that is installed, and by PyTorch's own modules and optimiser, in
 float64, on one thread (JAX: on as many as it takes). All begin with the same weights and see the same batches; the
 weights at the end are compared before a ratio is printed. The times are the least of several epochs of 4 steps; the
-machine should have nothing else to do. numba compiles for half a minute. ``--width``, ``--heads``
+machine should have nothing else to do. numba compiles for four seconds. ``--width``, ``--heads``
 and ``--layers`` make a larger one.
 """
 

@@ -19,6 +19,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -472,9 +473,87 @@ def pass_seconds(program: Any) -> dict[str, float]:
     return dict(getattr(report_of() if callable(report_of) else report_of, "seconds", None) or {})
 
 
+# ------------------------------------------------------------------------------------------------- the first call
+
+#: What is called, with the seconds that compiling may take, and in a process after one that has compiled it.
+FIRST_CALLS = {"moons": (1.0, 0.2), "option": (0.5, 0.2), "gpt": (5.0, 0.2)}
+
+
+def first_calls_part(rounds: int) -> None:
+    print("\nthe first call on numba: seconds of lifting, and of making machine code; a fresh process for each figure")
+    print("  moons: value_and_grad of the MLP 2-16-16-1; option: Black and Scholes' price and gradient, by scalars;")
+    print("  gpt: an epoch of 4 steps of benchmarks/gpt.py, of which all but compiling counts as lifting")
+    for name, targets in FIRST_CALLS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o700)
+            environment = {**os.environ, "TINYGRAD_LITE_CODE_CACHE": folder}
+            for which, target in zip(("first process", "second process"), targets):
+                command = [sys.executable, __file__, "--first-call", name]
+                output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
+                seconds = json.loads(output.splitlines()[-1])
+                print(f"  {name}, {which}: lifting {seconds['lifting']:.2f} s")
+                print_ratio(f"{name}, {which}: machine code", seconds["compiling"], target)
+
+
+def call_once(name: str) -> dict[str, float]:
+    """Seconds of the processor's time of a first call in this process, but for importing the package."""
+    from tinygrad_lite.lift.engines import numba_engine
+
+    spent, build = [0.0], numba_engine.build
+
+    def timed_build(*arguments: Any, **options: Any) -> Any:
+        start = time.process_time()
+        built = build(*arguments, **options)
+        spent[0] += time.process_time() - start
+        return built
+
+    numba_engine.build = timed_build
+    call = {"moons": call_moons, "option": call_option, "gpt": call_gpt}[name]()
+    start = time.process_time()
+    call()
+    return {"lifting": time.process_time() - start - spent[0], "compiling": spent[0]}
+
+
+def call_moons() -> Step:
+    from tinygrad_lite import value_and_grad
+
+    return functools.partial(lift_of()(value_and_grad(hinge), batch=(None, 0, 0), engine="numba"), *moons_arrays())
+
+
+def call_option() -> Step:
+    from tinygrad_lite import value_and_grad
+
+    return functools.partial(
+        lift_of()(value_and_grad(call_price, (0, 1, 2, 3, 4)), engine="numba"), 100.0, 95.0, 0.05, 0.2, 1.0
+    )
+
+
+def call_price(spot: Any, strike: Any, rate: Any, sigma: Any, years: Any) -> Any:
+    """Black and Scholes' price of a call."""
+    from tinygrad_lite import erfc, exp, log
+
+    spread = sigma * years**0.5
+    d1 = (log(spot / strike) + (rate + sigma**2 / 2) * years) / spread
+    shares, chance = (0.5 * erfc(-d / 2**0.5) for d in (d1, d1 - spread))
+    return spot * shares - strike * exp(-rate * years) * chance
+
+
+def call_gpt() -> Step:
+    import gpt
+
+    return functools.partial(gpt.trained, "numba", 1, 1)
+
+
 # ------------------------------------------------------------------------------------------------------ command line
 
-PARTS = {"moons": moons_part, "models": models_part, "classes": classes_part, "gpt": gpt_part, "lifting": lifting_part}
+PARTS = {
+    "moons": moons_part,
+    "models": models_part,
+    "classes": classes_part,
+    "gpt": gpt_part,
+    "lifting": lifting_part,
+    "first-calls": first_calls_part,
+}
 
 
 def main() -> None:
@@ -483,10 +562,14 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, action="append", help="this part only (may be given again)")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--lifting", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--first-call", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.lifting:
         family, size = arguments.lifting
         print(json.dumps(lift_once(family, int(size))))
+        return
+    if arguments.first_call:
+        print(json.dumps(call_once(arguments.first_call)))
         return
     names = ("numpy", "numba", "jax", "torch", "casadi", "autograd", "micrograd")
     print(f"Python {sys.version.split()[0]}, {', '.join(map(version, names))}")

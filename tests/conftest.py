@@ -23,6 +23,9 @@ settings.register_profile("quick", settings.get_profile("ci"), max_examples=25)
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# Tests leave no machine code behind, and take none that was left: those of the code on disk choose a folder.
+os.environ["TINYGRAD_LITE_CODE_CACHE"] = "off"
+
 
 def pytest_collection_finish() -> None:
     """Imports the whole package in each process of a parallel run.

@@ -16,7 +16,7 @@ engine
 files plotting
 lift.ir lift.tracing
 lift.canonical lift.source
-lift.loops
+lift.loops lift.machine_code
 lift.grouping lift.engines
 lift.steps lift.checkpointing
 lift.checking lift.storage

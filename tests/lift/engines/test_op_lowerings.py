@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 
 from tinygrad_lite.dispatch import record_operation
 from tinygrad_lite.lift.engines import jax_library, numba_engine, op_lowerings
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref
 from tinygrad_lite.lift.loops import vector_functions
 from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import TABLE
@@ -169,14 +170,13 @@ def test_texts_agree_with_the_float_functions(op):
 
 
 def test_texts_mean_the_same_when_they_are_compiled():
-    numba = pytest.importorskip("numba")
-    lines = [f"    out[{k}, i] = {text_of(op)[0]}" for k, op in enumerate(OPERATIONS)]
-    source = "def kernel(xs, ys, zs, out):\n  for i in range(len(xs)):\n    x, y, z = xs[i], ys[i], zs[i]\n"
-    namespace = {"math": math, **vector_functions.compile_functions()}
-    exec(source + "\n".join(lines), namespace)
+    pytest.importorskip("llvmlite")
     drawn = list(itertools.product(EXTREMES, EXTREMES, (-1.0, 0.5, 2.0)))
-    found = np.empty((len(OPERATIONS), len(drawn)))
-    numba.njit(error_model="numpy", fastmath={"contract"})(namespace["kernel"])(*columns(drawn), found)
+    shape, along = (len(drawn),), (Index(steps=((0, 1),)),)
+    groups = [Group("input", shape) for _ in "xyz"]
+    groups += [Group("map", shape, op.name, tuple([Ref(k, along) for k in range(op.arity)])) for op in OPERATIONS]
+    outputs = [Output(shape, Ref(number, along)) for number in range(3, len(groups))]
+    found = numba_engine.build(Groups(groups, [0, 1, 2], outputs))(columns(drawn))
     for op, row in zip(OPERATIONS, found, strict=True):
         parameters = slice(op.arity - len(op.defaults), op.arity)
         kept = [place for place, xs in enumerate(drawn) if all(map(math.isfinite, xs[parameters]))]

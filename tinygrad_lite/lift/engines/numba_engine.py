@@ -2,16 +2,19 @@
 
 :mod:`tinygrad_lite.lift.loops.loop_fusion` decides which groups share loops,
 :mod:`tinygrad_lite.lift.loops.buffer_allocation` where numbers stand and
-:mod:`tinygrad_lite.lift.loops.loop_writer` writes the loops; here the text becomes functions,
-numba compiles them, and a call hands over the arrays. Only text that was written here is executed. A program has to be
-valid (:mod:`tinygrad_lite.lift.ir.verifier`): compiled loops read memory without asking whether an index is in range.
+:mod:`tinygrad_lite.lift.loops.loop_writer` writes the loops as text in Python; here the text is divided into functions,
+:mod:`tinygrad_lite.lift.machine_code` compiles them with LLVM, and a call hands over the arrays. Of numba it is LLVM
+that is used (its package llvmlite): numba's compiler would find out anew what is known here, the kinds of all names,
+and take ten times as long. Only text that was written here is compiled. A program has to be valid
+(:mod:`tinygrad_lite.lift.ir.verifier`): compiled loops read memory without asking whether an index is in range.
 
 Samples are worked through in chunks of at most ``WIDTH``; the number of samples may change from call to call. Calls may
 come from several threads at once: each has arrays of its own to work in, which are kept for later calls, and the
 interpreter's lock is free during a run.
 
-Costs: compiling takes about 80 ms a group; a call about 2 microseconds, and 0.1 for each input and result, besides the
-loops. There is no BLAS: up to layers of a thousand by a thousand the loops are faster than it.
+Costs: compiling takes 2 to 20 ms a group, in the first process that does
+(:mod:`tinygrad_lite.lift.machine_code.code_cache`); a call about a microsecond besides the loops. The machine code is
+freed with the function. There is no BLAS: up to layers of a thousand by a thousand the loops are faster than it.
 
 How results may differ from the graph's, evaluated node by node: sums are added in another order, a product and the sum
 after it may be rounded once instead of twice, and ``exp`` and others are
@@ -21,25 +24,39 @@ unchanged, and infinities and NaN are kept. A division by 0 gives an infinity or
 
 from __future__ import annotations
 
+import ast
 import functools
-import importlib
+import hashlib
 import importlib.util
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.ir.groups import Groups, Loop
-from tinygrad_lite.lift.loops import loop_fusion, vector_functions
+from tinygrad_lite.lift.loops import loop_fusion, vector_functions, whole_divisions
 from tinygrad_lite.lift.loops.buffer_allocation import Memory, allocate
 from tinygrad_lite.lift.loops.code_writer import Text
 from tinygrad_lite.lift.loops.loop_fusion import Nest
 from tinygrad_lite.lift.loops.loop_writer import STEP, Loops
 from tinygrad_lite.lift.loops.scalar_functions import write_scalar
+from tinygrad_lite.lift.machine_code import code_cache, compilation, lowering
+from tinygrad_lite.lift.machine_code.compilation import compile_object, describe_target, load_function, write_entry
+from tinygrad_lite.lift.machine_code.lowering import (
+    FLOAT_ARRAY,
+    FLOATS,
+    INT,
+    INT_ARRAY,
+    INTS,
+    NOTHING,
+    Dialect,
+    Module,
+)
 from tinygrad_lite.operations import ops
 
 Array = NDArray[np.float64]
@@ -49,6 +66,9 @@ WIDTH = 128
 
 #: What may be done to sums. Never "nnan" and "ninf": infinities and NaN have to come out as they are.
 REASSOCIATE = frozenset({"reassoc", "nsz", "contract"})
+
+#: Where the functions stand that text may call.
+_LIBRARY = (vector_functions, whole_divisions)
 
 #: A function of more lines than this is split, as compiling takes longer than in proportion.
 _MOST_LINES = 60
@@ -74,14 +94,14 @@ def build(program: Groups, fastmath: Iterable[str] = REASSOCIATE) -> Compiled:
 
     Args:
         program: A valid program.
-        fastmath: LLVM's licences for sums, as numba's argument of that name; none: added one by one, in order.
+        fastmath: LLVM's licences for sums, by its names; none: added one by one, in order.
 
     Returns:
         A function of the list of inputs (each of its group's shape, with the samples as one more axis, the last, if it
         is batched) that returns the list of results (the samples as the first axis of those that keep them).
 
     Raises:
-        ImportError: numba is not installed.
+        ImportError: numba is not installed, nor llvmlite alone.
 
     >>> from tinygrad_lite.lift.ir.groups import Group, Index, Output, Ref
     >>> along = (Index(steps=((0, 1),)),)
@@ -100,8 +120,8 @@ def build(program: Groups, fastmath: Iterable[str] = REASSOCIATE) -> Compiled:
 
 
 def _require_numba() -> None:
-    if importlib.util.find_spec("numba") is None:
-        raise ImportError("engine 'numba' needs numba: pip install 'tinygrad-lite[fast]'")
+    if importlib.util.find_spec("llvmlite") is None:
+        raise ImportError("engine 'numba' needs numba's compiler, llvmlite: pip install 'tinygrad-lite[fast]'")
 
 
 def _make_caller(program: Groups, memory: Memory, kernel: Callable[..., int], tables: NDArray[np.int64]) -> Compiled:
@@ -287,63 +307,53 @@ class _Writer:
 
 
 def _compile(program: Groups, writer: _Writer, fastmath: frozenset[str]) -> Callable[..., int]:
-    """Compile the kernel, and the functions that it calls."""
-    numba: Any = importlib.import_module("numba")
-    types = numba.types
-    namespace: dict[str, Any] = {
-        "math": math,
-        "inf": math.inf,
-        **_make_memory_access(),
-        **vector_functions.compile_functions(),
-    }
-    for number, (text, sums) in enumerate(writer.parts):
-        exec(text, namespace)
-        licence = set(fastmath if sums else fastmath & {"contract"})
-        namespace[f"part{number}"] = numba.njit(fastmath=licence, error_model="numpy", no_cpython_wrapper=True)(
-            namespace[f"part{number}"]
-        )
-    exec(writer.write_kernel(), namespace)
-    numbers = types.Array(types.float64, 1, "C")
-    inputs = [program.groups[number] for number in program.inputs]
-    ranks = [len(group.shape) + group.batched for group in inputs]
-    ranks += [len(output.shape or ()) + output.batched for output in program.outputs]
-    signature = types.int64(
-        numbers,
-        numbers,
-        types.Array(types.int64, 1, "C"),
-        types.int64,
-        *[types.boolean for group in inputs if group.batched and group.shape],
-        *[types.Array(types.float64, rank, "C") for rank in ranks],
-    )
-    compiled = numba.njit(signature, nogil=True, error_model="numpy")(namespace["kernel"])
-    # The compiled function itself: choosing among signatures takes half a microsecond a call.
-    kernel: Callable[..., int] = compiled.overloads[signature.args].entry_point
-    return kernel
+    """Compile the kernel, and the functions that it calls; or take the code of a process that has."""
+    kernel = writer.write_kernel()
+    licences = [sorted(fastmath if sums else fastmath & {"contract"}) for _, sums in writer.parts]
+    texts = [text for text, _ in writer.parts]
+
+    def make() -> bytes:
+        module = Module(*_read_library())
+        for text, licence in zip(texts, licences, strict=True):
+            _lower(module, text, NOTHING, Dialect(licence, "noinline", independent=("b",)))
+        kinds = _lower(module, kernel, INT, Dialect())
+        return compile_object(module.text() + write_entry("kernel", kinds))
+
+    source = repr((_describe_compiler(), texts, licences, kernel))
+    return load_function(code_cache.fetch(source, make))
+
+
+def _lower(module: Module, text: str, result: int, dialect: Dialect) -> list[int]:
+    """Add a function to a module, and give the kinds of its parameters."""
+    (tree,) = ast.parse(text).body
+    assert isinstance(tree, ast.FunctionDef)
+    kinds = {argument.arg: _find_kind(argument.arg) for argument in tree.args.args}
+    module.add(tree, kinds, result, dialect)
+    return list(kinds.values())
+
+
+def _find_kind(name: str) -> int:
+    """Tell from a name what it is: the text's names say so."""
+    if name in ("n", "m", "start", "blocks", STEP) or name[0] == "f":
+        return INT
+    if name[0] == "t":
+        return INT_ARRAY if name[-1] == "_" else INTS
+    return FLOAT_ARRAY if name[-1] == "_" else FLOATS
 
 
 @functools.cache
-def _make_memory_access() -> dict[str, Any]:
-    """Make two functions for the kernel: an array's memory from a place on, and a number in memory never written to.
+def _describe_compiler() -> tuple[str, ...]:
+    """Say by what text is compiled: other code comes of it when any of these changes."""
+    sources = [inspect.getsource(module) for module in (*_LIBRARY, lowering, compilation)]
+    return (*describe_target(), hashlib.sha256("".join(sources).encode()).hexdigest())
 
-    An index of an array that is negative counts from the end; a check of that in each access would keep loops from
-    being vectorised. LLVM takes a read marked as invariant out of loops whatever these write.
-    """
-    types: Any = importlib.import_module("numba").types
-    intrinsic: Any = importlib.import_module("numba.extending").intrinsic
 
-    def pointer(typing: Any, array: Any, place: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            memory = context.make_array(signature.args[0])(context, builder, values[0]).data
-            return builder.gep(memory, [values[1]])
-
-        return types.CPointer(array.dtype)(array, types.intp), generate
-
-    def constant(typing: Any, memory: Any, place: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            loaded = builder.load(builder.gep(values[0], [values[1]], inbounds=True))
-            loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
-            return loaded
-
-        return memory.dtype(memory, types.intp), generate
-
-    return {"pointer": intrinsic(pointer), "constant": intrinsic(constant)}
+@functools.cache
+def _read_library() -> tuple[dict[str, ast.FunctionDef], dict[str, float]]:
+    """Read the functions that text may call, and the numbers that they name, from their modules' source."""
+    functions, numbers = dict[str, ast.FunctionDef](), {"inf": math.inf}
+    for module in _LIBRARY:
+        found = [node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.FunctionDef)]
+        functions |= {node.name: node for node in found}
+        numbers |= {name: value for name, value in vars(module).items() if isinstance(value, (int, float))}
+    return functions, numbers

@@ -1,10 +1,11 @@
-"""The text of the loops that compute a program: nests of groups → lines of Python that numba compiles.
+"""The text of the loops that compute a program: nests of groups → lines of Python.
 
 Numbers stand in flat arrays (:mod:`tinygrad_lite.lift.loops.buffer_allocation`) at places that are known while the text
 is written. The loop over ``b`` runs along memory, over the samples of a chunk or over the grid's last axis. The text is
 such that LLVM turns it into vector instructions:
 
-- What does not change in the loop over ``b`` is read before it.
+- What does not change in the loop over ``b`` is read before it, and what one step of it writes, no other step reads or
+  writes: the compiler is told so.
 - A sum of up to ``UNROLLED`` products is a loop of fixed length inside the one over ``b``, which LLVM unrolls. A longer
   one is added to its row in blocks of that length.
 - Two rows (in sums over samples: up to eight results) are computed in one loop over ``b``, so that what they share is

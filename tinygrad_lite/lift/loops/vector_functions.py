@@ -1,9 +1,10 @@
 """exp, log, tanh, erfc and others without branches, so that a loop of them becomes vector instructions.
 
 The C library's functions are called once for each number; these are arithmetic, which LLVM does for eight numbers at
-once. They are plain Python, and compiled by numba where it is there; whatever costs more than a choice is
-computed before it, as LLVM makes no vectors of a branch. Errors are below 2 ulp (tanh: 3, erfc: 6) over the whole
-line (the tests say so), infinities and NaN are kept, subnormal results are rounded once (of erfc: twice).
+once. They are plain Python, which :mod:`tinygrad_lite.lift.machine_code.lowering` compiles as it stands; whatever costs
+more than a choice is computed before it, as LLVM makes no vectors of a branch. Errors are below 2 ulp (tanh: 3,
+erfc: 6) over the whole line (the tests say so), infinities and NaN are kept, subnormal results are rounded once (of
+erfc: twice).
 
 The reductions are the classic ones (Cody & Waite 1980): eˣ = 2ⁿ·eʳ with |r| ≤ ln(2)/2, ln x = k·ln 2 + ln m with m in
 [√½, √2], where ln m is the series of 2·artanh(s), s = (m − 1)/(m + 1). ln 2 is taken in two parts, the first of which
@@ -12,12 +13,8 @@ has so few digits that its products with n are exact.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import math
 import struct
-import types
-from typing import Any
 
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 0.6931471803691238
@@ -261,31 +258,3 @@ def ceil(x: float) -> float:
 
 #: Those that text may call instead of the functions of ``math``.
 FUNCTIONS = (exp, expm1, log, log1p, tanh, cbrt, erf, erfc, floor, ceil)
-
-
-@functools.cache
-def compile_functions() -> dict[str, Any]:
-    """Compile the functions as numba's, by name."""
-    numba: Any = importlib.import_module("numba")
-    intrinsic: Any = importlib.import_module("numba.extending").intrinsic
-    ir: Any = importlib.import_module("llvmlite.ir")
-
-    def as_bits(typing: Any, x: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            return builder.bitcast(values[0], ir.IntType(64))
-
-        return numba.int64(numba.float64), generate
-
-    def as_number(typing: Any, i: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            return builder.bitcast(values[0], ir.DoubleType())
-
-        return numba.float64(numba.int64), generate
-
-    ours: dict[str, Any] = {"math": math, "bits": intrinsic(as_bits), "number": intrinsic(as_number)}
-    ours |= {name: value for name, value in globals().items() if isinstance(value, (int, float)) and name[:1] == "_"}
-    options = {"fastmath": {"contract"}, "error_model": "numpy", "forceinline": True}
-    for function in sorted((expm1_series, *FUNCTIONS), key=lambda function: function is erf):  # erf calls erfc
-        copy = types.FunctionType(function.__code__, ours, function.__name__)
-        ours[function.__name__] = numba.njit(copy, **options)
-    return {function.__name__: ours[function.__name__] for function in FUNCTIONS}
