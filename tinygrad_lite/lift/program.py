@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite import display
+from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.lift.checking.runtime_checks import RuntimeChecks
 from tinygrad_lite.lift.checkpointing import running
