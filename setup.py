@@ -169,7 +169,10 @@ MODE_HERE = """\
     state = (tinygrad_lite___node___state___StateObject *)CPyStatic_state___STATE;
     if (PyContextVar_Get(state->_mode, NULL, &mode) < 0)
         return -113;
-    int64_t number = PyLong_AsLong(mode);
+    static PyObject *no_grad = NULL; /* the one object that small numbers of a value are */
+    if (no_grad == NULL)
+        no_grad = PyLong_FromLong(1);
+    int64_t number = mode == no_grad ? 1 : PyLong_AsLong(mode);
     Py_DECREF(mode);
     return number;
 }

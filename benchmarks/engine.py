@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import resource
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -245,6 +247,53 @@ def paths_part(rounds: int) -> None:
         kept.backward()
 
     compare("forward() and backward() of 4,000 nodes", replay, "recording again", record, 0.4, rounds)
+    by_c = node_in_c()
+    if by_c is None:
+        print("  no C compiler here: no node type in C to compare with")
+        return
+    compare(
+        "chain of 10,000 nodes: record, backward, free", mixed_chain(Value), "a C type", mixed_chain(by_c), 3.0, rounds
+    )
+
+
+def mixed_chain(kind: Any) -> Callable[[], tuple[float, ...]]:
+    """Return what makes a chain of mixed operations, differentiates it, and lets it go."""
+
+    def run() -> tuple[float, ...]:
+        a, b, c = kind(1.1), kind(0.3), kind(1.3)
+        y = a
+        for _ in range(2500):
+            y = (y * a + b) / c - a
+        y.backward()
+        return y.data, a.grad, b.grad, c.grad
+
+    return run
+
+
+def node_in_c() -> Any:
+    """Compile the node type of ``node.c``; None where there is no compiler.
+
+    It is held to the same numbers as ours, to rounding.
+    """
+    from tinygrad_lite import Value
+
+    source = Path(__file__).with_name("node.c")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"node{sysconfig.get_config_var('EXT_SUFFIX')}"
+        include = sysconfig.get_path("include")
+        command = ["cc", "-O3", "-shared", "-fPIC", f"-I{include}", str(source), "-o", str(path)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        spec = importlib.util.spec_from_file_location("node", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    for ours, theirs in zip(mixed_chain(Value)(), mixed_chain(module.Node)()):
+        assert abs(ours - theirs) <= 1e-12 * abs(ours), (ours, theirs)
+    return module.Node
 
 
 def compare(

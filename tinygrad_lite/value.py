@@ -23,6 +23,7 @@ to it. What a Value inherits (its methods, how it is compared and printed, what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -50,7 +51,11 @@ from tinygrad_lite.node.methods import Methods
 from tinygrad_lite.node.protocols import seed_of_backward
 from tinygrad_lite.node.state import LOCK, NO_GRAD, STATE
 from tinygrad_lite.operations.arithmetic import evaluate_rule
-from tinygrad_lite.operations.numerics import power, power_by_base
+from tinygrad_lite.operations.numerics import power_by_base
+
+#: The exponent of a square as it is written, and the float that it is: one object for all of them.
+_TWO: Final[object] = 2
+_TWO_AS_FLOAT: Final[object] = 2.0
 
 
 @mypyc_attr(acyclic=True)
@@ -178,6 +183,9 @@ class Value(Methods):
 
     def __truediv__(self, other: object) -> Value | Any:
         if isinstance(other, Value):
+            by = other._number
+            if by != 0.0:
+                return record(TRUEDIV, self._number / by, self, other, None)
             return record(TRUEDIV, evaluate_binary(TRUEDIV, self, other), self, other, None)
         y = plain(other)
         if y is None:
@@ -196,12 +204,12 @@ class Value(Methods):
     def __pow__(self, other: object) -> Value | Any:
         if isinstance(other, Value):
             return record(POW, evaluate_binary(POW, self, other), self, other, None)
-        y = plain(other)
+        y = _TWO_AS_FLOAT if other is _TWO else plain(other)
         if y is None:
             return NotImplemented
         exponent = cast(float, y)
         if -3.0 <= exponent <= 3.0 and 1e-100 < self._number < 1e100:  # nothing can be wrong
-            return record_beside(POW, power(self._number, exponent), self, y)
+            return record_beside(POW, math.pow(self._number, exponent), self, y)
         return self._binary(POW, y)
 
     def __rpow__(self, other: object) -> Value | Any:
@@ -346,19 +354,24 @@ def record(code: i16, data: float, a: Value | None, b: Value | None, details: De
 def record_beside(code: i16, data: float, left: object, right: object) -> Value:
     """:func:`record`, of a Value and a plain number, which stays one until somebody asks for the operand."""
     if STATE.modes != 0:
-        if STATE.tracing == 0 and mode_here() == NO_GRAD:
-            return make_node(LEAF, data, None, None, None)
-        return record_in_mode(code, data, operand(left), operand(right), None)
+        return record_beside_in_mode(code, data, left, right)
     return make_node(code, data, left, right, None)
+
+
+def record_beside_in_mode(code: i16, data: float, left: object, right: object) -> Value:
+    """:func:`record_beside`, while a mode is active, here or in another thread."""
+    if mode_here() == NO_GRAD and STATE.tracing == 0:
+        return make_node(LEAF, data, None, None, None)
+    return record_in_mode(code, data, operand(left), operand(right), None)
 
 
 def record_in_mode(code: i16, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:
     """:func:`record`, while a mode is active, here or in another thread."""
     mode = mode_here()
-    if mode == 0:
-        return make_node(code, data, a, b, details)
     if mode == NO_GRAD and STATE.tracing == 0:
         return make_node(LEAF, data, None, None, None)
+    if mode == 0:
+        return make_node(code, data, a, b, details)
     node: Value = STATE.record(code, data, a, b, details)
     return node
 
@@ -644,7 +657,7 @@ def pass_on_beside(node: Value, g: float) -> None:
             b._grad += g
         elif code == SUB:
             b._grad -= g
-        else:  # a quotient: what is divided by 0 was never evaluated
+        else:  # a quotient: what is by by 0 was never evaluated
             b._grad += g * (-(x / b._number) / b._number)
 
 
