@@ -164,6 +164,20 @@ def test_operations_of_the_users_own_run_and_raise_as_they_do() -> None:
     assert rows([1.0, 2.0, 3.0]).tolist() == [math.log(x) for x in (1.0, 2.0, 3.0)]
 
 
+@pytest.mark.parametrize("kind", [TypeError, IndexError])
+def test_a_mistake_in_an_operation_of_the_users_own_is_raised(kind: type[Exception]) -> None:
+    def forward(x: float) -> float:
+        if x > 50.0:
+            raise kind("mine")
+        return 2.0 * x
+
+    own = tg.define("mistaken_of_tapes", forward, lambda m, x, z: 2.0)
+    lifted = lift(lambda x: own(x), engine="tape")
+    assert lifted(3.0) == 6.0
+    with pytest.raises(kind, match="mine"):
+        lifted(60.0)
+
+
 def test_where_floats_raise_there_is_the_limit_that_numpy_gives() -> None:
     numbers = [0.0, -1.0, 2.0, 1e300, -1e300, math.inf, -math.inf, math.nan]
     for op in TABLE.values():
@@ -195,6 +209,7 @@ def test_where_floats_raise_there_is_the_limit_that_numpy_gives() -> None:
         (lambda xs: tg.sum([xs[0], tg.exp(xs[1])]), [1.0, 2.0], [1.0, 800.0], r"exp\(800.0\) is inf"),
         (lambda xs: tg.lookup([xs[0], tg.exp(xs[1])], 1 + 0 * xs[0]), [1.0, 2.0], [1.0, 800.0], r"exp\(800.0\) is inf"),
         (lambda xs: tg.where(xs[0], tg.exp(xs[1]), 1.0), [1.0, 2.0], [1.0, 800.0], r"exp\(800.0\) is inf"),
+        (lambda xs: xs[0] + 0.0 * tg.exp(xs[1]), [1.0, 2.0], [1.0, 800.0], r"exp\(800.0\) is inf"),
         (lambda xs: xs[0] * math.inf, [1.0, 2.0], None, r"number of the function itself: inf"),
     ],
 )
