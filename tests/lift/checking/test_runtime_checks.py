@@ -130,10 +130,21 @@ def test_a_demand_is_kept_once_and_the_strictest_one_is() -> None:
     assert not lift(lambda x: x * x).program_for(2.0).demands
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"weight": [1.0, 2.0, 3.0]}, {"reduction": "sum"}, {"label_smoothing": 0.1}, {"ignore_index": 1}],
+    ("options", "engine"),
+    [
+        *[
+            (options, "numpy")
+            for options in (
+                {},
+                {"weight": [1.0, 2.0, 3.0]},
+                {"reduction": "sum"},
+                {"label_smoothing": 0.1},
+                {"ignore_index": 1},
+            )
+        ],
+        *[pytest.param({"ignore_index": 1}, engine, marks=pytest.mark.slow) for engine in COMPILERS],
+    ],
     ids=str,
 )
 def test_samples_of_the_ignore_index_do_not_count(options: dict[str, Any], engine: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 from concurrent.futures import ThreadPoolExecutor
 
 import interpreter
@@ -11,13 +10,14 @@ import numpy as np
 import pytest
 from dense_program import reads
 from drawn_programs import programs
-from hypothesis import given, note, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from interpreted_loops import without_compiler
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.engines import numba_engine
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term
-from tinygrad_lite.lift.loops import buffer_allocation, vector_functions
+from tinygrad_lite.lift.loops import buffer_allocation
 
 pytest.importorskip("llvmlite", reason="the engine needs numba's compiler: the extra fast")
 
@@ -328,41 +328,10 @@ def test_drawn_programs_give_what_the_interpreter_gives(program):
     assert_close(numba_engine.build(program)(inputs), interpreter.run(program, inputs))
 
 
-class CheckedMemory:
-    """What the loops read and write, as plain Python, where a place outside is an error."""
-
-    def __init__(self, array: np.ndarray, start: int) -> None:
-        assert array.flags.c_contiguous
-        self.array, self.start = array.reshape(-1), start
-
-    def __getitem__(self, place: int) -> float:
-        assert 0 <= place + self.start < self.array.size
-        return self.array[place + self.start].item()
-
-    def __setitem__(self, place: int, value: float) -> None:
-        assert 0 <= place + self.start < self.array.size
-        self.array[place + self.start] = value
-
-
-def interpreted(program, writer, fastmath):
-    """Stands in for the compiler: the kernel's text, run by Python."""
-    names = {"math": math, "inf": math.inf, "pointer": CheckedMemory, "constant": CheckedMemory.__getitem__}
-    text = "\n".join([*[part for part, _ in writer.parts], writer.write_kernel()])
-    note(text)
-    names["backwards"] = lambda size: reversed(
-        range(size)
-    )  # the compiler is told that these loops may run in any order
-    text = text.replace("for b in range(", "for b in backwards(")
-    namespace = {**names, **vars(vector_functions)}
-    exec(text, namespace)
-    return namespace["kernel"]
-
-
 @given(programs(), st.sampled_from([2, 4, 16]), st.sampled_from([1, 2, 17, 40]), st.integers(0, 99))
 def test_the_loops_read_and_write_within_their_memory_and_mean_what_the_groups_mean(program, unrolled, samples, seed):
     """Many more than there is time to compile, with short blocks and chunks, so that all forms of loops occur."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numba_engine, "_compile", interpreted)
+    with without_compiler() as patch:
         patch.setattr(numba_engine, "WIDTH", 16)
         patch.setattr(buffer_allocation, "UNROLLED", unrolled)
         inputs = whole_numbers(program, samples, seed)
