@@ -215,6 +215,15 @@ def test_huge_and_tiny_operands_do_no_harm() -> None:
             assert mp.isfinite(reference(f, x).derivatives([((0, 1.0),)])[0].low)
 
 
+@pytest.mark.parametrize("digits", [15, 300])
+@pytest.mark.parametrize("x", [-math.inf, -1e300, -1e20, -0.5, 0.0, 2.0, 2.0**70, 1e30 + 0.5, 1e200, math.inf])
+def test_the_exponential_of_huge_numbers_is_mpmaths(x: float, digits: int) -> None:
+    with mp.workdps(digits):
+        found, expected = mpmath_arithmetic().exp(mpf(x)), mp.exp(mpf(x))
+        assert found == expected or abs(found - expected) <= abs(expected) * mpf(2) ** (2 - mp.prec)
+    assert mpmath.isnan(mpmath_arithmetic().exp(mpf("nan")))
+
+
 # ------------------------------------------------------------------------------------------ definitions
 
 
