@@ -24,6 +24,9 @@ OPTIONS ?=
 .PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs lift-expressions notebooks docs operations \
 	pure-test engine-test coverage engine-coverage mutants clean
 
+# What is imported again and again, by tests that start processes of their own, is not compiled to bytecode again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A process for each core already: threads of NumPy's library would wait for one another.
 test pure-test engine-test notebooks: export OMP_NUM_THREADS = 1
 

@@ -17,7 +17,9 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built anew: with what is missing in it, which ``make docs`` refuses."""
+    """The site, built anew: with what is missing in it, which ``make docs`` refuses; or the one of ``make docs``."""
+    if "BUILT_SITE" in os.environ:
+        return Path(os.environ["BUILT_SITE"])
     pytest.importorskip("mkdocs", reason="the docs extra is not installed")
     pytest.importorskip("mkdocstrings", reason="the docs extra is not installed")
     folder = tmp_path_factory.mktemp("site")
