@@ -101,7 +101,7 @@ def test_what_the_function_refuses_its_program_refuses(name: str, engine: str, t
         assert same(outcome(lambda x=x: stored(x)), LiftError if unknown else expected), x
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("jax", marks=pytest.mark.slow)])
 def test_the_error_names_the_number_and_its_place(engine: str) -> None:
     pytest.importorskip(registry.ENGINES[engine].library)
     table = np.array([1.0, 2.0, 3.0])

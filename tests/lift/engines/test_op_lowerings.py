@@ -43,6 +43,8 @@ EXTREMES = [0.0, -0.0, 5e-324, -5e-324, 1e-310, -1e-300, 1e300, -1e300, 1e150, m
 EXTREMES += [-1.0, 0.5, 1.0, 2.0, 3.0, -700.0, 700.0, -720.0, 720.0, -40.0, 40.0, -1e4, 1e4]
 #: Fewer examples, each of which is many points.
 few = settings(max_examples=settings().max_examples // 4)
+#: And fewer on JAX, which takes its time for each.
+fewer = settings(max_examples=settings().max_examples // 8)
 #: So many at a time, always: XLA compiles a function for each number.
 POINTS = 16
 
@@ -149,7 +151,7 @@ def test_numpys_functions_agree_with_the_float_functions(op):
 def test_jaxs_functions_agree_with_the_float_functions(op):
     pytest.importorskip("jax")
 
-    @few
+    @fewer
     @given(points(op))
     def agrees(drawn):
         drawn = [tuple(0.0 * x if abs(x) < NORMAL else x for x in xs) for xs in drawn]
@@ -197,7 +199,7 @@ def test_what_a_text_chooses_between_are_names_and_constants(op):
 
 
 @pytest.mark.parametrize("op", OPS)
-@few
+@fewer
 @given(rng=st.randoms(use_true_random=True))
 def test_in_float32_nothing_overflows_that_need_not(op, rng):
     jax = pytest.importorskip("jax")

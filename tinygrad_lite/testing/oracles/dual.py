@@ -496,7 +496,7 @@ def mpmath_arithmetic(source: random.Random | None = None) -> Arithmetic:
 
 
 def _exp(x: Any) -> Any:
-    """mpmath's, which multiplies e by itself for whole numbers: beside them, where they are huge, it is 20 times faster."""
+    """mpmath's, which multiplies e by itself for whole numbers: where they are huge, their neighbours are faster."""
     size = mpmath.mag(x)
     if not 64 < size < mp.inf:
         return mp.exp(x)
