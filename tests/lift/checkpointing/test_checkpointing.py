@@ -65,7 +65,7 @@ def test_results_of_random_loops_are_those_without_checkpoints(seed):
     compare(program, [rng.uniform(-1, 1, program.groups[number].shape) for number in program.inputs], True)
 
 
-@pytest.mark.parametrize(("engine", "name"), [("jax", "recurrent"), ("jax", "hidden_markov"), ("numba", "heat")])
+@pytest.mark.parametrize(("engine", "name"), [("jax", "recurrent"), ("jax", "hidden_markov"), ("numba", "recurrent")])
 def test_engines_keep_checkpoints(engine, name):
     pytest.importorskip(engine)
     lifted, arguments = make(name, 30, engine=engine, checkpoint=True)
@@ -74,7 +74,11 @@ def test_engines_keep_checkpoints(engine, name):
     np.testing.assert_allclose(numbers(lifted(*arguments)), numbers(plain(*arguments)), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "gated"])
+#: The check of a program finds that a gradient is wrong, and says so: a fault of the loops that is not mended yet.
+WRONG = pytest.mark.xfail(strict=True, raises=LiftError, reason="loops for numba add too much to a gradient of gated")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[WRONG] if name == "gated" else []) for name in PROGRAMS])
 def test_loops_as_they_are_written_for_numba_keep_checkpoints(name):
     with without_compiler():
         test_engines_keep_checkpoints("numba", name)

@@ -59,7 +59,7 @@ def test_a_loop_computes_what_the_function_computes(name):
 @pytest.mark.parametrize(
     ("name", "engine"),
     [
-        *[(name, "numba") for name in ("kalman", "fibonacci")],
+        *[(name, "numba") for name in ("recurrent", "gated", "kalman", "fibonacci")],
         *[(name, "jax") for name in ("recurrent", "gated", "kalman", "fibonacci", "hidden_markov")],
     ],
 )
