@@ -74,11 +74,7 @@ def test_engines_keep_checkpoints(engine, name):
     np.testing.assert_allclose(numbers(lifted(*arguments)), numbers(plain(*arguments)), rtol=1e-9, atol=1e-12)
 
 
-#: The check of a program finds that a gradient is wrong, and says so: a fault of the loops that is not mended yet.
-WRONG = pytest.mark.xfail(strict=True, raises=LiftError, reason="loops for numba add too much to a gradient of gated")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[WRONG] if name == "gated" else []) for name in PROGRAMS])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_loops_as_they_are_written_for_numba_keep_checkpoints(name):
     with without_compiler():
         test_engines_keep_checkpoints("numba", name)

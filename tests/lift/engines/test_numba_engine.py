@@ -168,6 +168,20 @@ def test_what_a_mask_leaves_out_does_not_count_even_where_it_is_not_a_number():
 
 
 @pytest.mark.parametrize("batched", BATCHED)
+@pytest.mark.parametrize("shape", [(3, 20), (20,)])
+def test_a_mask_on_what_the_same_loop_computes(shape, batched):
+    """What a loop has computed is in memory after it, and not before."""
+    axes = tuple(range(len(shape)))
+    mask = np.random.default_rng(0).random(shape) < 0.5
+    groups = [
+        Group("input", shape, path="x", batched=batched),
+        Group("map", shape, "neg", (reads(0, *axes),), batched=batched),
+        Group("sum", shape, terms=(Term((reads(1, *axes),), (), 1.0, mask, axes),), batched=batched),
+    ]
+    assert_as_interpreted(result(groups, 1, 2), *([2, 140] if batched else []))
+
+
+@pytest.mark.parametrize("batched", BATCHED)
 def test_tables_and_flat_places(batched):
     table = np.array([[3, 0, 5], [1, 1, 4]])
     rows = np.random.default_rng(1).integers(0, 6, (4, 30))

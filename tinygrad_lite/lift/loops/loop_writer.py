@@ -323,10 +323,11 @@ class Loops:
     ) -> None:
         """Add a term to the totals in the loop over b, or before it if it is the same for all b."""
         group = self.groups[number]
-        if not term.reduced and term.mask is None:
+        if not term.reduced and (term.mask is None or self._reads_this_loops(number, term)):
             for copy, (name, where) in enumerate(zip(names, copies, strict=True)):
                 factors = [self._read(number, factor, copy, where, lane) for factor in term.factors]
-                lane.inside.add(f"{name} = {_add_factor(group, term, name, factors)}")
+                total = self._choose(lane.inside, term, where, _add_factor(group, term, name, factors), name)
+                lane.inside.add(f"{name} = {total}")
             return
         varies = self._varies(term, copies[0])
         text, totals = (lane.inside, names) if varies else (lane.before, [f"s{next(self._fresh)}" for _ in copies])
@@ -419,11 +420,22 @@ class Loops:
             total = _add_factor(
                 group, term, name, [load(self._write_read(factor, point)[0]) for factor in term.factors]
             )
-            condition = self._write_condition(term, point) if choose else ""
-            if condition:
-                text.add(f"c = {condition}")
-                total = Formula(*write_choice(Formula(*infix("≠", Formula("c"), Formula("0"))), total, Formula(name)))
-            text.add(f"{name} = {total}")
+            text.add(f"{name} = {self._choose(text, term, point, total, name) if choose else total}")
+
+    def _reads_this_loops(self, number: int, term: Term) -> bool:
+        """Whether a factor is what this loop has computed, which is not in memory before the loop ends."""
+        return any(
+            (factor.group, 0) in self._values and loop_fusion.reads_own_place(self.program, number, factor)
+            for factor in term.factors
+        )
+
+    def _choose(self, text: Text, term: Term, where: Coordinates, total: Formula, before: str) -> Formula:
+        """Take the new total where the mask holds, and else the one before."""
+        condition = self._write_condition(term, where)
+        if not condition:
+            return total
+        text.add(f"c = {condition}")
+        return Formula(*write_choice(Formula(*infix("≠", Formula("c"), Formula("0"))), total, Formula(before)))
 
     def _write_condition(self, term: Term, where: Coordinates) -> str:
         """Write the text of the mask's element; "" where there is no mask."""
