@@ -326,8 +326,8 @@ class Loops:
         if not term.reduced and (term.mask is None or self._reads_this_loops(number, term)):
             for copy, (name, where) in enumerate(zip(names, copies, strict=True)):
                 factors = [self._read(number, factor, copy, where, lane) for factor in term.factors]
-                total = self._choose(lane.inside, term, where, _add_factor(group, term, name, factors), name)
-                lane.inside.add(f"{name} = {total}")
+                chosen = self._choose(lane.inside, term, where, _add_factor(group, term, name, factors), name)
+                lane.inside.add(f"{name} = {chosen}")
             return
         varies = self._varies(term, copies[0])
         text, totals = (lane.inside, names) if varies else (lane.before, [f"s{next(self._fresh)}" for _ in copies])
