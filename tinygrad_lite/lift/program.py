@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tinygrad_lite import display
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.files.atomic import write_atomically
+from tinygrad_lite.lift import exporting
 from tinygrad_lite.lift.checking.runtime_checks import RuntimeChecks
 from tinygrad_lite.lift.checkpointing import running
 from tinygrad_lite.lift.checkpointing.schedule import make_schedule
@@ -354,6 +355,57 @@ class Program:
         15.0
         """
         write_atomically(path, self.to_bytes())
+
+    def export(self, path: str | os.PathLike[str], engine: str | None = None) -> None:
+        """Write the program as a Python module that stands alone: it imports NumPy, or JAX, and not this library.
+
+        Its function ``run`` takes an array for each input, as callers of the program give them, and gives the same
+        results, to the bit, in tuples, lists and dicts. (A program with ``checkpoint`` is written without.) Its
+        docstring says the names and shapes. Many constants stand beside it, in a ``.npz`` of the same name. Values that
+        the function closed over are constants, with their numbers of now.
+
+        Args:
+            path: Of the module; it ends in ``.py``. A file that is there is replaced, whole or not at all.
+            engine: ``"numpy"`` or ``"jax"``; the program's own, if left out, and NumPy for numba.
+
+        Raises:
+            LiftError: The path is no such name, or that of something else than a regular file; or the program has an
+                operation of the user's own, or gives sparse matrices, or computes in bfloat16.
+            OSError: The file cannot be written; it is as it was.
+
+        >>> import runpy, tempfile
+        >>> from tinygrad_lite.lift import lift
+        >>> program = lift(lambda x, y: x * y + x).program_for(1.0, 2.0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     program.export(f"{folder}/step.py")
+        ...     runpy.run_path(f"{folder}/step.py")["run"](3.0, 4.0)
+        15.0
+        """
+        exporting.export(self, path, engine)
+
+    def write_module(self, engine: str | None = None) -> str:
+        """Write what :meth:`export` does as text, with all constants in it, to be copied and run anywhere.
+
+        Args:
+            engine: As of :meth:`export`.
+
+        Raises:
+            LiftError: As of :meth:`export`.
+
+        >>> from tinygrad_lite import tanh
+        >>> from tinygrad_lite.lift import lift
+        >>> text = lift(lambda x, y: tanh(x) * y).program_for(1.0, 2.0).write_module()
+        >>> names = {}
+        >>> exec(text, names)
+        >>> round(names["run"](1.0, 2.0), 6)
+        1.523188
+        """
+        return exporting.write_module(self, engine)
+
+    @property
+    def structure(self) -> Any:
+        """The structure of the results, as nested lists of names, numbers and keys."""
+        return self._results
 
     def to_bytes(self) -> bytes:
         """Make the contents of the file that :meth:`save` writes."""

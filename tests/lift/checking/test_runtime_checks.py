@@ -125,7 +125,7 @@ def test_a_demand_is_kept_once_and_the_strictest_one_is() -> None:
     """cross_entropy asks for more than the lookup that it is made of; both read all targets."""
     program = lift(nn.cross_entropy).program_for(np.zeros((4, 3)), [0.0, 1.0, 2.0, 1.0])
     assert len(program.ir.demands) == 2
-    assert len(program.demands._given) == 1
+    assert len(program.demands.given) == 1
     assert not program.demands.outputs
     assert not lift(lambda x: x * x).program_for(2.0).demands
 

@@ -43,6 +43,8 @@ class RuntimeChecks:
 
     Attributes:
         outputs: What the program has to compute beside its results.
+        given: Demands on numbers that are arguments.
+        computed: On those that are computed, in the order of ``outputs``.
 
     >>> from tinygrad_lite import lookup
     >>> from tinygrad_lite.lift.lifting import lift
@@ -52,8 +54,8 @@ class RuntimeChecks:
     """
 
     def __init__(self, program: Groups, name: str) -> None:
-        self._given: list[_Given] = []
-        self._computed: list[_Computed] = []
+        self.given: list[_Given] = []
+        self.computed: list[_Computed] = []
         self._name = name
         for output, demand in program.demands:
             source = program.groups[output.ref.group]
@@ -62,16 +64,16 @@ class RuntimeChecks:
             elif source.kind == "constant":
                 _check_constant(source, output, demand)
             else:
-                self._computed.append(_Computed(output, demand))
-        self.outputs: Final = [computed.output for computed in self._computed]
+                self.computed.append(_Computed(output, demand))
+        self.outputs: Final = [computed.output for computed in self.computed]
 
     def __bool__(self) -> bool:
-        return bool(self._given or self._computed)
+        return bool(self.given or self.computed)
 
     def _add(self, new: _Given) -> None:
         """Add a demand, unless another is the same or stricter."""
-        if not any(known.includes(new) for known in self._given):
-            self._given.append(new)
+        if not any(known.includes(new) for known in self.given):
+            self.given.append(new)
 
     def check_arguments(
         self, arrays: Sequence[Any], axes: Sequence[int | None] | None = None, known: Collection[int] = ()
@@ -86,7 +88,7 @@ class RuntimeChecks:
         Raises:
             IndexError, TypeError, ValueError, OverflowError: As the function does.
         """
-        for given in self._given:
+        for given in self.given:
             if given.place in known:
                 continue
             axis = None if axes is None else axes[given.place]
@@ -96,7 +98,7 @@ class RuntimeChecks:
 
     def check_computed(self, arrays: Sequence[Any]) -> None:
         """Look at what was computed for :attr:`outputs`; raise as :meth:`check_arguments`."""
-        for computed, array in zip(self._computed, arrays, strict=True):
+        for computed, array in zip(self.computed, arrays, strict=True):
             for part in _copy_to_host(array):
                 if not _are_met(np, part, computed.demand):
                     raise computed.make_error(part, self._name)
@@ -113,9 +115,9 @@ class RuntimeChecks:
             known: The places of arrays that were looked at before.
         """
         fine = arrays_of.asarray(True)
-        for given in [given for given in self._given if given.place not in known]:
+        for given in [given for given in self.given if given.place not in known]:
             fine = fine & _are_met(arrays_of, given.select(arrays[given.place], None), given.demand)
-        for one, array in zip(self._computed, computed, strict=True):
+        for one, array in zip(self.computed, computed, strict=True):
             fine = fine & _are_met(arrays_of, array, one.demand)
         return fine
 
@@ -190,6 +192,7 @@ class _Given:
     Attributes:
         place: Of the argument among the inputs.
         elements: Their places in C order; None for all.
+        path: Of the argument.
     """
 
     def __init__(self, program: Groups, output: Output, demand: Demand) -> None:
@@ -204,7 +207,7 @@ class _Given:
         self.elements: Final = None if len(elements) == source.size else elements
         self.demand: Final = demand
         self._batched = source.batched
-        self._path = source.path or "an argument"
+        self.path = source.path or "an argument"
         self._shape = source.shape
 
     def includes(self, other: _Given) -> bool:
@@ -236,7 +239,7 @@ class _Given:
         number = float(numbers[(element, *sample)])
         element = element if self.elements is None else int(self.elements[element])
         indices = "".join([f"[{k}]" for k in np.unravel_index(element, self._shape)]) if self._shape else ""
-        where = f"{self._path}{indices}" + (f" of sample {sample[0]}" if sample else "")
+        where = f"{self.path}{indices}" + (f" of sample {sample[0]}" if sample else "")
         return _make_error(self.demand, number, where)
 
 

@@ -109,7 +109,7 @@ def compile_function(
     given = find_sample_axes(program, axes)
     placement = None if mesh is None else Placement(program, mesh, given)
     moved = function if axes is None else _move_samples(function, given)
-    return Compiled(moved, dtype == "float64", placement, _choose_compiler_options(program, mesh))
+    return Compiled(moved, dtype == "float64", placement, choose_compiler_options(program, mesh))
 
 
 class Compiled:
@@ -234,7 +234,7 @@ def scan_steps(
     return run
 
 
-def _choose_compiler_options(program: Groups, mesh: Mesh | None) -> dict[str, str] | None:
+def choose_compiler_options(program: Groups, mesh: Mesh | None = None) -> dict[str, str] | None:
     """Choose what XLA is told about a program: not to fuse on CPUs what is a long chain of small arrays.
 
     Fusion computes a number again in each loop that reads it. A step of Runge and Kutta reads a state eight times, so
