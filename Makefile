@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # what is compiled, and what an editable installation cannot read where it lies; all other files it can
 SOURCES := setup.cfg setup.py pyproject.toml _tinygrad_lite_plugin.py $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h) \
-	$(foreach room,foreign jacobians limits node operations,$(wildcard tinygrad_lite/$(room)/*.py))
+	$(foreach room,foreign jacobians limits node operations tape,$(foreach kind,py c h,$(wildcard tinygrad_lite/$(room)/*.$(kind))))
 PACKAGES := $(wildcard tinygrad_lite/*/*.py tinygrad_lite/*/*/*.py nn/*.py nn/*/*.py viz/*.py viz/*/*.py viz/explorer/page/* viz/programs/page/*)
 # tests of the engine, and of what lift and nn need of it; pages, notebooks and most docstrings are about all the rest
 ENGINE_TESTS := tests/engine $(filter-out tests/test_docs.py tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
@@ -110,7 +110,7 @@ coverage: $(VENV)/.dev ## branch coverage: all of the engine, interpreted; with 
 engine-coverage: $(VENV)/.dev ## of the last engine-test that measured it
 	COVERAGE_FILE=$(CURDIR)/build/coverage/engine $(BIN)/coverage combine --keep build/coverage/interpreted
 	COVERAGE_FILE=$(CURDIR)/build/coverage/engine $(BIN)/coverage report --fail-under=100 --show-missing \
-		--include='tinygrad_lite/*.py,tinygrad_lite/foreign/*,tinygrad_lite/jacobians/*,tinygrad_lite/limits/*,tinygrad_lite/node/*,tinygrad_lite/operations/*,tinygrad_lite/pytree/*' \
+		--include='tinygrad_lite/*.py,tinygrad_lite/foreign/*,tinygrad_lite/jacobians/*,tinygrad_lite/limits/*,tinygrad_lite/node/*,tinygrad_lite/operations/*,tinygrad_lite/pytree/*,tinygrad_lite/tape/*' \
 		--omit='tinygrad_lite/lift/*,tinygrad_lite/testing/*,nn/*,viz/*'
 
 # In a copy of the sources, which the mutants are written into; a session that was broken off goes on.
