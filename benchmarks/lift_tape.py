@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from lift import ONE_CORE, Step, check_equal, contenders, failures, interleaved, report
+from time_programs import option
 
 #: So many numbers are the arguments.
 ARGUMENTS = 20
@@ -199,6 +200,28 @@ def compare(count: int, samples: int, rounds: int, compiled: bool) -> None:
     report(interleaved(steps, rounds), [("lifted tape", name, None) for name in others])
 
 
+def compare_option(rounds: int) -> None:
+    """Time a program that people write: an American option in a tree of 16 levels, each of another length."""
+    import tinygrad_lite
+    from tinygrad_lite.lift import lift
+
+    price, point = tinygrad_lite.value_and_grad(option, (0, 1, 2)), (100.0, 0.2, 0.05)
+    print("\nan American option, 16 levels: its price and 3 derivatives")
+
+    def lifted_on(engine: str) -> Step:
+        program = lift(price, engine=engine, static=3)
+        return lambda: program(*point, 16)
+
+    builders: dict[str, Callable[[], Step]] = {
+        "lifted tape": lambda: lifted_on("tape"),
+        "lifted numpy": lambda: lifted_on("numpy"),
+        "recorded each time": lambda: lambda: price(*point, 16),
+    }
+    steps = contenders({name: timed(name, build) for name, build in builders.items()})
+    check_equal(steps)
+    report(interleaved(steps, rounds), [("lifted tape", name, None) for name in steps if name != "lifted tape"])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000], help="operations of the graphs")
@@ -210,6 +233,7 @@ def main() -> int:
     for count in arguments.sizes:
         compare(count, 0, arguments.rounds, compiled=count <= 1000)
     compare(1000, arguments.samples, max(arguments.rounds // 3, 3), compiled=True)
+    compare_option(arguments.rounds)
     return int(bool(failures))
 
 
