@@ -375,6 +375,7 @@ def test_every_point_and_every_name_is_within_the_picture(found: Profile, scale:
 @example([-1.7976931348623157e308, 1.7976931348623157e308])
 @example([-1.7976931348623157e308, -5e-324])
 @example([0.0, 5e-324])
+@example([8.98846567431158e307])
 @settings(max_examples=15)
 def test_any_points_have_a_plot_that_holds_them(xs: list[float]) -> None:
     (ax,) = Profile("f", "x", tuple(Sample(x, 1.0, 1.0, 1.0, (x,)) for x in sorted(xs))).plot().axes

@@ -1,11 +1,11 @@
 """Every operation of the table means on arrays, and as text in compiled loops, what it means on floats.
 
-The bound is relative: 16 units in the last place (64 on JAX, whose ``log1p`` is off by 50), and twice as many more as
-the logarithms of the result and of the operands are large, for ``exp`` and powers magnify the rounding of what they are
-given: at e^-700 that is 3e-13. It is a part of the result; where the terms of a formula cancel near the root of a
-derivative (``gelu_derivative`` and ``silu_derivative``, see ``op_lowerings``) it is a part of the derivative's size,
-which is 1. What is smaller than 1e-300 counts as 0, as an exponential underflows before its product with a large number
-does, and the sign of a zero does not count.
+The bound is relative: 16 units in the last place (80 on JAX, whose ``log1p`` is off by 50 and ``arctanh``, a difference
+of two of these, by 74), and twice as many more as the logarithms of the result and of the operands are large, for
+``exp`` and powers magnify the rounding of what they are given: at e^-700 that is 3e-13. It is a part of the result;
+where the terms of a formula cancel near the root of a derivative (``gelu_derivative`` and ``silu_derivative``, see
+``op_lowerings``) it is a part of the derivative's size, which is 1. What is smaller than 1e-300 counts as 0, as an
+exponential underflows before its product with a large number does, and the sign of a zero does not count.
 
 Besides their domains, operations are tried at ``EXTREMES``. A subnormal operand may be taken for 0 (XLA, which has no
 such numbers, is given none). NaN may come out where an operand is NaN, and where a finite one lies outside the domain;
@@ -155,7 +155,7 @@ def test_jaxs_functions_agree_with_the_float_functions(op):
     @given(points(op))
     def agrees(drawn):
         drawn = [tuple(0.0 * x if abs(x) < NORMAL else x for x in xs) for xs in drawn]
-        check(op, drawn, on_jax(op, drawn), ulps=64.0)
+        check(op, drawn, on_jax(op, drawn), ulps=80.0)
 
     agrees()
 

@@ -183,6 +183,8 @@ def _scale_x(ax: Axes, low: float, high: float) -> None:
     if largest <= (100.0 if low <= 0.0 <= high else 100.0 * least):
         ax.set_xscale("linear")
         margin = max(0.03 * (high - low), 1e-3 * largest, 1e-280)  # less is nothing to matplotlib
+        if largest > 1e300:  # where matplotlib looks for ticks it overflows
+            ax.set_xticks(sorted({low, high}))
         ax.set_xlim(max(low - margin, -_LARGEST), min(high + margin, _LARGEST))
         return
     # Where 0 belongs to it, the part in which functions change is linear, and takes a third of the axis.
