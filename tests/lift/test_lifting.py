@@ -540,6 +540,18 @@ def test_a_parameter_that_two_layers_share_is_one_parameter():
         next(iter(model.parameters())).data = 0.75 + step
 
 
+def test_a_constant_that_is_an_int_is_the_float():
+    assert lift(lambda x: 2 * x).program_for(3.0).source == lift(lambda x: 2.0 * x).program_for(3.0).source
+    given = lift(lambda x, c: c * x**c)
+    assert [given(3.0, c) for c in (2, 2.0, np.int64(2), 3)] == [18.0, 18.0, 18.0, 81.0]
+    assert len(given.programs) == 1
+    settings = {"c": 2}
+    read = lift(lambda x: settings["c"] * x)
+    for settings["c"] in (2, 2.0) * 5:  # to Python they are two: range(2.0) raises. Each is lifted once
+        assert read(3.0) == 6.0
+    assert len(read.programs) == 2
+
+
 def test_an_argument_that_is_given_twice_is_two_arguments():
     lifted = lift(tg.grad(lambda a, b: a * a * b))
     assert lifted(2.0, 2.0) == 8.0

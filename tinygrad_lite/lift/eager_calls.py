@@ -107,7 +107,7 @@ class EagerCalls:
         key = units, reduce, tuple(map(id, call.captured))
         if key not in self._derivatives:
             while len(self._derivatives) >= _MOST_DERIVATIVES:
-                del self._derivatives[next(iter(self._derivatives))]
+                self._derivatives.pop(list(self._derivatives)[0], None)  # noqa: RUF015 (see Lifted)
             # in a context of its own: it may be made within backward(), a transform, no_grad() ...
             made = Context().run(Derivative, call, units, reduce)
             self._derivatives[key] = made

@@ -303,7 +303,7 @@ class Lifted:
             if snapshot is not before:
                 self._captures.learn_writes(before, snapshot)
             while len(self.programs) >= _KEPT:
-                del self.programs[next(iter(self.programs))]
+                self.programs.pop(list(self.programs)[0], None)  # noqa: RUF015 (an iterator fails where threads add)
             self.programs[arguments.signature, self._captures.make_key(snapshot)] = program
         program.watch(self._captures, code, snapshot)
         self._last = program
@@ -332,8 +332,8 @@ class Lifted:
     def _make_anew(self, arguments: Arguments) -> Any:
         """Run a program that takes the place of the last one, which was made from too plain an example."""
         before, self._last = self._last, None
-        for key in [key for key, program in self.programs.items() if program is before]:
-            del self.programs[key]
+        for key in [key for key, program in list(self.programs.items()) if program is before]:
+            self.programs.pop(key, None)
         try:
             return self._find_program(arguments).run_arguments(arguments)
         finally:
@@ -341,7 +341,7 @@ class Lifted:
 
     def _advise(self, arguments: Arguments, snapshot: Snapshot) -> None:
         """Say once that numbers which change from call to call are better given as arguments."""
-        alike = [program for (signature, _), program in self.programs.items() if signature == arguments.signature]
+        alike = [program for (signature, _), program in list(self.programs.items()) if signature == arguments.signature]
         if self._advised or len(alike) < _MANY or alike[-1].snapshot is None:
             return
         self._advised = True

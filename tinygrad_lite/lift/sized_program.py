@@ -169,7 +169,7 @@ class SizedFunction:
                 continue
             program = self._make_at(sized, arguments, pattern)
             while len(self.known) >= _KEPT:
-                del self.known[next(iter(self.known))]
+                self.known.pop(list(self.known)[0], None)  # noqa: RUF015 (an iterator fails where threads add)
             self.known[key] = sized
             return program
         if not refusals:

@@ -91,7 +91,7 @@ class Captures:
 
     def learn_writes(self, before: Snapshot, after: Snapshot) -> None:
         """Learn from what the function has changed while it ran."""
-        self._own.update(find_differences(before, after))
+        self._own = self._own | set(find_differences(before, after))  # a new one: other threads walk over it
         self._written = {path: part for path, part in after.parts.items() if self._is_own(path)}
 
     def have_changed(self, before: Snapshot, now: Snapshot) -> bool:
