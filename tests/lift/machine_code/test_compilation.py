@@ -31,6 +31,13 @@ def code():
     return compilation.compile_object(module.text() + compilation.write_entry("add", [FLOAT_ARRAY, INT]))
 
 
+def test_an_llvm_that_is_too_old_is_refused(monkeypatch):
+    llvm = compilation.load_llvm()
+    monkeypatch.setattr(llvm, "llvm_version_info", (15, 0, 7))
+    with pytest.raises(ImportError, match=r"too old: pip install --upgrade 'tinygrad-lite\[fast\]'"):
+        compilation.load_llvm.__wrapped__()
+
+
 def test_arrays_of_any_rank_are_taken_as_they_are(code):
     run = compilation.load_function(code)
     for shape in ((), (3,), (2, 5), (0, 4), (2, 1, 3)):

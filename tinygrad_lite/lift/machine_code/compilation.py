@@ -22,6 +22,8 @@ from tinygrad_lite.lift.machine_code.lowering import FLOAT_ARRAY, INT, INT_ARRAY
 ENTRY: Final = "entry"
 #: Of Python's own functions those that it calls.
 _PYTHON: Final = ("PyLong_AsSsize_t", "PyLong_FromSsize_t", "PyEval_SaveThread", "PyEval_RestoreThread")
+#: Of LLVM, the first version that reads what is written here (llvmlite 0.45).
+_OLDEST: Final = 20
 #: METH_FASTCALL: the arguments are an array of objects.
 _FASTCALL: Final = 0x0080
 
@@ -89,8 +91,14 @@ def load_llvm() -> Any:
     """Import LLVM, made ready for this processor, and tell it where Python's functions are and those of C's ``math``.
 
     Python's own module ``math`` leads to the library of the latter; there need be no other way to it.
+
+    Raises:
+        ImportError: LLVM is not installed, or too old.
     """
     llvm = importlib.import_module("llvmlite.binding")
+    if llvm.llvm_version_info[0] < _OLDEST:
+        found = importlib.import_module("llvmlite").__version__
+        raise ImportError(f"llvmlite {found} is too old: pip install --upgrade 'tinygrad-lite[fast]'")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     mathematics = ctypes.CDLL("ucrtbase" if os.name == "nt" else getattr(math, "__file__", None))
