@@ -78,6 +78,15 @@ def test_expressions_mean_what_python_means(all_expressions, x, y, i, j):
         assert found == int(eval(text, names)), text
 
 
+@pytest.mark.parametrize("x", [math.nan, math.inf, -math.inf, -0.0, 0.0])
+@pytest.mark.parametrize("comparison", ["x < y", "x <= y", "x > y", "x >= y", "x == y", "x != y", "not x < y < inf"])
+def test_comparisons_hold_as_pythons_for_what_is_no_number_too(comparison, x):
+    text = f"def f(o_):\n o = pointer(o_, 0)\n x, y = o[0], o[1]\n return 1 if {comparison} else 0"
+    run = compiled(text, {"o_": FLOAT_ARRAY})
+    for y in (math.nan, 0.0, math.inf):
+        assert run(np.array([x, y])) == int(eval(comparison, {"x": x, "y": y, "inf": math.inf}))
+
+
 def test_loops_and_branches_run_as_pythons():
     text = """def f(t_, n):
  t = pointer(t_, 0)
