@@ -306,6 +306,28 @@ def models_part(rounds: int) -> None:
     )
 
 
+def stacked_part(rounds: int) -> None:
+    """Measure six layers of 16 whose weights are one array of three axes, beside a list of matrices."""
+    from tinygrad_lite import tanh, value_and_grad
+
+    print("\ntanh network of 6 layers of 16, batch 100: weights in one array (6, 16, 16), and as a list of matrices")
+    rng = np.random.default_rng(0)
+    weights, inputs = 0.25 * rng.normal(size=(6, 16, 16)), rng.normal(size=(100, 16))
+
+    def total(weights: Any, x: Any) -> Any:
+        for k in range(6):
+            x = [tanh(sum(w * v for w, v in zip(row, x))) for row in weights[k]]
+        return sum(x)
+
+    steps: dict[str, Step] = {}
+    for engine in ENGINES:
+        for name, given in (("one array", weights), ("a list", list(weights))):
+            step = contender(name, lifted(engine, value_and_grad(total), given, inputs, batch=(None, 0)))
+            if step is not None:
+                steps[f"{name}, {engine}"] = step
+    report(interleaved(steps, rounds), [(f"one array, {engine}", f"a list, {engine}", 1.2) for engine in ENGINES])
+
+
 def classes_part(rounds: int) -> None:
     from tinygrad_lite import value_and_grad
 
@@ -549,6 +571,7 @@ def call_gpt() -> Step:
 PARTS = {
     "moons": moons_part,
     "models": models_part,
+    "stacked": stacked_part,
     "classes": classes_part,
     "gpt": gpt_part,
     "lifting": lifting_part,
