@@ -143,6 +143,17 @@ def _find_sides(op: Op, xs: Sequence[float], errors: Sequence[float]) -> list[fl
     return sorted(set(found))
 
 
+def _take_steps(group: Group, steps: Sequence[int]) -> Group:
+    for step in steps:
+        group = take_step(group, step)
+    return group
+
+
+def _find_place(group: Group, steps: Sequence[int]) -> tuple[int, ...]:
+    """Find where in the array of a group stands what these steps compute, the outermost loop's first."""
+    return tuple([step + (len(group.initial) if axis == group.axis else 0) for axis, step in enumerate(steps)])
+
+
 class _Analysis:
     """The numbers of all groups, and the bounds on their errors."""
 
@@ -153,16 +164,18 @@ class _Analysis:
         given = dict(zip(program.inputs, arrays, strict=True))
         self.samples = next((a.shape[-1] for n, a in given.items() if program.groups[n].batched), 1)
         self.found: list[tuple[Any, Any]] = []
-        loops = {loop.start: loop for loop in program.loops}
+        loops = {loop.start: loop for loop in program.loops if not loop.axis}
         number = 0
         while number < len(program.groups):
             group = program.groups[number]
             if number in loops:
-                self._analyze_loop(loops[number])
+                for member in program.groups[number : loops[number].stop]:
+                    rows = np.zeros((*member.shape, *([self.samples] if member.batched else [])))
+                    self.found.append((rows, rows.copy()))
+                self._analyze_loop(loops[number], ())
                 number = loops[number].stop
                 continue
-            computed = self._analyze(replace(group, shape=group.grid), given.get(number))
-            self.found.append(self._join_initial(group, computed))
+            self.found.append(self._analyze(group, given.get(number)))
             number += 1
 
     def bound_outputs(self) -> list[float]:
@@ -173,27 +186,43 @@ class _Analysis:
             found.append(float(np.max(np.nan_to_num(errors, nan=0.0, posinf=np.inf), initial=0.0)))
         return found
 
-    def _analyze_loop(self, loop: Loop) -> None:
-        """Analyze one step after the other."""
-        members = self.program.groups[loop.start : loop.stop]
-        for group in members:
-            rows = np.zeros((loop.steps, *group.shape[1:], *([self.samples] if group.batched else [])))
-            self.found.append(self._join_initial(group, (rows, rows.copy())))
+    def _analyze_loop(self, loop: Loop, around: tuple[int, ...]) -> None:
+        """Analyze one step after the other, at one step of each of the loops around it."""
+        for number in range(loop.start, loop.stop):
+            group = self.program.groups[number]
+            if group.initial and group.axis == loop.axis:
+                for row, found in enumerate(self._read_initial(_take_steps(group, around))):
+                    self._set(number, (*_find_place(group, around), row), found)
+        inner = {other.start: other for other in self.program.loops if other.axis == loop.axis + 1}
         for step in range(loop.steps):
-            for number, group in enumerate(members, loop.start):
-                row = len(group.initial) + step
-                for whole, part in zip(self.found[number], self._analyze(take_step(group, step), None), strict=True):
-                    whole[row] = part
+            steps = (*around, step)
+            number = loop.start
+            while number < loop.stop:
+                if number in inner:
+                    self._analyze_loop(inner[number], steps)
+                    number = inner[number].stop
+                    continue
+                group = self.program.groups[number]
+                self._set(number, _find_place(group, steps), self._analyze(_take_steps(group, steps), None))
+                number += 1
 
-    def _join_initial(self, group: Group, computed: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Put the rows that are copied before those that are computed."""
-        if not group.initial:
-            return computed
-        rows = [self._read(ref, group.shape[1:], group.batched) for ref in group.initial]
-        value, error = (np.concatenate([[row[k] for row in rows], computed[k]]) for k in (0, 1))
-        return value, error
+    def _set(self, number: int, place: tuple[int, ...], found: tuple[Any, Any]) -> None:
+        for whole, part in zip(self.found[number], found, strict=True):
+            whole[place] = part
+
+    def _read_initial(self, group: Group) -> list[tuple[Any, Any]]:
+        return [self._read(ref, group.row, group.batched) for ref in group.initial]
 
     def _analyze(self, group: Group, given: Floats | None) -> tuple[Any, Any]:
+        """Compute the numbers of a group, behind the rows that are copied, and their bounds."""
+        if group.initial:
+            rows = self._read_initial(group)
+            computed = self._analyze(replace(group, shape=group.grid, initial=()), None)
+            value, error = (
+                np.concatenate([np.stack([row[k] for row in rows], group.axis), computed[k]], group.axis)
+                for k in (0, 1)
+            )
+            return value, error
         if group.kind == "input":
             array = np.asarray(given, dtype=np.float64)
             return array, np.zeros_like(array)

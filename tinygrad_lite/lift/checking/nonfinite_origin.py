@@ -145,9 +145,10 @@ class _Values:
     def _find_cause(self, spot: _Spot) -> _Spot | None:
         """Find an operand that makes a scalar not finite, if one does."""
         group = self.groups[spot.group]
-        if group.initial and spot.place[0] < len(group.initial):  # what is copied there
-            ref = group.initial[spot.place[0]]
-            return self._read(ref, spot.place[1:], (), None, spot.sample).locate_number(0, self.program)
+        if group.initial and spot.place[group.axis] < len(group.initial):  # what is copied there
+            ref = group.initial[spot.place[group.axis]]
+            rest = spot.place[: group.axis] + spot.place[group.axis + 1 :]
+            return self._read(ref, rest, (), None, spot.sample).locate_number(0, self.program)
         if group.kind == "map":
             return self._find_cause_in_map(group, spot)
         for factor in self.read_factors(spot):
@@ -190,8 +191,8 @@ class _Values:
 
     def _find_coordinates(self, spot: _Spot) -> tuple[int, ...]:
         """Find the coordinates in its group's grid, which count from behind the initial rows."""
-        rows = len(self.groups[spot.group].initial)
-        return (spot.place[0] - rows, *spot.place[1:]) if rows else spot.place
+        group = self.groups[spot.group]
+        return tuple([k - (axis == group.axis) * len(group.initial) for axis, k in enumerate(spot.place)])
 
     def _read(
         self, ref: Ref, place: tuple[int, ...], reduced: tuple[int, ...], term: Term | None, sample: int | None

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Ref, Term, all_of
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Ref, Term, all_of
 
 
 @dataclass(eq=False)
@@ -92,7 +92,9 @@ def split_sums(program: Groups, axes: Mapping[int, int], excluded: Collection[in
     split.program.outputs = [
         replace(output, ref=replace(output.ref, group=moved[output.ref.group])) for output in program.outputs
     ]
-    split.program.loops = [Loop(moved[loop.start], moved[loop.stop - 1] + 1, loop.steps) for loop in program.loops]
+    split.program.loops = [
+        replace(loop, start=moved[loop.start], stop=moved[loop.stop - 1] + 1) for loop in program.loops
+    ]
     return split
 
 

@@ -116,6 +116,8 @@ def find_timeline(program: Groups, left_out: Collection[int] = ()) -> Timeline:
     """
     if not program.loops:
         raise UnsuitableError("there is no loop in it")
+    if any(loop.axis for loop in program.loops):
+        raise UnsuitableError("its loops have loops within them")
     for anchor in sorted(program.loops, key=lambda loop: -loop.steps * (loop.stop - loop.start)):
         excluded = set(left_out)
         while anchor.start not in excluded:

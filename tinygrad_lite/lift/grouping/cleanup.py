@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term, all_of
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term, all_of
 from tinygrad_lite.lift.loops.loop_fusion import reads_same_place
 
 
@@ -201,7 +201,7 @@ def drop_unread(program: Groups) -> None:
     _renumber(program, [new.get(number, -1) for number in range(len(program.groups))])
     program.groups = [program.groups[number] for number in kept]
     program.loops = [
-        Loop(new[loop.start], new[loop.stop - 1] + 1, loop.steps) for loop in program.loops if loop.start in new
+        replace(loop, start=new[loop.start], stop=new[loop.stop - 1] + 1) for loop in program.loops if loop.start in new
     ]
     program.inputs = [new[number] for number in program.inputs]
 

@@ -15,7 +15,9 @@ Index for each axis. There are five kinds of groups, and no others:
 Groups that are computed step by step are a :class:`Loop`: a stretch of the list whose groups have the steps as their
 first axis. At each step its groups are computed in their order, each one row of its array, from what the rows before
 hold; so a group of a loop may read rows of itself, and of groups after it, that belong to earlier steps. The rows that
-the first steps read are the group's ``initial`` ones.
+the first steps read are the group's ``initial`` ones. A loop may stand within another one: the steps of the inner one
+are the second axis of its groups, and it is gone through at each step of the outer one. What an outer step reads of an
+earlier one's inner loop is a group of the outer loop: a row of the last step, say.
 
 That is the whole language that engines must know. The array of a *batched* group has one axis more than its shape, the
 last, over the samples. An unbatched sum with batched factors adds them up (``over="sum"``) or averages them
@@ -123,8 +125,9 @@ class Group:
         present: Which scalars of the grid the graph has, if not all. The others are computed along and never used.
         nodes: The number of a scalar node for each element of the grid in C order, −1 where there is none.
         role: ``"forward"`` or ``"backward"``, where known.
-        initial: The first rows along its first axis, where these are not computed but copied: each is read along the
-            group's other axes. Coordinates count from the first row that is computed.
+        initial: The first rows along one axis, where these are not computed but copied: each is read along the group's
+            other axes. Coordinates count from the first row that is computed.
+        axis: That axis: of a group in loops, the one along which the innermost goes.
     """
 
     kind: str
@@ -141,11 +144,24 @@ class Group:
     nodes: Integers | None = None
     role: str = ""
     initial: tuple[Ref, ...] = ()
+    axis: int = 0
 
     @property
     def grid(self) -> tuple[int, ...]:
         """The shape of what is computed: its shape, without the initial rows."""
-        return (self.shape[0] - len(self.initial), *self.shape[1:]) if self.initial else self.shape
+        if not self.initial:
+            return self.shape
+        return tuple([n - (axis == self.axis) * len(self.initial) for axis, n in enumerate(self.shape)])
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """The shape of an initial row: its shape, without their axis."""
+        return self.shape[: self.axis] + self.shape[self.axis + 1 :]
+
+    @property
+    def own(self) -> tuple[Index, ...]:
+        """Where each scalar that is computed stands in the array."""
+        return tuple([Index((k == self.axis) * len(self.initial), ((k, 1),)) for k in range(len(self.shape))])
 
     @property
     def size(self) -> int:
@@ -167,12 +183,14 @@ class Loop:
     Attributes:
         start: The number of its first group.
         stop: One more than that of its last.
-        steps: How often: the length of each group's grid along the first axis.
+        steps: How often: the length of each group's grid along the axis of the steps.
+        axis: Which axis that is: in how many loops it stands.
     """
 
     start: int
     stop: int
     steps: int
+    axis: int = 0
 
 
 @dataclass(eq=False)
@@ -200,7 +218,7 @@ class Groups:
         outputs: The results.
         demands: Numbers of which the function demands something, and what that is, where no statement says so
             (:mod:`tinygrad_lite.lift.checking.runtime_checks`).
-        loops: Those of the groups that are computed step by step, in order.
+        loops: Those of the groups that are computed step by step, in order; an inner one comes behind its outer one.
     """
 
     groups: list[Group] = field(default_factory=list)
@@ -210,8 +228,16 @@ class Groups:
     loops: list[Loop] = field(default_factory=list)
 
     def find_loops(self) -> dict[int, Loop]:
-        """Find the loop of each group that is in one."""
-        return {number: loop for loop in self.loops for number in range(loop.start, loop.stop)}
+        """Find the loop of each group that is in one; of several the outermost."""
+        return {number: loops[0] for number, loops in self.find_nesting().items()}
+
+    def find_nesting(self) -> dict[int, tuple[Loop, ...]]:
+        """Find all loops of each group that is in one, the outermost first."""
+        found: dict[int, tuple[Loop, ...]] = {}
+        for loop in self.loops:
+            for number in range(loop.start, loop.stop):
+                found[number] = (*found.get(number, ()), loop)
+        return found
 
     def find_needed(self, numbers: Iterable[int]) -> set[int]:
         """Find the groups that some are computed from, these included; of a loop all, if one is needed.

@@ -50,11 +50,12 @@ class Body:
     """One step of a loop.
 
     Attributes:
-        groups: The slices, in their order, as inputs or constants; then the loop's groups, in theirs.
+        program: The slices, in their order, as inputs or constants; then the loop's groups, in theirs, and the loops
+            that stand within the loop.
         slices: What the first of the groups are.
     """
 
-    groups: list[Group] = field(default_factory=list)
+    program: Groups = field(default_factory=Groups)
     slices: list[Slice] = field(default_factory=list)
 
 
@@ -67,9 +68,14 @@ def find_body(program: Groups, loop: Loop) -> Body:
     """
     finder = _Finder(program, loop)
     members = [finder.make_member(program.groups[number]) for number in range(loop.start, loop.stop)]
-    count = len(finder.body.slices)
-    finder.body.groups += [_renumber(member, count) for member in members]
-    return finder.body
+    body = finder.body
+    count = len(body.slices)
+    body.program.groups += [_renumber(member, count) for member in members]
+    for inner in program.loops:
+        if loop.start <= inner.start and inner.stop <= loop.stop and inner.axis > loop.axis:
+            start = count + inner.start - loop.start
+            body.program.loops.append(Loop(start, start + inner.stop - inner.start, inner.steps, inner.axis - 1))
+    return body
 
 
 def _renumber(group: Group, count: int) -> Group:
@@ -79,7 +85,12 @@ def _renumber(group: Group, count: int) -> Group:
         return replace(ref, group=count - 1 - ref.group) if ref.group < 0 else ref
 
     terms = tuple([replace(term, factors=tuple([move(ref) for ref in term.factors])) for term in group.terms])
-    return replace(group, operands=tuple([move(ref) for ref in group.operands]), terms=terms)
+    return replace(
+        group,
+        operands=tuple([move(ref) for ref in group.operands]),
+        terms=terms,
+        initial=tuple([move(ref) for ref in group.initial]),
+    )
 
 
 def find_present(source: Group, windows: Sequence[Window | None], steps: int) -> Booleans | None:
@@ -125,7 +136,8 @@ class _Finder:
             shape=group.shape[1:],
             operands=tuple([self._read(ref, sizes) for ref in group.operands]),
             terms=tuple([self._read_term(term, sizes) for term in group.terms]),
-            initial=(),
+            initial=tuple([self._read(ref, group.row) for ref in group.initial]) if group.axis else (),
+            axis=max(group.axis - 1, 0),
             nodes=None,
             present=None if group.present is None else group.present[-1],
         )
@@ -139,7 +151,7 @@ class _Finder:
         source = self.program.groups[ref.group]
         lag = 0
         if self.loop.start <= ref.group < self.loop.stop:
-            lag = len(source.initial) - ref.index[0].offset
+            lag = count_lag(source, ref)
             if not lag:
                 rest = tuple([_drop_step(index) for index in ref.index[1:]])
                 return Ref(self.loop.start - 1 - ref.group, rest)
@@ -165,8 +177,13 @@ class _Finder:
         if key not in self._known:
             self._known[key] = len(self.body.slices)
             self.body.slices.append(slice_)
-            self.body.groups.append(replace(group, operands=(), terms=(), initial=(), nodes=None))
+            self.body.program.groups.append(replace(group, operands=(), terms=(), initial=(), axis=0, nodes=None))
         return self._known[key]
+
+
+def count_lag(source: Group, ref: Ref) -> int:
+    """Count how many steps before its own a group of a loop reads another one of it."""
+    return (0 if source.axis else len(source.initial)) - ref.index[0].offset
 
 
 def _describe(window: Window | None) -> object:

@@ -39,7 +39,7 @@ class _Rewriter:
         self.names = {group.name for group in program.groups}
 
     def rewrite(self) -> Groups:
-        loops = {loop.start: loop for loop in self.program.loops}
+        loops = {loop.start: loop for loop in self.program.loops if not loop.axis}
         number = 0
         while number < len(self.program.groups):
             loop = loops.get(number, Loop(number, number + 1, 0))
@@ -50,8 +50,12 @@ class _Rewriter:
             for member in members:
                 self.made.groups.append(self._move(self.program.groups[member], members))
             if loop.steps:
-                self.made.loops.append(Loop(start, len(self.made.groups), loop.steps))
-                self._compute_again(members)
+                within = [inner for inner in self.program.loops if inner.start in members]
+                self.made.loops += [
+                    replace(each, start=start + each.start - number, stop=start + each.stop - number) for each in within
+                ]
+                if len(within) == 1:
+                    self._compute_again(members)
             number = loop.stop
         self.made.inputs = [self.outside[number] for number in self.program.inputs]
         self.made.outputs = [replace(output, ref=self._read(output.ref)) for output in self.program.outputs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -69,7 +70,7 @@ class Report:
         """
         numbers = [n for n, group in enumerate(program.groups) if group.kind in ("map", "sum", "fold")]
         statements = [program.groups[number] for number in numbers]
-        loops = program.find_loops()
+        loops = program.find_nesting()
         return cls(
             name,
             nodes,
@@ -80,7 +81,7 @@ class Report:
             seconds,
             loops=len(program.loops),
             kinds=len({n if n in loops else _describe_kind(program.groups[n]) for n in numbers}),
-            runs=sum(loops[n].steps if n in loops else 1 for n in numbers),
+            runs=sum(math.prod([loop.steps for loop in loops.get(n, ())]) for n in numbers),
         )
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term, all_of
 
 
 def unroll(program: Groups) -> Groups:
@@ -25,7 +25,9 @@ def unroll(program: Groups) -> Groups:
     Returns:
         A program without loops. Groups keep their names; a step's have its number besides.
     """
-    return _Unroller(program).unroll() if program.loops else program
+    while program.loops:  # those within loops once they are loops alone
+        program = _Unroller(program).unroll()
+    return program
 
 
 class _Unroller:
@@ -38,7 +40,7 @@ class _Unroller:
         self.rows: dict[tuple[int, int], Ref] = {}
 
     def unroll(self) -> Groups:
-        loops = {loop.start: loop for loop in self.program.loops}
+        loops = {loop.start: loop for loop in self.program.loops if not loop.axis}
         number = 0
         while number < len(self.program.groups):
             if number in loops:
@@ -68,14 +70,16 @@ class _Unroller:
         group = self._move(self.program.groups[number])
         computed = self._add(replace(group, shape=group.grid, initial=(), nodes=None, present=None))
         if group.initial:
-            axes = [Index(0, ((axis, 1),)) for axis in range(1, len(group.shape))]
-            places = np.arange(group.shape[0]) - len(group.initial)
-            rest = Index(table=np.maximum(places, 0), axes=(0,))
+            axis = group.axis
+            axes = [Index(0, ((other, 1),)) for other in range(len(group.shape)) if other != axis]
+            places = np.arange(group.shape[axis]) - len(group.initial)
+            rest = Index(table=np.maximum(places, 0), axes=(axis,))
             terms = [
-                Term((_compose(ref, axes),), mask=places == row - len(group.initial), axes=(0,))
+                Term((_compose(ref, axes),), mask=places == row - len(group.initial), axes=(axis,))
                 for row, ref in enumerate(group.initial)
             ]
-            terms.append(Term((Ref(computed, (rest, *axes)),), mask=places >= 0, axes=(0,)))
+            whole = (*axes[:axis], rest, *axes[axis:])
+            terms.append(Term((Ref(computed, whole),), mask=places >= 0, axes=(axis,)))
             name = f"{group.name}_rows" if group.name else ""
             computed = self._add(
                 replace(group, kind="sum", op="", operands=(), terms=tuple(terms), over="", initial=(), name=name)
@@ -102,20 +106,25 @@ class _Unroller:
         groups = self.program.groups
         members = range(loop.start, loop.stop)
         for number in members:
-            for row, ref in enumerate(groups[number].initial):
+            for row, ref in enumerate(() if groups[number].axis else groups[number].initial):
                 self.rows[number, row] = self._move_ref(ref)
+        inner = [other for other in self.program.loops if other.axis and loop.start <= other.start < loop.stop]
         for step in range(loop.steps):
+            start = len(self.made.groups)
             for number in members:
-                row = len(groups[number].initial) + step
-                made = self._add(self._take_step(loop, groups[number], step))
-                axes = len(groups[number].shape) - 1
-                self.rows[number, row] = Ref(made, tuple([Index(0, ((axis, 1),)) for axis in range(axes)]))
+                row = _count_rows(groups[number]) + step
+                self.rows[number, row] = all_of(start + number - loop.start, len(groups[number].shape) - 1)
+            for number in members:
+                self._add(self._take_step(loop, groups[number], step))
+            for other in inner:
+                begin = start + other.start - loop.start
+                self.made.loops.append(Loop(begin, begin + other.stop - other.start, other.steps, other.axis - 1))
         for number in members:
             self.whole[number] = self._add(self._join_rows(number))
 
     def _take_step(self, loop: Loop, group: Group, step: int) -> Group:
         """Make the group that computes one row."""
-        row = len(group.initial) + step
+        row = _count_rows(group) + step
         size = group.size // group.shape[0]
         found = take_step(group, step)
         return replace(
@@ -127,6 +136,7 @@ class _Unroller:
                     for term in found.terms
                 ]
             ),
+            initial=tuple([self._find_row(loop, ref) for ref in found.initial]),
             nodes=None if group.nodes is None else group.nodes[row * size : (row + 1) * size],
             present=None if group.present is None else group.present[row],
             name=f"{group.name}_{row}" if group.name else "",
@@ -149,6 +159,11 @@ class _Unroller:
         return Group(
             "sum", group.shape, terms=tuple(terms), batched=group.batched, name=group.name, present=group.present
         )
+
+
+def _count_rows(group: Group) -> int:
+    """Count the rows of a group in a loop that are not computed by its steps."""
+    return 0 if group.axis else len(group.initial)
 
 
 def _compose(outer: Ref, inner: Sequence[Index]) -> Ref:
@@ -195,7 +210,8 @@ def take_step(group: Group, step: int) -> Group:
         shape=group.shape[1:],
         operands=tuple([fix(ref) for ref in group.operands]),
         terms=tuple([fix_term(term) for term in group.terms]),
-        initial=(),
+        initial=tuple([fix(ref) for ref in group.initial]) if group.axis else (),
+        axis=max(group.axis - 1, 0),
         nodes=None,
         present=None,
     )

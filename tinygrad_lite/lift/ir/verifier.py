@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term
-from tinygrad_lite.lift.ir.loop_bodies import find_present, find_windows
+from tinygrad_lite.lift.ir.loop_bodies import find_body, find_present, find_windows
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.operations import ops
 from tinygrad_lite.operations.operation import Op
@@ -40,9 +40,10 @@ def check_groups(program: Groups, largest: int) -> None:
     ...
     tinygrad_lite.errors.LiftError: it is no program: group 0 reads group 1, which is not before it
     """
-    inside = _check_loops(program)
+    nesting = _check_loops(program)
     for number, group in enumerate(program.groups):
-        _Check(program, number, f"group {number}", largest, inside.get(number)).check_group(group)
+        _Check(program, number, f"group {number}", largest, nesting.get(number, ())).check_group(group)
+    _check_inner_loops(program, range(len(program.groups)), largest)
     inputs = [number for number, group in enumerate(program.groups) if group.kind == "input"]
     if sorted(program.inputs) != inputs:
         _refuse(f"its inputs are said to be {program.inputs}, and the input groups are {inputs}")
@@ -65,12 +66,14 @@ class _Check:
         number: It may read the groups before this one.
         what: What messages call it.
         largest: How many elements its grid may have.
-        loop: The loop that the group is in.
+        loops: The loops that the group is in, the outermost first.
     """
 
-    def __init__(self, program: Groups, number: int, what: str, largest: int, loop: Loop | None = None) -> None:
+    def __init__(
+        self, program: Groups, number: int, what: str, largest: int, loops: tuple[Loop, ...] = ()
+    ) -> None:
         self.groups = program.groups
-        self.loop = loop
+        self.loops = loops
         self.number = number
         self.what = what
         self.largest = largest
@@ -89,8 +92,8 @@ class _Check:
             if name not in _FIELDS[group.kind] and getattr(group, name) not in ("", (), None):
                 self._fail(f"is of kind {group.kind}, which has no {name}")
         self._check_initial(group)
-        if self.loop is not None:
-            self._check_member(group, self.loop)
+        if self.loops:
+            self._check_member(group, self.loops[0])
         check(group)
 
     def check_output(self, output: Output) -> None:
@@ -102,10 +105,16 @@ class _Check:
 
     def _check_initial(self, group: Group) -> None:
         """Check the rows that are copied."""
-        if group.initial and (group.kind not in _COMPUTED or not group.shape or group.shape[0] < len(group.initial)):
+        if not 0 <= group.axis < max(len(group.shape), 1) or (
+            group.initial and (group.kind not in _COMPUTED or not group.shape or min(group.grid) < 0)
+        ):
             self._fail("has initial rows, and no axis for them")
+        if group.initial and group.axis < len(self.loops) - 1:
+            self._fail("is in a loop within a loop, and has initial rows for steps of the outer one")
         for ref in group.initial:
-            self._check_ref(ref, group.shape[1:])
+            self._check_ref(ref, group.row)
+            if self.loops and not group.axis and ref.group >= self.loops[0].start:
+                self._fail("has initial rows that its own loop computes")
             if self.groups[ref.group].batched != group.batched:
                 self._fail("has samples, or none, unlike its initial rows")
 
@@ -124,6 +133,8 @@ class _Check:
         for term in group.terms:
             for ref in term.factors:
                 self._check_step(ref, group.grid + term.reduced)
+        for ref in group.initial if group.axis else ():
+            self._check_step(ref, group.row)
 
     def _check_step(self, ref: Ref, sizes: tuple[int, ...]) -> None:
         """Check what a group in a loop reads at each step."""
@@ -213,7 +224,7 @@ class _Check:
     def _check_ref(self, ref: Ref, sizes: tuple[int, ...]) -> None:
         if not 0 <= ref.group < self.number and not self._reads_earlier_step(ref):
             self._fail(f"reads group {ref.group}, which is not before it")
-        if self.loop is not None and self.loop.start <= ref.group < self.loop.stop:
+        if self.loops and self.loops[0].start <= ref.group < self.loops[0].stop:
             self._check_rows(ref)
         shape = self.groups[ref.group].shape
         if ref.flat:
@@ -226,20 +237,25 @@ class _Check:
                 self._fail(f"reads places {low} to {high} of an axis of group {ref.group} that has {size}")
 
     def _reads_earlier_step(self, ref: Ref) -> bool:
-        """Whether it is a group further on in the loop, of which an earlier step's row is read."""
-        return (
-            self.loop is not None
-            and self.number <= ref.group < self.loop.stop
-            and bool(ref.index)
-            and ref.index[0].offset < len(self.groups[ref.group].initial)
+        """Whether it is a group further on in one of the loops, of which an earlier step's row is read."""
+        return any(
+            self.number <= ref.group < loop.stop
+            and len(ref.index) > loop.axis
+            and ref.index[loop.axis].offset < self._count_initial(ref.group, loop.axis)
+            for loop in self.loops
         )
+
+    def _count_initial(self, number: int, axis: int) -> int:
+        """Count the rows along an axis that are copied."""
+        group = self.groups[number]
+        return len(group.initial) if group.axis == axis else 0
 
     def _check_rows(self, ref: Ref) -> None:
         """Check that a group of the same loop is read along with the steps: no row before it is computed."""
         first = ref.index[0] if ref.index and not ref.flat else Index()
         along = first.table is None and first.steps == ((0, 1),)
         moving = any(0 in index.depends_on() for index in ref.index[1:])
-        if not along or moving or first.offset > len(self.groups[ref.group].initial):
+        if not along or moving or first.offset > self._count_initial(ref.group, 0):
             self._fail(f"reads group {ref.group} of the same loop otherwise than along with the steps")
 
     def _find_range(self, index: Index, sizes: tuple[int, ...]) -> tuple[int, int]:
@@ -286,14 +302,41 @@ _FIELDS = {
 }
 
 
-def _check_loops(program: Groups) -> dict[int, Loop]:
-    """Find the loop of each group that is in one, if these are stretches one behind the other."""
+def _check_loops(program: Groups) -> dict[int, tuple[Loop, ...]]:
+    """Find the loops of each group that is in one, if these are stretches behind or within one another."""
+    around: list[Loop] = []
     end = 0
     for loop in program.loops:
-        if not end <= loop.start < loop.stop <= len(program.groups) or loop.steps < 1:
+        while around and around[-1].stop <= loop.start:
+            end = around.pop().stop
+        start, stop = (around[-1].start, around[-1].stop) if around else (0, len(program.groups))
+        within = max(start, end) <= loop.start < loop.stop <= stop and loop.axis == len(around)
+        if not within or loop.steps < 1:
             _refuse(f"it has a loop of groups {loop.start} to {loop.stop - 1}, which are not there, or in another one")
-        end = loop.stop
-    return program.find_loops()
+        around.append(loop)
+    return program.find_nesting()
+
+
+def _check_inner_loops(program: Groups, numbers: Sequence[int], largest: int) -> None:
+    """Check the loops within loops, as what they are at a step of the outer ones.
+
+    Args:
+        program: A valid program, but for these.
+        numbers: What messages call its groups.
+        largest: As of :func:`check_groups`.
+    """
+    for loop in program.loops:
+        inner = [other for other in program.loops if loop.start <= other.start < loop.stop and other.axis > loop.axis]
+        if loop.axis or not inner:
+            continue
+        body = find_body(program, loop)
+        count = len(body.slices)
+        known = [*[-1] * count, *numbers[loop.start : loop.stop]]
+        for number, loops in body.program.find_nesting().items():
+            _Check(body.program, number, f"group {known[number]}", largest, loops).check_group(
+                body.program.groups[number]
+            )
+        _check_inner_loops(body.program, known, largest)
 
 
 def _refuse(what: str) -> NoReturn:

@@ -115,21 +115,16 @@ class GroupLaw:
     def at(self, groups: Sequence[Group], sizes: Sizes) -> Group:
         """Make it, for those before it."""
         shape = _shape_at(self.shape, sizes)
-        grid = (shape[0] - len(self.initial), *shape[1:]) if self.initial else shape
-        one = self.example
-        return Group(
-            one.kind,
-            shape,
-            one.op,
-            tuple([ref.at(grid, groups, sizes) for ref in self.operands]),
-            tuple([term.at(grid, groups, sizes) for term in self.terms]),
-            None if self.data is None else self.data.at(shape, sizes),
-            batched=one.batched,
-            over=one.over,
-            path=one.path,
-            role=one.role,
+        example = replace(self.example, shape=shape)
+        grid = example.grid
+        return replace(
+            example,
+            name="",
+            operands=tuple([ref.at(grid, groups, sizes) for ref in self.operands]),
+            terms=tuple([term.at(grid, groups, sizes) for term in self.terms]),
+            data=None if self.data is None else self.data.at(shape, sizes),
             present=None if self.present is None else self.present.at(shape, sizes),
-            initial=tuple([ref.at(shape[1:], groups, sizes) for ref in self.initial]),
+            initial=tuple([ref.at(example.row, groups, sizes) for ref in self.initial]),
         )
 
 
@@ -173,7 +168,8 @@ class Alignment:
         outputs: Its results.
         demands: What it demands of which numbers.
         points: The sizes at which it was traced.
-        loops: Its loops over steps: the first group of each, the one after the last, and how many steps it has.
+        loops: Its loops over steps: the first group of each, the one after the last, how many steps it has, and along
+            which axis.
     """
 
     groups: tuple[GroupLaw, ...]
@@ -181,7 +177,7 @@ class Alignment:
     outputs: tuple[OutputLaw, ...]
     demands: tuple[tuple[OutputLaw, DemandLaw], ...]
     points: tuple[Sizes, ...]
-    loops: tuple[tuple[int, int, IntegerLaw], ...] = ()
+    loops: tuple[tuple[int, int, IntegerLaw, int], ...] = ()
 
     def at(self, sizes: Sizes) -> Groups:
         """Make the program for sizes."""
@@ -190,7 +186,7 @@ class Alignment:
             groups.append(law.at(groups, sizes))
         outputs = [law.at(groups, sizes) for law in self.outputs]
         demands = [(law.at(groups, sizes), demand.at(sizes)) for law, demand in self.demands]
-        loops = [Loop(start, stop, steps.at(sizes)) for start, stop, steps in self.loops]
+        loops = [Loop(start, stop, steps.at(sizes), axis) for start, stop, steps, axis in self.loops]
         return Groups(groups, list(self.inputs), outputs, demands, loops)
 
     def count_nodes(self, sizes: Sizes) -> int:
@@ -248,12 +244,13 @@ class _Aligner:
             for each in zip(*[program.demands for program in self.programs], strict=True)
         ]
         self.where = "the loops"
-        self._same("their groups", [[(loop.start, loop.stop) for loop in program.loops] for program in self.programs])
+        self._same("their groups", [[(x.start, x.stop, x.axis) for x in program.loops] for program in self.programs])
         loops = [
             (
                 each[0].start,
                 each[0].stop,
                 self._fit("the steps", self.fitter.fit_integer, [loop.steps for loop in each]),
+                each[0].axis,
             )
             for each in zip(*[program.loops for program in self.programs], strict=True)
         ]
@@ -265,8 +262,12 @@ class _Aligner:
         shape = self._fit_shape("shape", [group.shape for group in groups])
         shapes = [group.grid for group in groups]
         cares = [
-            np.ones(each, dtype=bool) if g.present is None else g.present[len(g.initial) :] if g.initial else g.present
-            for g, each in zip(groups, shapes, strict=True)
+            np.ones(each, dtype=bool)
+            if group.present is None
+            else np.delete(group.present, range(len(group.initial)), axis=group.axis)
+            if group.initial
+            else group.present
+            for group, each in zip(groups, shapes, strict=True)
         ]
         operands = tuple(
             [
@@ -290,7 +291,7 @@ class _Aligner:
                 present = fit_mask(whole, self.fitter)
             except NoLawError:
                 present = None  # it is used for pictures, and to keep numbers small that nobody reads
-        rows = [group.shape[1:] for group in groups]
+        rows = [group.row for group in groups]
         everywhere = [np.ones(row, dtype=bool) for row in rows]
         axes = [tuple(range(len(row))) for row in rows]
         initial = tuple(
@@ -444,7 +445,7 @@ _SAME: Final[tuple[tuple[str, Callable[[Group], Any]], ...]] = (
     ("the number of axes", lambda group: len(group.shape)),
     ("the number of operands", lambda group: len(group.operands)),
     ("the number of terms", lambda group: len(group.terms)),
-    ("the number of initial rows", lambda group: len(group.initial)),
+    ("the number of initial rows", lambda group: (len(group.initial), group.axis)),
 )
 
 
@@ -452,8 +453,8 @@ def _is_recorded(group: Group) -> bool:
     """Whether each scalar that a group computes is a node of the trace."""
     if group.nodes is None or group.present is not None:
         return False
-    copied = group.size - math.prod(group.grid)
-    return bool((group.nodes[copied:] >= 0).all())
+    computed = np.delete(group.nodes.reshape(group.shape), range(len(group.initial)), group.axis if group.shape else None)
+    return bool((computed >= 0).all())
 
 
 def _tabulate(index: Index, axes: tuple[int, ...], shape: tuple[int, ...]) -> Any:

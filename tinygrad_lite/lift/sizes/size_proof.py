@@ -132,7 +132,7 @@ class SizedProof:
         run = registry.build("numpy", replace(self.program, outputs=outputs), {})
         for number, array in zip(numbers, run(self.gather(arrays)), strict=True):
             rows = np.abs(np.asarray(array)[0] if groups[number].batched else np.asarray(array))
-            rows = rows[len(groups[number].initial) :]
+            rows = np.delete(rows, range(len(groups[number].initial)), axis=groups[number].axis)
             place = np.searchsorted(recorded, rows)
             above = recorded[np.minimum(place, len(recorded) - 1)]
             below = recorded[np.maximum(place - 1, 0)]

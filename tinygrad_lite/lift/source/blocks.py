@@ -60,6 +60,7 @@ class Block:
         kept: Groups that have lines of their own, as somebody else reads them.
         depth: How deep the lines stand.
         targets: What lines set instead of a variable of the group's name, by group: ``h[t + 1]``.
+        names: What loops around it have named: steps, and what they carry.
 
     Attributes:
         lines: Those written so far.
@@ -76,6 +77,7 @@ class Block:
         kept: Collection[int] = (),
         depth: int = 1,
         targets: dict[int, str] | None = None,
+        names: Collection[str] = (),
     ) -> None:
         self.groups = groups
         self.constants = constants
@@ -83,6 +85,7 @@ class Block:
         self.kept = kept
         self.depth = depth
         self.targets = targets or {}
+        self.names = names
         self.lines: list[Line] = []
         self.uses: Counter[int] = Counter()
         self.fragments: dict[int, Fragment] = {}
@@ -122,15 +125,16 @@ class Block:
 
     def read_initial(self, group: Group) -> list[Fragment]:
         """Write the initial rows of a group, with all their dimensions."""
-        row = Group("map", group.shape[1:], batched=group.batched)
+        row = Group("map", group.row, batched=group.batched)
         rows = [self.scope.read(ref, row, (), group.batched).as_number() for ref in group.initial]
         return [complete(align(found, find_axes(row)), row) for found in rows]
 
     def _join_initial(self, group: Group, computed: Fragment) -> Fragment:
         """Write an array whose first rows are those of others."""
-        rows = [row.insert_axes([0]) for row in self.read_initial(group)]
+        rows = [row.insert_axes([group.axis]) for row in self.read_initial(group)]
         joined = Fragment(f"[{', '.join([*[row.text for row in rows], computed.as_number().text])}]")
-        return call("concatenate", (joined,), find_axes(group))
+        along = (Fragment(str(group.axis)),) if group.axis else ()
+        return call("concatenate", (joined, *along), find_axes(group))
 
     def _may_be_inlined(self, number: int) -> bool:
         return self.uses[number] == 1 and number not in self.kept and is_temporary(self.groups[number].name)

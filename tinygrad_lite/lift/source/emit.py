@@ -103,7 +103,7 @@ class _Emitter:
 
     def source(self) -> Source:
         """Write the whole text."""
-        starts = {loop.start: loop for loop in self.program.loops}
+        starts = {loop.start: loop for loop in self.program.loops if not loop.axis}
         inside = self.program.find_loops()
         for number in self.needed:
             loop = inside.get(number)

@@ -60,7 +60,8 @@ def list_statements(program: Groups, *, divided: bool = True) -> list[Listed]:
     divisions = place_divisions(program) if divided else Averaging(frozenset(), frozenset(), frozenset())
     block = Block(groups, BoundConstants(set(names)), "numpy", divisions)
     block.fragments.update({number: Fragment(name) for number, name in enumerate(names)})
-    steps = {loop.start: list_steps(block, replace(program, groups=groups), loop) for loop in program.loops}
+    outer = [loop for loop in program.loops if not loop.axis]
+    steps = {loop.start: list_steps(block, replace(program, groups=groups), loop) for loop in outer}
     rows = {start + place: line for start, lines in steps.items() for place, line in enumerate(lines)}
     found = []
     for number, group in enumerate(groups):

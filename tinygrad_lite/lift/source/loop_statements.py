@@ -10,6 +10,8 @@ and gives what it carries on and the rows of the arrays that are read outside:
         return (h,), (h,)
 
     (h,) = scan(step, [(h0,)], 16)
+
+A loop within a loop stands in the body of the outer one, and writes rows of that one's row: ``p[t, k + 1] = ...``.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ class _LoopWriter:
         self.body: Body = find_body(program, loop)
         self.count = len(self.body.slices)
         self.numbers = range(loop.start, loop.stop)
-        self.step = self._choose_name("t")
+        self.chosen = set(block.names)
+        self.carried: dict[tuple[int, int], str] = {}
+        self.step = self._choose_name("k" if block.names else "t")
         self.lags = {
             number: max([part.lag for part in self.body.slices if part.group == number], default=0)
             for number in self.numbers
@@ -79,41 +83,67 @@ class _LoopWriter:
             self._write_for()
         else:
             self._write_scan()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Say what the arrays of all steps are called from here on."""
         for number in self.numbers:
-            self.outer.fragments[number] = Fragment(self._name(number))
+            self.outer.fragments[number] = self._open(number)
+
+    def _open(self, number: int) -> Fragment:
+        """Write the array of all steps so that a bracket can go on: ``p[t, :]``."""
+        group = self.program.groups[number]
+        array, *places = _split_place(self._name(number))
+        if not places:
+            return Fragment(array)
+        return Fragment(array, items=(*places, *[":"] * len(find_axes(group))))
 
     def _name(self, number: int) -> str:
-        return self.program.groups[number].name
+        """Write the array of all steps: its name, or the row of it that a loop around this one is at."""
+        return self.outer.targets.get(number, self.program.groups[number].name)
 
     def _choose_name(self, wanted: str) -> str:
-        taken = {group.name for group in self.program.groups}
-        return next(name for name in (wanted, *[f"{wanted}_{k}" for k in range(len(taken) + 1)]) if name not in taken)
+        taken = {group.name for group in self.program.groups} | self.chosen
+        name = next(name for name in (wanted, *[f"{wanted}_{k}" for k in range(len(taken) + 1)]) if name not in taken)
+        self.chosen.add(name)
+        return name
 
     def _is_stored(self, number: int) -> bool:
         """Whether its rows are read outside the loop."""
         inside = sum(ref.group == number for member in self.numbers for ref in self.program.groups[member].refs())
-        return self.outer.uses[number] > inside or number in self.outer.kept
+        return self.outer.uses[number] > inside or number in self.outer.kept or number in self.outer.targets
 
-    def _make_block(self, kept: set[int], depth: int, targets: dict[int, str]) -> Block:
-        """Make the block of one step, in which slices have their texts."""
-        outer = self.outer
+    def _make_block(self, kept: set[int], depth: int, targets: dict[int, str], rows: bool = False) -> Block:
+        """Make the block of one step, in which slices have their texts; of inner loops only the rows, if so asked."""
+        outer, body = self.outer, self.body.program
         place = {number: self.count + k for k, number in enumerate(self.numbers)}
+        inside = body.find_loops()  # what an inner loop reads is not to be computed at each of its steps
+        read = {ref.group for number in inside for ref in body.groups[number].refs()}
         block = Block(
-            self.body.groups,
+            body.groups,
             outer.constants,
             outer.dialect,
             _NO_DIVISIONS,
-            {place[number] for number in kept},
+            {place[number] for number in kept} | (read - inside.keys()),
             depth,
             {place[number]: target for number, target in targets.items()},
+            self.chosen,
         )
         block.statements.operations = outer.statements.operations
-        block.uses = Counter(ref.group for group in self.body.groups for ref in group.refs())
+        block.uses = Counter(ref.group for group in body.groups for ref in group.refs())
         for number, part in enumerate(self.body.slices):
-            if self.body.groups[number].kind != "constant":
+            if body.groups[number].kind != "constant":
                 block.fragments[number] = self._write_slice(part)
-        for number in range(self.count, len(self.body.groups)):
-            block.write(number)
+        for number in range(self.count, len(body.groups)):
+            loop = inside.get(number)
+            if loop is None:
+                block.write(number)
+            elif number == loop.start:
+                inner = _LoopWriter(block, body, loop)
+                if rows:
+                    block.lines += inner.write_rows()
+                else:
+                    inner.write()
         return block
 
     def _write_slice(self, part: Slice) -> Fragment:
@@ -121,13 +151,13 @@ class _LoopWriter:
             return Fragment(self._name_carried(part.group, part.lag))
         source = self.program.groups[part.group]
         if source.data is not None:
-            text = self.outer.constants.bind_numbers(source.data)
+            whole = Fragment(self.outer.constants.bind_numbers(source.data))
         else:
-            text = self.outer.fragments[part.group].close().text if part.group not in self.numbers else source.name
+            whole = self._open(part.group) if part.group in self.numbers else self.outer.fragments[part.group]
         if not any(part.windows):
-            return Fragment(text)
+            return whole.close()
         items = [":" if window is None else self._write_window(window) for window in part.windows]
-        taken = Fragment(text, items=(*items, ":") if source.batched else tuple(items))
+        taken = _take(whole, [*items, ":"] if source.batched else items)
         lengths = [window for window in part.windows if window is not None and window.length is not None]
         if self.outer.dialect == "jax":
             axis = 0
@@ -163,11 +193,16 @@ class _LoopWriter:
     def write_rows(self) -> list[Line]:
         """Write each group as a row of its array."""
         targets = {number: self._write_row(number) for number in self.numbers}
-        return self._make_block(set(self.numbers), 0, targets).lines
+        lines = self._make_block(set(self.numbers), 0, targets, rows=True).lines
+        self._finish()
+        return lines
 
     def _write_row(self, number: int) -> str:
-        row = Index(len(self.program.groups[number].initial), ((0, 1),))
-        return f"{self._name(number)}[{self._write_place(row)}]"
+        """Write the row of an array that this step computes."""
+        group = self.program.groups[number]
+        row = Index(0 if group.axis else len(group.initial), ((0, 1),))
+        array, *places = _split_place(self._name(number))
+        return f"{array}[{', '.join([*places, self._write_place(row)])}]"
 
     # ------------------------------------------------------------------------------------------------- NumPy
 
@@ -177,9 +212,11 @@ class _LoopWriter:
         targets = {}
         for number in arrays:
             group = groups[number]
-            self._add(f"{group.name} = empty({write_shape(group)})")
-            for row, initial in enumerate(self.outer.read_initial(group)):
-                self._add(f"{group.name}[{row}] = {initial.text}")
+            if number not in self.outer.targets:
+                self._add(f"{group.name} = empty({write_shape(group)})")
+            array, *places = _split_place(self._name(number))
+            for row, initial in enumerate(() if group.axis else self.outer.read_initial(group)):
+                self._add(f"{array}[{', '.join([*places, str(row)])}] = {initial.text}")
             targets[number] = self._write_row(number)
         self._add(f"for {self.step} in range({self.loop.steps}):")
         self.outer.lines += self._make_block(set(arrays), self.outer.depth + 1, targets).lines
@@ -187,7 +224,10 @@ class _LoopWriter:
     # --------------------------------------------------------------------------------------------------- JAX
 
     def _name_carried(self, number: int, lag: int) -> str:
-        return self._choose_name(f"{self._name(number)}_before{'' if lag == 1 else lag}")
+        if (number, lag) not in self.carried:
+            name = f"{self.program.groups[number].name}_before{'' if lag == 1 else lag}"
+            self.carried[number, lag] = self._choose_name(name)
+        return self.carried[number, lag]
 
     def _write_scan(self) -> None:
         groups = self.program.groups
@@ -204,7 +244,9 @@ class _LoopWriter:
         new = {number: self._get_text(block, number) for number in self.numbers}
         passed = [new[number] if lag == 1 else self._name_carried(number, lag - 1) for number, lag in carried]
         self._add(f"return {_write_tuple(passed)}, {_write_tuple([new[number] for number in rows])}", 1)
-        initial = {number: self.outer.read_initial(groups[number]) for number in self.numbers}
+        initial = {
+            number: [] if groups[number].axis else self.outer.read_initial(groups[number]) for number in self.numbers
+        }
         starts = [initial[number][-lag].text for number, lag in carried]
         found = self._choose_name("rows")
         self._add(f"{found} = scan({function}, {_write_tuple(starts)}, {self.loop.steps})")
@@ -221,6 +263,20 @@ class _LoopWriter:
         place = self.count + number - self.loop.start
         fragment = block.fragments.get(place)
         return "" if fragment is None else fragment.as_number().text
+
+
+def _take(whole: Fragment, items: list[str]) -> Fragment:
+    """Write what an array is at some places, an item for each of its dimensions."""
+    if whole.items is None or any(":" in item and item != ":" for item in whole.items):
+        return Fragment(whole.close().text, items=tuple(items))
+    left = iter(items)
+    return Fragment(whole.base, items=tuple([next(left) if item == ":" else item for item in whole.items]))
+
+
+def _split_place(text: str) -> list[str]:
+    """Split an array's text into its name and the places in its bracket: ``p[t, k]``."""
+    name, _, places = text.partition("[")
+    return [name, *([places.removesuffix("]")] if places else [])]
 
 
 def _write_tuple(names: list[str]) -> str:

@@ -7,13 +7,14 @@ first or the last steps, the stretch is shortened by these; where there is none,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Ref
+from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Loop, Ref
 from tinygrad_lite.lift.steps.stretches import Stretch
+from tinygrad_lite.lift.steps.trace_order import describe
 
 #: So many places are tried for the begin of a step.
 _MOST_STARTS = 64
@@ -50,16 +51,43 @@ class Listing:
         self.order = order
         self.place = {number: place for place, number in enumerate(order)}
         self.refs = [tuple(program.groups[number].refs()) for number in order]
+        self.loops = program.find_loops()
 
     def get_group(self, place: int) -> Group:
         """Get the statement at a place."""
         return self.program.groups[self.order[place]]
 
-    def choose_start(self, stretch: Stretch) -> Stretch:
+    def describe(self) -> list[Hashable]:
+        """Say of each statement what it is, and where in a loop it stands."""
+        found: list[Hashable] = []
+        for number in self.order:
+            loop = self.loops.get(number)
+            place = None if loop is None else (number - loop.start, loop.stop - number, loop.steps)
+            found.append((describe(self.program.groups[number]), place))
+        return found
+
+    def find_loop(self, place: int) -> Loop | None:
+        """Find the loop that the statement at a place is in."""
+        return self.loops.get(self.order[place])
+
+    def is_whole(self, place: int) -> bool:
+        """Whether a statement can have no rows before the first step of a stretch that it is in."""
+        return bool(self.find_loop(place) or self.program.groups[self.order[place]].initial)
+
+    def choose_start(self, stretch: Stretch) -> Stretch | None:
         """Let a step begin where it hands over least to the next; as late as may be, as the last one is whole."""
-        starts = range(stretch.start, stretch.start + min(stretch.spare, _MOST_STARTS) + 1)
-        start = min(starts, key=lambda start: (self._count_carried(start, stretch.period), -start))
-        return Stretch(start, stretch.period, stretch.steps)
+        for steps, spare in ((stretch.steps, stretch.spare), (stretch.steps - 1, stretch.spare + stretch.period)):
+            starts = [stretch.start + more for more in range(min(spare, _MOST_STARTS) + 1)]
+            starts = [start for start in starts if not self._cuts_loop(start)]
+            if starts:
+                start = min(starts, key=lambda start: (self._count_carried(start, stretch.period), -start))
+                return Stretch(start, stretch.period, steps)
+        return None
+
+    def _cuts_loop(self, place: int) -> bool:
+        """Whether a loop begins before a place, and ends behind it."""
+        loop = self.find_loop(place)
+        return loop is not None and loop.start < self.order[place]
 
     def _count_carried(self, start: int, period: int) -> int:
         """Count the statements of one step that the next one reads."""
@@ -127,7 +155,7 @@ def fit_laws(listing: Listing, stretches: Sequence[Stretch]) -> tuple[Stretch, l
                 if law is None:
                     return None
                 row.append(law)
-                first, last = _find_steps_without(law, others, stretch)
+                first, last = _find_steps_without(listing, law, others, stretch)
                 ends = max(ends[0], first), max(ends[1], last)
             laws.append(row)
         if ends == (0, 0):
@@ -164,19 +192,28 @@ def _fit_law(listing: Listing, stretches: Sequence[Stretch], column: int, refs: 
     read, first = other.split(places[0])
     pace = int(distances[0]) // other.period
     if other is own and (pace != 1 or first > 0 or (first == 0 and read >= column)):
-        return None
+        loop = listing.find_loop(own.start + column)  # within a loop an earlier step of it may be read
+        if pace != 1 or first or loop is None or listing.find_loop(own.start + read) is not loop:
+            return None
     return Law(tuple(refs), number, read, first, pace)
 
 
-def _find_steps_without(law: Law, others: Sequence[Stretch], stretch: Stretch) -> tuple[int, int]:
-    """Find how many of the first and of the last steps read rows behind the last of another stretch."""
+def _find_steps_without(
+    listing: Listing, law: Law, others: Sequence[Stretch], stretch: Stretch
+) -> tuple[int, int]:
+    """Find how many of the first and of the last steps read rows that another stretch has not, and cannot have.
+
+    That is rows behind its last; of a loop within it, or an array that has initial rows, those before its first, too.
+    """
     if law.stretch < 0:
         return 0, 0
     if law.stretch == len(others):  # what all steps read must not be computed in one of them
         return int(law.pace == 0), 0
-    behind = [row >= others[law.stretch].steps for row in law.find_rows(stretch.steps)]
-    first = behind.index(False) if False in behind else len(behind)
-    return first, behind[::-1].index(False) if False in behind else 0
+    other = others[law.stretch]
+    whole = listing.is_whole(other.start + law.column)
+    missing = [row >= other.steps or (row < 0 and whole) for row in law.find_rows(stretch.steps)]
+    first = missing.index(False) if False in missing else len(missing)
+    return first, missing[::-1].index(False) if False in missing else 0
 
 
 def _can_read_initial(listing: Listing, stretches: Sequence[Stretch], laws: Sequence[Sequence[Law]]) -> bool:
@@ -188,6 +225,8 @@ def _can_read_initial(listing: Listing, stretches: Sequence[Stretch], laws: Sequ
         for step in law.find_rows(steps):
             place = other.start + law.column + step * other.period
             if step < 0 and (place < 0 or not _fits(listing.get_group(place), like)):
+                return False
+            if step < 0 and listing.is_whole(other.start + law.column):
                 return False
     return True
 

@@ -11,8 +11,9 @@ Why it is sound: the same products are added, in another order.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -32,27 +33,52 @@ def merge_repeated_terms(group: Group, groups: Sequence[Group], rolled: Collecti
         groups: Those that it reads.
         rolled: The numbers of those whose first axis is the step.
     """
-    kinds: dict[Hashable, list[Term]] = {}
-    for term in group.terms:
-        kinds.setdefault(_describe(term, rolled), []).append(term)
-    terms: list[Term] = []
-    for kind, alike in kinds.items():
-        merged = None
-        if kind is not None and len(alike) >= _LEAST:
-            merged = _gather(group, groups, alike) if alike[0].mask is not None else _sum_over_steps(group, alike)
-        terms += alike if merged is None else [merged]
+    summed = _merge(group.terms, lambda term: _describe(term, rolled), lambda alike: _sum_over_steps(group, alike))
+    terms = _merge(
+        summed, lambda term: _describe_masked(term, group, rolled), lambda alike: _gather(group, groups, alike)
+    )
     return replace(group, terms=tuple(terms))
+
+
+def _merge(
+    terms: Sequence[Term], describe: Callable[[Term], Hashable], join: Callable[[Sequence[Term]], Term | None]
+) -> list[Term]:
+    """Join the terms of which there are many of a kind, where that can be done; None is no kind."""
+    kinds: dict[Hashable, list[Term]] = {}
+    for term in terms:
+        kinds.setdefault(describe(term), []).append(term)
+    found: list[Term] = []
+    for kind, alike in kinds.items():
+        merged = join(alike) if kind is not None and len(alike) >= _LEAST else None
+        found += alike if merged is None else [merged]
+    return found
 
 
 def _describe(term: Term, rolled: Collection[int]) -> Hashable:
     """Say what a term is, but for where it reads; None for one that reads no row of a rolled group."""
     if not any(factor.group in rolled and not factor.flat for factor in term.factors):
         return None
-    if term.mask is not None:
-        alone = len(term.factors) == 1 and not term.reduced
-        return (term.factors[0].group, term.sign) if alone else None
     refs = tuple([(factor.group, factor.flat, _describe_moves(factor)) for factor in term.factors])
+    return (refs, term.reduced, term.sign, term.axes, None if term.mask is None else term.mask.tobytes())
+
+
+def _describe_masked(term: Term, group: Group, rolled: Collection[int]) -> Hashable:
+    """Say what a term with a mask is, but for where its own coordinates read; None for one that is not so simple."""
+    if term.mask is None or not any(factor.group in rolled for factor in term.factors):
+        return None
+    axes = len(group.shape)
+    indices = [index for factor in term.factors for index in factor.index]
+    if any(factor.flat for factor in term.factors) or any(max(index.axes, default=0) >= axes for index in indices):
+        return None
+    refs = tuple(
+        [(factor.group, tuple([_find_reduced(index, axes) for index in factor.index])) for factor in term.factors]
+    )
     return (refs, term.reduced, term.sign)
+
+
+def _find_reduced(index: Index, axes: int) -> tuple[tuple[int, int], ...]:
+    """Find how an index moves along the reduced axes, which come behind so many others."""
+    return tuple([(axis, step) for axis, step in index.steps if axis >= axes])
 
 
 def _describe_moves(ref: Ref) -> Hashable:
@@ -90,25 +116,34 @@ def _gather(group: Group, groups: Sequence[Group], alike: Sequence[Term]) -> Ter
     """Make one term of terms of which each gives some elements; None where two give the same one."""
     count = math.prod(group.shape)
     grid = [np.asarray(axis) for axis in np.unravel_index(np.arange(count), group.shape)]
-    source = alike[0].factors[0].group
-    limits = groups[source].shape
-    places = np.zeros((len(limits), count), dtype=np.intp)
+    zeros: list[Any] = [*grid, *[np.zeros(count, dtype=np.intp) for _ in alike[0].reduced]]
     filled = np.zeros(count, dtype=bool)
+    places = [[np.zeros(count, dtype=np.intp) for _ in factor.index] for factor in alike[0].factors]
     for term in alike:
         assert term.mask is not None
         chosen = term.mask[tuple([grid[axis] for axis in term.axes])]
         if (filled & chosen).any():
             return None
         filled |= chosen
-        for row, index in zip(places, term.factors[0].index, strict=True):
-            row[chosen] = np.broadcast_to(index.at(grid), (count,))[chosen]
+        for rows, factor in zip(places, term.factors, strict=True):
+            for row, index in zip(rows, factor.index, strict=True):
+                row[chosen] = np.broadcast_to(index.at(zeros), (count,))[chosen]
     search = Search(int(filled.sum()), [axis[filled] for axis in grid], group.shape)
     known = filled.reshape(group.shape)
-    indices = []
-    for row, limit in zip(places, limits, strict=True):
-        found = search.find_known(row[filled])
-        if found is None or not is_within(found, group.shape, limit):
-            found = make_table(row.reshape(group.shape), known)
-        indices.append(found)
+    shape = (*group.shape, *alike[0].reduced)
+    factors = []
+    for rows, factor in zip(places, alike[0].factors, strict=True):
+        indices: list[Index] = []
+        for row, index, limit in zip(rows, factor.index, groups[factor.group].shape, strict=True):
+            along = _find_reduced(index, len(group.shape))
+            found = search.find_known(row[filled])
+            if found is not None and found.table is None:
+                found = replace(found, steps=(*found.steps, *along))
+            elif along:
+                return None  # places that stand in a table do not move besides
+            if found is None or not is_within(found, shape, limit):
+                found = make_table(row.reshape(group.shape), known)
+            indices.append(found)
+        factors.append(Ref(factor.group, tuple(indices)))
     mask, axes = make_mask(known)
-    return Term((Ref(source, tuple(indices)),), (), alike[0].sign, mask, axes)
+    return Term(tuple(factors), alike[0].reduced, alike[0].sign, mask, axes)

@@ -31,8 +31,9 @@ import numpy as np
 from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Output, Ref, Term, all_of
 from tinygrad_lite.lift.steps.reading_laws import Law, Listing, fit_laws
 from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
-from tinygrad_lite.lift.steps.stretches import Stretch, find_stretches
-from tinygrad_lite.lift.steps.trace_order import describe, order_by_trace, sort_terms
+from tinygrad_lite.lift.steps.inner_rows import copy_last_rows
+from tinygrad_lite.lift.steps.stretches import Stretch, find_inner_period, find_stretches
+from tinygrad_lite.lift.steps.trace_order import order_by_trace, sort_terms
 
 
 def roll_steps(program: Groups) -> Groups:
@@ -47,18 +48,32 @@ def roll_steps(program: Groups) -> Groups:
     if program.loops:
         return program
     order = order_by_trace(program)
-    plain, ordered = (_roll_ordered(each, order) for each in (program, sort_terms(program, order)))
-    return ordered if len(ordered.groups) < len(plain.groups) else plain
+    versions = (program, sort_terms(program, order))
+    found = [_roll_ordered(each, order) for each in versions]
+    found += [nested for each in versions if (nested := _roll_nested(each, order)) is not None]
+    return min(found, key=lambda each: len(each.groups))
 
 
-def _roll_ordered(program: Groups, order: Sequence[int]) -> Groups:
+def _roll_nested(program: Groups, order: Sequence[int]) -> Groups | None:
+    """Make loops of the steps within steps first, and then of those around them; None where there are no such."""
     listing = Listing(program, order)
-    descriptions = [describe(program.groups[number]) for number in order]
-    found = find_stretches(descriptions, listing.shifts_along)
+    period = find_inner_period(listing.describe(), listing.shifts_along)
+    if not period:
+        return None
+    once = copy_last_rows(_roll_ordered(program, order, period))
+    order = [number for number, group in enumerate(once.groups) if group.kind not in ("input", "constant")]
+    twice = _roll_ordered(once, order)
+    return twice if any(loop.axis for loop in twice.loops) else None
+
+
+def _roll_ordered(program: Groups, order: Sequence[int], longest: int | None = None) -> Groups:
+    listing = Listing(program, order)
+    found = find_stretches(listing.describe(), listing.shifts_along, *([] if longest is None else [longest]))
     stretches: list[Stretch] = []
     laws: list[list[list[Law]]] = []
     for stretch in found:
-        fitted = fit_laws(listing, [*stretches, listing.choose_start(stretch)])
+        begun = listing.choose_start(stretch)
+        fitted = None if begun is None else fit_laws(listing, [*stretches, begun])
         if fitted is not None:
             stretches.append(fitted[0])
             laws.append(fitted[1])
@@ -123,7 +138,12 @@ class _Roller:
                 place = self.stretches[starts[place]].stop
                 continue
             number = self.listing.order[place]
-            self.new[number] = self._add(self._move(program.groups[number]))
+            loop = self.listing.find_loop(place)
+            if loop is not None and loop.start == number:
+                start = len(self.made.groups)
+                self.new.update({member: start + member - number for member in range(number, loop.stop)})
+                self.made.loops.append(replace(loop, start=start, stop=start + loop.stop - number))
+            self.new[number] = self._add(self._move(program.groups[number], loop is None))
             place += 1
         self.made.outputs = [self._move_output(output) for output in program.outputs]
         self.made.demands = [(self._move_output(output), demand) for output, demand in program.demands]
@@ -135,15 +155,16 @@ class _Roller:
 
     # ------------------------------------------------------------------------------------ what stays as it is
 
-    def _move(self, group: Group) -> Group:
+    def _move(self, group: Group, merge: bool) -> Group:
         """Let a statement read the new groups, many terms that read the rows of one as one."""
         chained = {column.new for columns in self.columns for column in columns if column.new >= 0}
         moved = replace(
             group,
             operands=tuple([self._move_ref(ref) for ref in group.operands]),
             terms=tuple([self._move_term(term) for term in group.terms]),
+            initial=tuple([self._move_ref(ref) for ref in group.initial]),
         )
-        return merge_repeated_terms(moved, self.made.groups, chained) if group.kind == "sum" else moved
+        return merge_repeated_terms(moved, self.made.groups, chained) if merge and group.kind == "sum" else moved
 
     def _move_term(self, term: Term) -> Term:
         return replace(term, factors=tuple([self._move_ref(ref) for ref in term.factors]))
@@ -169,7 +190,9 @@ class _Roller:
 
     def _add_stretch(self, number: int) -> None:
         """Add the groups of a body: those that need no loop before it and after it."""
-        before, inside, after = _split_body(self.columns[number], number)
+        stretch = self.stretches[number]
+        inner = self._find_inner_loops(stretch)
+        before, inside, after = _split_body(self.columns[number], number, inner)
         for column in before:
             self._add_column(column)
         for samples in (False, True):
@@ -183,9 +206,24 @@ class _Roller:
                     column.new = start + place
                 for column in members:
                     self._add_column(column)
-                self.made.loops.append(Loop(start, len(self.made.groups), self.stretches[number].steps))
+                self.made.loops.append(Loop(start, len(self.made.groups), stretch.steps))
+                places = {column.number: column.new for column in members}
+                for loop, columns in inner:
+                    if columns.start in places:
+                        first = places[columns.start]
+                        self.made.loops.append(Loop(first, first + len(columns), loop.steps, loop.axis + 1))
         for column in after:
             self._add_column(column)
+
+    def _find_inner_loops(self, stretch: Stretch) -> list[tuple[Loop, range]]:
+        """Find the loops within a step, and which statements of its body they have."""
+        first = {self.listing.order[stretch.start + column]: column for column in range(stretch.period)}
+        loops = self.listing.program.loops
+        return [
+            (loop, range(first[loop.start], first[loop.start] + loop.stop - loop.start))
+            for loop in loops
+            if loop.start in first
+        ]
 
     def _get_group(self, column: _Column, step: int) -> Group:
         stretch = self.stretches[column.stretch]
@@ -204,6 +242,8 @@ class _Roller:
     def _add_products(self, column: _Column, inside: Collection[int]) -> None:
         """Compute the contractions of a sum that need nothing of the loop for all steps at once, before it."""
         first = self._get_group(column, 0)
+        if self.listing.find_loop(self.stretches[column.stretch].start + column.number) is not None:
+            return
         laws = iter(column.laws[len(first.operands) :])
         for number, term in enumerate(first.terms):
             factors = [next(laws) for _ in term.factors]
@@ -232,6 +272,7 @@ class _Roller:
                 terms.append(Term((whole,), sign=term.sign))
             else:
                 terms.append(replace(term, factors=factors, axes=tuple([axis + 1 for axis in term.axes])))
+        within = tuple([next(refs) for _ in first.initial])
         initial = [self._get_group(column, step) for step in range(-column.initial, 0)]
         rows = [*initial, *[self._get_group(column, step) for step in range(stretch.steps)]]
         size = first.size
@@ -248,7 +289,8 @@ class _Roller:
             terms=tuple(terms),
             nodes=np.concatenate(nodes),
             present=present,
-            initial=tuple([self._read_row(column, step) for step in range(-column.initial, 0)]),
+            initial=within or tuple([self._read_row(column, step) for step in range(-column.initial, 0)]),
+            axis=first.axis + 1 if within else 0,
         )
         assert self._add(group) == column.new
 
@@ -274,10 +316,17 @@ class _Roller:
         return replace(moved, index=(*moved.index[:more], *[_join_places(list(indices)) for indices in places]))
 
 
-def _split_body(columns: Sequence[_Column], number: int) -> tuple[list[_Column], list[_Column], list[_Column]]:
-    """Split a body: what needs nothing that the loop carries, what is in the loop, and what nothing in it needs."""
+def _split_body(
+    columns: Sequence[_Column], number: int, inner: Sequence[tuple[Loop, range]]
+) -> tuple[list[_Column], list[_Column], list[_Column]]:
+    """Split a body: what needs nothing that the loop carries, what is in the loop, and what nothing in it needs.
+
+    A loop within it stays in it, whole.
+    """
     count = len(columns)
     reads: Booleans = np.zeros((count, count), dtype=np.bool_)
+    for _, places in inner:
+        reads[places.start : places.stop, places.start : places.stop] = True
     for column in columns:
         for law in column.laws:
             if law.stretch == number:

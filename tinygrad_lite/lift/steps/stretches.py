@@ -53,13 +53,16 @@ class Stretch:
         return self.steps >= LEAST_STEPS and self.period * (self.steps - 1) >= _LEAST_SAVED
 
 
-def find_stretches(descriptions: Sequence[Hashable], shifts: Callable[[int, int], bool]) -> list[Stretch]:
+def find_stretches(
+    descriptions: Sequence[Hashable], shifts: Callable[[int, int], bool], longest: int = _LONGEST_PERIOD
+) -> list[Stretch]:
     """Find stretches that repeat, in order; the longest are found first.
 
     Args:
         descriptions: Of the statements: what is equal may repeat.
         shifts: ``shifts(place, period)``: whether what the statement there and the two in these distances read shifts
             along.
+        longest: Steps of more statements are not looked for.
 
     >>> find_stretches("xabcabcabcabcabcabcaby", lambda place, period: True)
     [Stretch(start=1, period=3, steps=6, spare=2)]
@@ -70,10 +73,10 @@ def find_stretches(descriptions: Sequence[Hashable], shifts: Callable[[int, int]
     pending = [(0, len(row))]
     while pending:
         start, stop = pending.pop()
-        longest = _find_longest(row[start:stop], start)
-        if longest is None:
+        best = _find_longest(row[start:stop], start, longest)
+        if best is None:
             continue
-        place, period, length = longest
+        place, period, length = best
         stretch = _trim(place, period, length, shifts)
         if stretch is None or not stretch.is_worthwhile():
             # what repeats is not read alike: look at what is in its place for shorter stretches
@@ -84,10 +87,29 @@ def find_stretches(descriptions: Sequence[Hashable], shifts: Callable[[int, int]
     return sorted(found, key=lambda stretch: stretch.start)
 
 
-def _find_longest(row: Integers, offset: int) -> tuple[int, int, int] | None:
+def find_inner_period(descriptions: Sequence[Hashable], shifts: Callable[[int, int], bool]) -> int:
+    """Find how many statements the steps have that repeat within steps that repeat; 0 where none do.
+
+    Args:
+        descriptions: Of the statements.
+        shifts: As of :func:`find_stretches`.
+
+    >>> find_inner_period("xababababyzababababyzababababyzababababyz", lambda place, period: True)
+    2
+    """
+    found = 0
+    for stretch in find_stretches(descriptions, shifts):
+        start, stop = stretch.start, stretch.start + 2 * stretch.period
+        inside = descriptions[start:stop]
+        for inner in find_stretches(inside, lambda place, period, start=start: shifts(start + place, period)):
+            found = max(found, inner.period)
+    return found
+
+
+def _find_longest(row: Integers, offset: int, most: int) -> tuple[int, int, int] | None:
     """Find the place, the period and the length of the longest stretch of equal descriptions."""
     best: tuple[int, int, int] | None = None
-    for period in range(1, min(len(row) // LEAST_STEPS, _LONGEST_PERIOD) + 1):
+    for period in range(1, min(len(row) // LEAST_STEPS, most) + 1):
         same = np.concatenate([[False], row[period:] == row[:-period], [False]])
         edges = np.flatnonzero(same[1:] != same[:-1])
         if not len(edges):

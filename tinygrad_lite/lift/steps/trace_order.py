@@ -74,8 +74,9 @@ def describe(group: Group) -> Hashable:
             for term in group.terms
         ]
     )
-    kind = (group.kind, group.op, group.over, group.batched, group.shape, group.role)
-    return (*kind, _describe_refs(group.operands), terms, _to_bytes(group.present))
+    kind = (group.kind, group.op, group.over, group.batched, group.shape, group.role, group.axis)
+    refs = (_describe_refs(group.operands), terms, _describe_refs(group.initial))
+    return (*kind, *refs, _to_bytes(group.present))
 
 
 def _describe_refs(refs: tuple[Ref, ...]) -> Hashable:

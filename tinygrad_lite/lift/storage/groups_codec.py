@@ -41,7 +41,9 @@ def encode_groups(program: Groups) -> tuple[dict[str, Any], _Arrays]:
     outputs = [_encode_output(output, f"result.{place}", arrays) for place, output in enumerate(program.outputs)]
     structure = {"groups": groups, "inputs": _to_ints(program.inputs), "outputs": outputs}
     if program.loops:
-        structure["loops"] = [_to_ints((loop.start, loop.stop, loop.steps)) for loop in program.loops]
+        structure["loops"] = [
+            _to_ints((loop.start, loop.stop, loop.steps, loop.axis)[: 4 if loop.axis else 3]) for loop in program.loops
+        ]
     if program.demands:
         structure["demands"] = [
             _encode_output(output, f"demand.{place}", arrays) | demand._asdict()
@@ -78,6 +80,8 @@ def _encode_group(group: Group, name: str, arrays: _Arrays) -> dict[str, Any]:
         ]
     if group.initial:
         found["initial"] = [next(refs) for _ in group.initial]
+        if group.axis:
+            found["axis"] = int(group.axis)
     for place, term in enumerate(group.terms):
         if term.mask is not None:
             arrays[f"{name}.mask.{place}"] = np.asarray(term.mask, dtype=np.uint8)
@@ -128,7 +132,7 @@ def decode_groups(given: Any, arrays: _Arrays) -> Groups:
         for place, item in enumerate(fields.items("demands", ()))
     ]
     loops = [_check_integers(item, "a loop") for item in fields.items("loops", ())]
-    if any(len(loop) != 3 for loop in loops):
+    if any(len(loop) not in (3, 4) for loop in loops):
         raise LiftError("it is damaged: a loop has not a start, a stop and a number of steps")
     return Groups(groups, list(fields.integers("inputs")), outputs, demands, [Loop(*loop) for loop in loops])
 
@@ -151,6 +155,7 @@ def _decode_group(given: Any, number: int, arrays: _Arrays) -> Group:
     group.initial = tuple(
         [_decode_ref(item, f"{number}.{before + k}", arrays) for k, item in enumerate(fields.items("initial", ()))]
     )
+    group.axis = fields.integer("axis") if fields.has("axis") else 0
     if group.kind == "constant":
         group.data = _take(arrays, f"{number}.data", "f").astype(np.float64, copy=False)
     if f"{number}.present" in arrays:
