@@ -49,7 +49,7 @@ class _Sheet:
         sources: Of each element those of the stage before that it was made of.
         lines: The text, line by line, each with the element that it computes, or −1.
         counts: What there is, in words.
-        loops: The loops over steps, each with the elements in it.
+        loops: The loops over steps, each with the elements in it, and the number of the loop around it.
     """
 
     done: Pass
@@ -58,7 +58,7 @@ class _Sheet:
     lines: list[tuple[str, int]]
     counts: list[str]
     most: int
-    loops: list[tuple[str, list[int]]] = field(default_factory=list)
+    loops: list[tuple[str, list[int], int | None]] = field(default_factory=list)
     piles: dict[int, int] = field(default_factory=dict)
 
 
@@ -224,9 +224,7 @@ def _group_sheet(stage: Stage) -> _Sheet:
             reads[link.head].append(link.tail)
     boxes = {box.number: {**_group_box(box), "reads": sorted(reads[box.number])} for box in picture.boxes}
     loops = [
-        (f"{frame.steps} steps" + (f", each hands over {', '.join(frame.carried)}" if frame.carried else ""), members)
-        for frame in picture.frames
-        for members in [[number for number in frame.members if number in boxes]]
+        (frame.title, [number for number in frame.members if number in boxes], frame.within) for frame in picture.frames
     ]
     counts = [_count(len(stage.statements), "group")]
     if loops:
@@ -253,14 +251,15 @@ def _group_box(box: Box) -> dict[str, Any]:
 
 def _listing(stage: Stage) -> list[tuple[str, int]]:
     """Return a stage's statements, those of a loop below its head."""
-    loops = stage.program.find_loops()
+    nesting = stage.program.find_nesting()
     lines: list[tuple[str, int]] = []
     for number, line in enumerate(stage.lines):
-        loop = loops.get(number)
-        if loop and loop.start == number:
-            lines.append((f"for t in range({loop.steps}):", -1))
+        loops = nesting.get(number, ())
+        for loop in loops:
+            if loop.start == number:
+                lines.append((f"{'    ' * loop.axis}for {'k' if loop.axis else 't'} in range({loop.steps}):", -1))
         if line.parts:
-            lines.append(("    " * bool(loop) + line.text, number))
+            lines.append(("    " * len(loops) + line.text, number))
     return lines
 
 
@@ -359,7 +358,10 @@ def _stage(
 
 
 def _frames(sheet: _Sheet, keys: dict[int, str]) -> list[dict[str, Any]]:
-    return [{"title": title, "keys": list(dict.fromkeys(keys[n] for n in numbers))} for title, numbers in sheet.loops]
+    return [
+        {"title": title, "keys": list(dict.fromkeys(keys[n] for n in numbers)), "within": within}
+        for title, numbers, within in sheet.loops
+    ]
 
 
 def _pile(sheet: _Sheet, numbers: Sequence[int], final: _Sheet) -> dict[str, Any]:

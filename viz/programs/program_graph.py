@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tinygrad_lite.lift.ir.groups import Group, Groups, Loop, Ref, Term
+from tinygrad_lite.lift.ir.loop_bodies import reads_earlier_step
 from tinygrad_lite.lift.source.listing import Listed, is_uniform, list_statements
 from tinygrad_lite.lift.source.naming import find_forward_groups
 
@@ -67,6 +68,13 @@ class Frame(NamedTuple):
     steps: int
     #: the names of what one step hands over to the next
     carried: list[str]
+    #: the number of the frame that it stands in
+    within: int | None = None
+
+    @property
+    def title(self) -> str:
+        """How many steps there are, and what they hand over."""
+        return f"{self.steps} steps" + (f", each hands over {', '.join(self.carried)}" if self.carried else "")
 
 
 class ProgramPicture(NamedTuple):
@@ -131,29 +139,24 @@ def compose(program: Groups, expand: Any = (), lines: Sequence[Listed] | None = 
 
 def _frame(program: Groups, loop: Loop) -> Frame:
     members = list(range(loop.start, loop.stop))
-    carried = [
-        program.groups[number].name
-        for number in members
-        if any(
-            row < len(program.groups[number].initial) for reader in members for row in _rows(program, reader, number)
-        )
-    ]
-    return Frame(members, loop.steps, carried)
+    refs = [ref for reader in members for ref in _reads(program, reader)]
+    read = {ref.group for ref in refs if reads_earlier_step(program, ref, [loop])}
+    around = [k for k, other in enumerate(program.loops) if other.start <= loop.start < other.stop]
+    within = next((k for k in around if program.loops[k].axis == loop.axis - 1), None)
+    return Frame(members, loop.steps, [program.groups[number].name for number in members if number in read], within)
 
 
 def _is_carried(program: Groups, reader: int, read: int) -> bool:
     """Whether a group reads nothing of another but rows of earlier steps of their loop."""
-    inside = program.find_loops()
-    if read not in inside or inside[read] != inside.get(reader):
-        return False
-    return all(row < len(program.groups[read].initial) for row in _rows(program, reader, read))
+    loops = program.find_nesting().get(reader, ())
+    refs = [ref for ref in _reads(program, reader) if ref.group == read]
+    return bool(refs) and all(reads_earlier_step(program, ref, loops) for ref in refs)
 
 
-def _rows(program: Groups, reader: int, read: int) -> list[int]:
-    """Which rows of a group of its loop another reads at the first step."""
+def _reads(program: Groups, reader: int) -> list[Ref]:
+    """List what a group reads to be computed, and not copied."""
     group = program.groups[reader]
-    refs = [*group.operands, *[ref for term in group.terms for ref in term.factors]]
-    return [ref.index[0].offset for ref in refs if ref.group == read]
+    return [*group.operands, *[ref for term in group.terms for ref in term.factors]]
 
 
 def _opened(program: Groups, drawn: Iterable[int], expand: Any) -> set[int]:

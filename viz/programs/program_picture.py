@@ -88,8 +88,8 @@ def _figure(picture: ProgramPicture, theme: Theme, direction: str, with_legend: 
             _draw_frame(into, box, theme, direction)
         else:
             into.node(f"n{box.number}", card(box, theme), tooltip=details(box))
-    for loop in loops:
-        figure.subgraph(loop)
+    for loop, frame in reversed([*zip(loops, picture.frames, strict=True)]):
+        (figure if frame.within is None else loops[frame.within]).subgraph(loop)
     boxes = {box.number: box for box in picture.boxes}
     for link in picture.links:
         _draw_link(figure, link, boxes, theme, direction)
@@ -100,11 +100,10 @@ def _make_loop(frame: Frame, number: int, theme: Theme) -> Digraph:
     """Make the frame of a loop over steps, which says how many there are and what they hand over."""
     import graphviz
 
-    carried = f", each hands over {', '.join(frame.carried)}" if frame.carried else ""
     return graphviz.Digraph(
         f"cluster_loop_{number}",
         graph_attr={
-            "label": f"<{in_label(f'{frame.steps} steps{carried}')}>",
+            "label": f"<{in_label(frame.title)}>",
             "labelloc": "t",
             "labeljust": "l",
             "fontname": FONT,
@@ -113,7 +112,7 @@ def _make_loop(frame: Frame, number: int, theme: Theme) -> Digraph:
             "style": "rounded,dashed",
             "color": theme.muted,
             "margin": "12",
-            "tooltip": in_tooltip(f"a loop of {frame.steps} steps{carried}"),
+            "tooltip": in_tooltip(f"a loop of {frame.title}"),
         },
     )
 

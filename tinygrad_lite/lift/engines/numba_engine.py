@@ -29,6 +29,7 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -206,7 +207,7 @@ class _Writer:
         #: Each function's text, and whether there is nothing but sums in it.
         self.parts: list[tuple[str, bool]] = []
         self._is_call = Text()
-        self._looping = False
+        self._loops: tuple[Loop, ...] = ()
 
     def write(self, phases: list[list[Nest]]) -> None:
         """Write everything."""
@@ -273,34 +274,36 @@ class _Writer:
 
     def _write_nests(self, phase: list[Nest]) -> None:
         """Write the functions of some nests."""
-        sums, loop = False, None
+        sums = False
         for nest in phase:
-            if (nest.accumulates or nest.dot, nest.loop) != (sums, loop) or len(self.loops.text.lines) > _MOST_LINES:
+            alike = (nest.accumulates or nest.dot, nest.loops) == (sums, self._loops)
+            if not alike or len(self.loops.text.lines) > _MOST_LINES:
                 self._end_part(sums)
                 sums = nest.accumulates or nest.dot
-            if nest.loop != loop:
-                self._begin_loop(nest.loop)
-                loop = nest.loop
+            self._begin_loops(nest.loops)
             self.loops.write_nest(nest)
         self._end_part(sums)
-        self._begin_loop(None)
+        self._begin_loops(())
 
-    def _begin_loop(self, loop: Loop | None) -> None:
-        """End the loop over steps that is open, and begin another one, after the rows that its first steps read."""
-        if self._looping:
-            self._is_call.close(self._is_call.depth - 1)
-        self._looping = loop is not None
-        if loop is not None:
+    def _begin_loops(self, loops: tuple[Loop, ...]) -> None:
+        """End the loops over steps that are over, and begin others, after the rows that their first steps read."""
+        kept = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(loops, self._loops, strict=False))))
+        if len(self._loops) > kept:
+            self._is_call.close(self._is_call.depth - (len(self._loops) - kept))
+        for loop in loops[kept:]:
+            steps = self.loops.name_steps(loops[: loop.axis])
             for number in range(loop.start, loop.stop):
-                self.loops.write_initial(number)
+                if self.program.groups[number].axis == loop.axis:
+                    self.loops.write_initial(number, steps)
             self._end_part(False)
-            self._is_call.open(f"for {STEP} in range({loop.steps}):")
+            self._is_call.open(f"for {STEP.format(loop.axis)} in range({loop.steps}):")
+        self._loops = loops
 
     def _end_part(self, sums: bool) -> None:
         """Make a function of the lines that have been written, if there are any, and call it."""
         lines, self.loops.text.lines = self.loops.text.lines, []
         if lines:
-            names = re.findall(r"\b(?:[uvtmn]|start|blocks|step|[fxo]\d+)\b", "\n".join(lines))
+            names = re.findall(r"\b(?:[uvtmn]|start|blocks|step\d|[fxo]\d+)\b", "\n".join(lines))
             call = f"part{len(self.parts)}({', '.join(sorted(set(names)))})"
             self.parts.append((f"def {call}:\n" + "\n".join([" " + line for line in lines]), sums))
             self._is_call.add(call)

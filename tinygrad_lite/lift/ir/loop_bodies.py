@@ -186,6 +186,17 @@ def count_lag(source: Group, ref: Ref) -> int:
     return (0 if source.axis else len(source.initial)) - ref.index[0].offset
 
 
+def reads_earlier_step(program: Groups, ref: Ref, loops: Sequence[Loop]) -> bool:
+    """Whether a reference reads what an earlier step has computed of one of the loops that it stands in."""
+    source = program.groups[ref.group]
+    for loop in loops:
+        if not loop.start <= ref.group < loop.stop:
+            return False
+        if ref.index[loop.axis].offset < (len(source.initial) if source.axis == loop.axis else 0):
+            return True
+    return False
+
+
 def _describe(window: Window | None) -> object:
     if window is None:
         return None

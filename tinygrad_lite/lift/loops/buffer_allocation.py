@@ -13,6 +13,7 @@ references.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,14 +33,14 @@ UNROLLED = 16
 class Cell:
     """Where a group's numbers stand: a pointer's name, and the first number's place (in ``v``: the first row's).
 
-    With ``one_row`` all steps of a loop have the same place along the first axis: only the present one is read.
+    Along the first ``steps`` axes all steps of the loops have the same place: only the present one is read.
     """
 
     pointer: str
     offset: int
     shape: tuple[int, ...]
     batched: bool
-    one_row: bool = False
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,19 +106,26 @@ class _Allocator:
     def _allocate(self, number: int) -> Cell:
         group = self.program.groups[number]
         row, pointer = (self.rows, "v") if group.batched else (self.numbers, "u")
-        return Cell(pointer, row.take(self._size(number)), group.shape, group.batched, number in self.transient)
+        return Cell(
+            pointer, row.take(self._size(number)), group.shape, group.batched, self.transient.get(number, 0)
+        )
 
     def _size(self, number: int) -> int:
-        group = self.program.groups[number]
-        return group.size // group.shape[0] if number in self.transient else group.size
+        return math.prod(self.program.groups[number].shape[self.transient.get(number, 0) :])
 
-    def _find_transient(self) -> set[int]:
-        """Find the groups of loops of which only the present step is read."""
-        inside = self.program.find_loops()
-        found = {number for number in inside if not self.program.groups[number].initial}
-        found -= {output.ref.group for output in self.program.outputs}
-        for number, group in enumerate(self.program.groups):
-            found -= {ref.group for ref in group.refs() if inside.get(number) != inside.get(ref.group)}
+    def _find_transient(self) -> dict[int, int]:
+        """Find of the groups in loops in how many of these, from the outermost on, only the present step is read."""
+        groups, nesting = self.program.groups, self.program.find_nesting()
+        found = {number: len(loops) for number, loops in nesting.items()}
+        for number in found:
+            if groups[number].initial:
+                found[number] = min(found[number], groups[number].axis)
+        found.update(dict.fromkeys([output.ref.group for output in self.program.outputs], 0))
+        for number, group in enumerate(groups):
+            for ref in group.refs():
+                around = zip(nesting.get(number, ()), nesting.get(ref.group, ()), strict=False)
+                common = len(list(itertools.takewhile(lambda pair: pair[0] is pair[1], around)))
+                found[ref.group] = min(found.get(ref.group, 0), common)
         return found
 
     def _release(self, number: int) -> None:
@@ -174,9 +182,10 @@ class _Allocator:
     def _find_last_reads(self) -> dict[int, list[int]]:
         """List by nest the groups that no later nest reads."""
         last = {}
-        ends = {nest.loop: place for place, nest in enumerate(self.nests)}  # what a loop reads it reads at each step
+        # what a loop reads it reads at each step
+        ends = {nest.loops[0]: place for place, nest in enumerate(self.nests) if nest.loops}
         for place, nest in enumerate(self.nests):
-            place = ends[nest.loop] if nest.loop else place
+            place = ends[nest.loops[0]] if nest.loops else place
             for number in nest.members:
                 last[number] = place
                 last.update({ref.group: place for ref in self.program.groups[number].refs()})

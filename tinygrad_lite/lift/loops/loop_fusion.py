@@ -21,7 +21,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Ref, Term
+from tinygrad_lite.lift.ir.groups import Group, Groups, Loop, Ref, Term
+from tinygrad_lite.lift.ir.loop_bodies import reads_earlier_step
 
 #: More members than this make one loop body that no longer fits the registers, and slow to compile.
 _MOST_MEMBERS = 12
@@ -37,8 +38,8 @@ class Nest:
         accumulates: Whether it adds up a sum over samples; it has one member then.
         dot: Whether its members are sums whose innermost loop is best one over a reduced axis.
         members: Numbers of groups, in the order in which they are computed.
-        loop: The loop over steps that it is in: its grid's first axis is the step then, and it computes one at a time.
-            Nests of a loop stand behind one another.
+        loops: The loops over steps that it is in, the outermost first: its grid's first axes are their steps, and it
+            computes one at a time. Nests of a loop stand behind one another.
     """
 
     shape: tuple[int, ...]
@@ -46,7 +47,7 @@ class Nest:
     accumulates: bool = False
     dot: bool = False
     members: list[int] = field(default_factory=list)
-    loop: Loop | None = None
+    loops: tuple[Loop, ...] = ()
 
 
 def fuse_loops(program: Groups) -> list[list[Nest]]:
@@ -109,22 +110,23 @@ def reads_same_place(ref: Ref, shape: tuple[int, ...], source: tuple[int, ...]) 
 def reads_own_place(program: Groups, number: int, ref: Ref) -> bool:
     """Whether each scalar that a group computes reads the one at the same coordinates of another's grid.
 
-    Of a group with initial rows that is the row as far behind these; in a loop, what the same step has computed.
+    Of a group with initial rows that is the row as far behind these; in loops, what the same steps have computed.
     """
     group, source = program.groups[number], program.groups[ref.group]
     if not source.initial and not group.initial:
         return reads_same_place(ref, group.shape, source.shape)
     if ref.flat or not ref.index or group.grid != source.grid:
         return False
-    first, *rest = ref.index
-    along = first.table is None and first.offset == len(source.initial) and first.steps == ((0, 1),)
-    return along and reads_same_place(replace(ref, index=(Index(0, ((0, 1),)), *rest)), group.grid, source.grid)
+    axis = source.axis
+    offset = ref.index[axis].offset - len(source.initial)
+    index = (*ref.index[:axis], replace(ref.index[axis], offset=offset), *ref.index[axis + 1 :])
+    return reads_same_place(replace(ref, index=index), group.grid, source.grid)
 
 
 class _Schedule:
     def __init__(self, program: Groups) -> None:
         self.program = program
-        self.inside = program.find_loops()
+        self.inside = program.find_nesting()
         self.phases: list[list[Nest]] = []
         #: Where each group's numbers are complete: (phase, place of the nest in it). Before everything: (0, −1).
         self.done: list[tuple[int, int]] = []
@@ -135,9 +137,9 @@ class _Schedule:
             self.done.append((int(group.batched), -1))
             return
         if number in self.inside:
-            loop = self.inside[number]
-            nest = Nest(group.grid, group.batched, dot=_is_dot(self.program, group, 1), loop=loop)
-            self.done.append(self._join(number, nest, self._find_phase(loop)))
+            loops = self.inside[number]
+            nest = Nest(group.grid, group.batched, dot=_is_dot(self.program, group, len(loops)), loops=loops)
+            self.done.append(self._join(number, nest, self._find_phase(loops[0])))
             return
         first = max((self.done[ref.group][0] for ref in group.refs()), default=0)
         if accumulates(self.program, group):
@@ -163,10 +165,10 @@ class _Schedule:
         while len(self.phases) <= phase:
             self.phases.append([])
         nests = self.phases[phase]
-        kind = (nest.shape, nest.batched, nest.dot, nest.loop)
+        kind = (nest.shape, nest.batched, nest.dot, nest.loops)
         for place in range(self._find_earliest(number, phase, nest), len(nests)):
             other = nests[place]
-            alike = (other.shape, other.batched, other.dot, other.loop) == kind and not (
+            alike = (other.shape, other.batched, other.dot, other.loops) == kind and not (
                 nest.accumulates or other.accumulates
             )
             if alike and len(other.members) < _MOST_MEMBERS:
@@ -183,9 +185,9 @@ class _Schedule:
         reads += [(ref, term.reduced != ()) for term in group.terms for ref in term.factors]
         reads += [(ref, True) for ref in self._list_initial(number)]
         for ref, reduced in reads:
-            loop = self.inside.get(number)
-            if loop and loop.start <= ref.group < loop.stop and not reads_step(self.program, ref):
-                continue  # an earlier step's
+            loops = self.inside.get(number, ())
+            if reads_earlier_step(self.program, ref, loops):
+                continue
             done, place = self.done[ref.group]
             if done == phase:
                 fits = not reduced and not nest.dot and reads_own_place(self.program, number, ref)
@@ -194,14 +196,12 @@ class _Schedule:
 
     def _list_initial(self, number: int) -> list[Ref]:
         """List what is copied before a group is computed: before a loop, for all of its groups."""
-        loop = self.inside.get(number)
-        members = range(loop.start, loop.stop) if loop else [number]
-        return [ref for member in members for ref in self.program.groups[member].initial]
-
-
-def reads_step(program: Groups, ref: Ref) -> bool:
-    """Whether a reference within a loop reads what the same step has computed, and not an earlier one."""
-    return ref.index[0].offset == len(program.groups[ref.group].initial)
+        groups, loops = self.program.groups, self.inside.get(number, ())
+        around = [(loop.axis, member) for loop in loops for member in range(loop.start, loop.stop)]
+        copied = {member for axis, member in around if groups[member].axis == axis}
+        if groups[number].axis >= len(loops):
+            copied.add(number)
+        return [ref for member in copied for ref in groups[member].initial]
 
 
 def _is_dot(program: Groups, group: Group, steps: int = 0) -> bool:

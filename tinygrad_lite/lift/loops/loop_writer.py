@@ -30,7 +30,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term, all_of
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop, Output, Ref, Term
 from tinygrad_lite.lift.ir.reductions import LOOKUP, REDUCTIONS
 from tinygrad_lite.lift.loops import buffer_allocation, loop_fusion
 from tinygrad_lite.lift.loops.buffer_allocation import Cell
@@ -43,8 +43,8 @@ from tinygrad_lite.lift.source.precedence import fill_template, infix, write_cho
 #: A coordinate: the name of a loop variable, or "" where it is fixed, and what is added to it.
 Coordinate = tuple[str, int]
 Coordinates = list[Coordinate]
-#: The variable of the loop over steps.
-STEP = "step"
+#: The variables of loops over steps, the outermost first.
+STEP = "step{}"
 
 
 class Loops:
@@ -83,12 +83,13 @@ class Loops:
     def write_nest(self, nest: Nest) -> None:
         """Write the loops of one nest."""
         samples = nest.batched or nest.accumulates
-        step: Coordinates = [(STEP, 0)] if nest.loop else []
+        step = self.name_steps(nest.loops)
         shape = nest.shape[len(step) :]
         axes = len(shape) - (not samples and not nest.dot and shape != ())
         self._lane = "m" if samples else str(shape[-1]) if axes < len(shape) else ""
-        for number in () if nest.loop else nest.members:
-            self.write_initial(number)
+        for number in nest.members:
+            if self.groups[number].axis >= len(step):
+                self.write_initial(number, step)
         together = choose_tile(shape[:axes], self._choose_width(nest))
         where = [*step, *self._open_grid(shape[:axes], together)]
         together = [1 for _ in step] + together
@@ -106,16 +107,21 @@ class Loops:
                 self._write_segment(members, copies)
         self.text.close()
 
-    def write_initial(self, number: int) -> None:
-        """Copy the rows of a group that are not computed."""
+    def name_steps(self, loops: Sequence[Loop]) -> Coordinates:
+        """Name the coordinates that the steps of loops are."""
+        return [(STEP.format(loop.axis), 0) for loop in loops]
+
+    def write_initial(self, number: int, steps: Coordinates) -> None:
+        """Copy the rows of a group that are not computed, at steps of the loops around it."""
         group = self.groups[number]
         for row, ref in enumerate(group.initial):
-            where = self._open_grid(group.shape[1:], [1] * (len(group.shape) - 1))
-            own = [Index(0, ((axis, 1),)) for axis in range(len(group.shape) - 1)]
+            shape = group.row[len(steps) :]
+            where = [*steps, *self._open_grid(shape, [1] * len(shape))]
+            own = [Index(0, ((axis, 1),)) for axis in range(len(group.row))]
             if group.batched:
                 self.text.open("for b in range(m):")
-            place = self._write_read(Ref(number, (Index(row), *own)), where)[0]
-            self.text.add(f"{place} = {self._write_read(ref, where)[0]}")
+            whole = Ref(number, (*own[: group.axis], Index(row), *own[group.axis :]))
+            self.text.add(f"{self._write_read(whole, where)[0]} = {self._write_read(ref, where)[0]}")
             self.text.close()
 
     def write_zeros(self, number: int) -> None:
@@ -185,10 +191,7 @@ class Loops:
     def _write_own(self, number: int, where: Coordinates) -> str:
         """Write the text of a group's own number at the coordinates of its grid."""
         group = self.groups[number]
-        whole = all_of(number, len(group.shape))
-        if group.initial:
-            whole = Ref(number, (Index(len(group.initial), ((0, 1),)), *whole.index[1:]))
-        return self._write_read(whole, where)[0]
+        return self._write_read(Ref(number, group.own), where)[0]
 
     def _write_read(self, ref: Ref, where: Coordinates) -> tuple[str, bool]:
         """Write the text of a number that is read, and whether it changes in the loop over b."""
@@ -196,8 +199,7 @@ class Loops:
         unit = self.width if cell.batched else 1
         fixed, steps, texts = cell.offset * unit, dict[str, int](), list[str]()
         varies = cell.batched
-        indices = ref.index[1:] if cell.one_row else ref.index
-        sizes = cell.shape[1:] if cell.one_row else cell.shape
+        indices, sizes = ref.index[cell.steps :], cell.shape[cell.steps :]
         for index, size in zip(reversed(indices), (1,) if ref.flat else reversed(sizes), strict=True):
             if index.table is not None:
                 text, here, changes = self._write_table_read(index.table * unit, [where[axis] for axis in index.axes])

@@ -52,7 +52,7 @@ class StagePicture {
     const groups = new Map(
       stage.loops.map((loop, k) => [
         `l${k}`,
-        { key: `l${k}`, group: null, title: loop.title, least: 1.4 * measure(loop.title, TITLE_FONT) + 26 },
+        { key: `l${k}`, group: loop.within === null ? null : `l${loop.within}`, title: loop.title, least: 1.4 * measure(loop.title, TITLE_FONT) + 26 },
       ]),
     );
     const edges = stage.boxes.flatMap((box) =>
