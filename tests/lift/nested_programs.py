@@ -1,4 +1,4 @@
-"""Random loops within loops, as source: what a step of the outer loop does before, in, and after the inner one is drawn.
+"""Random loops within loops, as source: what an outer step does before, in, and after the inner loop is drawn.
 
 A drawn program is a module of Python, so that a failure can be read and run. Its numbers stay small: each new state is
 a bounded function of sums.

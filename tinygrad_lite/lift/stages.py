@@ -87,7 +87,7 @@ AXES: Final = Pass(
 STEPS: Final = Pass(
     "Steps",
     "Statements that repeat, step after step, become one, with the steps as its first axis. What needs the step before "
-    "it becomes a loop; what does not is computed for all steps at once.",
+    "it becomes a loop; what does not is computed for all steps at once. Loops within loops are found from the inside.",
     "Only what is alike becomes one, and whom it reads was checked at every step. Undone, the loops are the statements "
     "that they were made of; sums over steps are added up in another order.",
 )

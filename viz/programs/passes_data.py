@@ -255,9 +255,11 @@ def _listing(stage: Stage) -> list[tuple[str, int]]:
     lines: list[tuple[str, int]] = []
     for number, line in enumerate(stage.lines):
         loops = nesting.get(number, ())
-        for loop in loops:
-            if loop.start == number:
-                lines.append((f"{'    ' * loop.axis}for {'k' if loop.axis else 't'} in range({loop.steps}):", -1))
+        lines += [
+            (f"{'    ' * loop.axis}for {'k' if loop.axis else 't'} in range({loop.steps}):", -1)
+            for loop in loops
+            if loop.start == number
+        ]
         if line.parts:
             lines.append(("    " * len(loops) + line.text, number))
     return lines

@@ -139,7 +139,7 @@ def compose(program: Groups, expand: Any = (), lines: Sequence[Listed] | None = 
 
 def _frame(program: Groups, loop: Loop) -> Frame:
     members = list(range(loop.start, loop.stop))
-    refs = [ref for reader in members for ref in _reads(program, reader)]
+    refs = [ref for reader in members for ref in _list_operands(program, reader)]
     read = {ref.group for ref in refs if reads_earlier_step(program, ref, [loop])}
     around = [k for k, other in enumerate(program.loops) if other.start <= loop.start < other.stop]
     within = next((k for k in around if program.loops[k].axis == loop.axis - 1), None)
@@ -149,14 +149,15 @@ def _frame(program: Groups, loop: Loop) -> Frame:
 def _is_carried(program: Groups, reader: int, read: int) -> bool:
     """Whether a group reads nothing of another but rows of earlier steps of their loop."""
     loops = program.find_nesting().get(reader, ())
-    refs = [ref for ref in _reads(program, reader) if ref.group == read]
+    refs = [ref for ref in _list_operands(program, reader) if ref.group == read]
     return bool(refs) and all(reads_earlier_step(program, ref, loops) for ref in refs)
 
 
-def _reads(program: Groups, reader: int) -> list[Ref]:
-    """List what a group reads to be computed, and not copied."""
+def _list_operands(program: Groups, reader: int) -> list[Ref]:
+    """List what a group reads at the steps of loops around it: all but initial rows that are copied before them."""
     group = program.groups[reader]
-    return [*group.operands, *[ref for term in group.terms for ref in term.factors]]
+    factors = [ref for term in group.terms for ref in term.factors]
+    return [*group.operands, *factors, *(group.initial if group.axis else ())]
 
 
 def _opened(program: Groups, drawn: Iterable[int], expand: Any) -> set[int]:

@@ -69,9 +69,7 @@ class _Check:
         loops: The loops that the group is in, the outermost first.
     """
 
-    def __init__(
-        self, program: Groups, number: int, what: str, largest: int, loops: tuple[Loop, ...] = ()
-    ) -> None:
+    def __init__(self, program: Groups, number: int, what: str, largest: int, loops: tuple[Loop, ...] = ()) -> None:
         self.groups = program.groups
         self.loops = loops
         self.number = number

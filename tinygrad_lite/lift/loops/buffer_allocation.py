@@ -106,9 +106,7 @@ class _Allocator:
     def _allocate(self, number: int) -> Cell:
         group = self.program.groups[number]
         row, pointer = (self.rows, "v") if group.batched else (self.numbers, "u")
-        return Cell(
-            pointer, row.take(self._size(number)), group.shape, group.batched, self.transient.get(number, 0)
-        )
+        return Cell(pointer, row.take(self._size(number)), group.shape, group.batched, self.transient.get(number, 0))
 
     def _size(self, number: int) -> int:
         return math.prod(self.program.groups[number].shape[self.transient.get(number, 0) :])

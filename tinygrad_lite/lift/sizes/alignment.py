@@ -453,7 +453,8 @@ def _is_recorded(group: Group) -> bool:
     """Whether each scalar that a group computes is a node of the trace."""
     if group.nodes is None or group.present is not None:
         return False
-    computed = np.delete(group.nodes.reshape(group.shape), range(len(group.initial)), group.axis if group.shape else None)
+    copied = range(len(group.initial))
+    computed = np.delete(group.nodes.reshape(group.shape), copied, group.axis) if copied else group.nodes
     return bool((computed >= 0).all())
 
 

@@ -198,9 +198,7 @@ def _fit_law(listing: Listing, stretches: Sequence[Stretch], column: int, refs: 
     return Law(tuple(refs), number, read, first, pace)
 
 
-def _find_steps_without(
-    listing: Listing, law: Law, others: Sequence[Stretch], stretch: Stretch
-) -> tuple[int, int]:
+def _find_steps_without(listing: Listing, law: Law, others: Sequence[Stretch], stretch: Stretch) -> tuple[int, int]:
     """Find how many of the first and of the last steps read rows that another stretch has not, and cannot have.
 
     That is rows behind its last; of a loop within it, or an array that has initial rows, those before its first, too.

@@ -17,7 +17,12 @@ an axis (:mod:`~tinygrad_lite.lift.steps.repeated_terms`). Steps at either end t
 Why it is sound: only what is the same becomes one, and the laws are checked at each step;
 :func:`tinygrad_lite.lift.ir.unrolling.unroll` gives the statements back. Sums over steps are added in another order.
 Cost: for each period that is tried one pass over the list, and one over the references of what repeats. What it does
-not find: steps whose shapes change, and loops within a loop.
+not find: steps whose shapes change.
+
+Loops within a loop are found by doing this twice. Where steps that repeat have within them stretches that repeat, these
+become loops first, each with copies of the rows that are read behind it (:mod:`~tinygrad_lite.lift.steps.inner_rows`);
+then the steps around them, of which a loop is a part as it is. What an outer step reads of a whole inner loop of an
+earlier one keeps it from becoming one; and of three loops within one another the innermost are written out.
 """
 
 from __future__ import annotations
@@ -29,9 +34,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinygrad_lite.lift.ir.groups import Booleans, Group, Groups, Index, Loop, Output, Ref, Term, all_of
+from tinygrad_lite.lift.steps.inner_rows import copy_last_rows
 from tinygrad_lite.lift.steps.reading_laws import Law, Listing, fit_laws
 from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
-from tinygrad_lite.lift.steps.inner_rows import copy_last_rows
 from tinygrad_lite.lift.steps.stretches import Stretch, find_inner_period, find_stretches
 from tinygrad_lite.lift.steps.trace_order import order_by_trace, sort_terms
 

@@ -7,6 +7,7 @@ has computed, minus the period of another stretch for what a derivative reads, w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
@@ -97,13 +98,17 @@ def find_inner_period(descriptions: Sequence[Hashable], shifts: Callable[[int, i
     >>> find_inner_period("xababababyzababababyzababababyzababababyz", lambda place, period: True)
     2
     """
-    found = 0
+    found = [0]
     for stretch in find_stretches(descriptions, shifts):
-        start, stop = stretch.start, stretch.start + 2 * stretch.period
-        inside = descriptions[start:stop]
-        for inner in find_stretches(inside, lambda place, period, start=start: shifts(start + place, period)):
-            found = max(found, inner.period)
-    return found
+        start = stretch.start  # wherever in a step it begins, two of them have each inner loop whole
+        inside = descriptions[start : start + 2 * stretch.period]
+        within = functools.partial(_shift_behind, shifts, start)
+        found += [inner.period for inner in find_stretches(inside, within)]
+    return max(found)
+
+
+def _shift_behind(shifts: Callable[[int, int], bool], start: int, place: int, period: int) -> bool:
+    return shifts(start + place, period)
 
 
 def _find_longest(row: Integers, offset: int, most: int) -> tuple[int, int, int] | None:
