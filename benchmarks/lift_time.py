@@ -129,6 +129,9 @@ _SETTINGS: dict[str, Callable[[Case, Any, int], dict[str, Any]]] = {
         "arguments": (np.array([1.1, 0.4, 0.4, 0.1]), np.array([5.0, 3.0]), r.uniform(1, 10, (25 * k, 2))),
         "argnums": (0, 1),
     },
+    "epochs": lambda c, r, k: {
+        "arguments": (np.array([0.3, -0.2]), *r.normal(size=(2, 10 * k, 20 * k))),
+    },
     "arm": lambda c, r, k: {
         "arguments": (0.3 * r.normal(size=8 * k), r.uniform(0.5, 1.5, 8 * k), np.array([3.0, 2.0]))
     },

@@ -138,6 +138,22 @@ def kalman(m: Any, parameters: Any, observed: Any) -> Any:
     return m.scan(step, (m.array([0.0, 0.0]), m.array([[10.0, 0.0], [0.0, 10.0]])), observed)[1].sum()
 
 
+def epochs(m: Any, parameters: Any, inputs: Any, targets: Any) -> Any:
+    def step(state: Any, sample: Any) -> Any:
+        (w, b, momentum), (x, y) = state, sample
+        error = m.tanh(w * x + b) - y
+        momentum = 0.9 * momentum + error * x
+        return (w - 0.1 * momentum, b - 0.1 * error, momentum), None
+
+    def epoch(state: Any, samples: Any) -> Any:
+        w, b = state
+        (w, b, _), _ = m.scan(step, (w, b, 0.0 * w), samples)
+        return (0.99 * w, b), None
+
+    (w, b), _ = m.scan(epoch, (parameters[0], parameters[1]), (inputs, targets))
+    return w * w + b * b
+
+
 def hmm(m: Any, start: Any, moves: Any, emits: Any) -> Any:
     def step(alpha: Any, e: Any) -> Any:
         return m.logsumexp(alpha[:, None] + moves, axis=0) + e, None

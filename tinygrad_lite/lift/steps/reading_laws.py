@@ -80,7 +80,7 @@ class Listing:
             starts = [stretch.start + more for more in range(min(spare, _MOST_STARTS) + 1)]
             starts = [start for start in starts if not self._cuts_loop(start)]
             if starts:
-                start = min(starts, key=lambda start: (self._count_carried(start, stretch.period), -start))
+                start = min(starts, key=lambda start: (*self._count_carried(start, stretch.period), -start))
                 return Stretch(start, stretch.period, steps)
         return None
 
@@ -89,11 +89,12 @@ class Listing:
         loop = self.find_loop(place)
         return loop is not None and loop.start < self.order[place]
 
-    def _count_carried(self, start: int, period: int) -> int:
-        """Count the statements of one step that the next one reads."""
+    def _count_carried(self, start: int, period: int) -> tuple[int, int]:
+        """Count the statements of one step that the next one reads: those that cannot be handed over, and all."""
         second = range(start + period, start + 2 * period)
         read = {self.place.get(ref.group, -1) for place in second for ref in self.refs[place]}
-        return sum(start <= place < start + period for place in read)
+        carried = [place for place in read if start <= place < start + period]
+        return sum(self.is_whole(place) for place in carried), len(carried)
 
     def shifts_along(self, place: int, period: int) -> bool:
         """Whether what a statement and the two after it in these distances read shifts along."""
