@@ -337,7 +337,7 @@ def _lower(module: Module, text: str, result: int, dialect: Dialect) -> list[int
 
 def _find_kind(name: str) -> int:
     """Tell from a name what it is: the text's names say so."""
-    if name in ("n", "m", "start", "blocks", STEP) or name[0] == "f":
+    if name in ("n", "m", "start", "blocks") or name.startswith(STEP.format("")) or name[0] == "f":
         return INT
     if name[0] == "t":
         return INT_ARRAY if name[-1] == "_" else INTS
