@@ -418,8 +418,8 @@ class Programs:
         """Return what a program is traced with, as the user's code knows it: whole numbers as ints, but for Values."""
         if not is_tracing():
             inputs, targets = np.asarray(inputs, np.float64), np.asarray(targets, np.float64)
-            inputs = (inputs.astype(np.int64) if self._whole else inputs).tolist()
-            targets = targets.tolist()
+            whole = self._whole and bool((inputs == np.rint(inputs)).all())  # a probe's numbers may be others
+            inputs, targets = (inputs.astype(np.int64) if whole else inputs).tolist(), targets.tolist()
         if self.reduce is not None:
             inputs, targets = [inputs], [targets]
         return Samples(_like(list(inputs), self.samples.inputs), list(targets))

@@ -40,7 +40,7 @@ from tinygrad_lite.nn.optim.schedule_free import AdamWScheduleFree, SGDScheduleF
 from tinygrad_lite.nn.optim.schedules import CosineAnnealingLR, ExponentialLR, StepLR
 from tinygrad_lite.nn.optim.sophia import SophiaH
 from tinygrad_lite.nn.train.callbacks import BestWeights, Callback, EarlyStopping, Run
-from tinygrad_lite.nn.train.data import moons
+from tinygrad_lite.nn.train.data import moons, xor
 from tinygrad_lite.nn.train.history import History
 from tinygrad_lite.nn.train.metrics import accuracy
 from tinygrad_lite.nn.train.nonfinite import NonFiniteError
@@ -335,6 +335,11 @@ def test_inputs_may_be_numbers_bools_and_tuples() -> None:
 
     for inputs in ([0.5, 1.0, 2.0], [True, False, True], [(0.5,), (1.0,), (2.0,)], np.array([0.5, 1.0, 2.0])):
         assert_same_runs("numpy", adam, model=Line, loss=mse_loss, data=(inputs, [1, 2, 4]), batch_size=2)
+
+
+@pytest.mark.parametrize("loss", [bce, mse_loss])
+def test_inputs_that_are_whole_numbers_are_numbers_as_others(loss: Any) -> None:
+    assert_same_runs("numpy", adam, loss=loss, data=xor(), batch_size=2, epochs=3)
 
 
 # ------------------------------------------------------------------------------------- looking on, and interrupting
