@@ -501,13 +501,13 @@ _JAX_HELPERS: Final = {
         for name in ("arange", "eye", "tri")
     },
     "scan": '''def scan(step, start, steps):
-    """Run a step again and again; give the rows of the arrays that are read outside."""
+    """Run a step again and again; give what it carries in the end, and the rows that are read outside."""
 
     def body(carried, place):
         passed, rows = step(carried, place)
         return [new.astype(old.dtype) for new, old in zip(passed, carried)], rows
 
-    return jax.lax.scan(body, [jnp.asarray(array) for array in start], jnp.arange(steps))[1]''',
+    return jax.lax.scan(body, [jnp.asarray(array) for array in start], jnp.arange(steps))''',
     "take_window": '''def take_window(array, axis, start, length):
     """Take so many places of an axis, from one that JAX traces on."""
     return jax.lax.dynamic_slice_in_dim(array, start, length, axis)''',

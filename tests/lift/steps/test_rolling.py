@@ -234,10 +234,10 @@ def test_the_source_of_a_loop_is_a_scan_on_jax():
         "    def step(carried, t):\n"
         "        (h1_before,) = carried\n"
         "        h1 = tanh(xs[t + 1] + p[1] * h1_before)\n"
-        "        return (h1,), (h1,)\n"
-        "    rows = scan(step, (t2,), 13)\n"
-        "    h1 = concatenate([t2[None], rows[0]])  # (14,)\n"
-        "    return (h1[13],)\n"
+        "        return (h1,), ()\n"
+        "    last, _ = scan(step, (t2,), 13)\n"
+        "    h1 = last[0]\n"
+        "    return (h1,)\n"
     )
 
 

@@ -338,15 +338,14 @@ def _make_array_functions(number: np.dtype[Any]) -> dict[str, Any]:
 
 
 def _scan(step: Callable[[Any, Any], Any], start: Sequence[Any], steps: int) -> Any:
-    """Run a step of a program again and again; give the rows of the arrays that are read outside."""
+    """Run a step of a program again and again; give what it carries in the end, and the rows that are read outside."""
     jax = import_jax()
 
     def body(carried: Any, place: Any) -> Any:
         passed, rows = step(carried, place)
         return [new.astype(old.dtype) for new, old in zip(passed, carried, strict=True)], rows
 
-    _, rows = jax.lax.scan(body, [jax.numpy.asarray(array) for array in start], jax.numpy.arange(steps))
-    return rows
+    return jax.lax.scan(body, [jax.numpy.asarray(array) for array in start], jax.numpy.arange(steps))
 
 
 def _take_window(array: Any, axis: int, start: Any, length: int) -> Any:

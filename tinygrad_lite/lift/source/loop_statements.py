@@ -9,7 +9,9 @@ and gives what it carries on and the rows of the arrays that are read outside:
         h = tanh(W @ h_before + x[:, t, None])
         return (h,), (h,)
 
-    (h,) = scan(step, [(h0,)], 16)
+    last, rows = scan(step, (h0,), 16)
+
+Of what is read behind the loop at its last step alone, no rows are given: that is what it carries in the end.
 
 A loop within a loop stands in the body of the outer one, and writes rows of that one's row: ``p[t, k + 1] = ...``.
 """
@@ -17,8 +19,9 @@ A loop within a loop stands in the body of the outer one, and writes rows of tha
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
-from tinygrad_lite.lift.ir.groups import Groups, Index, Loop
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Loop
 from tinygrad_lite.lift.ir.loop_bodies import Body, Slice, Window, find_body
 from tinygrad_lite.lift.source.averaging import Averaging
 from tinygrad_lite.lift.source.blocks import Block, Line
@@ -232,7 +235,8 @@ class _LoopWriter:
     def _write_scan(self) -> None:
         groups = self.program.groups
         carried = [(number, lag) for number in self.numbers for lag in range(1, self.lags[number] + 1)]
-        rows = [number for number in self.numbers if number in self.stored]
+        ends = [number for number in self.numbers if number in self.stored and self._is_read_at_end(number)]
+        rows = [number for number in self.numbers if number in self.stored and number not in ends]
         function = self._choose_name("step")
         names = [self._name_carried(number, lag) for number, lag in carried]
         carrying = self._choose_name("carried")
@@ -248,16 +252,42 @@ class _LoopWriter:
             number: [] if groups[number].axis else self.outer.read_initial(groups[number]) for number in self.numbers
         }
         starts = [initial[number][-lag].text for number, lag in carried]
-        found = self._choose_name("rows")
-        self._add(f"{found} = scan({function}, {_write_tuple(starts)}, {self.loop.steps})")
+        last, found = self._choose_name("last") if ends else "_", self._choose_name("rows") if rows else "_"
+        self._add(f"{last}, {found} = scan({function}, {_write_tuple(starts)}, {self.loop.steps})")
+        for number in ends:
+            row = replace(groups[number], shape=groups[number].row, initial=())
+            self.outer.scope.last[number] = row
+            self._write_given(number, f"{last}[{carried.index((number, 1))}]", row)
         for place, number in enumerate(rows):
             before = [row.insert_axes([0]).text for row in initial[number]]
             text = f"{found}[{place}]"
             if before:
                 text = f"concatenate([{', '.join([*before, text])}])"
-            group = groups[number]
-            comment = f"# {write_shape(group)}" if find_axes(group) else ""
-            self.outer.lines.append(Line(group.name, [text], comment, self.outer.depth))
+            self._write_given(number, text, groups[number])
+
+    def _write_given(self, number: int, text: str, shape: Group) -> None:
+        """Write what the loop gives of a group."""
+        comment = f"# {write_shape(shape)}" if find_axes(shape) else ""
+        self.outer.lines.append(Line(self.program.groups[number].name, [text], comment, self.outer.depth))
+
+    def _is_read_at_end(self, number: int) -> bool:
+        """Whether a group that is carried is read outside the loop at its last step alone, and by nothing in a loop."""
+        group, inside = self.program.groups[number], self.program.find_loops()
+        refs = [output.ref for output in self.program.outputs if output.ref.group == number]
+        if not self.lags[number] or group.present is not None or (number in self.outer.kept and not refs):
+            return False
+        for other, reader in enumerate(self.program.groups):
+            if other in self.numbers:
+                continue
+            copied = reader.initial if other not in inside or not reader.axis else ()
+            refs += [ref for ref in copied if ref.group == number]
+            computed = [ref for ref in reader.refs() if ref.group == number and not any(ref is row for row in copied)]
+            if computed and other in inside:
+                return False
+            refs += computed
+        places = [None if ref.flat else ref.index[0] for ref in refs]
+        last = group.shape[0] - 1
+        return all(p is not None and p.table is None and not p.steps and p.offset == last for p in places)
 
     def _get_text(self, block: Block, number: int) -> str:
         place = self.count + number - self.loop.start

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,16 +32,20 @@ class Scope:
         source: The text of a group's array.
         constants: Where constant arrays are bound.
         dialect: ``"numpy"`` or ``"jax"``.
+        last: Groups of loops whose text is that of their last row alone, by number; as one row.
     """
 
     groups: Sequence[Group]
     source: Callable[[int], Fragment]
     constants: BoundConstants
     dialect: str
+    last: dict[int, Group] = field(default_factory=dict)
 
     def read(self, ref: Ref, group: Group, reduced: tuple[int, ...] = (), samples_stay: bool = True) -> Fragment:
         """Read an operand of that group, along its axes and the reduced ones."""
         source = self.groups[ref.group]
+        if ref.group in self.last:
+            source, ref = self.last[ref.group], replace(ref, index=ref.index[1:])
         sizes = group.shape + reduced
         reading = Reading(sizes, len(group.shape), self.constants, self.dialect, samples_stay)
         if source.kind == "constant":
