@@ -1,6 +1,7 @@
 """Random programs, lifted and compared with their functions: ``python benchmarks/lift_programs.py --programs 10000``.
 
-The programs are those of ``tests/lift/random_programs.py``, with ``--steps`` those of ``tests/lift/step_programs.py``.
+The programs are those of ``tests/lift/random_programs.py``, with ``--steps`` those of ``tests/lift/step_programs.py``,
+with ``--nested`` those of ``tests/lift/nested_programs.py``.
 Fails if one program differs from its function, or cannot be lifted; prints the smallest of each kind of failure, as
 Python, with the arguments.
 """
@@ -23,8 +24,9 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lift"))
 
+import nested_programs
+import step_programs
 from random_programs import RandomProgram, compared, compared_beyond, random_programs
-from step_programs import compare_over_time, draw_program
 from transform_chains import transform_chains
 
 #: Hypothesis varies what it has drawn before: fresh runs keep the programs different.
@@ -81,11 +83,12 @@ def main() -> int:
     parser.add_argument("--beyond", action="store_true", help="with arguments that are infinite, NaN or out of range")
     parser.add_argument("--chains", action="store_true", help="derivatives of chains of transforms instead")
     parser.add_argument("--steps", action="store_true", help="loops over time instead")
+    parser.add_argument("--nested", action="store_true", help="loops within loops instead")
     arguments = parser.parse_args()
     if arguments.programs < 1 or arguments.statements < 1:
         parser.error("give at least one program of at least one statement")
-    if arguments.steps:
-        return int(compare_loops(arguments.programs, arguments.seed, arguments.engine) > 0)
+    if arguments.steps or arguments.nested:
+        return int(compare_loops(arguments.programs, arguments.seed, arguments.engine, arguments.nested) > 0)
     drawn_from = random_programs(statements=arguments.statements, transforms=not arguments.beyond)
     if arguments.chains:
         drawn_from = transform_chains()
@@ -102,20 +105,23 @@ def main() -> int:
     return int(bool(tally.failures))
 
 
-def compare_loops(count: int, first: int, engine: str) -> int:
-    """Compare random loops over time with what they lift to; the number of failures."""
+def compare_loops(count: int, first: int, engine: str, nested: bool) -> int:
+    """Compare random loops over time, or within one another, with what they lift to; the number of failures."""
+    draw = nested_programs.draw_program if nested else step_programs.draw_program
+    compare = nested_programs.compare_nested if nested else step_programs.compare_over_time
     groups, loops, failed = [], 0, 0
     for number in tqdm(range(first, first + count), unit="program"):
         try:
-            program = compare_over_time(number, engine)
+            program = compare(number, engine)
         except Exception:
             failed += 1
-            print(f"\n{traceback.format_exc(limit=-1)}\nprogram {number}:\n{draw_program(number)}")
+            print(f"\n{traceback.format_exc(limit=-1)}\nprogram {number}:\n{draw(number)}")
             continue
         groups.append(program.report().groups)
-        loops += bool(program.ir.loops)
+        loops += any(loop.axis == nested for loop in program.ir.loops)
     mean = sum(groups) / max(len(groups), 1)
-    print(f"{count} programs over time, {failed} failures, {loops} with loops, {mean:.1f} groups a program")
+    what = "loops within loops" if nested else "loops"
+    print(f"{count} programs over time, {failed} failures, {loops} with {what}, {mean:.1f} groups a program")
     return failed
 
 
