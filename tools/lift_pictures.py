@@ -660,6 +660,17 @@ def draw_growth(style: Style) -> Any:
 # ------------------------------------------------------------------------------------------------------- loops
 
 
+def train(w: Any, xs: Any, ys: Any) -> Any:
+    """One weight, by one sample after the other, with a momentum that begins anew in each epoch."""
+    for inputs, targets in zip(xs, ys, strict=True):
+        momentum = 0.0 * w
+        for x, target in zip(inputs, targets, strict=True):
+            momentum = 0.9 * momentum + (w * x - target) * x
+            w = w - 0.1 * momentum
+        w = 0.99 * w
+    return w * w
+
+
 def loops_of(program: Program) -> str:
     """Of the text that numba compiles the loops that compute the first layer."""
     found = loop_fusion.fuse_loops(program.ir)
@@ -679,6 +690,7 @@ def main() -> None:
     whole = run_passes(value_and_grad(loss, argnums=(0, 1, 2, 3)), *numbers())
     recurrent = lift(value_and_grad(last_state, argnums=(0, 1)), batch=(None, None, 0))
     recurrent(*[np.linspace(-1, 1, math.prod(shape)).reshape(shape) for shape in ((3, 3), (3, 2), (5, 20, 2))])
+    epochs = lift(train).program_for(0.5, np.ones((12, 13)), np.zeros((12, 13)))
     for theme in THEMES:
         graphs = {
             "sample": draw_sample(theme),
@@ -686,6 +698,7 @@ def main() -> None:
             "canonical": draw_canonical(theme),
             "program": viz.draw(one.program, theme=theme),
             "steps": viz.draw(recurrent, theme=theme),
+            "nested": viz.draw(epochs, theme=theme),
         }
         for name, graph in graphs.items():
             viz.save(graph, FOLDER / f"{name}-{theme}.svg")
