@@ -13,11 +13,12 @@ from tinygrad_lite.errors import LiftError
 from tinygrad_lite.lift import lift, load
 from tinygrad_lite.lift.checking.error_analysis import bound_errors
 from tinygrad_lite.lift.engines import numpy_engine
-from tinygrad_lite.lift.ir.groups import Index, Ref, copy_groups
+from tinygrad_lite.lift.ir.groups import Group, Groups, Index, Output, Ref, Term, all_of, copy_groups
 from tinygrad_lite.lift.ir.loop_outputs import compute_behind_loops
 from tinygrad_lite.lift.ir.unrolling import unroll
 from tinygrad_lite.lift.ir.verifier import check_groups
 from tinygrad_lite.lift.source.emit import emit
+from tinygrad_lite.lift.steps.repeated_terms import merge_repeated_terms
 from tinygrad_lite.viz.programs.program_graph import compose
 
 
@@ -146,6 +147,27 @@ def test_the_source_has_one_loop_in_another(programs):
 def test_a_step_on_jax_has_a_scan_in_it(programs):
     text = emit(compute_behind_loops(programs("pay").ir), "jax").text
     assert text.count("\n        def step_0(carried_0, k):\n") == text.count(" = scan(step_0, ") == 2
+
+
+@pytest.mark.parametrize("masked", ["own", "summed"])
+def test_terms_of_many_steps_are_joined_where_their_masks_are_of_results_alone(masked):
+    rolled = Group("map", (4, 5), "exp", (Ref(0, (Index(0, ((0, 1),)), Index(0, ((1, 1),)))),))
+    terms = []
+    for step in range(4):
+        row = Ref(1, (Index(3 - step), Index(0, ((1, 1),))))
+        mask, axes = np.arange(4) == step, (0,)
+        if masked == "summed":  # an element is left out of the sum
+            mask, axes = mask[:, None] & (np.arange(5) != 2), (0, 1)
+        terms.append(Term((row,), (5,), 1.0, mask, axes))
+    group = Group("sum", (4,), terms=tuple(terms))
+    program = Groups([Group("input", (4, 5)), rolled, group], [0], [Output((4,), all_of(2, 1))])
+    merged = merge_repeated_terms(group, program.groups, {1})
+    assert len(merged.terms) == (1 if masked == "own" else 4)
+    array = np.random.default_rng(0).normal(size=(4, 5))
+    made = Groups([*program.groups[:2], merged], [0], program.outputs)
+    np.testing.assert_allclose(
+        numpy_engine.build(made)([array])[0], numpy_engine.build(program)([array])[0], rtol=1e-14
+    )
 
 
 @pytest.mark.parametrize("name", ["descend", "pay", "solve"])

@@ -3,7 +3,8 @@
 - Gradients of what all steps share add up a product for each step. Products of the same arrays that differ in nothing
   but the places that they read are one product, summed over one axis more: ∂L/∂W = Σ over t of δ[t, i]·h[t, k].
 - A result with an element for each step was collected: each term is one step's, where a mask says so. Together they
-  read the array of all steps, at places that follow from their coordinates.
+  read the array of all steps, at places that follow from their coordinates. Each may be a sum over the steps of an
+  inner loop.
 
 Why it is sound: the same products are added, in another order.
 """
@@ -68,7 +69,8 @@ def _describe_masked(term: Term, group: Group, rolled: Collection[int]) -> Hasha
         return None
     axes = len(group.shape)
     indices = [index for factor in term.factors for index in factor.index]
-    if any(factor.flat for factor in term.factors) or any(max(index.axes, default=0) >= axes for index in indices):
+    tables = [*term.axes, *[axis for index in indices for axis in index.axes]]
+    if any(factor.flat for factor in term.factors) or max(tables, default=0) >= axes:
         return None
     refs = tuple(
         [(factor.group, tuple([_find_reduced(index, axes) for index in factor.index])) for factor in term.factors]
