@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Rooms of one line do not import from one another.
 ORDER = """
 engine
-files plotting
+files
+plotting
 lift.ir lift.tracing
 lift.canonical lift.source
 lift.loops lift.machine_code

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 
 from tinygrad_lite.files import atomic
 from tinygrad_lite.files.atomic import write_atomically
+from tinygrad_lite.lift import LiftError
 
 
 def test_left_over_temporary_files_are_removed_and_those_in_use_are_not(tmp_path: Path) -> None:
@@ -70,6 +74,117 @@ def test_what_is_no_regular_file_is_written_into_and_stays(tmp_path: Path) -> No
     with pytest.raises(OSError, match=str(tmp_path)):
         write_atomically(tmp_path, b"1")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "pipe"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="sockets with a name are POSIX's")
+def test_a_socket_and_a_disk_are_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the names of sockets are short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        with pytest.raises(OSError, match="socket cannot be written: it is a socket"):
+            write_atomically("socket", b"1")
+        monkeypatch.setattr(stat, "S_ISSOCK", stat.S_ISFIFO)
+        monkeypatch.setattr(stat, "S_ISBLK", lambda mode: True)  # no test can make a disk
+        with pytest.raises(OSError, match="it is a disk"):
+            write_atomically("socket", b"1")
+    monkeypatch.undo()
+    assert (tmp_path / "socket").is_socket()
+    assert [file.name for file in tmp_path.iterdir()] == ["socket"]
+
+
+#: Every function of ours that writes a file whose name the user gives, and the suffix that it wants.
+WRITERS = {
+    "nn.save": (".safetensors", "nn.save(nn.MLP(1, [1]), path)"),
+    "Program.save": (".lift", "lift(lambda x: x * x).program_for(1.0).save(path)"),
+    "Program.export": (".py", "lift(lambda x: x * x).program_for(1.0).export(path)"),
+    "viz.save": (".json", "viz.save(Value(1.0), path)"),
+    "Explorer.save": (".html", "viz.explore(Value(1.0)).save(path)"),
+    "save_figure": (".svg", "save_figure(new_figure(1, 1, style_of('light')), path)"),
+}
+
+
+@pytest.fixture(params=WRITERS)
+def writer(request: pytest.FixtureRequest) -> tuple[str, Callable[[Path], None]]:
+    suffix, code = WRITERS[request.param]
+    pytest.importorskip("numpy")
+    if request.param == "nn.save":
+        pytest.importorskip("safetensors")
+    if request.param == "save_figure":
+        pytest.importorskip("matplotlib")
+    imports = (
+        "from tinygrad_lite import Value, nn, viz\nfrom tinygrad_lite.lift import lift\n"
+        "from tinygrad_lite.plotting.plot_style import new_figure, save_figure, style_of\n"
+    )
+    return suffix, lambda path: exec(imports + code, {"path": path})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX's")
+def test_no_writer_replaces_what_is_no_regular_file(tmp_path: Path, writer: tuple[str, Callable[[Path], None]]) -> None:
+    suffix, write = writer
+    pipe, link = tmp_path / f"pipe{suffix}", tmp_path / f"link{suffix}"
+    os.mkfifo(pipe)
+    link.symlink_to(os.devnull)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl = pytest.importorskip("fcntl")
+    with suppress(AttributeError):  # Linux alone says how much a pipe holds
+        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 2**20)
+    for path in (pipe, link):
+        try:
+            write(path)
+        except LiftError as error:  # an exported module is two files: it is refused
+            assert "no regular file" in str(error)  # noqa: PT017 (not every writer refuses)
+    os.close(reading)
+    assert pipe.is_fifo()
+    assert stat.S_ISCHR(link.stat().st_mode)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [link.name, pipe.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
+def test_every_writer_keeps_the_mode(tmp_path: Path, writer: tuple[str, Callable[[Path], None]]) -> None:
+    suffix, write = writer
+    path = tmp_path / f"f{suffix}"
+    path.write_bytes(b"")
+    path.chmod(0o600)
+    write(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_size > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX's")
+def test_every_writer_leaves_the_old_file_alone_on_a_full_disk(
+    tmp_path: Path, writer: tuple[str, Callable[[Path], None]]
+) -> None:
+    resource = pytest.importorskip("resource")
+    suffix, write = writer
+    path = tmp_path / f"f{suffix}"
+    write(path)  # what it imports may be compiled to files, which the limit would cut off
+    path.write_bytes(b"old")
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))  # files end after 8 bytes, as on a full disk
+        with pytest.raises(OSError, match="large"):
+            write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_secret_stays_one_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    seen: list[int] = []
+
+    class Watched(io.FileIO):
+        def write(self, content: Any) -> int:
+            seen.append(os.fstat(self.fileno()).st_mode & 0o777)
+            return super().write(content)
+
+    monkeypatch.setattr(atomic, "open", lambda name, mode: io.BufferedWriter(Watched(name, mode)), raising=False)
+    write_atomically(path, b"new" * 100_000)
+    assert set(seen) == {path.stat().st_mode & 0o777}
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

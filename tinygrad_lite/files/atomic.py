@@ -29,37 +29,46 @@ except ImportError:  # Windows, which by itself does not let open files be remov
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Give a file new contents, or leave it as it was.
 
-    Its permissions stay; a symbolic link stays one, and the file that it points to is written. What is no
-    regular file, such as ``/dev/null`` or a named pipe, is written into, and never replaced.
+    Its permissions stay; a symbolic link stays one, and the file that it points to is written. A device such as
+    ``/dev/null`` and a named pipe are written into; nothing that is no regular file is ever replaced.
 
     Args:
         path: Of the file, which need not exist; its folder must.
         content: What it shall hold.
 
     Raises:
-        OSError: It cannot be written, or is a folder; what was there is as it was.
+        OSError: It cannot be written, or is a folder, a socket or a disk; what was there is as it was.
 
     >>> write_atomically("numbers.txt", b"1 2 3")
     >>> Path("numbers.txt").read_bytes()
     b'1 2 3'
     """
     if os.path.exists(path) and not os.path.isfile(path):
-        Path(path).write_bytes(content)
+        _write_into(path, content)
         return
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {target.parent}")
     _remove_left_over(target)
     with _temporary_file(target) as (file, temporary):
+        if target.exists() and hasattr(os, "fchmod"):  # before there is anything in it that somebody could read
+            os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
         file.write(content)
         file.flush()
-        if target.exists() and hasattr(os, "fchmod"):
-            os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
         os.fsync(file.fileno())
         if _fcntl is None:
             file.close()
         os.replace(temporary, target)
     _sync_folder(target.parent)
+
+
+def _write_into(path: str | os.PathLike[str], content: bytes) -> None:
+    """Give the contents to what takes any bytes one after another, and refuse the rest."""
+    mode = os.stat(path).st_mode
+    for is_kind, name in ((stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a disk")):
+        if is_kind(mode):
+            raise OSError(f"{path} cannot be written: it is {name}, which no file replaces. Choose another name")
+    Path(path).write_bytes(content)
 
 
 @contextmanager

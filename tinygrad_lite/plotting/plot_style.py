@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.plotting.themes import Theme, find_theme
 
 if TYPE_CHECKING:
@@ -129,21 +131,28 @@ def whole_ticks(ax: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure, the same bytes each time.
+    """Write a figure, the same bytes each time, and whole or not at all.
 
     Args:
         figure: The figure.
         path: Its suffix says the format.
 
     Raises:
-        ValueError: matplotlib does not know the suffix.
+        ValueError: It has no suffix, or one that matplotlib does not know.
+        OSError: The file cannot be written.
     """
     import matplotlib
+
+    suffix = Path(path).suffix.lower()
+    if not suffix:
+        raise ValueError(f"the suffix says the format, and there is none: write {path}.svg, {path}.png or {path}.pdf")
 
     # Else the file names the time, and its identifiers are drawn anew.
     times: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"svg.hashsalt": "tinygrad_lite"}):
-        figure.savefig(path, dpi=160, metadata=times.get(Path(path).suffix.lower()))
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix[1:], dpi=160, metadata=times.get(suffix))
+    write_atomically(path, content.getvalue())
 
 
 def image_of_figure(figure: Figure) -> Any:
