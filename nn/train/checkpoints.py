@@ -171,7 +171,7 @@ def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
             raise ValueError(f"{path} cannot be read: the weights {name} are {array.dtype}, and not float64")
     try:
         parts = json_codec.decode(contents.metadata["parts"], contents.arrays)
-        if not isinstance(parts, dict):
+        if not (isinstance(parts, dict) and all(isinstance(name, str) for name in parts)):
             raise ValueError("its parts have no names")
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: it is damaged: {error}") from None
@@ -186,8 +186,8 @@ def _check_origin(metadata: Mapping[str, str], path: str | Path) -> None:
             "safetensors.numpy.load_file(path), and give them to from_torch(arrays, model) or model.load_state_dict"
         )
     version = metadata.get("version", "")
-    if not version.isdecimal() or int(version) < 1:
-        raise ValueError(f"{path} cannot be read: it is damaged: its version is {version!r}")
+    if not (version.isdecimal() and len(version) < 10 and int(version) > 0):
+        raise ValueError(f"{path} cannot be read: it is damaged: its version is {version!r:.20}")
     if int(version) > _VERSION:
         raise ValueError(
             f"{path} has version {version} of the format, and this tinygrad_lite reads up to {_VERSION}: "

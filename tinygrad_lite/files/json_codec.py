@@ -12,6 +12,8 @@ from tinygrad_lite.pytree import is_array
 
 #: A list of at least so many floats, or so many ints, is kept as an array.
 _LONG: Final = 8
+#: The floats that JSON has no number for.
+_NOT_FINITE: Final = {repr(number): number for number in (math.inf, -math.inf, math.nan)}
 
 
 def encode(tree: Any, name: str, arrays: dict[str, Any]) -> str:
@@ -58,7 +60,7 @@ def _encoded(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
     if tree is None or isinstance(tree, (bool, str)) or type(tree) is int:
         return tree
     if type(tree) is float:
-        return tree if math.isfinite(tree) else {"float": repr(tree)}
+        return tree if math.isfinite(tree) else {"float": repr(tree)}  # one of _NOT_FINITE
     if isinstance(tree, Mapping):
         return {"dict": [[_key(key, name), _encoded(item, _below(name, key), arrays)] for key, item in tree.items()]}
     if isinstance(tree, (list, tuple)):
@@ -120,7 +122,7 @@ def _decoded(node: Any, arrays: Mapping[str, Any]) -> Any:
     if kind == "tuple":
         return tuple([_decoded(item, arrays) for item in content])
     if kind == "float":
-        return float(content)
+        return _NOT_FINITE[content]
     array = arrays[content]
     if kind == "array":
         return array.copy()

@@ -6,8 +6,10 @@ import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from tinygrad_lite.nn.base.module import Module
 from tinygrad_lite.nn.layers.layers import MLP
 from tinygrad_lite.nn.optim.optimizers import SGD, Adam
 from tinygrad_lite.nn.optim.schedules import StepLR
-from tinygrad_lite.nn.train.checkpoints import load, save
+from tinygrad_lite.nn.train.checkpoints import load, load_run, save
 from tinygrad_lite.value import Value
 
 any_float = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)
@@ -325,14 +327,43 @@ def test_a_newer_version_and_a_wrong_one_are_refused(tmp_path: Path) -> None:
     refused(path, to_bytes({}, {"format": "tinygrad_lite", "version": "2"}), r"has version 2 .* pip install --upgrade")
     refused(path, to_bytes({}, {"format": "tinygrad_lite", "version": "x"}), "its version is 'x'")
     refused(path, to_bytes({}, {"format": "tinygrad_lite"}), "its version is ''")
+    refused(path, to_bytes({}, {"format": "tinygrad_lite", "version": "9" * 5000}), "its version is '9{18,19}")
 
 
 @pytest.mark.parametrize(
-    "parts", [None, "{", '{"tuple": 3}', '{"array": "gone"}', '{"a": 1, "b": 2}', '{"float": "x"}', "[1]", '{"x": []}']
+    "parts",
+    [
+        *(None, "{", '{"tuple": 3}', '{"array": "gone"}', '{"a": 1, "b": 2}', '{"float": "x"}', "[1]", '{"x": []}'),
+        *('{"float": 1%s}' % ("0" * 400), '{"float": []}', '{"dict": [[7, 1]]}', '{"dict": [[[], 1]]}', "9" * 5000),
+    ],
 )
 def test_parts_that_are_no_plain_data_are_refused(tmp_path: Path, parts: str | None) -> None:
     metadata = {"format": "tinygrad_lite", "version": "1"} | ({} if parts is None else {"parts": parts})
     refused(tmp_path / "f.safetensors", to_bytes({}, metadata), "it is damaged")
+
+
+_WORDS = st.sampled_from(["dict", "tuple", "float", "array", "list of numbers", "inf", "model.w", "optimizer", "x"])
+_ATOMS = st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from([10**400, 2**70]), st.floats(), _WORDS)
+CRAFTED = st.recursive(
+    _ATOMS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_WORDS, inner, max_size=2))
+)
+
+
+@given(CRAFTED, st.booleans())
+def test_crafted_parts_with_the_right_checksum_are_read_or_refused(parts: Any, named: bool) -> None:
+    if named:  # so that what is crafted stands where the state of an optimiser or of a run belongs
+        parts = {"dict": [["optimizer", parts], ["extra", {"dict": []}]]}
+    metadata = {"format": "tinygrad_lite", "version": "1", "parts": json.dumps(parts)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "f.safetensors")
+        model, optimizer = trained(1, seed=2)
+        weights = {f"model.{name}": array for name, array in MLP(2, [3, 1], "tanh", seed=0).state_dict().items()}
+        path.write_bytes(to_bytes(weights, metadata))
+        before = numbers(model), optimizer.state_dict()
+        for read in (lambda: load(model, path, optimizer), lambda: load_run(model, {"optimizer": optimizer}, path)):
+            with pytest.raises(ValueError, match=re.escape(str(path))):
+                read()
+        assert (numbers(model), optimizer.state_dict()) == before
 
 
 def test_weights_of_another_dtype_are_refused(tmp_path: Path) -> None:
@@ -390,7 +421,7 @@ def test_read_file_gives_arrays_of_other_programs(tmp_path: Path) -> None:
 
 KILLING = """
 import numpy, os, random, signal, sys, time
-from tinygrad_lite.nn.train.checkpoints import load, save
+from tinygrad_lite.nn.train.checkpoints import load, load_run, save
 from tinygrad_lite.nn.layers.linear import Linear
 
 path, kills = sys.argv[1], int(sys.argv[2])
