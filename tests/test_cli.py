@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import runpy
 import shutil
@@ -314,6 +315,7 @@ def test_doctor_says_which_engines_run_lifted_programs(monkeypatch: pytest.Monke
         "engine 'numpy', by numpy 2.0",
         "engine 'numba', by numba 0.60",
         "engine 'jax' not installed: run pip install 'tinygrad-lite[jax]'",
+        "engine 'tape', by numpy 2.0",
     ]
 
 
@@ -364,6 +366,9 @@ def test_accuracy_takes_an_operand_and_a_seed(capsys: pytest.CaptureFixture[str]
         (["tahn"], "tinygrad-lite: no operation is named 'tahn'; did you mean tan"),
         (["pow", "--by", "z"], "its operands are x, y"),
         (["tanh", "--points", "0"], "points must be at least 1"),
+        (["tanh", "--points", str(10**18)], "points must be at most 1,000,000"),
+        (["tanh", "--points", "9" * 4000], "points must be at most 1,000,000"),
+        (["tanh", "--points", "10**18"], "invalid int value: '10**18'"),
         (["tanh", "--low", "2", "--high", "1"], "low must be less than high"),
         (["tanh", "--points", "8", "--low", "1", "--high", "2", "-o", "tanh.xyz"], "cannot write tanh.xyz"),
         (["tanh", "--points", "8", "--low", "1", "--high", "2", "-o", "no/folder/tanh.svg"], "cannot write no/folder"),
@@ -421,19 +426,179 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["tinygrad-lite", "--version"])
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(cli.signal, "signal", lambda number, handler: None)  # what it does with Ctrl-C would stay so
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(Path(cli.__file__).with_name("__main__.py")), run_name="__main__")
     assert stopped.value.code == 0
     assert capsys.readouterr().out.startswith("tinygrad-lite ")
 
 
-def test_a_broken_pipe_is_status_1_and_stdout_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(argv: object) -> object:
+def test_a_broken_pipe_is_status_1_and_stdout_goes_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(argv: object = None) -> object:
         raise BrokenPipeError
 
     replaced: list[int] = []
     monkeypatch.setattr(cli, "_parse", broken)
     monkeypatch.setattr(cli.os, "dup2", lambda new, old: replaced.append(old))
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 1))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 1, flush=broken))
     assert cli.main([]) == 1
     assert replaced == [1]
+    assert capsys.readouterr().err == ""
+
+
+# ------------------------------------------------------------------------------- whatever is typed, and wherever
+
+
+LONG = [
+    *("a" * 9999, "foo(" * 2000, "+".join(["a"] * 4000), "log(0*" + "-" * 4000 + "a)", "1/(0*" + "a*" * 2000 + "a)"),
+    *(
+        "(" * 9000 + "a" + ")" * 900,
+        "a\x1b[2J" * 1000,
+        "\n" * 9000 + "$",
+        "'" * 9999,
+        "é" * 9999,
+        "9" * 9999,
+        "-" * 9999,
+    ),
+]
+
+
+@pytest.mark.parametrize("name", ["draw", "explore", "accuracy", "xor", "doctor", ""])
+@pytest.mark.parametrize("k", range(len(LONG)))
+def test_messages_are_one_short_line_whatever_is_typed(
+    name: str, k: int, served: list[LiveServer], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(viz, "save", lambda root, path: path)
+    for arguments in ([LONG[k]], [LONG[k], "a=1"], ["--", LONG[k], "a=1"], ["a", LONG[k]], ["a", f"a={LONG[k]}"],
+                      ["a", "a=1", "-o", LONG[k]], ["a", "--points", LONG[k]], ["--out", LONG[k] + "/x"],
+                      [f"--seed={LONG[k]}"], [f"--{LONG[k]}"]):  # fmt: skip
+        if name == "xor" and arguments[0] == "--":
+            continue
+        status = main([name, *arguments] if name else arguments)
+        out, err = capsys.readouterr()
+        assert err.count("\n") == (status != 0)
+        assert len(err) <= 301
+        assert err[:-1].isprintable()
+        if status == 0 and name == "draw":
+            assert max(map(len, out.splitlines()[:-1])) < 120  # the last says which file was written
+
+
+def test_what_is_left_out_of_a_message_is_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draw", "a", "b" * 5000]) == 2
+    err = capsys.readouterr().err
+    assert len(err) == 301
+    assert err.startswith("tinygrad-lite: 'bbb")
+    assert err.endswith("bbb' gives no variable a value: write NAME=NUMBER, such as a=2\n")
+
+
+SCRIPT = Path(cli.__file__).parent.parent / "_tinygrad_lite_command.py"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+@pytest.mark.parametrize("arguments", [["doctor"], ["--help"], ["--version"], ["draw", "a", "a=1", "-o", "/dev/full"]])
+def test_a_full_standard_output_is_one_line(arguments: list[str], tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tinygrad_lite", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode > 0
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("tinygrad-lite: ")
+
+
+def test_a_disk_that_is_full_in_the_middle_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(doctor, "report", full)
+    assert main(["doctor"]) == 1
+    assert_one_line(capsys, "cannot write standard output: No space left on device")
+
+
+def test_a_closed_standard_output_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["doctor"]) == 1
+    assert_one_line(capsys, "standard output is closed")
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["doctor"]) == 1
+
+
+INTERRUPTED = """
+import runpy, signal, sys
+place, script, *arguments = sys.argv[1:]
+left = int(place)
+
+class Interrupts:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        global left
+        left -= 1
+        if left == 0:
+            print(name, file=sys.stdout)
+            signal.raise_signal(signal.SIGINT)
+
+sys.argv = ["tinygrad-lite", *arguments]
+run = runpy.run_path(script)["run"]
+sys.meta_path.insert(0, Interrupts)
+status = run()
+if left > 0:
+    print("all was imported")
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(not SCRIPT.exists(), reason="the script is beside the package")
+@pytest.mark.parametrize(
+    "arguments", [["draw", "a*a", "a=3", "-o", "g.json"], ["xor"], ["accuracy", "tanh", "--points", "9"], ["doctor"]]
+)
+def test_ctrl_c_at_any_import_is_one_line(arguments: list[str], tmp_path: Path) -> None:
+    place = 1
+    while True:
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, str(place), str(SCRIPT), *arguments],
+            capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        )  # fmt: skip
+        if "all was imported" in done.stdout:
+            break
+        assert (done.returncode, done.stderr) == (130, "tinygrad-lite: interrupted\n"), (place, done.stdout)
+        assert not list(tmp_path.glob(".*"))
+        place += 1 + place // 2
+    assert place > 5
+
+
+@pytest.mark.parametrize("swallowed", ["by a callback", "by a library", "twice"])
+def test_ctrl_c_is_not_lost(swallowed: str, tmp_path: Path) -> None:
+    code = f"""
+import signal, sys
+from tinygrad_lite import cli, doctor
+
+class Callback:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def report():
+    if {swallowed == "by a callback"}:
+        Callback()
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        if {swallowed == "twice"}:
+            signal.raise_signal(signal.SIGINT)
+        raise ImportError("numpy cannot be imported") from None
+
+doctor.report = report
+sys.argv[1:] = ["doctor"]
+sys.exit(cli.run())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "tinygrad-lite: interrupted\n")

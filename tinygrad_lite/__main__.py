@@ -2,7 +2,7 @@
 
 import sys
 
-from tinygrad_lite.cli import main
+from tinygrad_lite.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

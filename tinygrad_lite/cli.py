@@ -4,20 +4,63 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from tinygrad_lite.value import Value
 
+OUTPUT_ERROR = 1
 USER_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+#: Characters of a message, whatever was typed.
+_LONGEST: Final = 300
+#: Characters of a formula in the table of its gradients.
+_LONGEST_NAME: Final = 60
 
 
 class UserError(Exception):
     """What the user can put right; its message is the one line that is shown."""
+
+
+def run() -> int:
+    """Be the process of the command: :func:`main`, and Ctrl-C at any moment of it ends in one line.
+
+    Returns:
+        The exit status, as :func:`main`.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as nohup and scripts in the background have it
+        signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = _end_if_interrupted
+    try:
+        status = main()
+    except BaseException:
+        if signal.getsignal(signal.SIGINT) is not _end_at_once:
+            raise
+        status = _tell("interrupted", INTERRUPTED)  # a library had made another error of it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, and its status stands
+    return status
+
+
+def _interrupt(*_: object) -> None:
+    signal.signal(signal.SIGINT, _end_at_once)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(*_: object) -> None:
+    os.write(2, b"tinygrad-lite: interrupted\n")
+    os._exit(INTERRUPTED)
+
+
+def _end_if_interrupted(error: Any) -> None:
+    """End the process where Ctrl-C came in a callback, out of which Python raises nothing."""
+    if issubclass(error.exc_type, KeyboardInterrupt):
+        _end_at_once()
+    sys.__unraisablehook__(error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,37 +70,86 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the command's name; None: those of the process.
 
     Returns:
-        The exit status: 0; 2 after an error of the user, which one line on stderr explains; 130 after Ctrl-C.
+        The exit status: 0; 1 where standard output is full or closed; 2 after an error of the user; 130 after Ctrl-C.
+        One line on stderr explains it, of at most 300 characters; none does to a reader that has seen enough.
 
     >>> main(["draw", "a*b", "a=2", "b=x"])
     2
     """
-    for stream in (sys.stdout, sys.stderr):  # a name such as α must not fail on a terminal that cannot show it
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    try:
+        if sys.stdout is None:
+            return _tell("standard output is closed", OUTPUT_ERROR)
+        for stream in (sys.stdout, sys.stderr):  # a name such as α must not fail on a terminal that cannot show it
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        status = _obey(argv)
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            _discard_output()
+            return status or _tell_output(error)
+        return status
+    except KeyboardInterrupt:
+        return _tell("interrupted", INTERRUPTED)
+
+
+def _obey(argv: Sequence[str] | None) -> int:
+    """Do what the arguments say, and return the exit status."""
     try:
         arguments = _parse(argv)
         command: Callable[[argparse.Namespace], None] = arguments.command
         command(arguments)
-        sys.stdout.flush()
     except SystemExit as stop:  # argparse: after --help, --version
         return stop.code if isinstance(stop.code, int) else 0
     except UserError as error:
-        print(f"tinygrad-lite: {error}", file=sys.stderr)
-        return USER_ERROR
-    except BrokenPipeError:
-        # The reader, head say, has seen enough. Python would complain when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("tinygrad-lite: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _tell(str(error), USER_ERROR)
+    except OSError as error:
+        return _tell_output(error)
     return 0
+
+
+def _tell(message: str, status: int) -> int:
+    """Write one line to stderr, if there is one, and return the status."""
+    visible = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)
+    with suppress(OSError):
+        if sys.stderr is not None:
+            print(_shortened(f"tinygrad-lite: {visible}", _LONGEST), file=sys.stderr, flush=True)
+    return status
+
+
+def _tell_output(error: OSError) -> int:
+    """Say what cannot be written; of a broken pipe nothing: its reader, head say, has seen enough."""
+    if isinstance(error, BrokenPipeError):
+        return OUTPUT_ERROR
+    what = "standard output" if error.filename is None else error.filename
+    return _tell(f"cannot write {what}: {_one_line(error)}", OUTPUT_ERROR)
+
+
+def _discard_output() -> None:
+    """Send what is still to be written nowhere: Python would complain when it flushes stdout at exit."""
+    with suppress(OSError):  # no file, but what a test or a notebook put there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _shortened(text: str, longest: int) -> str:
+    """Leave out the middle of a text that is longer: messages begin with what is wrong, and end with what to do.
+
+    >>> _shortened("0123456789", 7)
+    '0123…89'
+    """
+    if len(text) <= longest:
+        return text
+    end = (longest - 1) // 3
+    return f"{text[: longest - 1 - end]}…{text[-end:]}"
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is not None:  # argparse keeps quiet about a full disk
+            file.write(message)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -241,7 +333,8 @@ def _print_gradients(formula: str, root: Value, names: Iterable[str]) -> None:
 
     leaves = {node.label: node for node in topological_order(root, leaves=True) if node.is_leaf}
     named = [(formula, root), *((name, leaves[name]) for name in names if name in leaves)]
-    rows = [("", "value", "gradient"), *((name, f"{node.data:.6g}", f"{node.grad:.6g}") for name, node in named)]
+    rows = [("", "value", "gradient")]
+    rows += [(_shortened(name, _LONGEST_NAME), f"{node.data:.6g}", f"{node.grad:.6g}") for name, node in named]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, value, gradient in rows:
         print(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {gradient:>{widths[2]}}")
