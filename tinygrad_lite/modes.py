@@ -35,14 +35,25 @@ _OTHER: Final = 2
 _OTHERS: Final = frozenset({"tinygrad_lite", "numpy", *sys.stdlib_module_names})
 
 
+class _Flag(int):
+    """True or False, as an object of its own: so a mode knows whether what holds here was set by it."""
+
+
 class Mode(ContextDecorator):
-    """A ``with`` block, or a decorator, in which a context variable has another value."""
+    """A ``with`` block, or a decorator, in which a context variable has another value.
+
+    Ctrl-C at the edge of a block leaves nothing half on. On entering, the counter comes first and the variable last,
+    and on leaving the variable comes first: a counter that is too high only costs time. Where an interruption comes
+    before the first line of ``__exit__``, which no code can prevent, the mode ends as soon as its object is gone.
+    """
 
     variable: ContextVar[Any]
-    inside: Any
+    inside: Any = None
+    #: What was before, for each time that it was entered; nothing where ``__init__`` was interrupted.
+    _before: Any = ()
 
     def __init__(self) -> None:
-        self._before: list[Any] = []
+        self._before = []
 
     def _recreate_cm(self) -> Mode:
         return type(self)()  # as a decorator: one for each call, as calls of several threads overlap
@@ -59,13 +70,34 @@ class Mode(ContextDecorator):
         return super().__call__(function)
 
     def __enter__(self) -> None:
-        self._before.append(self.variable.get())
-        self._change(self.inside)
-        self._count(1)
+        depth, before = len(self._before), self.variable.get()
+        try:
+            self._count(1)
+            self._before.append(before)
+            self._change(self.inside)
+        except BaseException:
+            self._change(before)
+            if len(self._before) > depth:
+                self._before.pop()
+                self._count(-1)
+            raise
 
     def __exit__(self, *exception: object) -> None:
-        self._count(-1)
-        self._change(self._before.pop())
+        before = self._before[-1]
+        try:
+            self._change(before)
+        except BaseException:  # between the two variables that it sets
+            self._change(before)
+            raise
+        finally:
+            self._before.pop()
+            self._count(-1)
+
+    def __del__(self) -> None:
+        """End what an interruption kept ``__exit__`` from ending."""
+        if self._before and self.inside is not None and self.variable.get() is self.inside:
+            self._change(self._before[0])
+            self._count(-len(self._before))
 
     def _change(self, inside: Any) -> None:
         self.variable.set(inside)
@@ -123,9 +155,11 @@ class autocast(Mode):  # noqa: N801 (PyTorch's name)
         return autocast(self.dtype)
 
     def __exit__(self, *exception: object) -> None:
-        super().__exit__(*exception)
-        if self.inside is not None and not self._before:
-            self.inside.forget()
+        try:
+            super().__exit__(*exception)
+        finally:
+            if self.inside is not None and not self._before:
+                self.inside.forget()
 
 
 class no_grad(Mode):  # noqa: N801 (PyTorch's name)
@@ -142,14 +176,20 @@ class no_grad(Mode):  # noqa: N801 (PyTorch's name)
     """
 
     variable = _recording
-    inside = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = _Flag(False)
 
 
 class recording(Mode):  # noqa: N801 (as the other two)
     """Inside, operations are recorded, whatever is around: a transform is asked for a derivative, not for a graph."""
 
     variable = _recording
-    inside = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = _Flag(True)
 
     def __enter__(self) -> None:
         if is_recording():  # a mode that changes nothing would make the engine look at modes for every node
@@ -183,7 +223,10 @@ class detect_anomaly(Mode):  # noqa: N801 (PyTorch's name)
     """
 
     variable = _watching
-    inside = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = _Flag(True)
 
 
 def is_recording() -> bool:
@@ -192,7 +235,7 @@ def is_recording() -> bool:
     >>> is_recording()
     True
     """
-    return STATE.modes == 0 or _recording.get()
+    return STATE.modes == 0 or bool(_recording.get())
 
 
 def is_casting() -> bool:
@@ -206,7 +249,7 @@ def is_casting() -> bool:
 
 def watching() -> bool:
     """Whether ``detect_anomaly()`` is active here."""
-    return _watching.get()
+    return bool(_watching.get())
 
 
 def record(code: int, data: float, a: Value | None, b: Value | None, details: Details | None) -> Value:

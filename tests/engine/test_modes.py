@@ -5,12 +5,23 @@ from __future__ import annotations
 import math
 import sys
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite import AnomalyError, TraceError, Value, detect_anomaly, is_recording, no_grad
+from tinygrad_lite import (
+    AnomalyError,
+    TraceError,
+    Value,
+    autocast,
+    detect_anomaly,
+    is_recording,
+    modes,
+    no_grad,
+    trace_mode,
+)
 from tinygrad_lite.trace_mode import Demand, demanded, is_traced, is_tracing, tracing
 
 
@@ -386,3 +397,121 @@ def test_no_grad_and_autocast_around_what_does_not_depend_on_the_inputs_are_as_a
             assert (Value(0.1) * 3.0).data == 0.2998046875
         with tg.autocast("float64"):
             assert is_traced(x * 3.0)
+
+
+# --------------------------------------------------------------------------------------------------- interruptions
+
+MODES = {
+    "no_grad": no_grad,
+    "detect_anomaly": detect_anomaly,
+    "autocast": lambda: autocast("float16"),
+    "recording": modes.recording,
+    "tracing": lambda: tracing([Value(1.0)]),
+}
+
+
+def assert_no_mode_is_on() -> None:
+    """Nothing is left on, not even where another mode makes the engine look."""
+    assert is_recording()
+    assert not is_tracing()
+    assert not modes.is_casting()
+    assert not modes.watching()
+    for watched in (False, True):
+        w = Value(0.1)
+        with detect_anomaly() if watched else nullcontext():
+            loss = w * 3.0
+            loss.backward()
+        assert (w.grad, loss.precision) == (3.0, "float64")
+
+
+def interrupt(place: int, enter: Any) -> bool:
+    """Raise KeyboardInterrupt at one of the lines that run in the modes' files; return whether there were so many.
+
+    The file of the modes is not compiled in any build: it can be traced in each.
+    """
+    files, left, before = (modes.__file__, trace_mode.__file__), place, sys.gettrace()
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in files or frame.f_code.co_name == "__del__":
+            return None
+        if event in ("call", "line"):
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        enter()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    assert left > 0
+    return False
+
+
+@pytest.mark.parametrize("around", [*MODES, None])
+@pytest.mark.parametrize("name", MODES)
+def test_ctrl_c_at_any_line_of_a_mode_leaves_nothing_on(name: str, around: str | None) -> None:
+    def enter() -> None:
+        with MODES[name]():
+            pass
+
+    def enter_both() -> None:
+        with MODES[around or name](), MODES[name]():
+            pass
+
+    place = 1
+    while interrupt(place, enter if around is None else enter_both):
+        assert_no_mode_is_on()
+        place += 1
+    assert place > 10
+    assert_no_mode_is_on()
+
+
+@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("call", ["__enter__", "__exit__"])
+@pytest.mark.parametrize("done", [False, True])
+def test_an_interruption_between_two_variables_leaves_nothing_on(
+    name: str, call: str, done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mode = MODES[name]()
+    kept: list[Any] = [mode]  # so that it is not its end that puts things right
+    change, calls, counted = modes.Mode._change, 0, modes.STATE.modes
+
+    def interrupted(self: Any, inside: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == (1 if call == "__enter__" else 2):
+            if done:
+                change(self, inside)
+            raise KeyboardInterrupt
+        change(self, inside)
+
+    with no_grad():
+        counted = modes.STATE.modes
+        monkeypatch.setattr(modes.Mode, "_change", interrupted)
+        with pytest.raises(KeyboardInterrupt), mode:
+            assert call == "__exit__"
+        monkeypatch.undo()
+        assert not is_recording()
+        assert modes.STATE.modes == counted
+    assert_no_mode_is_on()
+    assert not kept[0]._before
+
+
+def test_an_interruption_before_the_counter_and_one_before_leaving() -> None:
+    mode = no_grad()
+    mode._count = lambda change: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]  # interrupted
+    with pytest.raises(KeyboardInterrupt), mode:
+        pass
+    del mode
+    mode = no_grad()
+    counted = modes.STATE.modes
+    mode.__enter__()
+    assert not is_recording()
+    del mode  # what an interruption before the first line of __exit__ comes to
+    assert modes.STATE.modes == counted
+    assert_no_mode_is_on()
