@@ -479,6 +479,7 @@ def _strip_annotations(text: str) -> str:
 def _make_numpy_helpers() -> dict[str, str]:
     roll = _strip_annotations(_take_source(numpy_engine._roll)).replace("def _roll(", "def roll(")
     mean = _strip_annotations(_take_source(numpy_engine._mean)).replace("def _mean(", "def mean(")
+    stack = _strip_annotations(_take_source(numpy_engine._stack)).replace("def _stack(", "def stack(")
     plan = _strip_annotations(_take_source(einsum._plan))
     names = ("arange", "asarray", "broadcast_to", "concatenate", "empty", "eye", "inf", "nan", "take_along_axis", "tri")
     return {
@@ -487,13 +488,14 @@ def _make_numpy_helpers() -> dict[str, str]:
         "einsum": f"import math\n\n{_EINSUM}{plan}",
         "mean": mean,
         "roll": roll,
+        "stack": stack,
     }
 
 
 _JAX_HELPERS: Final = {
     **{
         name: f"{name} = jnp.{name}"
-        for name in ("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "take_along_axis", "where")
+        for name in ("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "stack", "take_along_axis", "where")
     },
     **{name: f"{name} = np.{name}" for name in ("inf", "nan")},
     **{

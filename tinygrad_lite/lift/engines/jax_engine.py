@@ -48,7 +48,7 @@ _MANY: Final = 500
 _FEW: Final = 256
 
 _ARRAY_FUNCTIONS: Final = (
-    *("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "take_along_axis", "where"),
+    *("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "stack", "take_along_axis", "where"),
 )
 
 

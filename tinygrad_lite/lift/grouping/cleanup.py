@@ -10,7 +10,7 @@ Why it is sound: a mean over samples is linear; the rest renames. Cost: one pass
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -21,19 +21,101 @@ from tinygrad_lite.lift.loops.loop_fusion import reads_same_place
 
 def reduce_samples(program: Groups, reduce: str | None) -> None:
     """Make the results sums or means over the samples, or give them one axis for these."""
-    readers = _count_readers(program)
-    reduced: dict[int, int] = {}
+    reduction = None if reduce is None else _Reduction(program, reduce)
     outputs = []
     for output in program.outputs:
         number = output.ref.group
-        if not program.groups[number].batched and reduce == "mean":
-            outputs.append(output)  # what all samples share is its own mean
-            continue
-        if number not in reduced:
-            source = number if program.groups[number].batched else _repeat_for_samples(program, number)
-            reduced[number] = source if reduce is None else _reduce(program, source, reduce, readers)
-        outputs.append(replace(output, ref=replace(output.ref, group=reduced[number]), batched=reduce is None))
+        if reduction is not None:
+            found = reduction.reduce(number)
+        else:
+            found = number if program.groups[number].batched else _repeat_for_samples(program, number)
+        outputs.append(replace(output, ref=replace(output.ref, group=found), batched=reduce is None))
     program.outputs = outputs
+
+
+class _Reduction:
+    """Sums or means of groups over the samples.
+
+    A result may consist of parts, such as the gradients of weights that are one array of all layers: a sum of groups,
+    each with a mask. Sum and mask may be exchanged, so each part is reduced for itself, where it may be a matrix
+    product, and it is what is left of them that is put together.
+
+    Args:
+        program: The groups; more are added to them.
+        over: ``"sum"`` or ``"mean"``.
+    """
+
+    def __init__(self, program: Groups, over: str) -> None:
+        self._program = program
+        self._over = over
+        self._readers = _count_readers(program)
+        self._reduced: dict[int, int] = {}
+        results = {output.ref.group for output in program.outputs}
+        self._joins = {number for number in results if self._is_unread(number) and is_join(program.groups[number])}
+        for number in self._joins:
+            for ref in program.groups[number].refs():
+                self._readers[ref.group] -= 1  # it reads what becomes of them
+
+    def reduce(self, number: int) -> int:
+        """Find the group that is a group's mean (or sum) over the samples; it is made once."""
+        if number not in self._reduced:
+            self._reduced[number] = self._make(number)
+        return self._reduced[number]
+
+    def _make(self, number: int) -> int:
+        if not self._program.groups[number].batched:
+            if self._over == "mean":
+                return number  # what all samples share is its own mean
+            number = _repeat_for_samples(self._program, number)
+        if number in self._joins:
+            return self._join_parts(self._program.groups[number])
+        return self._add(number)
+
+    def _join_parts(self, group: Group) -> int:
+        """Add a group that joins parts as another one does, after the samples were added up in each."""
+        terms = tuple([self._reduce_part(term, group) for term in group.terms])
+        self._program.groups.append(replace(group, terms=terms, batched=False))
+        return len(self._program.groups) - 1
+
+    def _reduce_part(self, term: Term, group: Group) -> Term:
+        (ref,) = term.factors
+        source = self._program.groups[ref.group]
+        if source.batched and source.size > _count_cells(term, group):  # most of it would be added up for nothing
+            self._program.groups.append(Group("sum", group.shape, terms=(term,), over=self._over))
+            return replace(term, factors=(all_of(len(self._program.groups) - 1, len(group.shape)),))
+        return replace(term, factors=(replace(ref, group=self.reduce(ref.group)),))
+
+    def _is_unread(self, number: int) -> bool:
+        """Whether no group reads it; ``readers`` does not count the newest groups."""
+        return number >= len(self._readers) or not self._readers[number]
+
+    def _add(self, number: int) -> int:
+        """Add a group that is the mean (or sum) of another over the samples."""
+        program, group = self._program, self._program.groups[number]
+        terms: tuple[Term, ...]
+        unread = self._is_unread(number)
+        if group.kind == "sum" and unread and (self._over == "mean" or _all_batched(program, group)):
+            terms = group.terms
+        elif group.kind == "map" and group.op == "mul" and unread:
+            terms = (Term(group.operands),)
+        else:
+            terms = (Term((all_of(number, len(group.shape)),)),)
+        made = Group("sum", group.shape, terms=terms, over=self._over, present=group.present, nodes=group.nodes)
+        program.groups.append(made)
+        return len(program.groups) - 1
+
+
+def is_join(group: Group) -> bool:
+    """Whether it is a sum of groups with masks."""
+    return group.kind == "sum" and all(
+        term.mask is not None and len(term.factors) == 1 and not term.reduced for term in group.terms
+    )
+
+
+def _count_cells(term: Term, group: Group) -> int:
+    """Count the scalars of the group to which the term adds something."""
+    assert term.mask is not None
+    return int(term.mask.sum()) * math.prod(n for axis, n in enumerate(group.shape) if axis not in term.axes)
 
 
 def _repeat_for_samples(program: Groups, number: int) -> int:
@@ -55,25 +137,6 @@ def _count_readers(program: Groups) -> list[int]:
         for ref in group.refs():
             readers[ref.group] += 1
     return readers
-
-
-def _reduce(program: Groups, number: int, over: str, readers: Sequence[int]) -> int:
-    """Add a group that is the mean (or sum) of another over the samples."""
-    group = program.groups[number]
-    terms: tuple[Term, ...]
-    if group.kind == "sum" and _is_unread(number, readers) and (over == "mean" or _all_batched(program, group)):
-        terms = group.terms
-    elif group.kind == "map" and group.op == "mul" and _is_unread(number, readers):
-        terms = (Term(group.operands),)
-    else:
-        terms = (Term((all_of(number, len(group.shape)),)),)
-    program.groups.append(Group("sum", group.shape, terms=terms, over=over, present=group.present, nodes=group.nodes))
-    return len(program.groups) - 1
-
-
-def _is_unread(number: int, readers: Sequence[int]) -> bool:
-    """Whether no group reads it; ``readers`` does not count the newest groups."""
-    return number >= len(readers) or not readers[number]
 
 
 def _all_batched(program: Groups, group: Group) -> bool:
@@ -131,55 +194,84 @@ def _is_copy(program: Groups, group: Group) -> bool:
 
 
 def orient_results(program: Groups) -> None:
-    """Give groups that one result alone reads the axes of that result."""
+    """Give groups that one result alone reads the axes of that result; and the parts that it is joined of."""
     readers = _count_readers(program)
     for output in (*program.outputs, *[output for output, _ in program.demands]):
         readers[output.ref.group] += 1
     stepwise = program.find_loops()
+
+    def may_be_turned(number: int) -> bool:
+        group = program.groups[number]
+        if group.initial or number in stepwise:
+            return False  # its first axis is the step
+        return readers[number] == 1 and group.kind in ("map", "sum")
+
     for place, output in enumerate(program.outputs):
-        group = program.groups[output.ref.group]
-        order = _find_permutation(output, group)
-        if group.initial or output.ref.group in stepwise:
-            continue  # its first axis is the step
-        if order is None or readers[output.ref.group] != 1 or group.kind not in ("map", "sum"):
+        number = output.ref.group
+        if not may_be_turned(number):
             continue
-        number = dict(enumerate(order))  # the new place of each axis
-        back = [order.index(axis) for axis in range(len(order))]
-        group.shape = tuple([group.shape[axis] for axis in back])
-        group.operands = tuple([_renumber_axes(ref, number) for ref in group.operands])
-        group.terms = tuple(
-            [
-                replace(
-                    term,
-                    factors=tuple([_renumber_axes(ref, number) for ref in term.factors]),
-                    axes=tuple([number.get(axis, axis) for axis in term.axes]),
-                )
-                for term in group.terms
-            ]
-        )
-        shape = tuple([group.shape[axis] for axis in order])
-        if group.nodes is not None:
-            group.nodes = np.ascontiguousarray(group.nodes.reshape(shape).transpose(back)).ravel()
-        if group.present is not None:
-            group.present = np.ascontiguousarray(group.present.transpose(back))
-        program.outputs[place] = replace(output, ref=all_of(output.ref.group, len(order)))
+        order = None if output.shape is None else _find_order(output.ref, output.shape, program.groups[number])
+        if order is not None and sorted(order) == list(range(len(output.shape or ()))):
+            _turn(program.groups[number], order)
+            program.outputs[place] = replace(output, ref=_sort_axes(output.ref, order))
+        if is_join(program.groups[number]):
+            _orient_parts(program, program.groups[number], may_be_turned)
 
 
-def _find_permutation(output: Output, group: Group) -> list[int] | None:
-    """Find the axis of the result that runs along each axis of the group, if the axes are merely exchanged."""
-    if output.ref.flat or output.shape is None or len(output.shape) != len(group.shape):
-        return None
+def _orient_parts(program: Groups, join: Group, may_be_turned: Callable[[int], bool]) -> None:
+    terms = []
+    for term in join.terms:
+        (ref,) = term.factors
+        order = _find_order(ref, join.shape, program.groups[ref.group]) if may_be_turned(ref.group) else None
+        if order is not None:
+            _turn(program.groups[ref.group], order)
+            term = replace(term, factors=(_sort_axes(ref, order),))
+        terms.append(term)
+    join.terms = tuple(terms)
+
+
+def _find_order(ref: Ref, sizes: Sequence[int], group: Group) -> list[int] | None:
+    """Find the reader's axis that runs along each axis of the group, if they are merely exchanged."""
     order = []
-    for index, size in zip(output.ref.index, group.shape, strict=True):
+    if ref.flat:
+        return None
+    for index, size in zip(ref.index, group.shape, strict=True):
         if index.table is not None or index.offset or len(index.steps) != 1:
             return None
         ((axis, step),) = index.steps
-        if step != 1 or output.shape[axis] != size:
+        if step != 1 or sizes[axis] != size:
             return None
         order.append(axis)
     if order == sorted(order) or len(set(order)) < len(order):
         return None
     return order
+
+
+def _sort_axes(ref: Ref, order: list[int]) -> Ref:
+    """Read the axes of a group, which was turned, in the order in which the reader has them."""
+    return replace(ref, index=tuple([Index(0, ((axis, 1),)) for axis in sorted(order)]))
+
+
+def _turn(group: Group, axes: list[int]) -> None:
+    """Exchange the axes of a group, so that those of its reader that run along them are in order."""
+    back = sorted(range(len(axes)), key=axes.__getitem__)  # the old place of each axis
+    number = {old: new for new, old in enumerate(back)}
+    if group.nodes is not None:
+        group.nodes = np.ascontiguousarray(group.nodes.reshape(group.shape).transpose(back)).ravel()
+    if group.present is not None:
+        group.present = np.ascontiguousarray(group.present.transpose(back))
+    group.shape = tuple([group.shape[axis] for axis in back])
+    group.operands = tuple([_renumber_axes(ref, number) for ref in group.operands])
+    group.terms = tuple(
+        [
+            replace(
+                term,
+                factors=tuple([_renumber_axes(ref, number) for ref in term.factors]),
+                axes=tuple([number.get(axis, axis) for axis in term.axes]),
+            )
+            for term in group.terms
+        ]
+    )
 
 
 def _renumber_axes(ref: Ref, number: dict[int, int]) -> Ref:

@@ -13,6 +13,7 @@ from tinygrad_lite.lift.ir.groups import Group, Term
 from tinygrad_lite.lift.source.averaging import Averaging
 from tinygrad_lite.lift.source.folds import write_fold
 from tinygrad_lite.lift.source.fragments import BATCH, Fragment, binary, call, join, literal, negate
+from tinygrad_lite.lift.source.joins import Join, find_join
 from tinygrad_lite.lift.source.precedence import ATOM, COMPARE, OPERATORS
 from tinygrad_lite.lift.source.terms import Scope, SignedTerm, find_axes, is_square, write_axis, write_term
 from tinygrad_lite.lift.source.views import align
@@ -22,7 +23,7 @@ from tinygrad_lite.operations.operation import CONDITION
 #: The names of array functions that the text may use, besides the operations of the table, ``inf`` and ``nan``.
 FUNCTIONS = (
     *("arange", "asarray", "broadcast_to", "concatenate", "einsum", "empty", "eye", "mean", "roll", "scan"),
-    *("sliding_window_view", "take_along_axis", "tri", "take_window", "where"),
+    *("sliding_window_view", "stack", "take_along_axis", "tri", "take_window", "where"),
 )
 _OPERATION = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -90,6 +91,9 @@ class Statements:
     # -------------------------------------------------------------------------------------------- sums
 
     def _write_sum(self, group: Group, mean: bool) -> Fragment:
+        join = find_join(group)
+        if join is not None:
+            return self._write_join(join, group)
         if self._is_sum_of_sums(group):
             return self._write_sum_of_sums(group, mean)
         terms = [write_term(term, group, self._scope) for term in group.terms]
@@ -98,6 +102,14 @@ class Statements:
         if mean:
             terms = [term.divide() if term.over_samples else term for term in terms]
         return self._write_total(terms)
+
+    def _write_join(self, join: Join, group: Group) -> Fragment:
+        """Write slices one behind the other, each with all its dimensions."""
+        texts = [complete(self._write_sum(part, False), part).as_number().text for part in join.parts]
+        self.parts = []
+        along = (Fragment(str(join.axis)),) if join.axis else ()
+        pieces = Fragment(f"[{', '.join(texts)}]")
+        return call("stack" if join.stacked else "concatenate", (pieces, *along), find_axes(group))
 
     def _is_sum_of_sums(self, group: Group) -> bool:
         """Whether all terms sum the same, and none is a contraction: they are added first then, and summed once."""
