@@ -107,6 +107,13 @@ SCALE = Value(1.25)
 TABLE_OF_NUMBERS = RNG.normal(size=(40, 50))
 
 
+def stacked(weights, x):
+    """Layers that are columns of one array, one of which nothing passes."""
+    for k in (0, 2):
+        x = [tg.tanh(sum(weights[i][k][j] * x[j] for j in range(3))) for i in range(3)]
+    return sum(x)
+
+
 def scaled(x):
     return sum(SCALE * TABLE_OF_NUMBERS[i, j] * v for i in range(40) for j, v in enumerate(x))
 
@@ -126,6 +133,7 @@ CASES = {
         {},
         (RNG.normal(size=(2, 3)), RNG.normal(size=(5, 3))),
     ),
+    "stacked": (value_and_grad(stacked), {"batch": (None, 0)}, (RNG.normal(size=(3, 3, 3)), RNG.normal(size=(5, 3)))),
     "many constants": (scaled, {}, (RNG.normal(size=50),)),
     "a demand": (lambda table, i: lookup(table, i) * 2.0, {}, (np.array([0.5, 1.5, 2.5]), 2.0)),
     "other axes": (lambda w, x: sum(w * x), {"batch": (None, -1)}, (np.arange(3.0), RNG.normal(size=(3, 7)))),

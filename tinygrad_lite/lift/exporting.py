@@ -495,7 +495,9 @@ def _make_numpy_helpers() -> dict[str, str]:
 _JAX_HELPERS: Final = {
     **{
         name: f"{name} = jnp.{name}"
-        for name in ("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "stack", "take_along_axis", "where")
+        for name in (
+            *("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "stack", "take_along_axis", "where"),
+        )
     },
     **{name: f"{name} = np.{name}" for name in ("inf", "nan")},
     **{

@@ -170,3 +170,42 @@ def test_what_no_result_depends_on_goes_and_inputs_stay() -> None:
     cleanup.drop_unread(b.program)
     assert [g.op or g.path for g in b.program.groups] == ["x", "unused", "sin"]
     assert b.program.inputs == [0, 1]
+
+
+def test_parts_of_a_result_are_added_up_before_they_are_joined() -> None:
+    b = Builder()
+    delta, x = b.input("d", 4, batched=True), b.input("x", 3, batched=True)
+    parts = [b.map("mul", (3, 4), ref(x, 0), ref(delta, 1)), b.map("exp", (4, 3), ref(b.input("w", 4, 3), 0, 1))]
+    places = [(2, 1), (1, 2)]
+    masks = [np.arange(2) == row for row in range(2)]
+    terms = [Term((ref(part, *place),), mask=m, axes=(0,)) for part, place, m in zip(parts, places, masks, strict=True)]
+    b.program.outputs.append(Output((2, 4, 3), ref(b.sum((2, 4, 3), *terms), 0, 1, 2)))
+    for reduce in ("mean", "sum"):
+        program = copy.deepcopy(b.program)
+        cleanup.reduce_samples(program, reduce)
+        cleanup.drop_unread(program)
+        join = program.groups[program.outputs[0].ref.group]
+        assert not join.batched
+        assert not join.over
+        product = program.groups[join.terms[0].factors[0].group]
+        assert (product.shape, product.over, len(product.terms[0].factors)) == ((3, 4), reduce, 2)
+        cleanup.orient_results(program)
+        assert product.shape == (4, 3)
+        d, samples, w = inputs_of(program)
+        times = SAMPLES if reduce == "sum" else 1.0
+        (found,) = interpreter.run(program, [d, samples, w])
+        truth = np.stack([np.einsum("in,jn->ij", d, samples) / SAMPLES, np.exp(w)]) * times
+        np.testing.assert_allclose(found, truth, rtol=1e-12)
+
+
+def test_a_few_elements_of_a_large_group_are_added_up_alone() -> None:
+    b = Builder()
+    large, small = b.input("x", 50, 4, batched=True), b.input("y", 4, batched=True)
+    read = [ref(b.map("exp", (50, 4), ref(large, 0, 1)), at(7), 1), ref(small, 1)]
+    terms = [Term((part,), mask=np.arange(2) == row, axes=(0,)) for row, part in enumerate(read)]
+    b.program.outputs.append(Output((2, 4), ref(b.sum((2, 4), *terms), 0, 1)))
+    cleanup.reduce_samples(b.program, "mean")
+    assert (50, 4) not in [group.shape for group in b.program.groups if group.over]
+    x, y = inputs_of(b.program)
+    (found,) = interpreter.run(b.program, [x, y])
+    np.testing.assert_allclose(found, np.stack([np.exp(x[7]).mean(1), y.mean(1)]), rtol=1e-12)

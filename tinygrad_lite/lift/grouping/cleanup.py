@@ -11,6 +11,7 @@ Why it is sound: a mean over samples is linear; the rest renames. Cost: one pass
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -210,8 +211,8 @@ def orient_results(program: Groups) -> None:
         number = output.ref.group
         if not may_be_turned(number):
             continue
-        order = None if output.shape is None else _find_order(output.ref, output.shape, program.groups[number])
-        if order is not None and sorted(order) == list(range(len(output.shape or ()))):
+        order = _find_order(output.ref)
+        if order is not None and _reads_all(output, program.groups[number]):
             _turn(program.groups[number], order)
             program.outputs[place] = replace(output, ref=_sort_axes(output.ref, order))
         if is_join(program.groups[number]):
@@ -222,7 +223,7 @@ def _orient_parts(program: Groups, join: Group, may_be_turned: Callable[[int], b
     terms = []
     for term in join.terms:
         (ref,) = term.factors
-        order = _find_order(ref, join.shape, program.groups[ref.group]) if may_be_turned(ref.group) else None
+        order = _find_order(ref) if may_be_turned(ref.group) else None
         if order is not None:
             _turn(program.groups[ref.group], order)
             term = replace(term, factors=(_sort_axes(ref, order),))
@@ -230,26 +231,29 @@ def _orient_parts(program: Groups, join: Group, may_be_turned: Callable[[int], b
     join.terms = tuple(terms)
 
 
-def _find_order(ref: Ref, sizes: Sequence[int], group: Group) -> list[int] | None:
-    """Find the reader's axis that runs along each axis of the group, if they are merely exchanged."""
-    order = []
-    if ref.flat:
+def _find_order(ref: Ref) -> list[int] | None:
+    """Find the reader's axis that runs along each axis of the group, if these are axes in another order."""
+    along = [index.depends_on() for index in ref.index]
+    if ref.flat or any(len(axes) != 1 for axes in along):
         return None
-    for index, size in zip(ref.index, group.shape, strict=True):
-        if index.table is not None or index.offset or len(index.steps) != 1:
-            return None
-        ((axis, step),) = index.steps
-        if step != 1 or sizes[axis] != size:
-            return None
-        order.append(axis)
-    if order == sorted(order) or len(set(order)) < len(order):
-        return None
-    return order
+    order = [axis for (axis,) in along]
+    return None if order == sorted(order) or len(set(order)) < len(order) else order
+
+
+def _reads_all(output: Output, group: Group) -> bool:
+    """Whether a result, which reads each axis of a group along one of its own, is all of it."""
+    indices = output.ref.index
+    if output.shape is None or len(output.shape) != len(indices) or any(index.table is not None for index in indices):
+        return False
+    return all(
+        index.offset == 0 and index.steps[0][1] == 1 and output.shape[index.steps[0][0]] == size
+        for index, size in zip(indices, group.shape, strict=True)
+    )
 
 
 def _sort_axes(ref: Ref, order: list[int]) -> Ref:
     """Read the axes of a group, which was turned, in the order in which the reader has them."""
-    return replace(ref, index=tuple([Index(0, ((axis, 1),)) for axis in sorted(order)]))
+    return replace(ref, index=tuple([ref.index[order.index(axis)] for axis in sorted(order)]))
 
 
 def _turn(group: Group, axes: list[int]) -> None:

@@ -32,16 +32,16 @@ class Join:
 
 @dataclass(frozen=True)
 class _Slice:
-    """What a term fills: from ``start`` up to ``stop`` along an axis."""
+    """What a term fills, from ``start`` up to ``stop`` along an axis; no term: zeros."""
 
-    term: Term
+    term: Term | None
     axis: int
     start: int
     stop: int
 
 
 def find_join(group: Group) -> Join | None:
-    """Find the slices that the terms of a sum fill; None, if some meet in an element, or leave one out.
+    """Find the slices that the terms of a sum fill; None, if some meet in an element, or are too many.
 
     >>> from tinygrad_lite.lift.ir.groups import Ref
     >>> inner = (Index(0, ((1, 1),)), Index(0, ((2, 1),)))
@@ -51,30 +51,30 @@ def find_join(group: Group) -> Join | None:
     """
     if group.over or len(group.terms) < 2:
         return None
-    found = [_find_slice(term, group) for term in group.terms]
-    slices = sorted([piece for piece in found if piece is not None], key=lambda piece: (piece.axis, piece.start))
-    if len(slices) < len(found):
+    found = [piece for term in group.terms for piece in _find_slices(term, group)]
+    axis = found[0].axis
+    if axis < 0 or any(piece.axis != axis for piece in found) or len(found) > 2 * len(group.terms):
         return None
-    axis, end = slices[0].axis, 0
-    for piece in slices:
-        if piece.axis != axis or piece.start != end:
+    slices, end = [], 0
+    for piece in sorted(found, key=lambda piece: piece.start):
+        if piece.start < end:
             return None
+        slices += [_Slice(None, axis, end, piece.start)] if piece.start > end else []
+        slices.append(piece)
         end = piece.stop
-    if end != group.shape[axis]:
-        return None
-    stacked = end == len(slices)
+    slices += [_Slice(None, axis, end, group.shape[axis])] if end < group.shape[axis] else []
+    stacked = len(slices) == group.shape[axis]
     return Join(axis, [_cut(group, piece, stacked) for piece in slices], stacked)
 
 
-def _find_slice(term: Term, group: Group) -> _Slice | None:
-    """Find the slice that a term fills, if it is one."""
+def _find_slices(term: Term, group: Group) -> list[_Slice]:
+    """Find the slices that a term fills; axis -1, if there are none."""
     mask = find_mask(term, group.shape + term.reduced)
     if mask is None or len(mask[1]) != 1 or mask[1][0] >= len(group.shape):
-        return None
-    rows = np.flatnonzero(mask[0])
-    if not len(rows) or rows[-1] - rows[0] + 1 != len(rows):
-        return None
-    return _Slice(term, mask[1][0], int(rows[0]), int(rows[-1]) + 1)
+        return [_Slice(term, -1, 0, 0)]
+    filled, (axis,) = mask
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], filled, [False]])))
+    return [_Slice(term, axis, int(start), int(stop)) for start, stop in ends.reshape(-1, 2)]
 
 
 def _cut(group: Group, piece: _Slice, stacked: bool) -> Group:
@@ -83,12 +83,14 @@ def _cut(group: Group, piece: _Slice, stacked: bool) -> Group:
     sizes = [piece.stop - piece.start if k == axis else size for k, size in enumerate(group.shape)]
     if stacked:
         del sizes[axis]
-    factors = [
-        replace(ref, index=tuple([_move_index(index, piece, stacked) for index in ref.index]))
-        for ref in piece.term.factors
-    ]
-    term = replace(piece.term, factors=tuple(factors), mask=None, axes=())
-    return replace(group, shape=tuple(sizes), terms=(term,), present=None, nodes=None)
+    terms = ()
+    if piece.term is not None:
+        factors = [
+            replace(ref, index=tuple([_move_index(index, piece, stacked) for index in ref.index]))
+            for ref in piece.term.factors
+        ]
+        terms = (replace(piece.term, factors=tuple(factors), mask=None, axes=()),)
+    return replace(group, shape=tuple(sizes), terms=terms, present=None, nodes=None)
 
 
 def _move_index(index: Index, piece: _Slice, stacked: bool) -> Index:
