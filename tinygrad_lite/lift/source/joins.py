@@ -83,7 +83,7 @@ def _cut(group: Group, piece: _Slice, stacked: bool) -> Group:
     sizes = [piece.stop - piece.start if k == axis else size for k, size in enumerate(group.shape)]
     if stacked:
         del sizes[axis]
-    terms = ()
+    terms: tuple[Term, ...] = ()
     if piece.term is not None:
         factors = [
             replace(ref, index=tuple([_move_index(index, piece, stacked) for index in ref.index]))
