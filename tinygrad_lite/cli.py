@@ -185,6 +185,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     explore.add_argument("variables", nargs="*", metavar="NAME=NUMBER", help="a value for each name in the formula")
     explore.add_argument("--port", type=int, default=0, metavar="N", help="where to listen (default: any free port)")
     explore.add_argument("--open", action="store_true", help="open the address in a browser")
+    explore.add_argument("--until-closed", action="store_true", help="end when the last page is closed")
     explore.set_defaults(command=_explore)
 
     accuracy = commands.add_parser(
@@ -245,18 +246,18 @@ def _explore(arguments: argparse.Namespace) -> None:
     from tinygrad_lite.viz.explorer.server import LiveServer
 
     try:
-        server = LiveServer(root, arguments.port)
+        server = LiveServer(root, arguments.port, arguments.until_closed)
     except (OSError, OverflowError, ValueError) as error:
         raise UserError(f"cannot serve the explorer: {_one_line(error)}") from error
     with server:
-        _print_gradients(arguments.formula, root, names)
-        print(f"explorer  {server.address}")
-        print("Ctrl-C ends it.", flush=True)
-        if arguments.open:
-            import webbrowser
-
-            webbrowser.open(server.address)
         try:
+            _print_gradients(arguments.formula, root, names)
+            print(f"explorer  {server.address}")
+            print("Ctrl-C ends it, or closing the page." if arguments.until_closed else "Ctrl-C ends it.", flush=True)
+            if arguments.open:
+                import webbrowser
+
+                webbrowser.open(server.address)
             server.serve_forever()
         except KeyboardInterrupt:  # how it is meant to end
             print()

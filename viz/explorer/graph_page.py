@@ -85,7 +85,8 @@ def explorer_page(
             shape suggests.
         expanded: Whether modules are open at first; if not given, as many as fit on a screen.
         max_nodes: How many nodes the graph may have.
-        live: How the page reaches Python: ``"server"``, ``"notebook"``, or not at all.
+        live: How the page reaches Python: ``"server"``, ``"server until closed"``, which it tells that it is open,
+            ``"notebook"``, or not at all.
 
     Returns:
         The page.
@@ -109,7 +110,7 @@ def explorer_page(
         data["direction"] = direction
     if live:
         data["live"] = live
-    return page(data, title_of(root, title), connects=live == "server")
+    return page(data, title_of(root, title), connects=live.startswith("server"))
 
 
 def title_of(root: Value, title: str | None) -> str:

@@ -2,15 +2,21 @@
 
 What guards it: it listens on 127.0.0.1 alone; its address has a token in it, that no other page knows; a request must
 name this address as its host (another name that leads here, by DNS rebinding, is refused) and, where it has one, as its
-origin; requests are small; and the page's policy lets its script talk to no other server.
+origin; requests are small, and have one time limit, however their bytes come; so many connections at once are
+answered, and no more; and the page's policy lets its script talk to no other server.
 """
 
 from __future__ import annotations
 
 import hmac
+import io
 import json
 import secrets
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,8 +29,13 @@ from tinygrad_lite.viz.explorer.live_graph import RequestError, Session
 HOST = "127.0.0.1"
 #: Bytes: more than any page of ours sends.
 MAX_REQUEST = 65_536
-#: Seconds that a browser may take over one request.
+#: Seconds that a browser may take to send one request, and again to take its answer.
 TIMEOUT = 10.0
+#: At once, each with a thread of its own: browsers open six.
+MAX_CONNECTIONS = 32
+#: Seconds after the last page was closed, in which it may come back: a browser that reloads it closes it first.
+GRACE = 2.0
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class LiveServer(ThreadingHTTPServer):
@@ -33,6 +44,7 @@ class LiveServer(ThreadingHTTPServer):
     Args:
         root: The node at the end of the graph.
         port: Where to listen; 0: any free port.
+        until_closed: Whether ``serve_forever`` ends when the last page is closed.
         options: Those of :func:`tinygrad_lite.viz.explorer.graph_page.explorer_page`.
 
     Attributes:
@@ -51,18 +63,81 @@ class LiveServer(ThreadingHTTPServer):
     # On Windows this would let another program listen on the same port.
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, root: Value, port: int = 0, **options: Any) -> None:
-        self.page = explorer_page(root, live="server", **options).encode()
+    def __init__(self, root: Value, port: int = 0, until_closed: bool = False, **options: Any) -> None:
+        self.until_closed = until_closed
+        kind = "server until closed" if until_closed else "server"
+        self.page = explorer_page(root, live=kind, **options).encode()
         self.session = Session(root, options.get("max_nodes", 5000))
         self.token = secrets.token_urlsafe(24)
+        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._open_pages = 0
+        self._counting = threading.Lock()
         super().__init__((HOST, port), _Handler)
         self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
         self.address = f"http://{HOST}:{self.server_port}/{self.token}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, if there is one left."""
+        if not self._free.acquire(blocking=False):
+            with suppress(OSError):
+                request.sendall(_BUSY)
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread was made
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer one connection, and give its thread back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    @contextmanager
+    def open_page(self) -> Iterator[None]:
+        """Count a page as open; after the last one, and some time in which it may come back, stop serving."""
+        with self._counting:
+            self._open_pages += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._open_pages -= 1
+            stopping = threading.Timer(GRACE, self._stop_without_pages)
+            stopping.daemon = True
+            stopping.start()
+
+    def _stop_without_pages(self) -> None:
+        with self._counting:
+            if self._open_pages:
+                return
+        self.shutdown()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep quiet about a browser that hangs up; others are shown as usual."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
+
+
+class _Reader(io.RawIOBase):
+    """What a client sends, until the request's time is over: were each read given its own, a byte now and then would
+    hold a connection for ever."""
+
+    def __init__(self, handler: _Handler) -> None:
+        self._handler = handler
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._handler.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request took too long")
+        self._handler.connection.settimeout(left)
+        return self._handler.connection.recv_into(buffer)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -71,9 +146,23 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     protocol_version = "HTTP/1.1"
     timeout = TIMEOUT
+    deadline = 0.0
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = io.BufferedReader(_Reader(self))
+
+    def handle_one_request(self) -> None:
+        self.deadline = time.monotonic() + self.timeout
+        super().handle_one_request()
 
     def do_GET(self) -> None:
-        if self._is_from_here() and self._is_addressed_to(""):
+        page = "open" if self.server.until_closed and self.path.endswith("/open") else ""
+        if not (self._is_from_here() and self._is_addressed_to(page)):
+            return
+        if page:
+            self._wait_until_closed()
+        else:
             self._send(HTTPStatus.OK, self.server.page, "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
@@ -88,6 +177,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
             return
         self._send(HTTPStatus.OK, json.dumps(answer, allow_nan=False).encode(), "application/json")
+
+    def _wait_until_closed(self) -> None:
+        """Answer without an end: the connection ends with the page, whatever becomes of it and of its browser."""
+        self.close_connection = True
+        self._send_head(HTTPStatus.OK, {"Content-Type": "text/plain; charset=utf-8"})
+        self.connection.settimeout(None)
+        with self.server.open_page(), suppress(OSError):
+            while self.connection.recv(1024):
+                pass
 
     # --------------------------------------------------------------------------------------------- who asks
 
@@ -143,10 +241,14 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _send(self, status: HTTPStatus, body: bytes, kind: str) -> None:
+        self._send_head(status, {"Content-Type": kind, "Content-Length": str(len(body))})
+        self.wfile.write(body)
+
+    def _send_head(self, status: HTTPStatus, content: dict[str, str]) -> None:
+        self.connection.settimeout(self.timeout)
         self.send_response(status)
         for name, value in {
-            "Content-Type": kind,
-            "Content-Length": str(len(body)),
+            **content,
             "Content-Security-Policy": f"{policy(connects=True)}; frame-ancestors 'none'",
             "Cache-Control": "no-store",
             "Cross-Origin-Opener-Policy": "same-origin",
@@ -158,7 +260,6 @@ class _Handler(BaseHTTPRequestHandler):
         }.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what http.server itself refuses: other methods, requests that are none."""

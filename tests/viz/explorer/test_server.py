@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -234,6 +235,106 @@ def test_a_silent_client_is_left_after_a_while(client: Client, monkeypatch: pyte
         assert connection.recv(100) == b""
 
 
+@pytest.mark.parametrize("part", ["line", "headers", "body"])
+def test_a_client_that_sends_a_byte_now_and_then_is_left_too(
+    client: Client, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.3)
+    head = f"POST {client.path}evaluate HTTP/1.1\r\n"
+    fields = f"Host: {client.host}\r\nOrigin: http://{client.host}\r\nContent-Type: application/json\r\n"
+    begun = {"line": "", "headers": head, "body": f"{head}{fields}Content-Length: 500\r\n\r\n"}[part]
+    with socket.create_connection((HOST, client.server.server_port), timeout=0.05) as connection:
+        connection.sendall(begun.encode())
+        sent = 0
+        with suppress(ConnectionError):  # it was left
+            while sent < 100:  # each within the limit, and all together far beyond it
+                connection.sendall(b"x")
+                sent += 1
+                with suppress(TimeoutError):
+                    if connection.recv(100) == b"":
+                        break
+    assert sent < 100
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[tuple[Client, threading.Thread]]:
+    """A server of its own, and the thread that it serves in."""
+    with LiveServer(Value(2.0, "a") * 3.0, **options) as own:
+        thread = threading.Thread(target=own.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield Client(own), thread
+        finally:
+            own.shutdown()
+            thread.join()
+
+
+def test_so_many_connections_are_answered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    before = threading.active_count()
+    with serving() as (client, _):
+        silent = [socket.create_connection((HOST, client.server.server_port), timeout=10) for _ in range(3)]
+        for _ in range(20):
+            assert client.ask("GET", client.path)[0] == 503
+        assert threading.active_count() <= before + 1 + 3
+        for connection in silent:
+            connection.close()
+        while client.ask("GET", client.path)[0] != 200:  # as soon as the threads have seen it
+            pass
+
+
+def test_a_thread_that_cannot_be_made_costs_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    with LiveServer(Value(1.0)) as own:
+
+        def fail(self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        ours, theirs = socket.socketpair()
+        with ours, theirs, monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            with pytest.raises(RuntimeError, match="new thread"):
+                own.process_request(ours, ("", 0))
+        assert own._free.acquire(blocking=False)
+
+
+def open_page(client: Client) -> socket.socket:
+    """What the page does first: ask for an answer that ends with it."""
+    page = socket.create_connection((HOST, client.server.server_port), timeout=10)
+    page.sendall(f"GET {client.path}open HTTP/1.1\r\nHost: {client.host}\r\n\r\n".encode())
+    assert page.recv(15).startswith(b"HTTP/1.1 200")
+    return page
+
+
+def test_it_ends_when_the_last_page_is_closed_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GRACE", 0.05)
+    monkeypatch.setattr(server._Handler, "timeout", 0.05)  # which is no limit of a page
+    with serving(until_closed=True) as (client, thread):
+        assert b'"live":"server until closed"' in client.server.page
+        first, second = open_page(client), open_page(client)
+        first.close()
+        thread.join(0.3)
+        assert thread.is_alive()
+        assert client.evaluate({})[0] == 200
+        second.close()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_page_may_be_loaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GRACE", 0.5)
+    with serving(until_closed=True) as (client, thread):
+        open_page(client).close()
+        with open_page(client):
+            thread.join(1.0)
+            assert thread.is_alive()
+
+
+def test_without_being_asked_it_counts_no_pages(client: Client) -> None:
+    assert client.ask("GET", f"{client.path}open")[0] == 404
+    assert client.ask("GET", "/open")[0] == 403
+
+
 def raw(client: Client, request: bytes) -> bytes:
     with socket.create_connection((HOST, client.server.server_port), timeout=10) as connection:
         connection.sendall(request)
@@ -244,10 +345,11 @@ def raw(client: Client, request: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
-def test_the_command_prints_an_address_and_ends_with_ctrl_c() -> None:
+@contextmanager
+def command(*options: str) -> Iterator[tuple[subprocess.Popen[str], list[str], int, str]]:
+    """The command as a process, what it printed, its port and its path."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tinygrad_lite", "explore", "tanh(a*b + c)", "a=2", "b=-3", "c=10"],
+        [sys.executable, "-m", "tinygrad_lite", "explore", "tanh(a*b + c)", "a=2", "b=-3", "c=10", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -257,14 +359,42 @@ def test_the_command_prints_an_address_and_ends_with_ctrl_c() -> None:
         lines = [process.stdout.readline() for _ in range(7)]
         found = re.search(r"http://127\.0\.0\.1:(\d+)(/\S+/)", lines[5])
         assert found, lines
-        connection = http.client.HTTPConnection(HOST, int(found[1]), timeout=10)
-        connection.request("GET", found[2])
+        yield process, lines, int(found[1]), found[2]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
+def test_the_command_prints_an_address_and_ends_with_ctrl_c() -> None:
+    with command() as (process, lines, port, path):
+        connection = http.client.HTTPConnection(HOST, port, timeout=10)
+        connection.request("GET", path)
         assert connection.getresponse().status == 200
         connection.close()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-        process.communicate()
     assert (process.returncode, err) == (0, "")
     assert lines[0].split() == ["value", "gradient"]
+    assert lines[6] == "Ctrl-C ends it.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
+def test_ctrl_c_waits_for_no_client() -> None:
+    with command() as (process, _, port, path), ExitStack() as stack:
+        for begun in (b"", b"GET /", f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()):
+            stack.enter_context(socket.create_connection((HOST, port), timeout=10)).sendall(begun)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=8)  # less than a client's time limit
+    assert (process.returncode, err) == (0, "")
+
+
+def test_the_command_ends_with_its_page() -> None:
+    with command("--until-closed") as (process, lines, port, path):
+        page = socket.create_connection((HOST, port), timeout=10)
+        page.sendall(f"GET {path}open HTTP/1.1\r\nHost: {HOST}:{port}\r\n\r\n".encode())
+        assert page.recv(15).startswith(b"HTTP/1.1 200")
+        page.close()
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert lines[6] == "Ctrl-C ends it, or closing the page.\n"

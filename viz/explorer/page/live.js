@@ -4,9 +4,20 @@
 const LEAVES = 60;
 const STEPS = [1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-11, 1e-14];
 
+/** An answer without an end: the server stops when that of the last page is closed. */
+async function tellThatItIsOpen() {
+  try {
+    const { body } = await fetch("open");
+    await body.getReader().read();
+  } catch {
+    // the server has stopped
+  }
+}
+
 /** Where requests go: to the server that the page came from, or to the notebook around it. */
 function connection(kind) {
-  if (kind === "server") {
+  if (kind === "server until closed") tellThatItIsOpen();
+  if (kind.startsWith("server")) {
     return async (request) => {
       const response = await fetch("evaluate", {
         method: "POST",
