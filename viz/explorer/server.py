@@ -69,7 +69,7 @@ class LiveServer(ThreadingHTTPServer):
         self.page = explorer_page(root, live=kind, **options).encode()
         self.session = Session(root, options.get("max_nodes", 5000))
         self.token = secrets.token_urlsafe(24)
-        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._free = threading.Semaphore(MAX_CONNECTIONS)
         self._open_pages = 0
         self._counting = threading.Lock()
         super().__init__((HOST, port), _Handler)
@@ -117,8 +117,8 @@ class LiveServer(ThreadingHTTPServer):
         self.shutdown()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet about a browser that hangs up; others are shown as usual."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+        """Keep quiet about a connection that ended: by a browser, by the time limit, by Ctrl-C; others are shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
@@ -137,7 +137,8 @@ class _Reader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the request took too long")
         self._handler.connection.settimeout(left)
-        return self._handler.connection.recv_into(buffer)
+        received: int = self._handler.connection.recv_into(buffer)
+        return received
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import re
@@ -296,6 +297,18 @@ def test_a_thread_that_cannot_be_made_costs_no_place(monkeypatch: pytest.MonkeyP
             with pytest.raises(RuntimeError, match="new thread"):
                 own.process_request(ours, ("", 0))
         assert own._free.acquire(blocking=False)
+
+
+def test_a_connection_that_ctrl_c_closed_is_no_error_and_others_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveServer(Value(1.0)) as own:
+        for error in (OSError(errno.EBADF, "Bad file descriptor"), ArithmeticError("a fault of ours")):
+            try:
+                raise error
+            except Exception:
+                own.handle_error(None, (HOST, 1))
+    err = capsys.readouterr().err
+    assert "descriptor" not in err
+    assert "a fault of ours" in err
 
 
 def open_page(client: Client) -> socket.socket:
