@@ -60,21 +60,27 @@ def shape_of(tree: Nest) -> tuple[int, ...]:
 
 
 def flat(tree: Nest) -> Iterator[Any]:
-    """Yield its numbers, the last axis running fastest.
+    """Go through its numbers, the last axis running fastest.
 
     >>> list(flat([[1, 2], [3, 4]]))
     [1, 2, 3, 4]
     """
+    items: list[Any] = []
+    _gather(tree, items)
+    return iter(items)
+
+
+def _gather(tree: Nest, items: list[Any]) -> None:
+    """Add the numbers of a nest to a list."""
     if is_array(tree):
-        yield from tree.ravel().tolist()
-    elif isinstance(tree, (list, tuple)):
-        if _NUMBERS.issuperset(map(type, tree)):
-            yield from tree
-            return
-        for part in tree:
-            yield from flat(part)
+        items += tree.ravel().tolist()
+    elif not isinstance(tree, (list, tuple)):
+        items.append(tree)
+    elif _NUMBERS.issuperset(map(type, tree)):
+        items += tree
     else:
-        yield tree
+        for part in tree:
+            _gather(part, items)
 
 
 def nested(shape: Sequence[int], items: Iterator[Any]) -> Nest:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.nn.base.shapes import flat, is_number, nested, shape_of
 from tinygrad_lite.pytree import foreign, is_array
@@ -54,6 +55,10 @@ class StateEntry(NamedTuple):
     #: In each of the units, the name of the parameters in it; None where these are no units.
     unit_name: str | None = None
 
+
+_IS_LEAF: Final = operator.attrgetter("is_leaf")
+#: From so many leaves on a block is large: a table of all their ids would take more memory than they do.
+_MANY_LEAVES: Final = 4096
 
 #: Gives the parts of a container or a module with their names; None of anything else.
 PartsOf = Callable[[Any], Iterator[tuple[str, Any]] | None]
@@ -134,18 +139,62 @@ def collect(tree: Any, parts_of: PartsOf) -> list[StateEntry]:
     >>> [(entry.name, entry.shape) for entry in collect({"w": [Value(1.0), Value(2.0)]}, lambda tree: tree.items())]
     [('w', (2,))]
     """
-    return list(_walk("", tree, {}, parts_of))
+    return list(_walk("", tree, _Seen(), parts_of))
 
 
-def _walk(path: str, tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> Iterator[StateEntry]:
-    if id(tree) in seen:
+class _Seen:
+    """What was met before. Of a large block no leaf is looked up, unless one that lies among its own in memory is met.
+
+    >>> block = [Value(float(i)) for i in range(5000)]
+    >>> seen = _Seen()
+    >>> seen.add(block)
+    >>> seen.has_all(block), seen.has_any(block[:1]), seen.has_any([Value(1.0)])
+    (True, True, False)
+    """
+
+    def __init__(self) -> None:
+        #: by id; it is kept, so that no other thing gets its id
+        self._things: dict[int, Any] = {}
+        #: large blocks: the lowest and the highest id, and the leaves
+        self._blocks: list[tuple[int, int, list[Value]]] = []
+        #: of those of them that had to be looked into, the ids
+        self._ids_of: dict[int, set[int]] = {}
+
+    def add(self, things: Sequence[Any]) -> None:
+        """Add things that were met."""
+        if len(things) < _MANY_LEAVES:
+            self._things.update(zip(map(id, things), things, strict=True))
+        else:
+            self._blocks.append((min(map(id, things)), max(map(id, things)), list(things)))
+
+    def has_all(self, things: Sequence[Any]) -> bool:
+        """Whether all of them were met before."""
+        return all(map(self._has, map(id, things)))
+
+    def has_any(self, things: Iterable[Any]) -> bool:
+        """Whether one of them was met before."""
+        return any(map(self._has, map(id, things)))
+
+    def _has(self, number: int) -> bool:
+        if number in self._things:
+            return True
+        for place, (lowest, highest, leaves) in enumerate(self._blocks):
+            if lowest <= number <= highest:
+                if place not in self._ids_of:
+                    self._ids_of[place] = set(map(id, leaves))
+                if number in self._ids_of[place]:
+                    return True
+        return False
+
+
+def _walk(path: str, tree: Any, seen: _Seen, parts_of: PartsOf) -> Iterator[StateEntry]:
+    if seen.has_any([tree]):
         return
     block = _block(tree)
     if block is not None:
         shape, leaves = block
-        numbers = list(map(id, leaves))
-        if not all(map(seen.__contains__, numbers)):
-            seen.update(zip(numbers, leaves, strict=True))
+        if not seen.has_all(leaves):
+            seen.add(leaves)
             yield StateEntry(path, shape, leaves, None, tree)
         return
     rows = _rows_of_units(tree, seen, parts_of)
@@ -155,7 +204,7 @@ def _walk(path: str, tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> Iter
     parts = parts_of(tree)
     if parts is None:
         return
-    seen[id(tree)] = tree
+    seen.add([tree])
     buffers = getattr(tree, "_buffers", ())
     for name, part in parts:
         below = f"{path}.{name}" if path else name
@@ -183,12 +232,12 @@ def _block(tree: Any) -> tuple[tuple[int, ...], list[Value]] | None:
     leaves = list(flat(tree))
     if set(map(type, leaves)) != {Value} and not all(isinstance(leaf, Value) for leaf in leaves):
         return None
-    if not leaves or not all(leaf.is_leaf for leaf in leaves):
+    if not leaves or not all(map(_IS_LEAF, leaves)):
         return None
     return shape, leaves
 
 
-def _rows_of_units(tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> list[StateEntry]:
+def _rows_of_units(tree: Any, seen: _Seen, parts_of: PartsOf) -> list[StateEntry]:
     """Return the parameters of units that are alike, as the neurons of a layer are, each as one array of all of them.
 
     Nothing, where they are not alike, or share parameters: each is then a part of its own.
@@ -197,7 +246,7 @@ def _rows_of_units(tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> list[S
         return []
     if len({type(unit) for unit in tree}) > 1:
         return []
-    each = [list(_walk("", unit, {}, parts_of)) for unit in tree]
+    each = [list(_walk("", unit, _Seen(), parts_of)) for unit in tree]
     kinds = {tuple([(entry.name, entry.shape, entry.owner is None) for entry in entries]) for entries in each}
     leaves = {id(item): item for entries in each for entry in entries for item in entry.items}
     count = sum([len(entry.items) for entries in each for entry in entries])
@@ -205,12 +254,11 @@ def _rows_of_units(tree: Any, seen: dict[int, Any], parts_of: PartsOf) -> list[S
         len(kinds) > 1
         or any(entry.owner for entry in each[0])
         or len(leaves) < count
-        or not leaves.keys().isdisjoint(seen)
+        or seen.has_any(leaves.values())
     ):
         return []
-    seen.update(leaves)
-    seen.update({id(unit): unit for unit in tree})
-    seen[id(tree)] = tree
+    seen.add(list(leaves.values()))
+    seen.add([*tree, tree])
     return [
         StateEntry(
             entry.name,

@@ -207,4 +207,6 @@ def _nest_like(holder: Any, shape: Sequence[int], values: Iterator[Value]) -> An
         return next(values)
     if type(holder) not in (list, tuple):
         raise ValueError(f"the parameters in a {type(holder).__name__} are of one size, which cannot be changed")
+    if len(shape) == 1 and not is_array(holder[0]):
+        return type(holder)(islice(values, shape[0]))
     return type(holder)([_nest_like(holder[0], shape[1:], values) for _ in range(shape[0])])

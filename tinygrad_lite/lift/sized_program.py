@@ -89,6 +89,17 @@ class Sized:
 
 
 @dataclass(eq=False)
+class _SmallTrace:
+    """What is kept of a trace at small sizes: not its graph, which is larger than all else."""
+
+    program: Groups
+    structure: Any
+    sources: list[list[int]]
+    captured: list[Value]
+    nodes: int
+
+
+@dataclass(eq=False)
 class SizedFunction:
     """What makes the programs of a lifted function: from small traces where that is worth it.
 
@@ -189,10 +200,10 @@ class SizedFunction:
         if most > _LARGEST_TRACE:
             raise PartError(f"its sizes depend on one another: the smallest arguments have {most:,} numbers")
         with timer("small traces"):
-            traces = [group_function(settings, shrink(arguments, pattern, point)) for point in points]
+            traces = [_trace_at(settings, shrink(arguments, pattern, point)) for point in points]
         _check_same("structures of results", [repr(trace.structure) for trace in traces])
         _check_same("Values that it reads besides", [list(map(id, trace.captured)) for trace in traces])
-        first, nodes = traces[0], sum([len(trace.graph) for trace in traces])
+        first, nodes = traces[0], sum([trace.nodes for trace in traces])
         with timer("laws"):
             alignment, rolled = _align_traces([trace.program for trace in traces], points)
         sized = Sized(pattern, alignment, first.structure, first.sources, first.captured, timer.seconds, nodes)
@@ -323,6 +334,11 @@ def _check_modules(arguments: Arguments) -> None:
     for unit in arguments.units:
         if len(unit.frozen) not in (0, math.prod(unit.shape)):
             raise PartError(f"some of the numbers of {'.'.join(unit.path)} are frozen, and others are not")
+
+
+def _trace_at(settings: Settings, arguments: Arguments) -> _SmallTrace:
+    found = group_function(settings, arguments)
+    return _SmallTrace(found.program, found.structure, found.sources, found.captured, len(found.graph))
 
 
 def _align_traces(programs: Sequence[Groups], points: Sequence[Sizes]) -> tuple[Alignment, bool]:

@@ -186,14 +186,17 @@ class SizedProof:
 
     def _draw(self, kind: int, most: int) -> tuple[list[Floats], list[Floats]]:
         """Draw the boldest probe on which the function gives finite numbers, and evaluate it there."""
-        probes = list(self._list_probes(kind, most))
-        for arrays in probes[:-1]:
+        arrays: list[Floats] | None = None
+        last: list[Floats] | None = None
+        for arrays in self._list_probes(kind, most):  # each is as large as the arguments, and made when it is needed
+            last = None
             with suppress(Exception):  # the function may take no such numbers, and say so in any way
-                wanted = self.reference.evaluate(arrays)
-                if all(np.isfinite(array).all() for array in wanted):
-                    return arrays, wanted
+                last = self.reference.evaluate(arrays)
+                if all(np.isfinite(array).all() for array in last):
+                    break
+        assert arrays is not None  # the last are the given ones
         try:
-            return probes[-1], self.reference.evaluate(probes[-1])
+            return arrays, self.reference.evaluate(arrays) if last is None else last
         except LiftError:
             raise
         except Exception as error:

@@ -8,6 +8,7 @@ for these very things only.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
+from tinygrad_lite.flat_graph import codes_of, numbers_of
 from tinygrad_lite.lift.tracing.cache_key import make_metadata_key, make_module_key, make_static_key
 from tinygrad_lite.lift.tracing.module_reader import describe_parameters
 from tinygrad_lite.pytree import foreign
@@ -375,7 +377,7 @@ def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int
     tree = module.__parameter_tree__()
     described = describe_parameters(tree)
     for (name, (shape, values, *of_units)), (_, _, frozen) in zip(tree.items(), described, strict=True):
-        array = np.array([value.data for value in values], dtype=np.float64).reshape(shape)
+        array = _read_parameters(values).reshape(shape)
         _add(taken, (*path, *name.split(".")), array, None, list(values), whole=any(of_units))
         taken.units[-1].frozen = frozen
     names = list(tree)
@@ -388,6 +390,12 @@ def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int
         return leaves.copy_module(module, names, twins) if names else module
 
     return build, ("module", make_module_key(module), bool(getattr(module, "training", False)), described)
+
+
+def _read_parameters(values: list[Value]) -> Floats:
+    """Read the numbers of parameters, by the engine's compiled loop and by way of Python's arrays, which are quicker."""
+    found = numbers_of(values, codes_of(values))
+    return np.array(array("d", [value.data for value in values] if found is None else found))
 
 
 def _take_static(taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]) -> tuple[_Build, Any]:

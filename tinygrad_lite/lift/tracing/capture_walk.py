@@ -160,6 +160,8 @@ class CaptureWalk:
             return
         if whole:
             self._note(path, (type(thing).__name__, len(thing)))
+        elif kinds == {Value}:  # a row of a module's parameters, which say nothing
+            return
         self._visit_items(path, thing, whole)
 
     def _visit_items(self, path: str, items: Any, whole: bool) -> None:

@@ -32,6 +32,8 @@ Floats = NDArray[np.float64]
 #: What cannot be changed in place, and has no parts.
 _ATOMS = (bool, int, float, complex, str, bytes, type(None), Value)
 
+_REQUIRES_GRAD = operator.attrgetter("requires_grad")
+
 
 class UnreadableError(Exception):
     """A module holds something of which it cannot be said quickly whether it was changed."""
@@ -97,12 +99,13 @@ class ModuleReader:
 
 def describe_parameters(arrays: Mapping[str, Any]) -> tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]:
     """Say of each array of parameters its name, its shape, and the places of those that are frozen."""
-    return tuple(
-        [
-            (name, array[0], tuple([place for place, value in enumerate(array[1]) if not value.requires_grad]))
-            for name, array in arrays.items()
-        ]
-    )
+    return tuple([(name, array[0], _find_frozen(array[1])) for name, array in arrays.items()])
+
+
+def _find_frozen(values: Sequence[Value]) -> tuple[int, ...]:
+    if all(map(_REQUIRES_GRAD, values)):
+        return ()
+    return tuple([place for place, value in enumerate(values) if not value.requires_grad])
 
 
 class _Watched:
