@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.nn.base.shapes import flat, is_number, nested, shape_of
@@ -143,52 +143,69 @@ def collect(tree: Any, parts_of: PartsOf) -> list[StateEntry]:
 
 
 class _Seen:
-    """What was met before. Of a large block no leaf is looked up, unless one that lies among its own in memory is met.
+    """What was met before. Of large blocks there is an array of ids: a table of them would take more than the leaves.
 
     >>> block = [Value(float(i)) for i in range(5000)]
     >>> seen = _Seen()
     >>> seen.add(block)
-    >>> seen.has_all(block), seen.has_any(block[:1]), seen.has_any([Value(1.0)])
-    (True, True, False)
+    >>> seen.has(block[7]), seen.has_all(block), seen.has_any([Value(1.0)]), seen.has_all([Value(1.0), *block])
+    (True, True, False, False)
     """
 
     def __init__(self) -> None:
         #: by id; it is kept, so that no other thing gets its id
         self._things: dict[int, Any] = {}
-        #: large blocks: the lowest and the highest id, and the leaves
-        self._blocks: list[tuple[int, int, list[Value]]] = []
-        #: of those of them that had to be looked into, the ids
-        self._ids_of: dict[int, set[int]] = {}
+        #: large blocks: the lowest and the highest id, the array of them, and the leaves
+        self._blocks: list[tuple[int, int, Any, Sequence[Value]]] = []
 
     def add(self, things: Sequence[Any]) -> None:
         """Add things that were met."""
         if len(things) < _MANY_LEAVES:
             self._things.update(zip(map(id, things), things, strict=True))
         else:
-            self._blocks.append((min(map(id, things)), max(map(id, things)), list(things)))
+            numbers = _list_ids(things)
+            self._blocks.append((int(numbers.min()), int(numbers.max()), numbers, things))
+
+    def has(self, thing: Any) -> bool:
+        """Whether it was met before."""
+        number = id(thing)
+        return number in self._things or (
+            isinstance(thing, Value)
+            and any(lowest <= number <= highest and number in ids for lowest, highest, ids, _ in self._blocks)
+        )
 
     def has_all(self, things: Sequence[Any]) -> bool:
         """Whether all of them were met before."""
-        return all(map(self._has, map(id, things)))
+        if not self.has(things[0]):
+            return False
+        numbers = set(map(id, things)).difference(self._things)
+        for _, _, ids, _ in self._blocks:
+            if numbers:
+                numbers.difference_update(ids.tolist())
+        return not numbers
 
-    def has_any(self, things: Iterable[Any]) -> bool:
+    def has_any(self, things: Sequence[Any]) -> bool:
         """Whether one of them was met before."""
-        return any(map(self._has, map(id, things)))
-
-    def _has(self, number: int) -> bool:
-        if number in self._things:
+        if not self._things.keys().isdisjoint(map(id, things)):
             return True
-        for place, (lowest, highest, leaves) in enumerate(self._blocks):
-            if lowest <= number <= highest:
-                if place not in self._ids_of:
-                    self._ids_of[place] = set(map(id, leaves))
-                if number in self._ids_of[place]:
-                    return True
+        if not self._blocks:
+            return False
+        numbers = _list_ids(things)
+        for lowest, highest, ids, _ in self._blocks:
+            near = numbers[(numbers >= lowest) & (numbers <= highest)]
+            if len(near) and not set(near.tolist()).isdisjoint(ids.tolist()):
+                return True
         return False
 
 
+def _list_ids(things: Sequence[Any]) -> Any:
+    import numpy
+
+    return numpy.fromiter(map(id, things), dtype=numpy.uintp, count=len(things))
+
+
 def _walk(path: str, tree: Any, seen: _Seen, parts_of: PartsOf) -> Iterator[StateEntry]:
-    if seen.has_any([tree]):
+    if seen.has(tree):
         return
     block = _block(tree)
     if block is not None:
@@ -254,7 +271,7 @@ def _rows_of_units(tree: Any, seen: _Seen, parts_of: PartsOf) -> list[StateEntry
         len(kinds) > 1
         or any(entry.owner for entry in each[0])
         or len(leaves) < count
-        or seen.has_any(leaves.values())
+        or seen.has_any(list(leaves.values()))
     ):
         return []
     seen.add(list(leaves.values()))

@@ -11,6 +11,7 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.functions import greater
+from tinygrad_lite.limits import chosen
 from tinygrad_lite.limits.chosen import choice
 from tinygrad_lite.operations.arithmetic import IEEELimits
 from tinygrad_lite.trace_mode import tracing
@@ -86,3 +87,17 @@ def test_long_products_are_not_looked_through_to_their_ends() -> None:
 def test_operations_of_the_users_own_are_tried_with_care() -> None:
     strict = tg.define("strict", lambda x: math.sqrt(x), lambda m, x, z: 0.5 / z)
     assert choice(greater(Value(1.0), 0.0), strict(Value(4.0))) is not None
+
+
+def test_what_is_known_of_factors_is_bounded_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chosen, "_KEPT", 4)
+    x, y = Value(2.0), Value(3.0)
+    masks = [greater(x, float(k)) for k in range(5)]
+    infinite, finite = 1.0 / y, y * y
+    for _ in range(2):
+        for mask in masks:
+            assert choice(mask * y, infinite) is mask
+            assert choice(mask * y, finite) is None
+            assert 0 < len(chosen._known) <= 4
+    chosen.forget()
+    assert not chosen._known

@@ -149,7 +149,7 @@ def record(settings: Settings, arguments: Arguments, timer: Timer) -> Recorded:
     Raises:
         LiftError: The function cannot be lifted.
     """
-    with _pause_collector():
+    with pause_collector():
         trace, graph, inputs, demands, count = _record(settings, arguments, timer)
         demands.arrange(graph, count, inputs.group_of)
     return Recorded(graph, inputs, trace.results.shapes, trace.results.structure, demands, count)
@@ -293,7 +293,7 @@ def make_judge(engine: str, options: dict[str, Any]) -> Judge:
 
 
 @contextmanager
-def _pause_collector() -> Iterator[None]:
+def pause_collector() -> Iterator[None]:
     """Keep Python from looking for reference cycles while a graph is recorded, which has none and many objects."""
     enabled = gc.isenabled()
     gc.disable()

@@ -29,7 +29,7 @@ from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.ir.groups import Groups, copy_groups
 from tinygrad_lite.lift.ir.report import Report
 from tinygrad_lite.lift.ir.verifier import check_groups
-from tinygrad_lite.lift.passes import Settings, Timer, group_function, make_program, simplify, tidy
+from tinygrad_lite.lift.passes import Settings, Timer, group_function, make_program, pause_collector, simplify, tidy
 from tinygrad_lite.lift.program import Program
 from tinygrad_lite.lift.sizes.alignment import LARGEST, Alignment, PartError, align
 from tinygrad_lite.lift.sizes.laws import Sizes
@@ -234,7 +234,7 @@ class SizedFunction:
         settings, sizes = self.settings, pattern.sizes
         with timer("instantiation"):
             groups = self._instantiate(sized, sizes, arguments)
-        with timer("proof at its sizes"):
+        with timer("proof at its sizes"), pause_collector():  # which would walk all parameters, of which a copy is made
             difference, probe = self._prove_at(sized, groups, arguments, sizes)
         structure = sized.structure
         if self._with_value() is not settings:  # the value was for the proof alone

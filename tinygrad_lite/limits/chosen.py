@@ -39,7 +39,7 @@ def choice(x: Value, y: Value) -> Value | None:
     """
     if not y.parents or not x.parents:  # neither chosen nor infinite, as most partials of a dot are
         return None
-    of_y = _factors(y)
+    of_y = _recall_factors(y)
     if not of_y[0] and not of_y[1]:
         return None
     of_x = _recall_factors(x)
@@ -49,25 +49,28 @@ def choice(x: Value, y: Value) -> Value | None:
     return None
 
 
-#: The last adjoint of which the factors were asked for: it is multiplied by all partials of its node, one by one.
-_last: tuple[Value | None, tuple[list[Value], bool]] = (None, ([], False))
+#: Of nodes what their factors are, by id, with the node itself, whose id no other gets then: an adjoint is multiplied
+#: by all partials of its node, and what is a dot's partial in one row of a matrix is one in all rows.
+_known: dict[int, tuple[Value, tuple[list[Value], bool]]] = {}
+#: Of so many nodes, at most.
+_KEPT = 50_000
 
 
 def _recall_factors(x: Value) -> tuple[list[Value], bool]:
-    global _last
-    last = _last
-    if last[0] is not x:
-        last = _last = x, _factors(x)
-    return last[1]
+    found = _known.get(id(x))
+    if found is None:
+        if len(_known) >= _KEPT:
+            _known.clear()
+        found = _known[id(x)] = x, _factors(x)
+    return found[1]
 
 
 def forget() -> None:
-    """Let go of the last adjoint, whose graph would live on: at the end of a trace.
+    """Let go of the nodes that are known, whose graph would live on: at the end of a trace.
 
     >>> forget()
     """
-    global _last
-    _last = None, ([], False)
+    _known.clear()
 
 
 def _factors(x: Value) -> tuple[list[Value], bool]:

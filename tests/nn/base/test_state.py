@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tinygrad_lite import Value
 from tinygrad_lite.nn import MLP, Linear, Module, ReLU, Sequential
+from tinygrad_lite.nn.base import state
 
 
 class Everything(Module):
@@ -133,3 +134,37 @@ def test_an_array_that_is_masked_is_no_state() -> None:
     with pytest.raises(ValueError, match="weight is a masked array"):
         layer.load_state_dict(given)
     assert layer.state_dict()["weight"].tolist() == before["weight"].tolist()
+
+
+class _Shared(Module):
+    """Parameters of which others are made: turned, a part of them, one more, alone, and those of units."""
+
+    def __init__(self) -> None:
+        self.first = Linear(6, 5, bias=False)
+        weight: Any = self.first.weight
+        self.between = Value(1.0)
+        self.turned = [list(column) for column in zip(*weight, strict=True)]
+        self.part = list(weight[2])
+        self.more = [*weight[0], Value(2.0)]
+        self.alone = weight[3][1]
+        self.layer = MLP(3, [4])
+        neurons: Any = self.layer.layers[0].neurons
+        self.of_units = [neuron.w[0] for neuron in neurons]
+        self.twice = [MLP(3, [4])]
+        self.twice[0].layers[0].neurons[0].w = neurons[1].w
+
+
+@pytest.mark.parametrize("many", [1, 4, 10, 20, 10**9], ids=str)
+def test_shared_parameters_stand_where_they_are_met_first_however_large_a_block_is(
+    monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(state, "_MANY_LEAVES", many)
+    assert {name: array.shape for name, array in _Shared().__parameter_tree__().items()} == {
+        "first.weight": (5, 6),
+        "between": (),
+        "more": (7,),
+        "layer.layers.0.neurons.w": (4, 3),
+        "layer.layers.0.neurons.b": (4,),
+        **{f"twice.0.layers.0.neurons.{k}.w": (3,) for k in (1, 2, 3)},
+        **{f"twice.0.layers.0.neurons.{k}.b": () for k in range(4)},
+    }

@@ -40,6 +40,8 @@ _LARGEST_MULTIPLE: Final = 16
 _FEW_HEADS: Final = 4
 #: Into how many heads a width may be divided.
 _MOST_HEADS: Final = 64
+#: How many lengths each axis has in the traces of a wide network, if it can: of two, many laws say the same.
+_DIFFERENT: Final = 3
 #: From so many axes on the most frequent length is a width.
 _WIDTH_AXES: Final = 4
 
@@ -133,6 +135,8 @@ class Pattern:
         many = self.wide >= 0 and self.steps[self.wide] > _FEW_HEADS
         heads = [self.steps[self.wide]] if many else []  # nothing but the width of a head is less than they are many
         start = max([self.start, *[length + 1 for length in (*self.fixed, *heads)]])
+        least: tuple[bool, int] | None = None
+        found: list[Sizes] = []
         for seed in range(200):
             drawn = random.Random(seed)
             points = list(dict.fromkeys([self._draw(drawn, start, count) for _ in range(3 * count)]))
@@ -143,9 +147,15 @@ class Pattern:
                 largest = [max(each) for each in zip(*points, strict=True)]
                 middle = tuple([x + (k + 1) * step for k, (x, step) in enumerate(zip(largest, steps, strict=True))])
                 middle = self._narrow(middle, points)
-                if self._may_be_traced(middle):
+                if not self._may_be_traced(middle):
+                    continue
+                if self.wide < 0:
                     return [*points, middle]
-        return []
+                is_poor = any(len(set(each)) < _DIFFERENT for each in zip(*points, strict=True))
+                cost = is_poor, sum([math.prod(self.expand(point)) for point in points])
+                if least is None or cost < least:  # traces of wide networks are large: the smallest will do
+                    least, found = cost, [*points, middle]
+        return found
 
     def _draw(self, drawn: random.Random, start: int, count: int) -> Sizes:
         found: list[int] = []

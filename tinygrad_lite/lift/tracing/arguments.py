@@ -393,7 +393,7 @@ def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int
 
 
 def _read_parameters(values: list[Value]) -> Floats:
-    """Read the numbers of parameters, by the engine's compiled loop and by way of Python's arrays, which are quicker."""
+    """Read the numbers of parameters, by the engine's compiled loop and by way of Python's arrays: that is quicker."""
     found = numbers_of(values, codes_of(values))
     return np.array(array("d", [value.data for value in values] if found is None else found))
 
