@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # what is compiled, and what an editable installation cannot read where it lies; all other files it can
-SOURCES := setup.cfg setup.py pyproject.toml $(wildcard _tinygrad_lite_*.py) $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h) \
+SOURCES := setup.cfg setup.py pyproject.toml $(wildcard _tinygrad_lite_*.py tools/building/*.py) $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h) \
 	$(foreach room,foreign jacobians limits node operations tape,$(foreach kind,py c h,$(wildcard tinygrad_lite/$(room)/*.$(kind))))
 PACKAGES := $(wildcard tinygrad_lite/*/*.py tinygrad_lite/*/*/*.py nn/*.py nn/*/*.py viz/*.py viz/*/*.py viz/explorer/page/* viz/programs/page/*)
 # tests of the engine, and of what lift and nn need of it; pages, notebooks and most docstrings are about all the rest

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import importlib
 import importlib.metadata
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +38,31 @@ def test_every_room_is_installed() -> None:
             inner = ".".join(path.parent.relative_to(ROOT / folder).parts)
             found.append(f"tinygrad_lite.{package}{inner}".rstrip("."))
     assert sorted(listed) == sorted(found)
+
+
+BUILDING = ROOT / "tools" / "building"
+
+
+@pytest.mark.skipif(not BUILDING.exists(), reason="the tests are not in the repository")
+@pytest.mark.parametrize("hook", ["get_requires_for_build_wheel", "get_requires_for_build_editable"])
+@pytest.mark.parametrize(
+    ("pure", "python", "needed"), [("1", "cpython", False), ("", "cpython", True), ("", "pypy", False)]
+)
+def test_what_is_not_compiled_is_built_without_mypy(
+    hook: str, pure: str, python: str, needed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        system = tomllib.load(file)["build-system"]
+    assert not any("mypy" in requirement for requirement in system["requires"])
+    setuptools = pytest.importorskip("setuptools")
+    assert setuptools
+    monkeypatch.setattr(sys, "path", [*(str(ROOT / path) for path in system["backend-path"]), *sys.path])
+    backend = importlib.import_module(system["build-backend"])
+    monkeypatch.setattr(backend.build_meta, hook, lambda settings: ["of setuptools"])  # which would run setup.py
+    monkeypatch.setattr(sys, "implementation", SimpleNamespace(name=python))
+    monkeypatch.setenv("TINYGRAD_LITE_PURE", pure)
+    assert getattr(backend, hook)() == ["of setuptools", *([backend.MYPYC] if needed else [])]
+    assert callable(backend.build_sdist)
 
 
 @pytest.mark.parametrize(
