@@ -114,6 +114,14 @@ def test_a_sum_with_a_part_that_all_samples_share_is_added_up_as_often_as_there_
         np.testing.assert_allclose(found, (weights[:, None] + samples).mean(1) * times)
 
 
+def test_what_all_samples_share_is_repeated_for_them_once() -> None:
+    b = Builder()
+    w, _ = b.input("w", 2), b.input("x", 2, batched=True)
+    b.program.outputs += [Output((), ref(w, at(row))) for row in range(2)]
+    cleanup.reduce_samples(b.program, None)
+    assert len({output.ref.group for output in b.program.outputs}) == 1
+
+
 def test_equal_constants_are_one_and_others_are_not() -> None:
     b = Builder()
     x = b.input("x", 2)

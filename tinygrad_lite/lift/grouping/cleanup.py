@@ -23,14 +23,17 @@ from tinygrad_lite.lift.loops.loop_fusion import reads_same_place
 def reduce_samples(program: Groups, reduce: str | None) -> None:
     """Make the results sums or means over the samples, or give them one axis for these."""
     reduction = None if reduce is None else _Reduction(program, reduce)
+    repeated: dict[int, int] = {}
     outputs = []
     for output in program.outputs:
         number = output.ref.group
         if reduction is not None:
-            found = reduction.reduce(number)
-        else:
-            found = number if program.groups[number].batched else _repeat_for_samples(program, number)
-        outputs.append(replace(output, ref=replace(output.ref, group=found), batched=reduce is None))
+            number = reduction.reduce(number)
+        elif not program.groups[number].batched:
+            if number not in repeated:
+                repeated[number] = _repeat_for_samples(program, number)
+            number = repeated[number]
+        outputs.append(replace(output, ref=replace(output.ref, group=number), batched=reduce is None))
     program.outputs = outputs
 
 
@@ -52,7 +55,7 @@ class _Reduction:
         self._readers = _count_readers(program)
         self._reduced: dict[int, int] = {}
         results = {output.ref.group for output in program.outputs}
-        self._joins = {number for number in results if self._is_unread(number) and is_join(program.groups[number])}
+        self._joins = {number for number in results if self._is_unread(number) and _is_join(program.groups[number])}
         for number in self._joins:
             for ref in program.groups[number].refs():
                 self._readers[ref.group] -= 1  # it reads what becomes of them
@@ -106,7 +109,7 @@ class _Reduction:
         return len(program.groups) - 1
 
 
-def is_join(group: Group) -> bool:
+def _is_join(group: Group) -> bool:
     """Whether it is a sum of groups with masks."""
     return group.kind == "sum" and all(
         term.mask is not None and len(term.factors) == 1 and not term.reduced for term in group.terms
@@ -215,7 +218,7 @@ def orient_results(program: Groups) -> None:
         if order is not None and _reads_all(output, program.groups[number]):
             _turn(program.groups[number], order)
             program.outputs[place] = replace(output, ref=_sort_axes(output.ref, order))
-        if is_join(program.groups[number]):
+        if _is_join(program.groups[number]):
             _orient_parts(program, program.groups[number], may_be_turned)
 
 
