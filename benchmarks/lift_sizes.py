@@ -5,6 +5,9 @@ batch. Lifting, in seconds and in memory above the parameters, and a step beside
 in one run, in float64; results are compared first. ``--width 128`` takes a few seconds. ``--module``: the same
 network as an ``nn.Sequential``.
 
+``--gpt 640``: what it takes to lift a GPT so wide, of 8 heads, 2 layers and 32 positions: seconds, and memory beside
+that of the model. Nothing is compiled or timed.
+
 ``--steps 10000``: a fit through so many Runge-Kutta steps, lifted from traces of a few, beside ``lax.scan``.
 ``--steps 10000 --checkpoint``: the same on NumPy and JAX, with and without checkpoints: memory above the arguments and
 results at the peak of a call (of Python's allocator on NumPy, XLA's own figure on JAX), and time.
@@ -131,6 +134,28 @@ def cross_entropy_of_module(model: Any, x: Any, target: Any) -> Any:
     return nn.cross_entropy([model(x)], [target])
 
 
+def measure_gpt(width: int) -> None:
+    """Lift loss and gradient of a GPT, and tell what that takes."""
+    from tinygrad_lite.nn.architectures import GPT
+    from tinygrad_lite.nn.architectures.gpt import next_character_loss
+
+    before = peak_memory()
+    model = GPT(context=32, embed_dim=width, num_heads=8, layers=2, generator=0)
+    count = len(list(model.parameters()))
+    inputs, targets = np.random.default_rng(0).integers(0, model.tokens.num_embeddings, (2, 4, model.context))
+    of_model, begun = peak_memory(), time.process_time()
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return next_character_loss([model(x)], [y])
+
+    print(lift_of()(value_and_grad(loss), batch=(None, 0, 0)).program_for(model, inputs, targets).report())
+    print(
+        f"{datetime.date.today()}, GPT of {count:,} parameters, {8 * count / 1e6:.0f} MB, as Values "
+        f"{(of_model - before) / 1e6:.0f} MB: lifted in {time.process_time() - begun:.1f} s of CPU time, "
+        f"{(peak_memory() - of_model) / 1e6:.0f} MB more at the peak"
+    )
+
+
 def in_order(found: tuple[Any, Any]) -> tuple[Any, Any]:
     """Return the value and the gradients in a list, which a module's are by names."""
     value, gradients = found
@@ -144,8 +169,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, help="measure an orbit of so many steps instead")
     parser.add_argument("--module", action="store_true", help="an nn.Sequential in the place of arrays")
+    parser.add_argument("--gpt", type=int, help="lift a GPT so wide instead, which is a multiple of 8")
     parser.add_argument("--checkpoint", action="store_true", help="of these, with and without checkpoints")
     options = parser.parse_args()
+    if options.gpt:
+        measure_gpt(options.gpt)
+        return
     if options.steps:
         measure = measure_checkpoints if options.checkpoint else measure_steps
         measure(options.steps, options.rounds)
