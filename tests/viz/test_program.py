@@ -170,7 +170,7 @@ def test_hostile_paths_are_drawn_as_they_are_and_nothing_else(path: str, op: str
     groups = Groups([Group("input", (2,), path=path), Group("map", (2,), op, (Ref(0, along),))], [0])
     groups.outputs.append(Output((2,), Ref(1, along)))
     program = Program.__new__(Program)
-    program.ir = groups
+    program.outline = groups
     root = ET.fromstring(render(draw(program, expand=1), "svg"))
     kinds = [element.get("class") for element in root.iter("{http://www.w3.org/2000/svg}g") if element.get("class")]
     assert sorted(kinds) == ["edge", "graph", "node", "node"]

@@ -1170,7 +1170,7 @@ def bad(**options: Any) -> Callable[[], Any]:
             ValueError,
             r"SGD\(.*\) has no parameter of the model: write SGD\(model\.parameters\(\), \.\.\.\)",
         ),
-        (bad(engine="tensors"), ValueError, "engine is one of 'eager', 'numpy', 'numba', 'jax', not 'tensors'"),
+        (bad(engine="tensors"), ValueError, "engine is one of 'eager', 'numpy', 'numba', 'jax', 'tape', not 'tensors'"),
         (lambda: EarlyStopping(patience=0), ValueError, "patience is at least 1 epoch, not 0"),
         (lambda: BestWeights(mode="less"), ValueError, r"mode is 'min' \(less is better\) or 'max', not 'less'"),
         (lambda: BestWeights(min_delta=-1.0), ValueError, "min_delta is at least 0, not -1.0"),
