@@ -306,7 +306,7 @@ def times(x: Any, y: Any, reached: bool = False) -> Any:
         y: The partial.
         reached: Whether neither of them is a chosen zero.
     """
-    if isinstance(x, Value) and isinstance(y, Value) and STATE.tracing != 0:
+    if isinstance(x, Value) and isinstance(y, Value) and STATE.tracing != 0 and is_tracing():
         chosen = choice(x, y)
         if chosen is not None:
             return VALUE.where(chosen, x * y, 0.0)

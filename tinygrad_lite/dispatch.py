@@ -19,7 +19,7 @@ from tinygrad_lite.operations import numerics
 from tinygrad_lite.operations.arithmetic import interpreter, products_without_each
 from tinygrad_lite.operations.operation import NARY, Interval, Op
 from tinygrad_lite.operations.ops import BY_CODE, DEFINED, TABLE
-from tinygrad_lite.trace_mode import Demand, demanded
+from tinygrad_lite.trace_mode import Demand, demanded, is_tracing
 from tinygrad_lite.value import Value, operand, record
 
 
@@ -236,7 +236,7 @@ def _softmaxes(xs: Sequence[Any]) -> list[Any]:
     if not any(isinstance(x, Value) for x in xs):
         return numerics.softmaxes([to_float(x) for x in xs])
     values = tuple([operand(x) for x in xs])
-    if STATE.tracing != 0:  # n nodes of n operands each would be n² edges, and lift knows this for the softmax
+    if STATE.tracing != 0 and is_tracing():  # n nodes of n operands would be n² edges; lift knows this for the softmax
         total = nary(TABLE["logsumexp"].code, values)
         return [(x - total).exp() for x in values]
     code = TABLE["softmax"].code
