@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -602,3 +606,80 @@ sys.exit(cli.run())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert (done.returncode, done.stderr) == (130, "tinygrad-lite: interrupted\n")
+
+
+# ------------------------------------------------------------------------- what the process does, in this one
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """What was written and with what status the process would have ended; handlers are as before in the end."""
+    done: list[object] = []
+    handler, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    monkeypatch.setattr(os, "write", lambda file, text: done.append(text))
+    monkeypatch.setattr(os, "_exit", done.append)
+    yield done
+    signal.signal(signal.SIGINT, handler)
+    sys.unraisablehook = hook
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_process_gives_the_status_of_the_command(
+    ignored: bool, process: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def main() -> int:
+        seen.append(signal.getsignal(signal.SIGINT))
+        return 3
+
+    monkeypatch.setattr(cli, "main", main)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    assert cli.run() == 3
+    assert seen == [signal.SIG_IGN if ignored else cli._interrupt]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # what comes now is too late
+    assert not process
+
+
+def test_an_error_that_a_library_made_of_ctrl_c_is_an_interruption(
+    process: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("half of it") from None
+        return 0
+
+    monkeypatch.setattr(cli, "main", main)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert cli.run() == cli.INTERRUPTED
+    assert capsys.readouterr().err == "tinygrad-lite: interrupted\n"
+    monkeypatch.setattr(cli, "main", lambda: 1 // 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(ZeroDivisionError):  # nobody has interrupted
+        cli.run()
+
+
+def test_a_second_ctrl_c_and_one_in_a_callback_end_the_process(
+    process: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        cli._interrupt()
+    signal.raise_signal(signal.SIGINT)
+    line = b"tinygrad-lite: interrupted\n"
+    assert process == [line, cli.INTERRUPTED]
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "__unraisablehook__", shown.append)
+    for kind in (KeyboardInterrupt, ValueError):
+        cli._end_if_interrupted(SimpleNamespace(exc_type=kind))
+    assert process == [line, cli.INTERRUPTED] * 2
+    assert [error.exc_type for error in shown[-1:]] == [ValueError]
+
+
+def test_a_parser_writes_nothing_where_there_is_nothing_to_write() -> None:
+    parser, file = cli._Parser(), io.StringIO()
+    parser._print_message("", file)
+    parser._print_message("usage", None)
+    parser._print_message("usage", file)
+    assert file.getvalue() == "usage"
