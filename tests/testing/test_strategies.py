@@ -225,13 +225,10 @@ def outcome(f: Callable[..., Any], point: list[float]) -> list[str] | str:
     """The bits of the value on floats and on Values, and of the gradient; or which error is raised."""
     leaves = [Value(x) for x in point]
     try:
-        on_floats, on_values = f(*point), f(*leaves)
+        on_values = f(*leaves)  # first: where floats have a complex power, as code, Values have none
+        on_floats = f(*point)
     except (ArithmeticError, ValueError) as error:
         return type(error).__name__
-    except TypeError as error:  # as code, a power of floats may be complex, which what it is given to refuses
-        if "complex" not in str(error):
-            raise
-        return "ValueError"
     assert type(on_floats) is float
     on_values.backward()
     return [x.hex() for x in (on_floats, on_values.data, *(leaf.grad for leaf in leaves))]
@@ -429,7 +426,7 @@ def test_parameters_get_new_numbers_and_nothing_else_changes() -> None:
         module([1.0, 2.0]).backward()
 
     look()
-    assert len(seen) > 50
+    assert len(seen) > settings().max_examples // 2
     with pytest.raises(StaleGraphError):
         before.backward()
     before.forward().backward()

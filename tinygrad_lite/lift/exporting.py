@@ -331,7 +331,7 @@ class _Functions:
 
     def refer(self, op: Op) -> str:
         """Say what the function of an operation is called, and write it if nobody else has."""
-        if op.numpy:
+        if op.numpy and not self._is_mended(op):
             return f"{self._library}.{op.numpy}"
         if op.special and self._engine == "jax":
             return f"jax.scipy.special.{op.special}"
@@ -342,6 +342,9 @@ class _Functions:
 
     def _write_formula(self, op: Op) -> str:
         formula = op.stable or op.definition
+        if self._is_mended(op):
+            own = f"{self._library}.{op.numpy}"
+            formula = functools.partial(_swap, op.mended, lambda *xs: Formula(f"{own}({', '.join(map(str, xs))})"))
         if TABLE.get(op.name) is not op or formula is None or op.arity == NARY:
             raise LiftError(
                 f"{op.name} is an operation of your own, which is Python that no module can be written of: write it "
@@ -350,6 +353,10 @@ class _Functions:
         names = list("xyz"[: op.arity])
         text = formula(interpreter(self._call), *[Formula(name) for name in names])
         return f"def {op.name}({', '.join(names)}):\n    return {text}"
+
+    def _is_mended(self, op: Op) -> bool:
+        """Whether the library's function is no more than a part of it."""
+        return self._engine == "jax" and op.mended is not None
 
     def _call(self, op: Op, operands: Sequence[Any]) -> Formula:
         return Formula(f"{self.refer(op)}({', '.join(map(str, operands))})")
@@ -363,6 +370,11 @@ class _Functions:
 
 
 # --------------------------------------------------------------------------------------------------- pieces of text
+
+
+def _swap(rule: Any, own: Any, arithmetic: Any, *operands: Any) -> Any:
+    """Call a rule that takes the library's function behind the arithmetic."""
+    return rule(arithmetic, own, *operands)
 
 
 def _make_plain(text: str) -> str:

@@ -71,6 +71,8 @@ class Op:
         notation: The function's name in formulas, such as ``arcsin`` or ``σ``. Without one, an operation is written as
             its definition says, and as a function of its own name if there is none.
         numpy: NumPy's name for it, if NumPy has it.
+        mended: How it is computed on JAX, where XLA's function of that name is off by many units in the last place:
+            ``mended(m, own, *operands)`` in the arithmetic ``m`` of arrays, ``own`` that function.
         special: Its name in ``scipy.special`` and in ``jax.scipy.special``, if it is there.
         stable: How it is computed on whole arrays, where neither NumPy nor ``special`` has it, and in compiled loops:
             ``stable(m, *operands)`` in the arithmetic ``m`` of arrays, without branches, cheap, and such that nothing
@@ -108,6 +110,7 @@ class Op:
         singular: Rule | None = None,
         degree: float | None = None,
         numpy: str = "",
+        mended: Rule | None = None,
         special: str = "",
         stable: Rule | None = None,
         source: str = "",
@@ -133,6 +136,7 @@ class Op:
         self.textbook: Final = textbook or (None,) * len(partials)
         self.notation: Final = notation
         self.numpy: Final = numpy
+        self.mended: Final = mended
         self.special: Final = special
         self.stable: Final = stable
         self.source: Final = source

@@ -210,6 +210,7 @@ _RECORDS: Final = (
     Op("log", "log", 1, math.log, (lambda m, x, z: 1.0 / x,), numpy="log", domain=(POSITIVE,),
        notation="ln", doc="Natural logarithm."),
     Op("log1p", "log1p", 1, math.log1p, (lambda m, x, z: 1.0 / (1.0 + x),), numpy="log1p",
+       mended=lambda m, own, x: m.where(m.less(x, -0.25), m.log(1.0 + x), own(x)),
        domain=(Interval(-1.0, open="low"),), doc="log(1 + x), accurate near 0."),
     Op("log2", "log2", 1, math.log2, (lambda m, x, z: _LOG2E / x,), numpy="log2", domain=(POSITIVE,),
        definition=lambda m, x: m.log(x) / m.log(2), notation="log₂", doc="Logarithm to base 2."),
@@ -248,6 +249,7 @@ _RECORDS: Final = (
     Op("acosh", "acosh", 1, math.acosh, (lambda m, x, z: 1.0 / m.sqrt(x - 1.0) / m.sqrt(x + 1.0),), numpy="arccosh",
        domain=(Interval(1.0),), notation="arcosh", doc="Inverse hyperbolic cosine."),
     Op("atanh", "atanh", 1, math.atanh, (lambda m, x, z: m.atanh_derivative(x),), numpy="arctanh",
+       mended=lambda m, own, x: m.sign(x) * (0.5 * m.log1p(2.0 * abs(x) / (1.0 - abs(x)))),
        domain=(Interval(-1.0, 1.0, open="both"),), notation="artanh", doc="Inverse hyperbolic tangent."),
     # ----------------------------------------------------------------------------------------- error function
     Op("erf", "erf", 1, math.erf, (lambda m, x, z: _TWO_OVER_SQRT_PI * m.gaussian(x),),

@@ -1,11 +1,11 @@
 """Every operation of the table means on arrays, and as text in compiled loops, what it means on floats.
 
-The bound is relative: 16 units in the last place (80 on JAX, whose ``log1p`` is off by 50 and ``arctanh``, a difference
-of two of these, by 74), and twice as many more as the logarithms of the result and of the operands are large, for
-``exp`` and powers magnify the rounding of what they are given: at e^-700 that is 3e-13. It is a part of the result;
-where the terms of a formula cancel near the root of a derivative (``gelu_derivative`` and ``silu_derivative``, see
-``op_lowerings``) it is a part of the derivative's size, which is 1. What is smaller than 1e-300 counts as 0, as an
-exponential underflows before its product with a large number does, and the sign of a zero does not count.
+The bound is relative: 16 units in the last place, and twice as many more as the logarithms of the result and of the
+operands are large, for ``exp`` and powers magnify the rounding of what they are given: at e^-700 that is 3e-13. It is a
+part of the result; where the terms of a formula cancel near the root of a derivative (``gelu_derivative`` and
+``silu_derivative``, see ``op_lowerings``) it is a part of the derivative's size, which is 1. What is smaller than
+1e-300 counts as 0, as an exponential underflows before its product with a large number does, and the sign of a zero
+does not count.
 
 Besides their domains, operations are tried at ``EXTREMES``. A subnormal operand may be taken for 0 (XLA, which has no
 such numbers, is given none). NaN may come out where an operand is NaN, and where a finite one lies outside the domain;
@@ -40,11 +40,10 @@ OPS = [pytest.param(op, id=op.name) for op in OPERATIONS]
 CANCELLING = ("gelu_derivative", "silu_derivative")
 NORMAL = 2.2250738585072014e-308
 EXTREMES = [0.0, -0.0, 5e-324, -5e-324, 1e-310, -1e-300, 1e300, -1e300, 1e150, math.inf, -math.inf, math.nan]
+EXTREMES += [-0.4140264081220479, 0.4141951486497357]  # where XLA's log1p and arctanh are off by 119 and 73 units
 EXTREMES += [-1.0, 0.5, 1.0, 2.0, 3.0, -700.0, 700.0, -720.0, 720.0, -40.0, 40.0, -1e4, 1e4]
 #: Fewer examples, each of which is many points.
 few = settings(max_examples=settings().max_examples // 4)
-#: And fewer on JAX, which takes its time for each.
-fewer = settings(max_examples=settings().max_examples // 8)
 #: So many at a time, always: XLA compiles a function for each number.
 POINTS = 16
 
@@ -151,11 +150,11 @@ def test_numpys_functions_agree_with_the_float_functions(op):
 def test_jaxs_functions_agree_with_the_float_functions(op):
     pytest.importorskip("jax")
 
-    @fewer
+    @few
     @given(points(op))
     def agrees(drawn):
         drawn = [tuple(0.0 * x if abs(x) < NORMAL else x for x in xs) for xs in drawn]
-        check(op, drawn, on_jax(op, drawn), ulps=80.0)
+        check(op, drawn, on_jax(op, drawn))
 
     agrees()
 
@@ -199,7 +198,7 @@ def test_what_a_text_chooses_between_are_names_and_constants(op):
 
 
 @pytest.mark.parametrize("op", OPS)
-@fewer
+@few
 @given(rng=st.randoms(use_true_random=True))
 def test_in_float32_nothing_overflows_that_need_not(op, rng):
     jax = pytest.importorskip("jax")

@@ -2,7 +2,7 @@
 
 A record says which it is (:class:`tinygrad_lite.operations.operation.Op`): ``numpy`` is the name of a function in
 ``numpy`` and
-``jax.numpy`` alike, ``special`` one in ``scipy.special`` and ``jax.scipy.special``, and all else is its formula
+``jax.numpy`` alike (but for what is ``mended`` there), ``special`` one in ``scipy.special`` and ``jax.scipy.special``, and all else is its formula
 ``stable``, or its ``definition``, in the arithmetic of these functions. Nothing is said about an operation here.
 
 Results keep the type of the operands: constants are Python's numbers, which take on the type of the array that they
@@ -51,7 +51,7 @@ def load_jax_functions() -> Mapping[str, Callable[..., Any]]:
     >>> load_jax_functions()["relu"](np.array([-1.0, 0.0, 2.0], dtype=np.float32))
     Array([0., 0., 2.], dtype=float32)
     """
-    return _make_functions(import_jax().numpy, lambda op: getattr(import_jax().scipy.special, op.special))
+    return _make_functions(import_jax().numpy, lambda op: getattr(import_jax().scipy.special, op.special), mends=True)
 
 
 def evaluate_limit(op: Op, *numbers: float) -> float:
@@ -75,18 +75,23 @@ def vectorize(op: Op) -> Callable[..., Any]:
     return np.vectorize(functools.partial(evaluate_limit, op), otypes=[float])
 
 
-def _make_functions(arrays: Any, special: Callable[[Op], Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:
+def _make_functions(
+    arrays: Any, special: Callable[[Op], Callable[..., Any]], mends: bool = False
+) -> Mapping[str, Callable[..., Any]]:
     """Make the functions on the arrays of one library.
 
     Args:
         arrays: ``numpy``, or a module like it.
         special: The function of an operation whose name is one of ``special``.
+        mends: Whether operations are ``mended``.
     """
     m = SimpleNamespace(softmaxes=functools.partial(_softmaxes, arrays), products_without_each=products_without_each)
     for op in TABLE.values():
         formula = op.stable or op.definition
         if op.numpy:
             function = getattr(arrays, op.numpy)
+            if mends and op.mended is not None:
+                function = functools.partial(op.mended, m, function)
         elif op.special:
             function = special(op)
         else:
