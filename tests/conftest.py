@@ -11,6 +11,7 @@ import importlib
 import os
 import pkgutil
 import random
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,10 @@ settings.register_profile(
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=25)
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# A shell ignores Ctrl-C for what it starts in the background, and so would the commands that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests leave no machine code behind, and take none that was left: those of the code on disk choose a folder.
 os.environ["TINYGRAD_LITE_CODE_CACHE"] = "off"

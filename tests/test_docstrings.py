@@ -33,7 +33,9 @@ EXAMPLES_NEED = {
     "lift.engines.sharding": "jax",
     "lift.engines.registry": "jax",
     "lift.engines.mixed_precision": "jax",
-    "lift.engines.op_lowerings:jax_functions": "jax",
+    "lift.engines.op_lowerings:load_jax_functions": "jax",
+    "testing.oracles.libraries:arrays_of": "torch",
+    "testing.oracles.libraries:library_of": "torch",
 }
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
@@ -95,6 +97,11 @@ def test_examples_on_page(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     for library in LIBRARIES.get(page.name, ()):
         pytest.importorskip(library)
     run(page.read_text(encoding="utf-8").replace("\n```", "\n\n```"), {}, page.name, 1)
+
+
+def test_what_needs_a_library_is_there() -> None:
+    known = {part for module, name, _, _ in EXAMPLES for part in (module, f"{module}:{name}")}
+    assert [part for part in EXAMPLES_NEED if f"tinygrad_lite.{part}" not in known] == []
 
 
 def test_every_public_function_has_an_example() -> None:

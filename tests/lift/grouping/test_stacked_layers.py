@@ -7,6 +7,7 @@ import itertools
 import operator
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_lite import tanh, value_and_grad
+from tinygrad_lite.lift.engines import registry
 from tinygrad_lite.lift.lifting import lift
 
-ENGINES = ("numpy", "numba", "jax")
+ENGINES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(find_spec(registry.ENGINES[name].library) is None, reason=f"{name} is not installed"),
+    )
+    for name in ("numpy", "numba", "jax")
+]
 
 
 def layer(weights: Any, x: Any) -> list[Any]:
@@ -122,6 +130,7 @@ def test_in_single_precision_the_result_is_single() -> None:
 
     rng = np.random.default_rng(5)
     weights, x = rng.normal(size=(3, 3, 3)), rng.normal(size=(4, 3))
+    pytest.importorskip("jax")
     lifted = lift(value_and_grad(without_the_second), batch=(None, 0), engine="jax", dtype="float32")
     _, gradient = lifted(weights, x)
     assert gradient.dtype == np.float32
