@@ -1,9 +1,9 @@
 """The operations of the table on whole arrays: NumPy's and JAX's functions, and formulas where these have none.
 
 A record says which it is (:class:`tinygrad_lite.operations.operation.Op`): ``numpy`` is the name of a function in
-``numpy`` and
-``jax.numpy`` alike (but for what is ``mended`` there), ``special`` one in ``scipy.special`` and ``jax.scipy.special``, and all else is its formula
-``stable``, or its ``definition``, in the arithmetic of these functions. Nothing is said about an operation here.
+``numpy`` and ``jax.numpy`` alike, and ``mended`` what becomes of it on JAX, where XLA's is not accurate; ``special``
+one in ``scipy.special`` and ``jax.scipy.special``, and all else is its formula ``stable``, or its ``definition``, in
+the arithmetic of these functions. Nothing is said about an operation here.
 
 Results keep the type of the operands: constants are Python's numbers, which take on the type of the array that they
 meet. Functions of :func:`load_jax_functions` can be traced and differentiated. Where floats raise there is an IEEE
