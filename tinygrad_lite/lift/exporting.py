@@ -493,9 +493,9 @@ def _make_numpy_helpers() -> dict[str, str]:
     mean = _strip_annotations(_take_source(numpy_engine._mean)).replace("def _mean(", "def mean(")
     stack = _strip_annotations(_take_source(numpy_engine._stack)).replace("def _stack(", "def stack(")
     plan = _strip_annotations(_take_source(einsum._plan))
-    names = ("arange", "asarray", "broadcast_to", "concatenate", "empty", "eye", "inf", "nan", "take_along_axis", "tri")
+    plain = [name for name, found in numpy_engine.ARRAY_FUNCTIONS.items() if getattr(np, name, None) is found]
     return {
-        **{name: f"{name} = np.{name}" for name in (*names, "where")},
+        **{name: f"{name} = np.{name}" for name in plain},
         "sliding_window_view": "sliding_window_view = np.lib.stride_tricks.sliding_window_view",
         "einsum": f"import math\n\n{_EINSUM}{plan}",
         "mean": mean,
@@ -505,12 +505,7 @@ def _make_numpy_helpers() -> dict[str, str]:
 
 
 _JAX_HELPERS: Final = {
-    **{
-        name: f"{name} = jnp.{name}"
-        for name in (
-            *("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "stack", "take_along_axis", "where"),
-        )
-    },
+    **{name: f"{name} = jnp.{name}" for name in jax_engine.ARRAY_FUNCTIONS},
     **{name: f"{name} = np.{name}" for name in ("inf", "nan")},
     **{
         name: f"def {name}(*sizes, **options):\n    return _table(np.{name}(*sizes, **options))"

@@ -47,7 +47,8 @@ _RESULTS: Final = {"float64": "float64", "float32": "float32", "bfloat16": "floa
 _MANY: Final = 500
 _FEW: Final = 256
 
-_ARRAY_FUNCTIONS: Final = (
+#: The functions of ``jax.numpy`` that sources use as they are.
+ARRAY_FUNCTIONS: Final = (
     *("asarray", "broadcast_to", "concatenate", "einsum", "mean", "roll", "stack", "take_along_axis", "where"),
 )
 
@@ -329,7 +330,7 @@ def _make_array_functions(number: np.dtype[Any]) -> dict[str, Any]:
 
     return {
         **{name: constant(getattr(np, name)) for name in ("arange", "eye", "tri")},
-        **{name: getattr(jnp, name) for name in _ARRAY_FUNCTIONS},
+        **{name: getattr(jnp, name) for name in ARRAY_FUNCTIONS},
         "scan": _scan,
         "take_window": _take_window,
         "inf": np.inf,

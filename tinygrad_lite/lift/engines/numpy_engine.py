@@ -43,7 +43,7 @@ def build(program: Groups) -> Callable[[Sequence[Array]], list[Array]]:
     [array([1., 1., 1.])]
     """
     source = emit(program)
-    function = compile_source(source, {**_find_functions(source), **_ARRAY_FUNCTIONS})
+    function = compile_source(source, {**_find_functions(source), **ARRAY_FUNCTIONS})
     shared = _find_shared(program)
     repeated = "broadcast_to(" in source.text
 
@@ -141,7 +141,8 @@ def _stack(arrays: Any, axis: int = 0) -> Any:
     return stacked if axis == 0 else np.moveaxis(stacked, 0, axis)
 
 
-_ARRAY_FUNCTIONS: dict[str, Any] = {
+#: What sources call besides the operations of the table.
+ARRAY_FUNCTIONS: dict[str, Any] = {
     **{
         name: getattr(np, name)
         for name in (

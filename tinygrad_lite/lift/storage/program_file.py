@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -98,20 +99,13 @@ class StoredProgram:
             LiftError: They are of no such file, or damaged, or of another version; or an operation of the user's own is
                 not defined.
         """
-        try:
-            arrays, metadata, _ = safetensors.from_bytes(content)
-            if metadata.get("format") == TAPE_FORMAT:
-                raise LiftError('it has a tape, which runs on no other engine: load it with engine="tape"')
-            if metadata.get("format") != FORMAT:
-                raise LiftError("it is no program that was saved by program.save(...)")
-            if metadata.get("version") != VERSION:
-                raise LiftError(
-                    f"it has version {metadata.get('version')!r:.20} of the format, and this is for version {VERSION}: "
-                    "use the version of tinygrad-lite that saved it, or lift the function again"
-                )
-            structure = json.loads(metadata.get("program", ""))
-        except (ValueError, RecursionError) as error:
-            raise LiftError(str(error)) from None
+        arrays, structure = read_content(
+            content,
+            FORMAT,
+            VERSION,
+            "it is no program that was saved by program.save(...)",
+            {TAPE_FORMAT: 'it has a tape, which runs on no other engine: load it with engine="tape"'},
+        )
         groups = decode_groups(structure, arrays)
         if arrays:
             raise LiftError(f"it is damaged: it has arrays that belong nowhere, such as {next(iter(arrays))!r:.80}")
@@ -123,6 +117,38 @@ class StoredProgram:
         check_results(results, [output.shape for output in groups.outputs])
         report = read_report(Fields(parts.get("report"), "the report"))
         return cls(make_printable(parts.text("name")), groups, inputs, results, report)
+
+
+def read_content(
+    content: bytes, wanted: str, version: str, otherwise: str, others: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, Any], Any]:
+    """Read the arrays and the text of a file that lift has written.
+
+    Args:
+        content: Of the file.
+        wanted: The format that it has to have.
+        version: Of that format.
+        otherwise: What to say of a file that has another.
+        others: What to say instead, by the format.
+
+    Returns:
+        The arrays by name, and what the text says: anything that JSON can hold.
+
+    Raises:
+        LiftError: It is no such file, or damaged, or of another version.
+    """
+    try:
+        arrays, metadata, _ = safetensors.from_bytes(content)
+        if metadata.get("format") != wanted:
+            raise LiftError(others.get(metadata.get("format", ""), otherwise))
+        if metadata.get("version") != version:
+            raise LiftError(
+                f"it has version {metadata.get('version')!r:.20} of the format, and this is for version {version}: "
+                "use the version of tinygrad-lite that saved it, or lift the function again"
+            )
+        return arrays, json.loads(metadata.get("program", ""))
+    except (ValueError, RecursionError) as error:
+        raise LiftError(str(error)) from None
 
 
 @dataclass(eq=False)

@@ -24,6 +24,7 @@ from tinygrad_lite.lift.storage.program_file import (
     TAPE_FORMAT,
     check_results,
     encode_inputs,
+    read_content,
     read_inputs,
     read_report,
 )
@@ -121,21 +122,14 @@ class StoredTape:
             LiftError: They are of no such file, or damaged, or of another version; or an operation of the user's own is
                 not defined.
         """
-        try:
-            arrays, metadata, _ = safetensors.from_bytes(content)
-            if metadata.get("format") != TAPE_FORMAT:
-                raise LiftError(
-                    'it is no tape: only a program that was lifted with engine="tape", and then saved, has one; those '
-                    'of the other engines are loaded with engine="numpy", "numba" or "jax"'
-                )
-            if metadata.get("version") != VERSION:
-                raise LiftError(
-                    f"it has version {metadata.get('version')!r:.20} of the format, and this is for version {VERSION}: "
-                    "use the version of tinygrad-lite that saved it, or lift the function again"
-                )
-            parts = Fields(json.loads(metadata.get("program", "")), "the program")
-        except (ValueError, RecursionError) as error:
-            raise LiftError(str(error)) from None
+        arrays, structure = read_content(
+            content,
+            TAPE_FORMAT,
+            VERSION,
+            'it is no tape: only a program that was lifted with engine="tape", and then saved, has one; those of the '
+            'other engines are loaded with engine="numpy", "numba" or "jax"',
+        )
+        parts = Fields(structure, "the program")
         for name, kind in _ARRAYS.items():
             array = arrays.get(name)
             _check(array is not None and array.dtype.kind == kind and array.ndim == 1, f"the array {name}")
