@@ -1,7 +1,7 @@
 """Settings of all tests: property tests draw the same cases in every run, so that CI is reproducible.
 
 ``HYPOTHESIS_PROFILE=explore`` draws new cases, ten times as many, and other weights for models that have no seed;
-``quick``, the profile of ``make test``, draws the first quarter of the cases.
+``quick``, the profile of ``make test``, draws the first sixth of the cases.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("quick", settings.get_profile("ci"), max_examples=25)
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=16)
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

@@ -14,6 +14,7 @@ def test_the_data_are_exclusive_or() -> None:
     assert [a ^ b for a, b in inputs] == targets
 
 
+@pytest.mark.slow  # the command and the notebooks learn it too
 def test_at_least_95_of_100_seeds_learn_it() -> None:
     runs = [train_xor(seed, progress=False) for seed in range(100)]
     learnt = [run for run in runs if run.accuracy == 1.0 and run.losses[-1] < 0.01]

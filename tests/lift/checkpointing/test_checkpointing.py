@@ -39,7 +39,7 @@ def compare(program, arrays, checkpoint):
     return schedule
 
 
-@pytest.mark.parametrize("checkpoint", [True, 3, 11])
+@pytest.mark.parametrize("checkpoint", [True, *[pytest.param(steps, marks=pytest.mark.slow) for steps in (3, 11)]])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_results_are_those_without_checkpoints(name, checkpoint):
     lifted, arguments = make(name, 41)

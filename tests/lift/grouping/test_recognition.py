@@ -467,7 +467,10 @@ def test_a_padded_convolution_by_hand_is_one_masked_contraction():
 # --------------------------------------------------------------------------------------------- recurrent networks
 
 
-@pytest.mark.parametrize(("layer", "most"), [(nn.RNN, 30), (nn.LSTM, 100), (nn.GRU, 70)])
+@pytest.mark.parametrize(
+    ("layer", "most"),
+    [(nn.RNN, 30), *[pytest.param(*case, marks=pytest.mark.slow) for case in ((nn.LSTM, 100), (nn.GRU, 70))]],
+)
 def test_groups_of_recurrent_networks_grow_with_neither_steps_nor_width(layer, most):
     def program(width: int, steps: int) -> Program:
         f = value_and_grad(lambda model, x: squares(model(x.tolist())[0]), (0, 1))

@@ -15,7 +15,9 @@ def numbers(results):
     return np.concatenate([np.ravel(np.asarray(leaf, dtype=float)) for leaf in tree_leaves(results)])
 
 
-@pytest.mark.parametrize("name", ["kalman", "runge_kutta", "arm"])
+@pytest.mark.parametrize(
+    "name", ["runge_kutta", *[pytest.param(name, marks=pytest.mark.slow) for name in ("kalman", "arm")]]
+)
 def test_loops_of_many_steps_come_from_traces_of_few(name):
     given = PROGRAMS[name]
     f = value_and_grad(given.f, argnums=given.argnums)

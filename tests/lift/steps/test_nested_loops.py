@@ -215,6 +215,7 @@ def test_an_outer_step_that_reads_a_whole_inner_loop_of_an_earlier_one_is_writte
     np.testing.assert_allclose(numbers(program(*arguments)), expected, rtol=1e-11)
 
 
+@pytest.mark.slow  # what test_steps_as_sizes holds of one loop
 def test_sizes_of_both_loops_need_not_be_traced():
     rng = np.random.default_rng(3)
     growth = rng.normal(size=(60, 90))

@@ -257,7 +257,9 @@ def test_short_edges_are_never_far() -> None:
 
 
 @needs_renderer
-@pytest.mark.parametrize("kind", ["network", "network with names", "loop"])
+@pytest.mark.parametrize(
+    "kind", [*[pytest.param(kind, marks=pytest.mark.slow) for kind in ("network", "network with names")], "loop"]
+)
 def test_100_000_nodes_are_drawn_collapsed(kind: str) -> None:
     model, root = network(1410) if kind != "loop" else (None, loop(33_333))
     assert len(topological_order(root, leaves=True)) > 99_000
@@ -266,7 +268,7 @@ def test_100_000_nodes_are_drawn_collapsed(kind: str) -> None:
 
 
 @needs_renderer
-@pytest.mark.parametrize("kind", ["network", "loop"])
+@pytest.mark.parametrize("kind", [pytest.param("network", marks=pytest.mark.slow), "loop"])
 def test_1000_nodes_are_drawn_one_by_one(kind: str) -> None:
     root = network(26, hidden=8)[1] if kind == "network" else loop(333)
     count = len(topological_order(root, leaves=True))
