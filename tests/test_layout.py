@@ -36,6 +36,7 @@ viz.programs
 viz.output
 viz.training
 viz.animation
+viz.networks
 viz
 testing.oracles
 testing.strategies

@@ -62,6 +62,53 @@ PARTS = [
         "svg",
     ),
     Part(
+        "A network, as on the blackboard",
+        "A line for each weight, as wide as it is large, blue where it is positive; rings are biases. The circles are "
+        "filled by what each neuron gives for one sample.",
+        """\
+>>> inputs, targets = nn.moons(150, noise=0.18, generator=0)
+>>> moons = nn.MLP(2, [8, 8, 1], activation="tanh", seed=1)
+>>> weights = viz.WeightRecorder(moons)
+>>> _ = nn.fit(
+...     moons,
+...     nn.binary_cross_entropy_with_logits,
+...     (inputs, targets),
+...     nn.Adam(moons.parameters(), lr=0.02),
+...     epochs=40,
+...     batch_size=16,
+...     generator=0,
+...     callbacks=[weights],
+...     progress=False,
+... )
+>>> for theme in ("light", "dark"):
+...     _ = viz.network(moons, inputs[0], theme=theme).save(f"network-{theme}.svg")""",
+        (("network", "A network of two inputs, two layers of eight neurons and an output"),),
+        "svg",
+    ),
+    Part(
+        "A network in training",
+        "The weights of the same network, from the first epoch to the last.",
+        """\
+>>> for theme in ("light", "dark"):
+...     _ = viz.animate_network(weights, frames=20, theme=theme).save(f"network-training-{theme}.svg")""",
+        (("network-training", "The weights of a network grow while it is trained"),),
+        "svg",
+    ),
+    Part(
+        "A large network, and its gradients",
+        'Of a layer of more than 16 neurons the first and the last are drawn. With `edges="gradient"` the lines are '
+        "what `backward()` left.",
+        """\
+>>> classifier = nn.Sequential(nn.Linear(784, 128, generator=0), nn.ReLU(), nn.Linear(128, 10, generator=1))
+>>> image = [(k % 28) / 28 for k in range(784)]
+>>> nn.cross_entropy(classifier(image), 3).backward()
+>>> for theme in ("light", "dark"):
+...     picture = viz.network(classifier, image, edges="gradient", output_names="0123456789", theme=theme)
+...     _ = picture.save(f"digits-{theme}.svg")""",
+        (("digits", "A network of 784, 128 and 10 neurons, of which 16, 16 and 10 are drawn"),),
+        "svg",
+    ),
+    Part(
         "A larger graph, collapsed",
         "A larger one, trained, over all four points: modules are drawn as one box each, repeated shapes once.",
         """\
@@ -137,6 +184,7 @@ PARTS = [
 ...     nn.Adam(model.parameters(), lr=0.02),
 ...     epochs=40,
 ...     batch_size=16,
+...     generator=0,
 ...     validation_data=nn.moons(60, noise=0.18, generator=1),
 ...     metrics=[nn.accuracy],
 ...     callbacks=[weights, gradients],

@@ -15,6 +15,8 @@ from tinygrad_lite.viz.animation.sweep_animation import SweepAnimation, animate_
 from tinygrad_lite.viz.derivation.derivation import Derivation, derive
 from tinygrad_lite.viz.drawing.renderers import RenderError
 from tinygrad_lite.viz.explorer.graph_page import Explorer
+from tinygrad_lite.viz.networks.network import NetworkPicture, network
+from tinygrad_lite.viz.networks.network_animation import NetworkAnimation, animate_network
 from tinygrad_lite.viz.output.draw import draw
 from tinygrad_lite.viz.output.explore import explore
 from tinygrad_lite.viz.output.failures import draw_error
@@ -33,17 +35,21 @@ __all__ = [
     "Derivation",
     "GradientRecorder",
     "Explorer",
+    "NetworkAnimation",
+    "NetworkPicture",
     "RenderError",
     "SweepAnimation",
     "Tree",
     "WeightRecorder",
     "animate_backward",
+    "animate_network",
     "animate_training",
     "derive",
     "draw",
     "draw_error",
     "explore",
     "mimebundle",
+    "network",
     "plot_decision_boundary",
     "plot_gradients",
     "plot_history",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, assert_type
 
-from tinygrad_lite import Value, viz
+from tinygrad_lite import Value, nn, viz
 
 a = Value(2.0, label="a")
 y = a.tanh()
@@ -18,3 +18,5 @@ def test_pictures(tmp_path: Path) -> None:
     assert_type(viz.tree(y), viz.Tree)
     assert_type(viz.structure(y), dict[str, Any])
     assert_type(viz.derive(y, a), viz.Derivation)
+    assert_type(viz.network(nn.MLP(1, [1]), [2.0]), viz.NetworkPicture)
+    assert_type(viz.network(nn.MLP(1, [1])).save(tmp_path / "network.svg"), Path)

@@ -5,9 +5,12 @@ It knows what Graphviz writes, and no more: polygons, lines, paths of straight l
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.plotting.plot_style import image_of_figure
@@ -86,21 +89,55 @@ def image_of(root: ET.Element, scale: float, page: str) -> Any:
     Raises:
         ImportError: matplotlib is not installed.
     """
+    with _quietly():
+        return image_of_figure(_figure_of(root, _POINTS_AN_INCH * scale, page, "GIFs"))
+
+
+def file_of(root: ET.Element, format: str, page: str, dpi: float) -> bytes:
+    """Return a file in another format.
+
+    Args:
+        root: The element ``svg``.
+        format: ``"png"`` or ``"pdf"``.
+        page: The colour behind it, or ``"transparent"``.
+        dpi: Dots an inch, of which each is 72 units of the file.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+
+    >>> file_of(ET.fromstring('<svg viewBox="0 0 30.5 20"/>'), "png", "#FFFFFF", 72)[1:4]
+    b'PNG'
+    """
+    figure = _figure_of(root, dpi, _colour(page), "PNG and PDF of this picture")
+    contents = io.BytesIO()
+    # No dates: the same picture is the same file.
+    metadata = {"CreationDate": None} if format == "pdf" else None
+    with _quietly():
+        figure.savefig(contents, format=format, dpi=dpi, metadata=metadata)
+    return contents.getvalue()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # an emoji is an empty box then
+        yield
+
+
+def _figure_of(root: ET.Element, dpi: float, page: str, what: str) -> Any:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise ImportError("GIFs need matplotlib: pip install 'tinygrad-lite[viz]'") from error
+        raise ImportError(f"{what} need matplotlib: pip install 'tinygrad-lite[viz]'") from error
     box = view_box(root)
     size = ((box.right - box.left) / _POINTS_AN_INCH, (box.bottom - box.top) / _POINTS_AN_INCH)
-    figure = Figure(figsize=size, dpi=_POINTS_AN_INCH * scale, facecolor=page)
+    figure = Figure(figsize=size, dpi=dpi, facecolor=page)
     ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     ax.set_xlim(box.left, box.right)
     ax.set_ylim(box.bottom, box.top)
     ax.axis("off")
     _draw(ax, root, (0.0, 0.0), 1.0)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # an emoji is an empty box then
-        return image_of_figure(figure)
+    return figure
 
 
 def _draw(ax: Any, element: ET.Element, shift: tuple[float, float], opacity: float) -> None:

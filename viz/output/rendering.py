@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.drawing.renderers import render_figure
@@ -14,17 +14,30 @@ if TYPE_CHECKING:
 
     from tinygrad_lite.lift.stages import Passes
 
+
+class Picture(Protocol):
+    """What knows how to draw itself, such as the picture of a network."""
+
+    def as_format(self, format: str, dpi: int | None = None) -> bytes:
+        """Return it as the contents of a file; ValueError for a format that it does not have."""
+
+
 #: Those that Graphviz makes, and those that hold the graph itself.
 FORMATS = ("svg", "png", "pdf", "dot", "json", "html")
 
 
 def render(
-    picture: Value | Sequence[Value] | Digraph | Passes, format: str = "svg", *, dpi: int | None = None, **options: Any
+    picture: Value | Sequence[Value] | Digraph | Passes | Picture,
+    format: str = "svg",
+    *,
+    dpi: int | None = None,
+    **options: Any,
 ) -> bytes:
     """Return the picture as the contents of a file.
 
     Args:
-        picture: The Value at the end of the graph, or several, or what :func:`draw` gave; for HTML also the passes of
+        picture: The Value at the end of the graph, or several, or what :func:`draw` or
+            :func:`~tinygrad_lite.viz.network` gave; for HTML also the passes of
             ``lift``, as :func:`~tinygrad_lite.viz.explore` takes them.
         format: ``"svg"``, ``"png"``, ``"pdf"``, ``"dot"``; ``"json"`` for the graph as data
             (:mod:`tinygrad_lite.viz.output.structure` describes it); ``"html"`` for a page to explore it.
@@ -43,6 +56,10 @@ def render(
         raise ValueError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
     if dpi is not None and (format != "png" or not 0 < dpi <= 2400):
         raise ValueError(f"dpi is for PNG, up to 2400: dots an inch; not {dpi!r} for {format}")
+    if hasattr(picture, "as_format"):
+        _refuse_options("network", options)
+        contents: bytes = picture.as_format(format, dpi)
+        return contents
     if format in _OF_GRAPHS:
         if format == "html":
             from tinygrad_lite.viz.programs.passes_page import find_passes, passes_page
@@ -64,9 +81,13 @@ def render(
 def _figure(picture: Value | Sequence[Value] | Digraph, options: dict[str, Any]) -> Digraph:
     if not hasattr(picture, "pipe"):
         return draw(picture, **options)
-    if options:
-        raise TypeError(f"the picture is drawn already: pass {', '.join(options)} to draw()")
+    _refuse_options("draw", options)
     return picture
+
+
+def _refuse_options(function: str, options: dict[str, Any]) -> None:
+    if options:
+        raise TypeError(f"the picture is drawn already: pass {', '.join(options)} to {function}()")
 
 
 def _json(root: Value, options: dict[str, Any]) -> str:

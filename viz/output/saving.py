@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.value import Value
-from tinygrad_lite.viz.output.rendering import FORMATS, render
+from tinygrad_lite.viz.output.rendering import FORMATS, Picture, render
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def save(
-    picture: Value | Sequence[Value] | Digraph | Passes,
+    picture: Value | Sequence[Value] | Digraph | Passes | Picture,
     path: str | os.PathLike[str],
     *,
     dpi: int | None = None,
@@ -29,8 +29,8 @@ def save(
     The file is there whole or not at all: it is written under another name, and then renamed.
 
     Args:
-        picture: The Value at the end of the graph, or several, or what :func:`draw` gave; the passes of ``lift``, for
-            a page.
+        picture: The Value at the end of the graph, or several, or what :func:`draw` or :func:`network` gave; the passes
+            of ``lift``, for a page.
         path: Ends in ``.svg``, ``.png``, ``.pdf`` or ``.dot``; for a Value also in ``.json``, for the graph as data, or
             in ``.html``, for a page to explore it.
         dpi: Dots an inch of a PNG; 144 if not given.

@@ -92,7 +92,7 @@ def animate_training(
     points = points_of(X, y)
     model = copy.deepcopy(recorder.model)  # so that no graph over the parameters becomes stale
     pictures = []
-    chosen = _spread_evenly(len(recorder.states), frames)
+    chosen = spread_evenly(len(recorder.states), frames)
     for k in chosen:
         model.load_state_dict(recorder.states[k])
         figure = new_figure(8.0, 3.7, style, fixed=True)  # each picture has its axes in the same place
@@ -215,7 +215,7 @@ def save_as(path: str | os.PathLike[str], forms: Mapping[str, Callable[[], bytes
     return target
 
 
-def _spread_evenly(count: int, wanted: int) -> list[int]:
+def spread_evenly(count: int, wanted: int) -> list[int]:
     """At most so many places, the first and the last among them."""
     if count <= wanted:
         return list(range(count))
