@@ -35,7 +35,7 @@ class Tab:
     """A page, and what it must not do: write to the console, raise, or ask the network for anything."""
 
     def __init__(self, browser: Any, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
         self.page = self.context.new_page()
         self.page.set_default_timeout(30_000)  # a busy machine takes its time for a large page
         self.complaints: list[str] = []

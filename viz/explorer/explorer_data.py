@@ -13,7 +13,7 @@ from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import find
 from tinygrad_lite.value import Value, topological_order
 from tinygrad_lite.viz.explorer.explorer_names import short_names
-from tinygrad_lite.viz.formulas.local_formulas import layout, template
+from tinygrad_lite.viz.formulas.local_formulas import infix, layout, template
 from tinygrad_lite.viz.formulas.mathml import mathml
 from tinygrad_lite.viz.reading.labels import visible
 from tinygrad_lite.viz.reading.module_attribution import owners
@@ -170,6 +170,9 @@ def _operation(op: Op) -> dict[str, Any]:
     formula, partials = template(op)
     record["formula"] = mathml(formula)
     record["partials"] = list(map(mathml, partials))
+    signs = infix(op)
+    if signs:
+        record["between"], record["level"] = signs
     if op.convention:
         record["convention"] = op.convention
     if op.arity == NARY:

@@ -106,6 +106,8 @@ def explorer_page(
         "main": graph_data(root, names=names, expanded=expanded, max_nodes=max_nodes),
         "example": graph_data(_example()),
     }
+    if expanded is not None:
+        data["expanded"] = "as asked for"
     if direction:
         data["direction"] = direction
     if live:

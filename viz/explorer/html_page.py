@@ -58,6 +58,8 @@ STYLE = _FOLDER / "explorer.css"
 _SCRIPTS = (
     "formula.js",
     "model.js",
+    "aids/expression.js",
+    "aids/found.js",
     "scene.js",
     "cards.js",
     "picture.js",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.operations.operation import NARY, Op
+from tinygrad_lite.viz.formulas.expr_printer import text
 from tinygrad_lite.viz.formulas.formulas import (
     Call,
     Constant,
@@ -180,6 +182,32 @@ def template(op: Op) -> Template:
     formula = _of_any_number(application.formula(), 0, single[0] if has_index else INDEX, "k" if has_index else INDEX)
     by = "j" if has_index else "i"
     return Template(formula, tuple(_of_any_number(application.partial(k), _PLACE, by, "k") for k in places))
+
+
+class Infix(NamedTuple):
+    """How an operation is written with a sign."""
+
+    #: before, between and behind its operands
+    between: tuple[str, ...]
+    #: how tightly the sign binds: 1 as a sum does, 2 as a product, 3 as a power
+    level: int
+
+
+def infix(op: Op) -> Infix | None:
+    """Return the signs that stand around the operands, where it is written with a sign; ``None``: as a function.
+
+    Args:
+        op: The operation.
+
+    >>> from tinygrad_lite.operations.ops import find
+    >>> infix(find("truediv")), infix(find("exp"))
+    (Infix(between=('', '/', ''), level=2), None)
+    """
+    if op.name not in _AS_WRITTEN:
+        return None
+    formula = template(op).formula
+    level = 3 if isinstance(formula, Power) else 2 if isinstance(formula, (Product, Quotient)) else 1
+    return Infix(tuple(re.split(rf"\b(?:{'|'.join(op.operands)})\b", text(formula))), level)
 
 
 def _letter(op: Op, sequence: int) -> str:

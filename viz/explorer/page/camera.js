@@ -2,10 +2,16 @@
 
 const NEAREST = 2.5;
 const FARTHEST = 0.005;
+/** A canvas that is narrower is a phone's. */
+const NARROW = 560;
 /** Below these scales something could not be read, and is not drawn. */
 const NUMBERS_READABLE = 0.5;
 const LARGE_NUMBERS_READABLE = 0.34;
 const NAMES_READABLE = 0.2;
+/** What stands over the drawing's ends: the legend, and on a phone the buttons, which are large there. */
+const ROOM = { above: 0, below: 30 };
+const ROOM_ON_A_PHONE = { above: 30, below: 52 };
+const GLIDE = 280;
 
 class Camera {
   constructor(canvas, { embedded }) {
@@ -37,20 +43,28 @@ class Camera {
     this.canvas.classList.toggle("farthest", this.scale < NAMES_READABLE);
   }
 
+  /** How high the part of the canvas is over which nothing stands, and where its middle is. */
+  clearing() {
+    const { width, height } = this.size();
+    const { above, below } = width < NARROW ? ROOM_ON_A_PHONE : ROOM;
+    return { clear: height - above - below, middle: above + (height - above - below) / 2 };
+  }
+
   /** The scale at which everything can be seen. */
   fittingScale() {
     const { width, height } = this.size();
+    const { clear } = this.clearing();
     const margin = Math.min(48, width / 16);
-    const scale = Math.min((width - 2 * margin) / this.extent.width, (height - 2 * margin - 30) / this.extent.height);
+    const scale = Math.min((width - 2 * margin) / this.extent.width, (clear - 2 * Math.min(margin, height / 16)) / this.extent.height);
     return Math.min(1.25, Math.max(FARTHEST, scale));
   }
 
   /** Shows everything. */
   fit() {
-    const { width, height } = this.size();
+    const { width } = this.size();
     this.scale = this.fittingScale();
     this.x = width / 2 - this.scale * (this.extent.x + this.extent.width / 2);
-    this.y = (height - 30) / 2 - this.scale * (this.extent.y + this.extent.height / 2);
+    this.y = this.clearing().middle - this.scale * (this.extent.y + this.extent.height / 2);
     this.fitted = true;
     this.apply();
   }
@@ -61,7 +75,7 @@ class Camera {
     if (this.scale >= NAMES_READABLE) return;
     const { width, height } = this.size();
     this.scale = 0.6;
-    this.x = 0.75 * width - this.scale * (card.left + card.width / 2);
+    this.x = (width < NARROW ? 0.5 : 0.75) * width - this.scale * (card.left + card.width / 2);
     this.y = 0.5 * height - this.scale * (card.top + card.height / 2);
     this.fitted = false;
     this.apply();
@@ -98,6 +112,45 @@ class Camera {
     const dx = way(this.x + this.scale * card.left, this.scale * card.width, width);
     const dy = way(this.y + this.scale * card.top, this.scale * card.height, height - 40);
     if (dx || dy) this.pan(dx, dy);
+  }
+
+  /**
+   * Moves a card into the middle, so near that its numbers can be read, if they cannot be read where it is. Returns
+   * whether it came nearer.
+   */
+  follow(card, glides) {
+    if (this.scale >= NUMBERS_READABLE) {
+      if (!this.fitted) this.reveal(card);
+      return false;
+    }
+    const { width } = this.size();
+    const { x, y, scale } = this;
+    this.scale = 0.9;
+    this.x = width / 2 - this.scale * (card.left + card.width / 2);
+    this.y = this.clearing().middle - this.scale * (card.top + card.height / 2);
+    this.fitted = false;
+    if (glides && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.glide({ x, y, scale });
+    else this.apply();
+    return true;
+  }
+
+  /** From a view to the one that is set, smoothly; what sets another one in the meantime has its way. */
+  glide(from) {
+    const to = { x: this.x, y: this.y, scale: this.scale };
+    const start = performance.now();
+    const frame = (now) => {
+      if (this.x !== at.x || this.y !== at.y || this.scale !== at.scale) return;
+      const t = Math.min(1, Math.max(0, (now - start) / GLIDE));
+      const eased = t * t * (3 - 2 * t);
+      const between = (name) => (t === 1 ? to[name] : from[name] + (to[name] - from[name]) * eased);
+      at = { x: between("x"), y: between("y"), scale: from.scale * (to.scale / from.scale) ** eased };
+      Object.assign(this, at);
+      this.apply();
+      if (t < 1) requestAnimationFrame(frame);
+    };
+    let at = from;
+    Object.assign(this, from);
+    requestAnimationFrame(frame);
   }
 
   /** Runs something that moves a place of the drawing, and keeps that place where it is on the screen. */

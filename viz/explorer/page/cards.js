@@ -49,10 +49,11 @@ function fillNode(model, card) {
   if (i === model.root) card.classes += " output";
   if (!record) card.classes += " leaf";
   const symbol = record ? measure(record.symbol, SYMBOL_FONT) + 14 : 0;
-  card.group.append(heading(shortenedTo(model.name(i), card.width - 22 - symbol, TITLE_FONT), 19, card.width));
+  const name = shortenedTo(model.name(i), card.width - 22 - symbol, TITLE_FONT);
+  card.group.append(heading(name, 19, card.width - 1.3 * symbol));
   if (record) {
     const size = record.symbol.length < 3 ? "symbol short" : "symbol";
-    card.group.append(svg("text", { class: size, y: 19, ...right }, record.symbol));
+    card.group.append(symbolOf(record, card.width, { class: size, y: 19, ...right }));
   }
   for (const [name, y] of [
     ["data", 39],
@@ -88,7 +89,7 @@ function drawFrame(model, group, { x, y, width, height }) {
       role: "button",
       tabindex: "-1",
       "data-key": group.key,
-      "aria-label": `Collapse ${path}`,
+      "aria-label": `Collapse ${apart(path)}`,
       "aria-expanded": "true",
     },
     svg("rect", { class: "ring", x: x + 6, y: y + 4, width: length, height: 22, rx: 7 }),
@@ -96,6 +97,16 @@ function drawFrame(model, group, { x, y, width, height }) {
     svg("text", { class: "title", x: x + 30, y: y + 19.5 }, name),
   );
   return svg("g", { class: "frame" }, svg("rect", { class: "border", x, y, width, height, rx: 14 }), closer);
+}
+
+/** The operation on a card; from afar it is in the middle, as large as there is room: it can be read the longest. */
+function symbolOf(record, width, attributes) {
+  const made = svg("text", attributes, record.symbol);
+  const size = Math.min(record.symbol.length < 3 ? 64 : 44, (13 * (width - 12)) / measure(record.symbol, SYMBOL_FONT));
+  made.style.setProperty("--farther", size.toFixed(1));
+  made.style.setProperty("--middle", `${(9 - width / 2).toFixed(1)}px`);
+  made.style.setProperty("--down", `${(14 + size / 3).toFixed(1)}px`);
+  return made;
 }
 
 /** The name on a card; from afar it is written as large as there is room. */

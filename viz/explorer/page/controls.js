@@ -9,6 +9,7 @@ function listen(explorer) {
   on("next", "click", () => explorer.go(explorer.step + 1));
   on("last", "click", () => explorer.go(explorer.last));
   on("scrubber", "input", (event) => explorer.go(Number(event.target.value)));
+  on("watch", "click", () => explorer.watch());
   on("why", "click", () => explorer.explainOrder(!explorer.explaining));
   on("copy", "click", () => explorer.links.copy());
   on("theme", "click", () => explorer.switchTheme());

@@ -23,7 +23,8 @@ function detailsOf(model, i, walk, actions) {
 function factsOf(model, i) {
   const node = model.nodes[i];
   const record = model.record(i);
-  const facts = [["value", exact(model.data[i])]];
+  const meaning = record ? [["stands for", html("code", {}, standsFor(model, i))]] : [];
+  const facts = [...meaning, ["value", exact(model.data[i])]];
   if (!model.isConstant(i)) {
     const right = model.right.adjoint[i];
     facts.push(["gradient", html("span", { class: signOf(right) }, exact(right))]);
@@ -69,6 +70,7 @@ function aboutNode(model, i, walk, step) {
   const soFar = gradient === "partial" ? "gradient so far" : "gradient";
   return [
     html("strong", {}, isolated(model.nodes[i].label ?? model.name(i))),
+    ...(record ? [html("p", {}, html("code", {}, `${model.spoken(i)} = ${standsFor(model, i)}`))] : []),
     ...(record ? [html("p", {}, `${model.nodes[i].op}: ${plain(record.doc)}`)] : []),
     line("value", evaluated ? exact(model.data[i]) : "not evaluated yet"),
     ...(adjoint === null ? [] : [line(soFar, exact(adjoint), signOf(adjoint))]),

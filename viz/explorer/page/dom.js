@@ -39,6 +39,13 @@ function isolated(text) {
   return html("bdi", {}, text);
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]|[\ud802-\ud803\ud83a-\ud83b]/;
+
+/** A label for the middle of a plain text, whose order it cannot change. */
+function apart(text) {
+  return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
+}
+
 /** The same, where a long path may be broken into lines, after each dot. */
 function breakable(text) {
   const parts = text.split(/(?<=\.)/);

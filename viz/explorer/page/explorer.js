@@ -4,6 +4,8 @@ const graph = JSON.parse(byId("graph").textContent);
 const embedded = window.parent !== window;
 /** Graphs of at most so many cards are laid out both ways. */
 const FEW = 400;
+/** On a phone modules are open at first as long as there are no more cards than this. */
+const ON_A_PHONE = 24;
 
 class Explorer extends Stepper {
   constructor() {
@@ -20,13 +22,15 @@ class Explorer extends Stepper {
     });
     this.orderMode = new OrderMode({
       order: (name) => this.reorder(name),
-      example: () => this.load(new Model(graph.example), true),
+      example: () => this.playExample(),
       graph: () => this.load(this.main, false),
       leave: () => this.explainOrder(false),
     });
     this.links = new Links(this);
+    this.bar = new ExpressionBar();
     this.order = "topological";
     this.explaining = false;
+    this.opening = this.main.evaluated.length > 0;
     this.load(this.main, false);
     if (graph.live) this.live = new Live(this.main, graph.live, () => this.refresh());
     listen(this);
@@ -42,13 +46,30 @@ class Explorer extends Stepper {
     this.selected = null;
     this.found = null;
     this.collapsed = new Set([...model.modules.keys()].filter((k) => model.modules[k].collapsed));
+    if (!graph.expanded && this.camera.size().width < NARROW) this.collapsed = closedAtFirst(model, ON_A_PHONE);
     byId("modules").hidden = !model.modules.length;
     this.walk = new Walk(model, this.sweep());
     this.step = this.walk.last;
+    this.bar.load(model);
+    showFound(model, null);
     this.drawAnew();
     this.camera.begin(this.picture.cardOf(model.root));
     if (isExample) this.step = 0;
     this.show();
+  }
+
+  /** The smallest graph in which another order is wrong, in that order, by itself. */
+  playExample() {
+    this.opening = false;
+    this.order = "depth-first";
+    this.load(new Model(graph.example), true);
+    this.play();
+  }
+
+  /** From the last value on, backward. */
+  watch() {
+    this.go(this.walk.forwardSteps);
+    this.play();
   }
 
   sweep() {
@@ -95,13 +116,25 @@ class Explorer extends Stepper {
 
   go(step, { quiet = false } = {}) {
     const before = this.step;
+    this.opening = false;
     this.step = Math.max(0, Math.min(this.walk.last, Math.round(step)));
     if (this.step !== before) this.panel.unfolded = false;
     this.show();
     const { node } = this.walk.at(this.step);
     const card = node === null ? null : this.picture.cardOf(node);
-    if (card && !this.camera.fitted) this.camera.reveal(card);
+    if (this.timer) this.follow(card);
+    else if (card && !this.camera.fitted) this.camera.reveal(card);
     if (!quiet) this.links.write();
+  }
+
+  /** While it plays: to where the numbers of a card can be read, and back to everything at the end. */
+  follow(card) {
+    const glides = this.delay() >= 250;
+    if (card) this.followed = this.camera.follow(card, glides) || this.followed;
+    else if (this.followed && this.step === this.last) {
+      this.followed = false;
+      this.camera.begin(this.picture.cardOf(this.model.root));
+    }
   }
 
   /** To the next step that is about something else that is seen: over the inside of a closed module. */
@@ -121,6 +154,9 @@ class Explorer extends Stepper {
     const { walk, step } = this;
     const mistaken = this.order === "depth-first" ? new Set(this.model.mistakes(walk.sweep)) : null;
     this.picture.show({ walk, step, selected: this.selected, found: this.found, mistaken });
+    this.bar.show(walk, step);
+    byId("opening").hidden = !this.opening;
+    refreshHint(this);
     const spoken = this.panel.show(walk, step);
     if (!this.timer || this.delay() >= 1000) setText(byId("status"), spoken);
     this.showControls();
@@ -231,6 +267,17 @@ class Explorer extends Stepper {
   }
 
   // ---------------------------------------------------------------------------------------------- search, links, hints
+
+  /** What is found stands on top of the panel, too. */
+  search(query, move = 0) {
+    this.opening = false;
+    super.search(query, move);
+    const hits = this.found && [...this.found];
+    showFound(this.model, hits, this.hit, (k) => {
+      this.hit = k - 1;
+      this.search(query, 1);
+    });
+  }
 
   hitsOf(query) {
     return [...this.model.nodes.keys()].filter((i) => matches(this.model, i, query));

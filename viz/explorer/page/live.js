@@ -96,7 +96,7 @@ class Live {
   }
 
   row(i) {
-    const name = this.model.name(i);
+    const name = this.model.spoken(i);
     const reach = range(this.model.data[i]);
     const slider = html("input", {
       type: "range",
@@ -121,7 +121,7 @@ class Live {
     return html(
       "li",
       {},
-      html("span", { class: "leaf-name", title: this.model.nodes[i].label ?? "" }, isolated(name)),
+      html("span", { class: "leaf-name", title: this.model.nodes[i].label ?? "" }, isolated(this.model.name(i))),
       slider,
       box,
       gradient,
@@ -210,7 +210,7 @@ class Live {
     if (!found) return;
     const { model } = this;
     const i = found.node;
-    const [output, name] = [model.name(model.root), model.name(i)];
+    const [output, name] = [model.symbolName(model.root), model.symbolName(i)];
     const gradient = model.right.adjoint[i];
     const cell = (title, x) =>
       html("div", {}, html("span", { class: "caption" }, title), html("strong", { class: signOf(x) }, format(x, 9)));

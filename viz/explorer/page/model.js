@@ -1,5 +1,8 @@
 // The graph, and the sweeps over it: evaluation from the leaves up, the chain rule from the output down.
 
+/** A name that can stand in a formula: w3, layers[0].w[1], ŷ′. */
+const SYMBOL = /^[\p{L}_][\p{L}\p{N}\p{M}_.'′₀-₉[\]]*$/u;
+
 class Model {
   constructor(graph) {
     this.nodes = graph.nodes;
@@ -49,9 +52,22 @@ class Model {
     return this.nodes[i].name ?? format(this.data[i]);
   }
 
+  /** What stands for it in formulas: an output that is called by something longer than a name is L. */
+  symbolName(i) {
+    const name = this.name(i);
+    if (i !== this.root || SYMBOL.test(name)) return name;
+    return this.nodes.some((node) => node.name === "L") ? "F" : "L";
+  }
+
+  /** Its name within a plain text. */
+  spoken(i) {
+    return apart(this.name(i));
+  }
+
   /** A constant with its name, if it has one. */
   described(i) {
-    return [this.nodes[i].name, format(this.data[i])].filter(Boolean).join(" = ");
+    const { name } = this.nodes[i];
+    return [name && apart(name), format(this.data[i])].filter(Boolean).join(" = ");
   }
 
   /** Its whole name, with the module that it belongs to. */

@@ -34,7 +34,7 @@ class OrderMode {
     const names =
       shared
         .slice(0, 3)
-        .map((i) => model.name(i))
+        .map((i) => model.spoken(i))
         .join(", ") + (shared.length > 3 ? ", …" : "");
     const uses =
       shared.length === 1

@@ -33,12 +33,12 @@ class Panel {
   spoken(now, step) {
     const { model, walk } = this;
     if (now.phase === "start") return "Start: only leaves have values.";
-    if (now.phase === "end") return `End. The value of ${model.name(model.root)} is ${format(model.data[model.root])}.`;
-    const name = model.name(now.node);
+    if (now.phase === "end") return `End. The value of ${model.spoken(model.root)} is ${format(model.data[model.root])}.`;
+    const name = model.spoken(now.node);
     if (now.phase === "forward")
       return `Forward step ${now.number}: ${name}, ${model.nodes[now.node].op}, is ${format(model.data[now.node])}.`;
     const { adjoint } = walk.state(now.node, step);
-    const output = model.name(model.root);
+    const output = model.spoken(model.root);
     return `Backward step ${now.number}: the gradient of ${output} by ${name} is ${format(adjoint ?? 0)}.`;
   }
 
@@ -69,6 +69,7 @@ class Panel {
     return [
       `Forward ${this.walk.forwardStep[i]} of ${this.walk.forwardSteps}`,
       this.heading(i),
+      this.stands(i),
       this.meaning(i),
       this.scroller(equation(...this.value(i))),
       this.table(
@@ -86,7 +87,7 @@ class Panel {
     const result = numeral(model.data[i], 6);
     const equals = () => operator("=");
     const named = typeset(record.formula, (place) => this.symbolOf(model.operandAt(i, place)));
-    const terms = [symbol(model.name(i)), equals(), named];
+    const terms = [symbol(model.symbolName(i)), equals(), named];
     if (record.arity >= 0) {
       terms.push(
         equals(),
@@ -109,6 +110,7 @@ class Panel {
     return [
       `Backward ${position} of ${walk.sweep.order.length}`,
       this.heading(i),
+      this.stands(i),
       ...this.chainRule(i, step),
       this.passesOn(i),
     ];
@@ -117,8 +119,8 @@ class Panel {
   /** ∂L/∂w = Σ over uses of ∂L/∂u · ∂u/∂w, term by term, with the numbers. */
   chainRule(i, step) {
     const { model, walk } = this;
-    const output = model.name(model.root);
-    const name = model.name(i);
+    const output = model.symbolName(model.root);
+    const name = model.symbolName(i);
     if (i === model.root) {
       return [
         this.scroller(equation(derivative(output, output), operator("="), mathml("mn", {}, "1"))),
@@ -133,9 +135,9 @@ class Panel {
       derivative(output, name),
       operator("="),
       model.uses[i].length > 1 ? mathml("munder", {}, operator("∑"), mathml("mtext", {}, "uses")) : mathml("mrow"),
-      derivative(output, model.uses[i].length > 1 ? "u" : model.name(model.uses[i][0].user)),
+      derivative(output, model.uses[i].length > 1 ? "u" : model.symbolName(model.uses[i][0].user)),
       operator("·"),
-      derivative(model.uses[i].length > 1 ? "u" : model.name(model.uses[i][0].user), name),
+      derivative(model.uses[i].length > 1 ? "u" : model.symbolName(model.uses[i][0].user), name),
     );
     const several = arrivals.length !== 1;
     const sum = equation(
@@ -182,7 +184,7 @@ class Panel {
       "p",
       { class: "warning" },
       html("strong", {}, "Too early. "),
-      `${this.model.name(i)} passes its gradient on now, but ${there} arrived: ${missing} still to come.`,
+      `${this.model.spoken(i)} passes its gradient on now, but ${there} arrived: ${missing} still to come.`,
     );
   }
 
@@ -202,14 +204,14 @@ class Panel {
 
   term({ user, place }, i) {
     const { model } = this;
-    const output = model.name(model.root);
-    const last = derivative(model.name(user), model.name(i));
+    const output = model.symbolName(model.root);
+    const last = derivative(model.symbolName(user), model.symbolName(i));
     const twice = model.operands[user].filter((operand) => operand === i).length > 1;
     // As in a·a: by its first operand, by its second.
     const by = twice
       ? mathml("msup", {}, last, mathml("mrow", {}, bracket("("), mathml("mn", {}, place + 1), bracket(")")))
       : last;
-    const shown = inline(derivative(output, model.name(user)), operator("·"), by);
+    const shown = inline(derivative(output, model.symbolName(user)), operator("·"), by);
     return this.actionable(shown, user);
   }
 
@@ -231,7 +233,7 @@ class Panel {
       const plain = Array.isArray(tree) && ["mn", "mi"].includes(tree[0]) && tree.length === 2;
       const amount = contribution(g, partial);
       return [
-        this.actionable(inline(derivative(model.name(i), model.name(operand))), operand),
+        this.actionable(inline(derivative(model.symbolName(i), model.symbolName(operand))), operand),
         inline(...(written && !(plain && tree[0] === "mn") ? [written, operator("=")] : []), numeral(partial, 4)),
         inline(this.coloured(amount, 4)),
       ];
@@ -278,6 +280,13 @@ class Panel {
     return html("span", {}, isolated(model.name(i)), record ? html("span", { class: "made" }, record.symbol) : null);
   }
 
+  /** What a number such as v₁ is the name of. */
+  stands(i) {
+    const { model } = this;
+    if (!isNumbered(model, i)) return null;
+    return html("p", { class: "stands" }, isolated(model.name(i)), " stands for ", html("code", {}, standsFor(model, i)));
+  }
+
   meaning(i) {
     return html("p", {}, plain(this.model.record(i).doc));
   }
@@ -297,7 +306,8 @@ class Panel {
 
   actionable(content, i) {
     const made = button(content, () => this.actions.select(i), { class: "link" });
-    made.title = "Select this node";
+    const { model } = this;
+    made.title = model.isLeaf(i) ? "Select this node" : `${model.spoken(i)} = ${standsFor(model, i)}. Select this node`;
     return made;
   }
 

@@ -103,7 +103,7 @@ class Picture {
   showModule(card, classes, { walk, step, mistaken }) {
     if (card.nodes.some((i) => mistaken?.has(i) && walk.backwardStep(i) <= step)) classes.push("mistaken");
     const { path } = this.model.modules[card.module];
-    setAttribute(card.group, "aria-label", `${path}: module of ${plural(card.nodes.length, "node")}, collapsed`);
+    setAttribute(card.group, "aria-label", `${apart(path)}: module of ${plural(card.nodes.length, "node")}, collapsed`);
   }
 
   showNode(card, classes, { walk, step, mistaken }) {
@@ -154,5 +154,5 @@ function spokenNode(model, i, { evaluated, adjoint, gradient }) {
   const made = model.isLeaf(i) ? "leaf" : model.nodes[i].op;
   const data = evaluated ? `value ${format(model.data[i])}` : "not evaluated yet";
   const soFar = gradient === "partial" ? " so far" : "";
-  return [model.name(i), made, data, ...(adjoint === null ? [] : [`gradient ${format(adjoint)}${soFar}`])].join(", ");
+  return [model.spoken(i), made, data, ...(adjoint === null ? [] : [`gradient ${format(adjoint)}${soFar}`])].join(", ");
 }

@@ -28,6 +28,18 @@ function contents(model, collapsed, shown) {
   return { items, groups };
 }
 
+/** Which modules are closed, so that there are few cards: they are opened level by level, from the outermost on. */
+function closedAtFirst(model, most) {
+  const all = [...model.modules.keys()];
+  let closed = new Set(all);
+  for (;;) {
+    const level = all.filter((k) => closed.has(k) && !closed.has(model.modules[k].around));
+    const fewer = new Set(all.filter((k) => !level.includes(k) && closed.has(k)));
+    if (!level.length || new Set(cardOfEach(model, fewer)).size > most) return closed;
+    closed = fewer;
+  }
+}
+
 /** One edge for each pair of cards, with all the uses that it stands for. */
 function connections(model, shown) {
   const found = new Map();
