@@ -31,6 +31,7 @@ COMPILED = [
         "node/methods",
         "node/operators",
         "node/reading",
+        "node/sameness",
         "node/state",
         "operations/arithmetic",
         "operations/numerics",
@@ -94,6 +95,7 @@ def extensions():
     keep_docstrings(sources)
     write_in_c(sources)
     write_walk(sources)
+    write_sameness(sources)
     header = os.path.join("tinygrad_lite", "engine.h")
     flag = ["/FI" + os.path.abspath(header)]
     if sys.platform != "win32":  # hidden, functions that files call of one another need no table, and can be inlined
@@ -101,7 +103,7 @@ def extensions():
         flag.append("-ffp-contract=off")  # a product and a sum are rounded one by one, as Python's are
     for module in modules:
         module.extra_compile_args = [*module.extra_compile_args, *flag]
-        module.depends = [*module.depends, header, *WALK]
+        module.depends = [*module.depends, header, *WALK, SAMENESS]
     return modules
 
 
@@ -132,8 +134,9 @@ def keep_docstrings(sources):
     rewrite(sources, lambda code: entry.sub(with_text, code))
 
 
-#: The fields of a Value in C, as mypyc lays them out; without the end of its declaration there may be others.
-FIELDS = """\
+#: The fields of a node in C, as mypyc lays them out, and those of a Value; without the end of its declaration there may
+#: be others.
+NODE_FIELDS = """\
     PyObject_HEAD
     CPyVTableItem *vtable;
     double __number;
@@ -142,9 +145,12 @@ FIELDS = """\
     int32_t __pending;
     int16_t __code;
     PyObject *__details;
+"""
+FIELDS = f"""\
+{NODE_FIELDS}\
     PyObject *__left;
     PyObject *__right;
-} tinygrad_lite___value___ValueObject;
+}} tinygrad_lite___value___ValueObject;
 """
 MAKE_NODE = """\
     tinygrad_lite___value___ValueObject *node = (tinygrad_lite___value___ValueObject *)take_node(
@@ -227,6 +233,28 @@ def write_walk(sources):
         return
     own = re.compile(r"char CPyDef_walking___walk\([^)]*\) \{\n.*?\n\}\n", re.DOTALL)
     rewrite(sources, lambda code: own.sub(lambda found: text, code))
+
+
+#: The loops that look whether things are what they were, in C.
+SAMENESS = os.path.join("tinygrad_lite", "node", "sameness.c")
+
+
+def write_sameness(sources):
+    """Writes the loops of ``node/sameness.py`` in C.
+
+    Where mypyc names or lays out things in another way than is known here, they stay as it made them.
+    """
+    functions = dict(re.findall(r"^(char CPyDef_\w+)(\(.*?^}\n)", read(SAMENESS), re.MULTILINE | re.DOTALL))
+    headers = {source.removesuffix(".c") + ".h" for source in sources}
+    code = "".join([read(path) for path in headers | sources if os.path.exists(path)]).replace("cpy_r_", "")
+    heads = [name + body.partition("\n")[0] + " {" for name, body in functions.items()]
+    if NODE_FIELDS + "} tinygrad_lite___node___fields___NodeObject;" not in code or not all(
+        head in code for head in heads
+    ):
+        print("tinygrad_lite: mypyc makes nodes in a new way; reading modules will take longer.", file=sys.stderr)
+        return
+    own = re.compile(rf"({'|'.join(functions)})\([^)]*\) \{{\n.*?\n\}}\n", re.DOTALL)
+    rewrite(sources, lambda code: own.sub(lambda found: found[1] + functions[found[1]], code))
 
 
 def read(path):

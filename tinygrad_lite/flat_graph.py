@@ -70,31 +70,3 @@ def arrays_of(roots: list[Value]) -> tuple[list[int], list[int], list[int], list
             for node in order:
                 node._pending = 0
         return codes, counts, operands, numbers, leaves, positions
-
-
-def numbers_of(leaves: list[Value], codes: list[int]) -> list[float] | None:
-    """Return the numbers of leaves; None where one is frozen or thawed that was not, or is no leaf.
-
-    Args:
-        leaves: The leaves.
-        codes: Of each of them what :func:`codes_of` gave.
-
-    >>> leaves = [Value(1.0), Value(2.0)]
-    >>> codes = codes_of(leaves)
-    >>> numbers_of(leaves, codes)
-    [1.0, 2.0]
-    >>> leaves[1].requires_grad = False
-    >>> numbers_of(leaves, codes) is None
-    True
-    """
-    found: list[float] = []
-    for place, leaf in enumerate(leaves):
-        if leaf._code != codes[place]:
-            return None
-        found.append(leaf._number)
-    return found
-
-
-def codes_of(leaves: list[Value]) -> list[int]:
-    """Return what tells of leaves whether they are frozen."""
-    return [leaf._code for leaf in leaves]

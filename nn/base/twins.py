@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
-from types import MethodType
+from types import MemberDescriptorType, MethodType
 from typing import Any, Final
 
 from tinygrad_lite.nn.base import state
@@ -168,10 +169,10 @@ class _Copier:
     def _copy_module(self, module: Any) -> Any:
         twin = self._keep(module, object.__new__(type(module)))
         for kind in type(module).__mro__:
-            slots = kind.__dict__.get("__slots__", ())
-            for name in (slots,) if isinstance(slots, str) else slots:
-                if not name.startswith("__") and hasattr(module, name):
-                    object.__setattr__(twin, name, self._copy_attribute(getattr(module, name)))
+            for slot in vars(kind).values():
+                if type(slot) is MemberDescriptorType:  # what a name in __slots__ is
+                    with suppress(AttributeError):  # nothing stands in it
+                        slot.__set__(twin, self._copy_attribute(slot.__get__(module)))
         buffers = getattr(module, "_buffers", ())
         for name, part in list(vars(module).items()):
             vars(twin)[name] = self.copy(part) if name in buffers else self._copy_attribute(part)

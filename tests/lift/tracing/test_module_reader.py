@@ -41,6 +41,16 @@ def replace_neuron(m: Any) -> None:
     m.net.layers[0].neurons[1] = Neuron(2, "tanh", generator=5)
 
 
+class Other(Everything):
+    def forward(self, x: Any) -> Any:
+        return 3 * super().forward(x)
+
+
+class OtherNeuron(Neuron):
+    def forward(self, x: Any) -> Any:
+        return 2 * super().forward(x)
+
+
 CHANGES: dict[str, Callable[[Any], Any]] = {
     "nothing": lambda m: None,
     "a number": lambda m: setattr(m.gain, "data", 4.0),
@@ -60,6 +70,12 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "a layer": lambda m: m.net.layers.__setitem__(1, nn.Layer(3, 2, None, 7)),
     "the mode": lambda m: m.eval(),
     "the mode of a part": lambda m: m.net.eval(),
+    "the class": lambda m: setattr(m, "__class__", Other),
+    "the class of a neuron": lambda m: setattr(m.net.layers[1].neurons[0], "__class__", OtherNeuron),
+    "all attributes": lambda m: setattr(m, "__dict__", {**vars(m), "gain": Value(-1.0)}),
+    "the order of neurons": lambda m: m.net.layers[0].neurons.reverse(),
+    "an attribute of a neuron": lambda m: setattr(m.net.layers[0].neurons[0], "note", "here"),
+    "the label of a parameter": lambda m: setattr(m.net.layers[0].neurons[0].b, "label", "b"),
     "what is frozen": lambda m: setattr(m.gain, "requires_grad", False),
     "what is frozen in a neuron": lambda m: setattr(m.net.layers[0].neurons[0].b, "requires_grad", False),
 }
@@ -152,3 +168,38 @@ def test_a_reader_is_for_arrays_of_the_shapes_that_the_program_takes() -> None:
     model = nn.Linear(2, 3)
     with pytest.raises(UnreadableError):
         ModuleReader(model, (("weight", (3, 2), ()), ("bias", (4,), ())))
+
+
+def test_a_neuron_that_is_labelled_is_another_module_to_the_reader() -> None:
+    model = nn.MLP(2, [3, 1], generator=0)
+    reader = reader_of(model)
+    assert reader.read() is not None
+    model.layers[0].neurons[2].note = "here"  # type: ignore[attr-defined]
+    assert reader.read() is None
+    assert reader.is_stale
+
+
+def test_slots_are_watched_also_those_whose_names_python_changes_and_those_that_are_empty() -> None:
+    class Hidden(nn.Module):
+        __slots__ = ("__power", "later")
+
+        def __init__(self) -> None:
+            self.weight = Value(2.0)
+            self.raise_to(1)
+
+        def raise_to(self, power: int) -> None:
+            self.__power = power
+
+        def forward(self, x: Any) -> Any:
+            y = self.weight**self.__power * x
+            return y + self.later if hasattr(self, "later") else y
+
+    model: Any = Hidden()
+    lifted = lift(lambda m, x: m(x))
+    assert [lifted(model, 3.0), lifted(model, 3.0)] == [6.0, 6.0]
+    model.raise_to(2)
+    assert lifted(model, 3.0) == 12.0
+    model.later = 1.0
+    assert lifted(model, 3.0) == 13.0
+    del model.later
+    assert lifted(model, 3.0) == 12.0

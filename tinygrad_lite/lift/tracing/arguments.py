@@ -8,7 +8,6 @@ for these very things only.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.errors import LiftError
-from tinygrad_lite.flat_graph import codes_of, numbers_of
 from tinygrad_lite.lift.tracing.cache_key import make_metadata_key, make_module_key, make_static_key
 from tinygrad_lite.lift.tracing.module_reader import describe_parameters
+from tinygrad_lite.node.sameness import codes_of, read_numbers
 from tinygrad_lite.pytree import foreign
 from tinygrad_lite.pytree.keys import simple_key
 from tinygrad_lite.pytree.registry import Container, DictNames, container_of
@@ -393,9 +392,11 @@ def _take_module(taken: Arguments, module: Any, path: tuple[str, ...], axis: int
 
 
 def _read_parameters(values: list[Value]) -> Floats:
-    """Read the numbers of parameters, by the engine's compiled loop and by way of Python's arrays: that is quicker."""
-    found = numbers_of(values, codes_of(values))
-    return np.array(array("d", [value.data for value in values] if found is None else found))
+    """Read the numbers of parameters, by the engine's compiled loop."""
+    leaves, numbers = list(values), np.empty(len(values))
+    if not read_numbers(leaves, codes_of(leaves), numbers):  # another thread has just frozen one
+        numbers[:] = [value.data for value in values]
+    return numbers
 
 
 def _take_static(taken: Arguments, tree: Any, named: bool, path: tuple[str, ...]) -> tuple[_Build, Any]:

@@ -8,6 +8,8 @@ and kept alive, as Python gives the address of a thing that is gone to another.
 from __future__ import annotations
 
 import enum
+from contextlib import suppress
+from types import MemberDescriptorType
 from typing import Any, Final
 
 import numpy as np
@@ -47,18 +49,29 @@ def make_module_key(module: Any) -> Identity:
     (True, False)
     """
     parts = list(module.modules()) if hasattr(module, "modules") else [module]
-    return Identity(module, tuple([(Identity(part), _make_state_key(_attributes_of(part))) for part in parts]))
+    return Identity(
+        module, tuple([(Identity(part), type(part), _make_state_key(_attributes_of(part))) for part in parts])
+    )
 
 
 def _attributes_of(part: Any) -> dict[str, Any]:
     """Return all attributes of an object, those in slots too, as the activation of a neuron is."""
     found = dict(getattr(part, "__dict__", {}))
-    for kind in type(part).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if not name.startswith("__") and hasattr(part, name):
-                found[name] = getattr(part, name)
+    for slot in find_slots(type(part)):
+        with suppress(AttributeError):  # nothing stands in it
+            found[slot.__qualname__] = slot.__get__(part)
     return found
+
+
+def find_slots(kind: type) -> list[MemberDescriptorType]:
+    """Find what a class and its bases have under the names in their ``__slots__``, those that Python changes too.
+
+    >>> class Point:
+    ...     __slots__ = ("__y", "x")
+    >>> [slot.__name__ for slot in find_slots(Point)]
+    ['__y', 'x']
+    """
+    return [part for each in kind.__mro__ for part in vars(each).values() if type(part) is MemberDescriptorType]
 
 
 def make_static_key(tree: Any, named: bool, what: str) -> Any:

@@ -1,9 +1,9 @@
 """The parameters of a module as arrays, call after call: what was not changed is not read again.
 
 The first call takes a module apart (:mod:`~tinygrad_lite.lift.tracing.arguments`). Later ones only look whether it is
-still made of the same things: every attribute of every module in it, and what stands in its lists, dicts and arrays.
-If so, and the engine's clock says that no leaf was changed since, the arrays of the last call are given again; else the
-numbers are gathered by a compiled loop.
+still made of the same things: the class and every attribute of every module in it, and what stands in its lists, dicts
+and arrays. If so, and the engine's clock says that no leaf was changed since, the arrays of the last call are given
+again; else the numbers are gathered. Both are compiled loops (:mod:`~tinygrad_lite.node.sameness`).
 
 Why it is sound: immutable things are the same if they are the same object, and what can be changed in place is compared
 item by item. What can be neither, such as a container of the user's own, has no reader, and is taken apart each time.
@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import math
 import operator
-from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
+from types import MemberDescriptorType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lite.flat_graph import codes_of, numbers_of
-from tinygrad_lite.lift.tracing.capture_guards import ABSENT, Guards
+from tinygrad_lite.lift.tracing.cache_key import find_slots
+from tinygrad_lite.lift.tracing.capture_guards import ABSENT
+from tinygrad_lite.node.sameness import are_of_the_same, codes_of, hold_the_same, read_numbers, slots_hold_the_same
 from tinygrad_lite.node.state import STATE
 from tinygrad_lite.pytree.registry import container_of
 from tinygrad_lite.value import Value
@@ -73,26 +74,24 @@ class ModuleReader:
         self._parts = [(slice(*pair), shape) for pair, shape in zip(pairwise(ends), shapes, strict=True)]
         #: whether the module is not what it was
         self.is_stale = False
-        watched = _Watched()
-        watched.visit(module)
-        self._is_current = watched.compile()
+        self._watched = _Watched()
+        self._watched.visit(module)
         #: the time on the engine's clock of the last call, and what it gave
         self._last: tuple[int, list[Floats]] = (-1, [])
 
     def read(self) -> list[Floats] | None:
         """Return the arrays of the parameters; None if the module is not made of the same things any more."""
-        if not self._is_current():
+        if not self._watched.is_as_it_was():
             self.is_stale = True
             return None
         now, last = STATE.clock, self._last
         if last[0] == now:
             return last[1]
-        numbers = numbers_of(self._leaves, self._codes)
-        if numbers is None:
+        flat = np.empty(len(self._leaves))
+        if not read_numbers(self._leaves, self._codes, flat):
             self.is_stale = True
             return None
-        flat = np.frombuffer(array("d", numbers))  # in half the time that NumPy takes to read a list
-        arrays = [flat[part].reshape(shape) for part, shape in self._parts]
+        arrays = [flat[part] if len(shape) == 1 else flat[part].reshape(shape) for part, shape in self._parts]
         self._last = now, arrays
         return arrays
 
@@ -112,16 +111,26 @@ class _Watched:
     """What a module is made of, and has to be made of."""
 
     def __init__(self) -> None:
-        self.guards = Guards()
         self._seen: dict[int, Any] = {}
-        #: by the names of slots the modules that have them, and what stands in them
-        self._slots: dict[tuple[str, ...], tuple[list[Any], list[Any]]] = {}
+        self._modules: list[Any] = []
+        self._kinds: list[type] = []
+        self._names: list[dict[str, Any]] = []
+        self._containers: list[Any] = []
+        self._contents: list[list[Any]] = []
+        #: for each slot the module that has it, what the class has under its name, and what stands in it
+        self._owners: list[Any] = []
+        self._slots: list[MemberDescriptorType] = []
+        self._found: list[Any] = []
+        self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
-    def compile(self) -> Callable[[], bool]:
-        """Make one function that looks at all."""
-        for names, (modules, found) in self._slots.items():
-            self.guards.others.append(_watch_slots(names, modules, found))
-        return self.guards.compile([])
+    def is_as_it_was(self) -> bool:
+        """Look at all of it."""
+        return (
+            are_of_the_same(self._modules, self._kinds, self._names)
+            and hold_the_same(self._containers, self._contents)
+            and slots_hold_the_same(self._owners, self._slots, self._found, ABSENT)
+            and (not self._arrays or all(_is_same_array(tree, kept) for tree, kept in self._arrays))
+        )
 
     def visit(self, tree: Any) -> None:
         """Watch all that can be changed in a module or what its attributes hold.
@@ -139,53 +148,51 @@ class _Watched:
             if set(map(type, tree)) != {Value}:
                 self._visit_all(tree)
         elif kind is list:
-            self.guards.watch_items(tree)
+            self._watch(tree, list(tree))
             self._visit_all(tree)
         elif kind is dict:
             self._visit_dict(tree)
         elif isinstance(tree, np.ndarray):
-            self._visit_array(tree)
+            if tree.dtype == object:
+                raise UnreadableError
+            self._arrays.append((tree, tree.copy()))
         elif container_of(kind) is not None or isinstance(tree, (set, frozenset)):
             raise UnreadableError
 
-    def _visit_all(self, items: Sequence[Any]) -> None:
+    def _visit_all(self, items: Iterable[Any]) -> None:
         for item in items:
             self.visit(item)
 
     def _visit_dict(self, tree: dict[Any, Any]) -> None:
-        if not tree:  # as that of a neuron, of which there are many
-            self.guards.sized.append(tree)
-            return
-        self.guards.watch_items(tree)
-        self.guards.watch_items(tree.values(), sized=False)
+        self._watch(tree, list(chain.from_iterable(tree.items())))
         self._visit_all(list(tree.values()))
 
-    def _visit_array(self, tree: Any) -> None:
-        if tree.dtype == object:
-            raise UnreadableError
-        kept = tree.copy()
-        self.guards.others.append(
-            lambda: tree.shape == kept.shape and tree.dtype == kept.dtype and tree.tobytes() == kept.tobytes()
-        )
+    def _watch(self, container: Any, contents: list[Any]) -> None:
+        self._containers.append(container)
+        self._contents.append(contents)
 
     def _visit_module(self, module: Any) -> None:
         kind = type(module)
-        if "__parameter_tree__" in vars(module) or "__getattribute__" in vars(kind):
+        if "__getattribute__" in vars(kind) or not hasattr(module, "__dict__") or "__parameter_tree__" in vars(module):
             raise UnreadableError
-        slots = [each.__dict__.get("__slots__", ()) for each in kind.__mro__]
-        names = [name for each in slots for name in ((each,) if isinstance(each, str) else each)]
-        names = [name for name in names if not name.startswith("__")]
-        parts = [getattr(module, name, ABSENT) for name in names]
-        if len(names) > 1 and not any(part is ABSENT for part in parts):  # one reading for all of them
-            modules, found = self._slots.setdefault(tuple(names), ([], []))
-            modules.append(module)
-            found += parts
-        else:
-            self.guards.slots += [(module, name, part) for name, part in zip(names, parts, strict=True)]
-        self._visit_all([part for part in parts if part is not ABSENT])
+        self._modules.append(module)
+        self._kinds.append(kind)
+        self._names.append(vars(module))
+        slots = find_slots(kind)
+        found = [_read_slot(slot, module) for slot in slots]
+        self._owners += [module] * len(slots)
+        self._slots += slots
+        self._found += found
+        self._visit_all([part for part in found if part is not ABSENT])
         self._visit_dict(vars(module))
 
 
-def _watch_slots(names: Sequence[str], modules: list[Any], found: list[Any]) -> Callable[[], bool]:
-    read = operator.attrgetter(*names)
-    return lambda: all(map(operator.is_, chain.from_iterable(map(read, modules)), found))
+def _read_slot(slot: MemberDescriptorType, module: Any) -> Any:
+    try:
+        return slot.__get__(module)
+    except AttributeError:
+        return ABSENT
+
+
+def _is_same_array(tree: NDArray[Any], kept: NDArray[Any]) -> bool:
+    return tree.shape == kept.shape and tree.dtype == kept.dtype and tree.tobytes() == kept.tobytes()
