@@ -69,7 +69,7 @@ def find_slots(kind: type) -> list[MemberDescriptorType]:
     >>> class Point:
     ...     __slots__ = ("__y", "x")
     >>> [slot.__name__ for slot in find_slots(Point)]
-    ['__y', 'x']
+    ['_Point__y', 'x']
     """
     return [part for each in kind.__mro__ for part in vars(each).values() if type(part) is MemberDescriptorType]
 
