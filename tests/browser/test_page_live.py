@@ -175,7 +175,95 @@ def test_another_page_cannot_reach_the_graph(tabs: Tabs, served: Any, tmp_path: 
     assert a.data == 2.0
 
 
+def test_the_curve_of_the_output_has_its_tangent_and_a_secant(tabs: Tabs, served: Any) -> None:
+    server, _, b = served
+    page = tabs().open(server.address)
+    page.get_by_role("combobox", name="Step of the finite difference").select_option("1")
+    page.locator(".chart .secant").first.wait_for()
+    key = page.locator(".chart-key span").all_text_contents()
+    quotient = 3.0 * (tg.log(3.0) - tg.log(1.0)) / 2.0
+    assert key == ["tangent, slope 1.5", f"secant, slope {quotient:.4g}"]
+    (x1, y1), (x2, y2) = page.locator(".chart .curve").first.evaluate(
+        "(e) => [0.9, 1].map((k) => e.getPointAtLength(k * e.getTotalLength())).map(({x, y}) => [x, y])"
+    )
+    assert (y1 - y2) / (x2 - x1) > 0  # the logarithm rises, drawn from where it is defined
+    assert page.get_by_role("img", name="the tangent has the slope 1.5").is_visible()
+    box(page, "b").focus()
+    page.get_by_role("img", name="L for b from").wait_for()
+    assert b.data == 3.0
+
+
+def test_the_error_against_the_step_is_drawn_as_a_u(tabs: Tabs, served: Any) -> None:
+    server, _, _ = served
+    page = tabs().open(server.address)
+    page.get_by_role("img", name="The error is least").wait_for()
+    heights = (
+        page.locator(".chart")
+        .nth(1)
+        .locator("circle:not(.here)")
+        .evaluate_all("all => all.map((e) => +e.getAttribute('cy'))")
+    )
+    lowest = heights.index(max(heights))
+    assert 6 < lowest < 24  # between h = 1e-3 and h = 1e-12
+    assert heights[0] < heights[lowest] - 50
+    assert min(heights[-6:]) < heights[lowest] - 50
+
+
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_sliders_have_room_and_nothing_is_cut(tabs: Tabs, width: int) -> None:
+    leaf = Value(-1.2345e-7, "a_leaf_of_a_rather_long_name")
+    root = tg.tanh(leaf * 3.0)
+    root.label = "tanh(a*b + c)"
+    with LiveServer(root) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        page = tabs(viewport={"width": width, "height": 800}).open(server.address)
+        page.locator(".chart").first.wait_for()
+        assert page.locator("#leaves input[type=range]").bounding_box()["width"] >= 160
+        assert (
+            page.evaluate("() => { const e = document.querySelector('aside'); return e.scrollWidth - e.clientWidth; }")
+            == 0
+        )
+        edge = page.evaluate("document.querySelector('#live').getBoundingClientRect().right")
+        for part in page.locator("#leaves li > *, #difference-body > *, .pair > div").all():
+            found = part.bounding_box()
+            assert found["x"] + found["width"] <= edge - 6
+        lines = "all => all.map((e) => e.getClientRects().length)"
+        assert set(page.locator(".pair strong").evaluate_all(lines)) == {1}
+        assert page.locator(".pair strong").first.bounding_box()["height"] < 26
+        formula = page.locator("#difference .equation math").first
+        assert formula.text_content().startswith("∂L∂")
+        assert "L(a" in formula.text_content()
+        server.shutdown()
+        thread.join()
+
+
 # --------------------------------------------------------------------------------------------------- notebooks
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("light", "dark"),
+    [
+        ("document.body.dataset.jpThemeLight = 'true'", "document.body.dataset.jpThemeLight = 'false'"),
+        ("document.body.className = 'vscode-light'", "document.body.className = 'vscode-dark'"),
+        ("document.documentElement.className = 'light'", "document.documentElement.className = 'dark'"),
+    ],
+    ids=["JupyterLab", "VS Code", "marimo"],
+)
+def test_the_page_has_the_theme_of_the_notebook(tabs: Tabs, tmp_path: Path, system: str, light: str, dark: str) -> None:
+    a = Value(2.0, "a")
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<!DOCTYPE html><body>{explore(a * a)._repr_html_()}</body>", encoding="utf-8")
+    tab = tabs(color_scheme=system)
+    tab.page.goto(notebook.as_uri())
+    frame = tab.page.frame_locator("iframe")
+    frame.locator("html[data-ready]").wait_for()
+    for change, theme in ((dark, "dark"), (light, "light"), (dark, "dark")):
+        tab.page.evaluate(change)
+        frame.locator(f"html[data-theme={theme}]").wait_for()
+    frame.locator("#theme").click()  # the reader's own choice
+    frame.locator("html[data-theme=light]").wait_for()
 
 
 def test_the_page_works_in_a_notebooks_frame(tabs: Tabs, tmp_path: Path) -> None:

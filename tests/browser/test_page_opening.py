@@ -132,6 +132,7 @@ def test_what_a_search_finds_stands_on_top_of_the_panel(show: Show) -> None:
 
 # ---------------------------------------------------------------------------------------- names in texts
 
+
 def test_control_characters_of_direction_cannot_reorder_what_stands_beside_them(show: Show) -> None:
     """Each label with one is within an element of its own direction, or between isolates."""
     a, w = Value(2.0, "\u202eevil"), Value(3.0, "w")

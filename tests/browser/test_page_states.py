@@ -1,4 +1,4 @@
-"""Controls can be read in every state, pointed at, pressed, focused, disabled: a checker of a page at rest sees none."""
+"""Controls can be read in every state: pointed at, pressed, focused, disabled; who checks a page at rest sees none."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ def test_controls_can_be_read_in_every_state(show: Show, scheme: str) -> None:
     root, names = module_graph()
     page = show(root, names=names, tab={"color_scheme": scheme, "reduced_motion": "reduce"})
     page.get_by_role("button", name="Why topological order?").click()
-    controls = [
-        control for control in page.locator("button, select, input[type=search]").all() if control.is_visible()
-    ]
+    controls = [control for control in page.locator("button, select, input[type=search]").all() if control.is_visible()]
     assert len(controls) > 15
     for control in controls:
         readable(control, "at rest")

@@ -11,10 +11,18 @@ from typing import Any
 from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.explorer.explorer_data import graph_data
-from tinygrad_lite.viz.explorer.html_page import page
+from tinygrad_lite.viz.explorer.html_page import notebook_theme, page
 from tinygrad_lite.viz.reading.labels import shortened, visible
 
 DIRECTIONS = ("LR", "TB")
+#: Notebooks run it beside the frame; where they do not, the page has the system's theme.
+_FOLLOW = """(() => {
+  const follow = %s
+  for (const frame of document.querySelectorAll("iframe[data-explorer]:not([data-follows])")) {
+    frame.dataset.follows = "true";
+    follow(frame);
+  }
+})();"""
 
 
 class Explorer:
@@ -35,10 +43,11 @@ class Explorer:
         return f'<explorer of {self._title!r}: in a notebook it shows itself; .save("explorer.html") writes it>'
 
     def _repr_html_(self) -> str:
-        """Return a frame with the page inside it, apart from the notebook's own document."""
+        """Return a frame with the page inside it, apart from the notebook's own document, whose theme it is told."""
         return (
-            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{html.escape(self._title)}" '
-            'width="100%" height="640" style="border: 1px solid #8888; border-radius: 8px"></iframe>'
+            f'<iframe data-explorer srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
+            f'title="{html.escape(self._title)}" width="100%" height="640" style="border: 1px solid #8888; border-radius: 8px"></iframe>'
+            f"<script>{_FOLLOW % notebook_theme()}</script>"
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

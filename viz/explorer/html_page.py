@@ -66,6 +66,7 @@ _SCRIPTS = (
     "details.js",
     "panel.js",
     "order.js",
+    "aids/leaf_curves.js",
     "live.js",
 )
 EXPLORER = Parts(
@@ -137,6 +138,15 @@ def in_script(data: Mapping[str, Any]) -> str:
     """
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&]", lambda match: _ESCAPES[match[0]], text)
+
+
+def notebook_theme() -> str:
+    """Return what runs in a notebook beside a frame with a page: a function of the frame, as JavaScript.
+
+    >>> "data-jp-theme-light" in notebook_theme()
+    True
+    """
+    return _read(_FOLDER / "aids" / "notebook_theme.js")
 
 
 @functools.cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tinygrad_lite.value import Value
@@ -12,6 +13,10 @@ from tinygrad_lite.viz.explorer.explorer_data import evaluation_order, finite, n
 
 #: What an operation raises outside its domain.
 _OUTSIDE = (ArithmeticError, ValueError)
+#: A curve has so many points; of a large graph fewer, so that no more than so many nodes are evaluated.
+_POINTS, _FEWEST, _NODES = 81, 9, 200_000
+#: The steps whose errors are told: two a decade.
+_STEPS = [10.0 ** (-k / 2) for k in range(33)]
 
 
 class RequestError(ValueError):
@@ -22,7 +27,8 @@ class Session:
     """A graph, and the answers to a page's requests about it.
 
     A request is a dict. ``set`` maps the number of a leaf, in the page's order, to its new number; ``difference`` asks
-    for a finite difference, ``{"node": 3, "step": 1e-6}``. Both may be left out.
+    for a finite difference, ``{"node": 3, "step": 1e-6}``; ``curve`` for the output against a leaf, and for the errors
+    of finite differences against their steps, ``{"node": 3, "low": -2.0, "high": 2.0}``. Each may be left out.
 
     Args:
         root: The node at the end of the graph.
@@ -51,14 +57,14 @@ class Session:
 
         Returns:
             ``numbers`` as :func:`tinygrad_lite.viz.explorer.explorer_data.numbers`; ``difference`` with ``node``, and
-            with
-            ``quotient`` or ``error``; ``error``, if the graph cannot be evaluated there: its leaves then have their old
+            with ``quotient`` or ``error``; ``curve`` with ``node``, ``x``, ``y`` (nan where the graph is not defined),
+            ``steps`` and ``errors``; ``error``, if the graph cannot be evaluated there: its leaves then have their old
             numbers.
 
         Raises:
             RequestError: It is not such a request. Nothing is changed.
         """
-        new, difference = self._read(request)
+        new, difference, curve = self._read(request)
         with self._one_at_a_time:
             answer: dict[str, Any] = {}
             try:
@@ -70,27 +76,44 @@ class Session:
                 return {"error": _first_line(trouble)}
             if difference is not None:
                 answer["difference"] = self._difference(*difference)
+            if curve is not None:
+                answer["curve"] = self._curve(*curve)
             return answer
 
     # --------------------------------------------------------------------------------------------- requests
 
-    def _read(self, request: object) -> tuple[dict[Value, float], tuple[int, float] | None]:
-        if not isinstance(request, Mapping) or not set(request) <= {"set", "difference"}:
-            raise RequestError("a request is an object with 'set', 'difference' or both")
+    def _read(
+        self, request: object
+    ) -> tuple[dict[Value, float], tuple[int, float] | None, tuple[int, float, float] | None]:
+        if not isinstance(request, Mapping) or not set(request) <= {"set", "difference", "curve"}:
+            raise RequestError("a request is an object with 'set', 'difference' and 'curve', or some of these")
         wanted = request.get("set", {})
         if not isinstance(wanted, Mapping):
             raise RequestError("'set' maps the numbers of leaves to numbers")
         new = {self._leaf(place): _number(number) for place, number in wanted.items()}
-        difference = request.get("difference")
+        return new, self._read_difference(request.get("difference")), self._read_curve(request.get("curve"))
+
+    def _read_difference(self, difference: object) -> tuple[int, float] | None:
         if difference is None:
-            return new, None
+            return None
         if not isinstance(difference, Mapping) or set(difference) != {"node", "step"}:
             raise RequestError("'difference' has 'node' and 'step'")
         self._leaf(difference["node"])
         step = _number(difference["step"])
         if not 0.0 < step <= 1e3:
             raise RequestError(f"the step of a finite difference is more than 0, and at most 1000: not {step!r}")
-        return new, (int(difference["node"]), step)
+        return int(difference["node"]), step
+
+    def _read_curve(self, curve: object) -> tuple[int, float, float] | None:
+        if curve is None:
+            return None
+        if not isinstance(curve, Mapping) or set(curve) != {"node", "low", "high"}:
+            raise RequestError("'curve' has 'node', 'low' and 'high'")
+        self._leaf(curve["node"])
+        low, high = _number(curve["low"]), _number(curve["high"])
+        if not (low < high and math.isfinite(high - low)):
+            raise RequestError(f"a curve goes from a number to a greater one, not from {low!r} to {high!r}")
+        return int(curve["node"]), low, high
 
     def _leaf(self, place: object) -> Value:
         text = str(place) if type(place) in (int, str) else ""
@@ -125,19 +148,52 @@ class Session:
         return numbers(self._order)
 
     def _difference(self, place: int, step: float) -> dict[str, Any]:
-        """(f(x + h) − f(x − h)) / 2h, with the h that the floats x + h and x − h really have."""
         leaf = self._order[place]
         x = leaf.data
-        high, low = x + step, x - step
-        if high == low:
-            return {"node": place, "error": f"h = {step:g} is too small: next to {x:g}, floats lie farther apart."}
         try:
-            rise = self._evaluate({leaf: high}) - self._evaluate({leaf: low})
+            quotient = self._quotient(leaf, x, step)
         except _OUTSIDE as error:
             return {"node": place, "error": _first_line(error)}
         finally:
             self._evaluate({leaf: x})
-        return {"node": place, "quotient": finite(rise / (high - low))}
+        if quotient is None:
+            return {"node": place, "error": f"h = {step:g} is too small: next to {x:g}, floats lie farther apart."}
+        return {"node": place, "quotient": finite(quotient)}
+
+    def _quotient(self, leaf: Value, x: float, step: float) -> float | None:
+        """(f(x + h) − f(x − h)) / 2h, with the h that the floats x + h and x − h really have; None: they have none."""
+        high, low = x + step, x - step
+        if high == low:
+            return None
+        return (self._evaluate({leaf: high}) - self._evaluate({leaf: low})) / (high - low)
+
+    def _curve(self, place: int, low: float, high: float) -> dict[str, Any]:
+        """Return the output against a leaf, and how far finite differences are from the gradient, by their steps."""
+        leaf = self._order[place]
+        x, gradient = leaf.data, leaf.grad
+        count = max(_FEWEST, min(_POINTS, _NODES // len(self._order)))
+        places = [low + (high - low) * k / (count - 1) for k in range(count)]
+        try:
+            values = [self._attempt(partial(self._evaluate, {leaf: at})) for at in places]
+            quotients = [self._attempt(partial(self._quotient, leaf, x, step)) for step in _STEPS]
+        finally:
+            self._evaluate({leaf: x})
+        return {
+            "node": place,
+            "x": places,
+            "y": list(map(finite, values)),
+            "steps": _STEPS,
+            "errors": [finite(abs(quotient - gradient)) for quotient in quotients],
+        }
+
+    @staticmethod
+    def _attempt(evaluate: Callable[[], float | None]) -> float:
+        """Return what it evaluates to; nan outside the domain."""
+        try:
+            found = evaluate()
+        except _OUTSIDE:
+            return math.nan
+        return math.nan if found is None else found
 
 
 def _number(number: object) -> float:

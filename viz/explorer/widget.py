@@ -6,11 +6,15 @@ from typing import Any
 
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.explorer.graph_page import Explorer, explorer_page, title_of
+from tinygrad_lite.viz.explorer.html_page import notebook_theme
 from tinygrad_lite.viz.explorer.live_graph import RequestError, Session
 
 #: Runs in the notebook. The frame has an origin of its own (no allow-same-origin): the page can reach neither the
 #: notebook's document nor its kernel, except by the messages that are passed on here.
-_ESM = """
+_ESM = (
+    "const follow = "
+    + notebook_theme()
+    + """
 export default {
   render({ model, el }) {
     const frame = document.createElement("iframe");
@@ -34,13 +38,16 @@ export default {
     window.addEventListener("message", asked);
     model.on("msg:custom", answered);
     el.append(frame);
+    const leave = follow(frame);
     return () => {
+      leave();
       window.removeEventListener("message", asked);
       model.off("msg:custom", answered);
     };
   },
 };
 """
+)
 
 
 def live_widget(root: Value, **options: Any) -> Any:

@@ -142,3 +142,63 @@ def test_constants_cannot_be_set() -> None:
     place = next(k for k, node in enumerate(found._order) if node.is_constant)
     with pytest.raises(RequestError, match="no leaf that can be set"):
         found.answer({"set": {str(place): 1.0}})
+
+
+# ------------------------------------------------------------------------------------------------- curves
+
+
+@given(a=finite, b=finite, place=st.sampled_from([A, B, C]))
+def test_a_curve_is_the_function_and_changes_nothing(a: float, b: float, place: int) -> None:
+    found, leaves = session()
+    answer = found.answer({"set": {"0": a, "1": b}, "curve": {"node": place, "low": -2, "high": 4}})
+    curve = answer["curve"]
+    assert curve["node"] == place
+    assert (curve["x"][0], curve["x"][-1], len(curve["x"])) == (-2.0, 4.0, 81)
+    for x, y in zip(curve["x"], curve["y"], strict=True):
+        assert y == formula(*[x if k == place else leaf.data for k, leaf in enumerate(leaves)])
+    assert [leaf.data for leaf in leaves] == [a, b, 6.5]
+    assert found.root.data == formula(a, b, 6.5)
+    x = [a, b, 6.5][place]
+    for step, error in zip(curve["steps"], curve["errors"], strict=True):
+        high, low = x + step, x - step
+        if high == low:
+            assert error == "NaN"
+            continue
+        at = [formula(*[end if k == place else leaf.data for k, leaf in enumerate(leaves)]) for end in (high, low)]
+        assert error == abs((at[0] - at[1]) / (high - low) - answer["numbers"]["adjoint"][place])
+
+
+def test_a_curve_has_gaps_where_the_graph_is_not_defined() -> None:
+    a = Value(1.0, "a")
+    curve = Session(tg.log(a)).answer({"curve": {"node": 0, "low": -1.0, "high": 1.0}})["curve"]
+    assert [y == "NaN" for y in curve["y"]] == [x <= 0.0 for x in curve["x"]]
+    assert curve["errors"][0] == "NaN"  # of h = 1 the lower end is 0
+    assert a.data == 1.0
+
+
+def test_of_a_large_graph_a_curve_has_fewer_points() -> None:
+    a = node = Value(0.5, "a")
+    for _ in range(4000):
+        node = node + 1.0
+    curve = Session(node, 10_000).answer({"curve": {"node": 0, "low": 0.0, "high": 1.0}})["curve"]
+    assert 9 <= len(curve["x"]) < 50
+    assert a.data == 0.5
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        {"node": 0},
+        {"node": 0, "low": 1.0, "high": 1.0},
+        {"node": 0, "low": 2.0, "high": 1.0},
+        {"node": 0, "low": -1.7e308, "high": 1.7e308},
+        {"node": 99, "low": 0.0, "high": 1.0},
+        {"node": 0, "low": "0", "high": 1.0},
+        3,
+    ],
+)
+def test_a_curve_that_is_none_is_refused(curve: object) -> None:
+    found, leaves = session()
+    with pytest.raises(RequestError):
+        found.answer({"set": {"0": 1.0}, "curve": curve})
+    assert leaves[A].data == 2.0

@@ -24,6 +24,7 @@ function listen(explorer) {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelector("button").addEventListener("click", () => dialog.close());
   }
+  explorer.followTheme();
   listenToCanvas(explorer);
   addEventListener("keydown", (event) => pressed(explorer, event));
   explorer.camera.resized = () => explorer.resized();

@@ -2,7 +2,10 @@
 
 /** Rows that are made at once; a search finds the others. */
 const LEAVES = 60;
-const STEPS = [1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-11, 1e-14];
+const STEPS = [1, 1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-11, 1e-14];
+
+/** A curve is asked for when a slider has come to rest for so long. */
+const CURVE_REST = 150;
 
 /** An answer without an end: the server stops when that of the last page is closed. */
 async function tellThatItIsOpen() {
@@ -161,7 +164,8 @@ class Live {
         this.wanted = false;
         const set = Object.fromEntries(this.pending);
         this.pending.clear();
-        const answer = await this.ask({ set, difference: { node: this.current, step: this.size } });
+        const curve = this.wantsCurve && this.pending.size === 0 ? { curve: this.span(this.current) } : {};
+        const answer = await this.ask({ set, difference: { node: this.current, step: this.size }, ...curve });
         this.take(answer);
       }
     } catch (error) {
@@ -174,9 +178,27 @@ class Live {
   take(answer) {
     if (answer.numbers) this.model.update(answer.numbers);
     this.difference = answer.difference ?? null;
+    if (answer.curve) this.wantsCurve = false;
+    if (answer.curve) this.curve = answer.curve;
+    else this.askForCurve();
     this.complain(answer.error ? `${answer.error} The leaves keep the values that they had.` : "");
     this.show();
     if (answer.numbers) this.changed();
+  }
+
+  /** Asks for the curve of the leaf in hand, soon. */
+  askForCurve() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      this.wantsCurve = true;
+      this.send();
+    }, CURVE_REST);
+  }
+
+  /** From where to where a leaf's curve goes: as its slider does. */
+  span(i) {
+    const reach = Number(this.rows.get(i)?.slider.max ?? range(this.model.data[i]));
+    return { node: i, low: -reach, high: reach };
   }
 
   complain(text) {
@@ -203,6 +225,7 @@ class Live {
     this.showDifference();
   }
 
+  /** The gradient beside the finite difference, and the curves of both. */
   showDifference() {
     const area = byId("difference");
     const found = this.difference;
@@ -249,6 +272,7 @@ class Live {
       found.error
         ? ""
         : html("p", { class: "note" }, `They differ by ${format(Math.abs(gradient - decoded(found.quotient)), 2)}.`),
+      this.curve?.node === i ? leafCurves(model, this.curve, this.size, decoded(found.quotient ?? NaN)) : "",
     );
   }
 }

@@ -104,15 +104,32 @@ class Stepper {
 
   // ---------------------------------------------------------------------------------------------- theme
 
-  /** The system's theme, or the other one. */
+  /** The theme of the notebook around the page, if that tells it; else the system's. */
+  followTheme() {
+    addEventListener("message", ({ source, data }) => {
+      if (source !== parent || source === window || data?.explorer !== true || !("theme" in data)) return;
+      this.around = ["light", "dark"].includes(data.theme) ? data.theme : null;
+      if (!this.hasChosen) this.setTheme(this.usualTheme());
+    });
+  }
+
+  usualTheme() {
+    return this.around ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  }
+
+  /** The usual theme, or the other one. */
   switchTheme() {
-    const { dataset } = document.documentElement;
-    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    const now = dataset.theme ?? system;
+    const now = document.documentElement.dataset.theme ?? this.usualTheme();
     const next = now === "dark" ? "light" : "dark";
-    if (next === system) delete dataset.theme;
-    else dataset.theme = next;
+    this.hasChosen = next !== this.usualTheme();
+    this.setTheme(next);
     setText(byId("status"), `${next} theme`);
+  }
+
+  setTheme(theme) {
+    const { dataset } = document.documentElement;
+    if (theme === this.usualTheme() && !this.around) delete dataset.theme;
+    else dataset.theme = theme;
   }
 }
 
