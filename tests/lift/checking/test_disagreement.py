@@ -86,6 +86,21 @@ def test_a_function_that_treats_values_otherwise_than_numbers_is_told_so():
     assert "depends" not in message
 
 
+@pytest.mark.parametrize("engine", ["numpy", "tape"])
+@pytest.mark.parametrize(
+    "f", [lambda x: tg.sqrt(x) * x, lambda x: x * x * tg.sqrt(x)], ids=["a product", "behind a square"]
+)
+def test_a_limit_that_the_chain_rule_does_not_give_is_no_mistake_of_lift(f, engine):
+    assert tg.grad(f)(0.0) == 0.0
+    lifted = lift(tg.grad(f), engine=engine)
+    with pytest.raises(LiftError, match="the chain rule meets an infinite slope") as caught:
+        lifted(0.0)
+    assert "mistake of lift" not in str(caught.value)
+    assert lifted(4.0) == pytest.approx(tg.grad(f)(4.0), rel=1e-14)
+    with pytest.raises(FloatingPointError):
+        lifted(0.0)
+
+
 def test_a_function_that_records_another_graph_for_the_same_numbers_is_told_so():
     calls = itertools.count()
 

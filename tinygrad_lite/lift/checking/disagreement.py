@@ -80,6 +80,13 @@ class Case:
                 return explain_dependence(f"it records another graph: {changed}")
         reduce = self.reference.reduce_samples
         recorded = reduce([sample.split_results(sample.graph.numbers[sample.graph.roots]) for sample in self.samples])
+        if self._meets_limit(recorded):
+            return (
+                "The function takes a derivative where the chain rule meets an infinite slope, and is 0·inf or "
+                "inf - inf; called by itself it looks for the limit around that point. A program computes the chain "
+                "rule alone, which is nan there. Write the function so that no slope is infinite (x**1.5 for "
+                "sqrt(x) * x), or make the program from other arguments: it refuses such points when it is called."
+            )
         if not all(map(_is_nearer, recorded, self.probe.eager, self.probe.lifted)):
             return (
                 "The function itself gives other numbers for Values than for plain numbers: a program follows what it "
@@ -91,6 +98,14 @@ class Case:
         if self._is_excused():
             return ""
         return self._blame_lift()
+
+    def _meets_limit(self, recorded: Sequence[Floats]) -> bool:
+        """Whether the program and the recorded chain rule are not finite where the function has found a limit."""
+        lost = [
+            (np.isfinite(eager) & ~np.isfinite(found) & ~np.isfinite(lifted)).any()
+            for eager, found, lifted in zip(self.probe.eager, recorded, self.probe.lifted, strict=True)
+        ]
+        return any(lost) and any(has_infinite_slope(sample.graph) for sample in self.samples)
 
     def _is_rounding(self, lifted: Sequence[Floats]) -> bool:
         """Whether rounding in the function, evaluated node by node, explains the difference of these results."""
@@ -138,6 +153,18 @@ class Case:
             "This is a mistake of lift, not of the function: recorded again on the probe, the function gave the same "
             f"graph and the right numbers. {advice}"
         )
+
+
+def has_infinite_slope(graph: Graph) -> bool:
+    """Whether a node of a graph has, at its numbers, a derivative that may be infinite."""
+    for node in range(len(graph.leaves), len(graph)):
+        op = BY_CODE[graph.codes[node]]
+        assert op is not None
+        if op.may_be_singular:
+            row = graph.operands[graph.starts[node] : graph.starts[node + 1]]
+            if op.is_singular(graph.numbers[row].tolist()):
+                return True
+    return False
 
 
 def _is_nearer(found: Floats, one: Floats, other: Floats) -> bool:
