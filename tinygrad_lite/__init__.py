@@ -21,6 +21,7 @@ from tinygrad_lite import errors, functions
 from tinygrad_lite import serialization as _serialization  # noqa: F401 (it completes Value)
 from tinygrad_lite.dispatch import define
 from tinygrad_lite.errors import AnomalyError, GraphError, StaleGraphError, TraceError
+from tinygrad_lite.files.compiled_sources import show_in_tracebacks as _show_in_tracebacks
 from tinygrad_lite.foreign import attributes as _attributes  # noqa: F401 (as serialization does)
 from tinygrad_lite.functions import *  # noqa: F403 (the functions of the operation table, which lists them)
 from tinygrad_lite.jacobians.sparse_values import SparseValues
@@ -115,6 +116,9 @@ _ELSEWHERE = {
 
 # hypothesis, where it was imported first, could not register Value yet. (The plugin is loaded if it is installed.)
 getattr(sys.modules.get("_tinygrad_lite_plugin"), "register_strategies", lambda: None)()
+
+
+_show_in_tracebacks(sys.modules.copy(), __name__)
 
 
 def _import(name: str) -> Any:

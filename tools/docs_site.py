@@ -275,6 +275,10 @@ def _output(output: Any, name: str) -> tuple[str, dict[str, str | bytes]]:
         return data["text/markdown"], {}
     if "text/html" in data:
         content = data["text/html"]
+        picture = re.fullmatch(r"<div[^>]*><img[^>]* src=\"data:image/svg\+xml;base64,([^\"]*)\"></div>", content)
+        if picture:
+            image = f'<img class="output" alt="{words}" src="{folder}/{PurePosixPath(name).name}.svg">'
+            return image, {f"{name}.svg": base64.b64decode(picture[1])}
         if "<script" not in content and "<iframe" not in content:
             return f'<div class="output">{re.sub(chr(10) + "+", chr(10), content)}</div>', {}
         framed = re.search(r"<iframe[^>]*srcdoc=\"([^\"]*)\"", content)

@@ -206,9 +206,9 @@ def test_a_long_program_runs_down_the_page() -> None:
 def test_notebooks_show_programs_as_pictures_and_as_text() -> None:
     for program in (MLP, MLP.last):
         bundle = program._repr_mimebundle_()
-        assert bundle.keys() == {"image/svg+xml", "text/plain"}
+        assert bundle.keys() == {"text/html", "text/plain"}
         assert bundle["text/plain"] == repr(program)
-        assert program._repr_mimebundle_(exclude={"image/svg+xml"}).keys() == {"text/plain"}
+        assert program._repr_mimebundle_(exclude={"text/html"}).keys() == {"text/plain"}
 
 
 def test_a_function_that_was_not_called_yet_is_text_in_a_notebook_and_an_error_elsewhere() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from tinygrad_lite.files.atomic import write_atomically
 from tinygrad_lite.plotting.themes import Theme, find_theme
@@ -68,7 +69,17 @@ def new_figure(width: float, height: float, style: Style, *, fixed: bool = False
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise ImportError("plots need matplotlib: pip install 'tinygrad-lite[viz]'") from error
-    return Figure(figsize=(width, height), layout=None if fixed else "constrained", facecolor=_page(style))
+    figure = Figure(figsize=(width, height), layout=None if fixed else "constrained", facecolor=_page(style))
+    # IPython asks for it, and does not know figures before pyplot is imported.
+    cast(Any, figure)._repr_png_ = functools.partial(_png, figure)
+    return figure
+
+
+def _png(figure: Figure) -> tuple[bytes, dict[str, float]]:
+    """Return a figure as a notebook shows it, and how wide: of two pixels each, as IPython's ``retina``."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=2.0 * figure.dpi)
+    return content.getvalue(), {"width": figure.get_figwidth() * figure.dpi}
 
 
 def axes_of(ax: Axes | None, width: float, height: float, style: Style) -> Axes:

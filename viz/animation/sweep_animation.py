@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -16,6 +16,7 @@ from tinygrad_lite.viz.animation.svg_picture import image_of, view_box
 from tinygrad_lite.viz.animation.sweep import Step, sweep_steps
 from tinygrad_lite.viz.animation.sweep_frames import TITLE, Frames
 from tinygrad_lite.viz.drawing.cards import called
+from tinygrad_lite.viz.drawing.embedding import HTML, SVG, embedded, wanted
 from tinygrad_lite.viz.output.draw import draw
 from tinygrad_lite.viz.output.rendering import render
 from tinygrad_lite.viz.reading.labels import shortened, visible
@@ -146,8 +147,12 @@ class SweepAnimation:
         """
         return save_as(path, {".svg": lambda: self.svg().encode(), ".gif": self.gif}, "the sweep")
 
-    def _repr_svg_(self) -> str:
-        return self.svg()
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None, **_: Any
+    ) -> dict[str, str]:
+        kinds = wanted((HTML, SVG), include, exclude)
+        svg = self.svg() if kinds else ""
+        return {kind: embedded(svg, TITLE) if kind == HTML else svg for kind in kinds}
 
     def __repr__(self) -> str:
         return f"<animation of a backward sweep, {len(self.steps)} steps>"

@@ -41,6 +41,22 @@ def render_figure(figure: Digraph, format: str, dpi: int | None = None) -> bytes
     if format == "png":
         figure = figure.copy()
         figure.graph_attr["dpi"] = str(dpi or _DEFAULT_DPI)
+    return render_source(figure.source, format)
+
+
+def render_source(source: str, format: str) -> bytes:
+    """Lay out what is written in DOT, and draw it.
+
+    Args:
+        source: The graph.
+        format: ``"svg"``, ``"png"`` or ``"pdf"``.
+
+    Returns:
+        The contents of a file.
+
+    Raises:
+        RenderError: Neither ``dot`` nor pygraphviz is installed, or they failed.
+    """
     renderers = installed()
     if not renderers:
         raise RenderError(
@@ -51,19 +67,19 @@ def render_figure(figure: Digraph, format: str, dpi: int | None = None) -> bytes
     failures = []
     for name in renderers:
         try:
-            return _RENDERERS[name](figure, format)
+            return _RENDERERS[name](source, format)
         except Exception as error:  # whatever it is, the other may do better
             failures.append(f"{name}: {error}")
     raise RenderError(f"Graphviz could not make the {format}. " + "; ".join(failures))
 
 
-def _by_program(figure: Digraph, file_format: str) -> bytes:
+def _by_program(source: str, file_format: str) -> bytes:
     import subprocess
 
     # Not figure.pipe(): where dot stops before it has read everything, that is a BrokenPipeError without dot's message.
     done = subprocess.run(
         [shutil.which("dot") or "dot", f"-T{file_format}"],
-        input=figure.source.encode(),
+        input=source.encode(),
         capture_output=True,
         check=False,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -78,14 +94,14 @@ def _by_program(figure: Digraph, file_format: str) -> bytes:
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def _in_process(figure: Digraph, file_format: str) -> bytes:
+def _in_process(source: str, file_format: str) -> bytes:
     import pygraphviz
 
     with _ONE_AT_A_TIME:
-        contents: bytes | None = pygraphviz.AGraph(string=figure.source).draw(format=file_format, prog="dot")
+        contents: bytes | None = pygraphviz.AGraph(string=source).draw(format=file_format, prog="dot")
     if not contents:
         raise RenderError(f"it gave an empty {file_format}")
     return contents
 
 
-_RENDERERS: dict[str, Callable[[Digraph, str], bytes]] = {"dot": _by_program, "pygraphviz": _in_process}
+_RENDERERS: dict[str, Callable[[str, str], bytes]] = {"dot": _by_program, "pygraphviz": _in_process}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tinygrad_lite.viz.explorer.html_page import notebook_theme, page
 from tinygrad_lite.viz.reading.labels import shortened, visible
 
 DIRECTIONS = ("LR", "TB")
+#: Below a picture that stands in for a page.
+RUN_ME = "<p>A still picture: run the cell for the page to explore.</p>"
 #: Notebooks run it beside the frame; where they do not, the page has the system's theme.
 _FOLLOW = """(() => {
   const follow = %s
@@ -28,6 +31,11 @@ _FOLLOW = """(() => {
 class Explorer:
     """The page of :func:`explore`.
 
+    Args:
+        html: The page.
+        title: What it shows.
+        still: Gives HTML of a picture of the same, for a notebook that is not trusted yet, or ``""``.
+
     Attributes:
         html: The whole page.
 
@@ -35,20 +43,30 @@ class Explorer:
     <explorer of 'a': in a notebook it shows itself; .save("explorer.html") writes it>
     """
 
-    def __init__(self, html: str, title: str) -> None:
+    def __init__(self, html: str, title: str, still: Callable[[], str] = str) -> None:
         self.html = html
         self._title = title
+        self._still = still
 
     def __repr__(self) -> str:
         return f'<explorer of {self._title!r}: in a notebook it shows itself; .save("explorer.html") writes it>'
 
     def _repr_html_(self) -> str:
-        """Return a frame with the page inside it, apart from the notebook's own document, whose theme it is told."""
-        return (
+        """Return a frame with the page inside it, apart from the notebook's own document, whose theme it is told.
+
+        A notebook that is not trusted yet leaves out the frame, and the style that hides the still picture beside it.
+        """
+        frame = (
             f'<iframe data-explorer srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
-            f'title="{html.escape(self._title)}" width="100%" height="640" style="border: 1px solid #8888; border-radius: 8px"></iframe>'
+            f'title="{html.escape(self._title)}" width="100%" height="640" '
+            'style="border: 1px solid #8888; border-radius: 8px"></iframe>'
             f"<script>{_FOLLOW % notebook_theme()}</script>"
         )
+        still = self._still()
+        if not still:
+            return frame
+        name = "still-" + hashlib.sha256(self.html.encode()).hexdigest()[:16]
+        return f'{frame}<div class="{name}">{still}{RUN_ME}</div><style>.{name} {{ display: none }}</style>'
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, which any browser opens, with no network.

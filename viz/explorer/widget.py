@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tinygrad_lite.value import Value
-from tinygrad_lite.viz.explorer.graph_page import Explorer, explorer_page, title_of
+from tinygrad_lite.viz.explorer.graph_page import RUN_ME, Explorer, explorer_page, title_of
 from tinygrad_lite.viz.explorer.html_page import notebook_theme
 from tinygrad_lite.viz.explorer.live_graph import RequestError, Session
 
@@ -50,11 +51,12 @@ export default {
 )
 
 
-def live_widget(root: Value, **options: Any) -> Any:
+def live_widget(root: Value, still: Callable[[], str] = str, **options: Any) -> Any:
     """Return the page of :func:`tinygrad_lite.viz.explore` as a widget, in which leaves can be set.
 
     Args:
         root: The node at the end of the graph.
+        still: Gives HTML of a picture of the graph, for a notebook whose kernel is gone, or ``""``.
         options: Those of :func:`tinygrad_lite.viz.explorer.graph_page.explorer_page`.
 
     Returns:
@@ -95,6 +97,14 @@ def live_widget(root: Value, **options: Any) -> Any:
             except RequestError as error:
                 answer = {"error": str(error)}
             self.send({"explorer": True, "number": content.get("number"), "answer": answer})
+
+        def _repr_mimebundle_(self, **asked: Any) -> Any:
+            bundle = super()._repr_mimebundle_(**asked)
+            data = bundle[0] if isinstance(bundle, tuple) else bundle
+            picture = still()
+            if data is not None and picture:
+                data["text/html"] = picture + RUN_ME
+            return bundle
 
         def save(self, path: Any) -> Any:
             """Write the page as it is now, as :meth:`tinygrad_lite.viz.explorer.graph_page.Explorer.save` does."""

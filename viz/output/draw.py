@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_lite.plotting.themes import Theme, find_theme
+from tinygrad_lite.plotting.themes import Theme
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.drawing.cards import SHOWN, Style
 from tinygrad_lite.viz.drawing.drawing import Drawing
@@ -39,7 +39,7 @@ def draw(
     collapse: bool | str | Iterable[str] | None = None,
     expand: int | str | Value | Iterable[str | Value] = (),
     max_nodes: int = MAX_NODES,
-    theme: str | Theme = "light",
+    theme: str | Theme | None = None,
     legend: bool = True,
 ) -> Digraph:
     """Return the graph below a node, or a lifted program, as a picture: a notebook shows it, and :func:`save` writes
@@ -83,7 +83,8 @@ def draw(
         expand: In a picture that is collapsed: modules to open, so that their parts are drawn, in a frame; and Values
             that are not to vanish in a group. Of a program: groups that are shown with their scalars.
         max_nodes: Above how many nodes the picture is collapsed.
-        theme: ``"light"``, ``"dark"``, or ``"print"`` (black on transparent; negative is dashed).
+        theme: ``"light"``, ``"dark"``, or ``"print"`` (black on transparent; negative is dashed). If not given,
+            light in a file, and in a notebook the notebook's own.
         legend: Whether a line below the picture says what its colours mean.
 
     Returns:
@@ -131,7 +132,7 @@ def draw_node(
     direction: str = "LR",
     precision: int = 4,
     show: Iterable[str] = SHOWN,
-    theme: str | Theme = "light",
+    theme: str | Theme | None = None,
     legend: bool = True,
     max_nodes: int = MAX_NODES,
     highlight: Any = None,
@@ -146,13 +147,19 @@ def draw_node(
         direction, precision, show, theme, legend, max_nodes, highlight: As for :func:`draw`.
         part: The other options of :func:`draw`.
     """
+    from tinygrad_lite.viz.drawing.digraph import in_themes
+
     check_precision(precision)
     _check_options(direction, max_nodes)
     picture = compose(root, failure=failure, lost=lost, max_nodes=max_nodes, **part)
     quantities = shown(show) - ({"grad"} if picture.staleness.failures else set())
-    style = Style(find_theme(theme), precision, quantities, picture.names.values)
     ids = highlighted([node for box in picture.boxes for node in box.nodes], highlight)
-    return Drawing(picture, style, ids).figure(direction, legend)
+
+    def drawn(colours: Theme) -> Digraph:
+        style = Style(colours, precision, quantities, picture.names.values)
+        return Drawing(picture, style, ids).figure(direction, legend)
+
+    return in_themes(theme, drawn)
 
 
 def _check_not_given(options: Mapping[str, Any]) -> None:

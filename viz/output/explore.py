@@ -12,8 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.value import Value
+from tinygrad_lite.viz.drawing.embedding import HTML
 from tinygrad_lite.viz.explorer.graph_page import Explorer, explorer_page, title_of
 from tinygrad_lite.viz.explorer.widget import live_widget
+from tinygrad_lite.viz.output.notebook import mimebundle
 
 if TYPE_CHECKING:
     from tinygrad_lite.lift.stages import Passes
@@ -59,8 +61,15 @@ def explore(root: Value | Passes, live: bool = False, **options: Any) -> Any:
     if passes is not None:
         if live:
             raise TypeError("the passes of a function have no leaves that could be set: explore them without live=True")
-        return Explorer(passes_page(passes, **options), title_of_passes(passes, options.get("title")))
+        title = title_of_passes(passes, options.get("title"))
+        return Explorer(passes_page(passes, **options), title, lambda: _still(passes.program))
     graph: Any = root
     if live:
-        return live_widget(graph, **options)
-    return Explorer(explorer_page(graph, **options), title_of(graph, options.get("title")))
+        return live_widget(graph, lambda: _still(graph), **options)
+    page = explorer_page(graph, **options)
+    return Explorer(page, title_of(graph, options.get("title")), lambda: _still(graph))
+
+
+def _still(root: Any) -> str:
+    """Return HTML of the picture of a graph or program, as a notebook shows it; ``""`` where there is none."""
+    return mimebundle(root, {HTML}).get(HTML, "")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.value import Value
-from tinygrad_lite.viz.output.rendering import render
+from tinygrad_lite.viz.drawing.embedding import HTML, SVG, embedded, wanted
+from tinygrad_lite.viz.output.draw import draw
 
 if TYPE_CHECKING:
     from tinygrad_lite.lift.lifting import Lifted
@@ -17,7 +18,7 @@ MAX_NODES = 2000
 #: A longer SVG would make the notebook's file large.
 MAX_LENGTH = 500_000
 
-_SVG, _TEXT = "image/svg+xml", "text/plain"
+_TEXT = "text/plain"
 
 
 def mimebundle(
@@ -33,21 +34,24 @@ def mimebundle(
         exclude: The MIME types that are not.
 
     Returns:
-        The forms by MIME type: the text, and the picture, collapsed if the graph is large. No picture if there are more
-        than 2,000 nodes, or if it cannot be made, whatever the reason: showing a thing never fails.
+        The forms by MIME type: the text, and the picture, collapsed if the graph is large. It is HTML, which notebooks
+        show before they are trusted, in their own theme; SVG is given to those that ask for it by name. No picture if
+        there are more than 2,000 nodes, or if it cannot be made, whatever the reason: showing a thing never fails.
 
     >>> mimebundle(Value(2.0), include={"text/plain"})
     {'text/plain': 'Value(data=2.0, grad=0.0)'}
     """
-    wanted = [kind for kind in (_SVG, _TEXT) if (not include or kind in include) and not (exclude and kind in exclude)]
-    bundle = {_TEXT: repr(root)} if _TEXT in wanted else {}
-    if _SVG in wanted and not (isinstance(root, Value) and _is_large(root)):
+    kinds = wanted((HTML, SVG, _TEXT), include, exclude)
+    bundle = {_TEXT: repr(root)} if _TEXT in kinds else {}
+    if bundle.keys() != set(kinds) and not (isinstance(root, Value) and _is_large(root)):
         try:
-            svg = render(root, "svg").decode()
+            figure: Any = draw(root)
+            svg = figure.in_page()
         except Exception:  # no renderer, a stale graph, a function not called yet, ...: the text is there all the same
             return bundle
         if len(svg) <= MAX_LENGTH:
-            bundle[_SVG] = svg
+            forms = {HTML: embedded(svg, repr(root)), SVG: svg}
+            bundle |= {kind: forms[kind] for kind in kinds if kind in forms}
     return bundle
 
 

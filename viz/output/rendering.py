@@ -80,7 +80,7 @@ def render(
 
 def _figure(picture: Value | Sequence[Value] | Digraph, options: dict[str, Any]) -> Digraph:
     if not hasattr(picture, "pipe"):
-        return draw(picture, **options)
+        return draw(picture, **{"theme": "light", **options})
     _refuse_options("draw", options)
     return picture
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tinygrad_lite.lift.lifting import Lifted
 from tinygrad_lite.lift.program import Program
-from tinygrad_lite.plotting.themes import FONT, Theme, find_theme
+from tinygrad_lite.plotting.themes import FONT, Theme
 from tinygrad_lite.viz.programs.program_cards import card, cells, details, frame_label, port
 from tinygrad_lite.viz.programs.program_graph import Box, Frame, Link, ProgramPicture, compose
 from tinygrad_lite.viz.reading.labels import in_label, in_tooltip
@@ -29,7 +29,7 @@ def draw_program(
     *,
     direction: str | None = None,
     expand: Any = (),
-    theme: str | Theme = "light",
+    theme: str | Theme | None = None,
     legend: bool = True,
 ) -> Digraph:
     """Return a program as a picture: what :func:`tinygrad_lite.viz.draw` gives for it.
@@ -44,7 +44,8 @@ def draw_program(
             given, ``"LR"``, and ``"TB"`` for programs of more than 36 groups. Gradients run against it.
         expand: Groups that are shown with their scalars: a name (``"z1"``), several, or a number, for all groups of at
             most so many scalars. At most 64 of a group are drawn.
-        theme: ``"light"``, ``"dark"``, or ``"print"``.
+        theme: ``"light"``, ``"dark"``, or ``"print"``; if not given, light in a file, and in a notebook the
+            notebook's own.
         legend: Whether a line below the picture says what its colours mean.
 
     Raises:
@@ -57,12 +58,14 @@ def draw_program(
     >>> draw_program(program).source.count("->")
     1
     """
+    from tinygrad_lite.viz.drawing.digraph import in_themes
+
     if direction is not None and direction not in _SIDES:
         raise ValueError(f"direction is one of {', '.join(_SIDES)}, not {direction!r}")
     found = program.last if isinstance(program, Lifted) else program
-    colours = find_theme(theme)
     picture = compose(found.ir, expand)
-    return _figure(picture, colours, direction or ("LR" if len(picture.boxes) <= _WIDE else "TB"), legend)
+    lies = direction or ("LR" if len(picture.boxes) <= _WIDE else "TB")
+    return in_themes(theme, lambda colours: _figure(picture, colours, lies, legend))
 
 
 def is_program(root: Any) -> bool:

@@ -29,7 +29,7 @@ def root() -> Value:
 def test_each_renderer_makes_each_format(renderer: str, file_format: str) -> None:
     if renderer not in renderers.installed():
         pytest.skip(f"{renderer} is not installed")
-    contents = renderers._RENDERERS[renderer](draw(root()), file_format)
+    contents = renderers._RENDERERS[renderer](draw(root()).source, file_format)
     assert contents.startswith(BEGINS[file_format])
 
 
@@ -71,11 +71,11 @@ def test_without_a_renderer_the_error_names_both_ways_to_get_one(monkeypatch: py
 
 
 def test_when_one_renderer_fails_the_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(figure: object, file_format: str) -> bytes:
+    def fails(source: str, file_format: str) -> bytes:
         raise OSError("no fonts")
 
     monkeypatch.setattr(renderers, "installed", lambda: ["dot", "pygraphviz"])
-    monkeypatch.setattr(renderers, "_RENDERERS", {"dot": fails, "pygraphviz": lambda figure, file_format: b"picture"})
+    monkeypatch.setattr(renderers, "_RENDERERS", {"dot": fails, "pygraphviz": lambda source, file_format: b"picture"})
     assert render(root()) == b"picture"
     monkeypatch.setattr(renderers, "_RENDERERS", {"dot": fails, "pygraphviz": fails})
     with pytest.raises(RenderError, match="dot: no fonts; pygraphviz: no fonts"):

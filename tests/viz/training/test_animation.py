@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import re
@@ -301,7 +302,9 @@ def test_the_file_that_moves_ends_in_its_last_state_and_stands_still_on_request(
     assert set(re.findall(r"@keyframes (s\d+)", style)) == rules
     assert all(line.count("%") > 1 for line in style.splitlines() if line.startswith("@keyframes"))
     assert root.findtext(f"{SVG}title") == "The backward sweep over the graph"
-    assert animation._repr_svg_() == written == animate_backward(shared()).svg()
+    assert written == animate_backward(shared()).svg()
+    assert animation._repr_mimebundle_({"image/svg+xml"}) == {"image/svg+xml": written}
+    assert base64.b64encode(written.encode()).decode() in animation._repr_mimebundle_()["text/html"]
 
 
 @needs_renderer
