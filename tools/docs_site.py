@@ -241,7 +241,7 @@ def _without_roles(text: str) -> str:
 def notebook_page(path: Path) -> tuple[str, dict[str, str | bytes]]:
     """Return a notebook with its outputs as Markdown, and its pictures as files."""
     parts: list[str] = []
-    attached: dict[str, str | bytes] = {}
+    attached: dict[str, str | bytes] = {f"notebooks/{path.name}": path.read_bytes()}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] != "code":
@@ -254,6 +254,8 @@ def notebook_page(path: Path) -> tuple[str, dict[str, str | bytes]]:
             text, files = _output(output, name)
             attached |= files
             parts.append(text)
+    download = f"<a class='md-button' href='{path.name}' download>Download {path.name}</a>"
+    parts[0] = re.sub(r"^(# .+)$", lambda heading: f"{heading[1]}\n\n{download}", parts[0], count=1, flags=re.MULTILINE)
     return "\n\n".join(parts) + "\n", attached
 
 

@@ -68,6 +68,58 @@ def test_the_search_finds_without_a_server(site: Path, tabs: Callable[..., Any])
     assert any("operations.html" in address for address in found)
 
 
+@pytest.mark.parametrize(
+    ("query", "page_found"), [("decision boundary", "api/viz.html"), ("logsum", "operations.html")]
+)
+def test_the_search_finds_names_by_their_words(
+    site: Path, tabs: Callable[..., Any], query: str, page_found: str
+) -> None:
+    page = tabs().page
+    page.goto((site / "index.html").as_uri())
+    page.locator("input[name=query]").click()
+    page.keyboard.type(query, delay=20)
+    page.wait_for_selector(".md-search-result__item")
+    page.wait_for_function(
+        "end => [...document.querySelectorAll('.md-search-result__link')].some(link => link.href.includes(end))",
+        arg=page_found,
+    )
+    assert "Missing" not in page.locator(".md-search-result__item").first.inner_text()
+
+
+def test_the_reference_of_operations_is_filtered(site: Path, tabs: Callable[..., Any]) -> None:
+    page = tabs().page
+    page.goto((site / "operations.html").as_uri())
+    total = page.locator("h3:visible").count()
+    page.locator(".filter input").fill("HYPERBOLIC tangent")
+    shown = page.locator("h3:visible").all_inner_texts()
+    assert 0 < len(shown) < total / 4
+    assert any(name.startswith("tanh") for name in shown)
+    assert page.locator(".filter [role=status]").inner_text() == f"{len(shown)} found"
+    page.goto((site / "operations.html").as_uri() + "#add")
+    assert page.locator("#add").is_visible()
+    page.locator(".filter input").fill("")
+    assert page.locator("h3:visible").count() == total
+
+
+def test_a_picture_is_enlarged_by_a_click(site: Path, tabs: Callable[..., Any]) -> None:
+    page = tabs(color_scheme="light").page
+    page.goto((site / "gallery.html").as_uri())
+    small = page.locator("main img:visible").first
+    width = small.bounding_box()["width"]
+    small.click()
+    page.wait_for_selector(".gslide.current img")
+    page.wait_for_timeout(600)  # it grows
+    assert page.locator(".gslide.current img").bounding_box()["width"] > width
+    page.keyboard.press("Escape")
+
+
+def test_notebooks_can_be_downloaded(site: Path, tabs: Callable[..., Any]) -> None:
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()
+        page = (site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert f"href='{path.name}' download" in page or f'href="{path.name}" download' in page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_follow_the_switch_between_light_and_dark(site: Path, tabs: Callable[..., Any], scheme: str) -> None:
     tab = tabs(color_scheme=scheme)

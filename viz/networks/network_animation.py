@@ -41,7 +41,10 @@ def animate_network(
         x: One sample, a number for each input: the circles are filled by what each neuron gives for it.
         frames: At most so many moments, spread evenly over what was taken down.
         fps: Moments a second.
-        input_names, output_names, max_neurons, theme: As for :func:`network`.
+        input_names: As for :func:`network`.
+        output_names: As for :func:`network`.
+        max_neurons: As for :func:`network`.
+        theme: As for :func:`network`.
 
     Returns:
         What a notebook shows; ``save("training.svg")``, ``.gif`` or ``.html`` writes it.
