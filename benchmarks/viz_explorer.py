@@ -1,8 +1,9 @@
 """How fast the explorer is in a browser, on graphs of 2,000 nodes: ``python benchmarks/viz_explorer.py``.
 
-Each line is a graph: how long Python takes to make its page, how large the page is without the graph, how long the
-browser takes to open it, and how long a step takes, from the key to the frame that shows it, in milliseconds (a screen
-of 60 frames a second shows none before 16.7). It needs Playwright, and Chromium on PATH.
+Each line is a graph: how long Python takes to make its page; how long the browser takes from opening it to the first
+frame with the graph, and what of that its main thread works, which is what it takes on an idle machine; how long a step
+takes, from the key to the frame that shows it (a screen of 60 frames a second shows none before 16.7), and what of that
+is work; all in milliseconds; and how large the page is without the graph. It needs Playwright, and Chromium on PATH.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.viz.explorer.graph_page import explorer_page
 
+FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))"
 STEPS = """async (count) => {
   const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
@@ -74,16 +76,29 @@ def measure(browser: Any, name: str, graph: Callable[[int], Value], count: int, 
     path = Path(folder) / f"{name}.html"
     path.write_text(text, encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 800})
+    protocol = page.context.new_cdp_session(page)
+    protocol.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def worked() -> float:
+        """Return the seconds that the page's main thread has worked."""
+        metrics = protocol.send("Performance.getMetrics")["metrics"]
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
+    before = worked()
     start = time.perf_counter()
     page.goto(path.as_uri())
     page.wait_for_selector("html[data-ready]")
-    opened = time.perf_counter() - start
+    page.evaluate(FRAME)
+    opened, opening = time.perf_counter() - start, worked() - before
     page.wait_for_timeout(500)
+    before = worked()
     times = page.evaluate(STEPS, steps)
+    stepping = (worked() - before) / (2 * steps)
     page.close()
     median, slow = times[len(times) // 2], times[len(times) * 95 // 100]
     return (
-        f"{name:8} {size:6,} {1e3 * made:9.0f} {1e3 * opened:9.0f} {median:9.0f} {slow:9.0f} {times[-1]:9.0f}"
+        f"{name:8} {size:6,} {1e3 * made:9.0f} {1e3 * opened:9.0f} {1e3 * opening:9.0f} {median:9.0f} {slow:9.0f}"
+        f" {times[-1]:9.0f} {1e3 * stepping:9.1f}"
         f"   {len(explorer_page(Value(1.0)).encode()) / 1000:.0f}"
     )
 
@@ -102,7 +117,7 @@ def main() -> None:
         sys.exit("this benchmark needs a browser: install Chromium")
     # Chromium's own sandbox refuses to run for root, as in a container.
     options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    print("graph     nodes   make ms   open ms   step ms  95 % ms  worst ms   page kB")
+    print("graph     nodes   make ms  frame ms   of work   step ms   95 % ms  worst ms   of work   page kB")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=browser_path, args=options)
         for name, graph in {"chain": chain, "wide": wide, "tangled": tangled}.items():

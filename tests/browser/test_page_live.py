@@ -136,7 +136,7 @@ def test_a_server_that_is_gone_is_told(tabs: Tabs, served: Any) -> None:
     server, _, _ = served
     tab = tabs()
     page = tab.open(server.address)
-    page.wait_for_selector("#difference:not([hidden])")
+    page.locator(".chart").first.wait_for()  # the last of the requests at the beginning
     page.route("**/evaluate", lambda route: route.abort())
     box(page, "a").fill("3")
     box(page, "a").press("Enter")
@@ -320,6 +320,7 @@ def test_the_widget_passes_messages_between_page_and_python(tabs: Tabs) -> None:
     frame.locator("#canvas .card.output:has-text('21')").wait_for()
     assert (a.data, a.grad, b.grad) == (7.0, 3.0, 7.0)
     assert "finite difference" in frame.locator("#difference").text_content()
+    frame.locator(".chart").first.wait_for()  # the last of what the page asks for by itself
     # A message that does not come from the frame is not passed on.
     answers.clear()
     tab.page.evaluate("window.postMessage({explorer: true, number: 1, request: {set: {0: 1}}}, '*')")

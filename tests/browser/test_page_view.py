@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from showing import Show, card, classes, module_graph, neuron, phase, press, transform
+from showing import Show, card, classes, module_graph, neuron, numbers_on, phase, press, transform
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
@@ -169,6 +169,7 @@ def test_a_step_in_2000_nodes_touches_only_what_changes(show: Show) -> None:
                  {subtree: true, childList: true, attributes: true, characterData: true});
       window.take = () => { const found = count; count = 0; return found; };
     }""")
+    press(page, "f")  # so that nothing comes into sight
     page.get_by_role("slider", name="Step").fill("900")
     page.wait_for_timeout(50)
     page.evaluate("take()")
@@ -176,6 +177,63 @@ def test_a_step_in_2000_nodes_touches_only_what_changes(show: Show) -> None:
         press(page, "ArrowRight")
         page.wait_for_timeout(20)
         assert 0 < page.evaluate("take()") < 60
+
+
+def test_of_2000_nodes_those_in_sight_are_drawn_and_the_focus_goes_to_any(show: Show) -> None:
+    page = show(large())
+    drawn = "() => document.querySelectorAll('#canvas .card .face').length"
+    shown = page.locator("#canvas .card:not([display])")
+    assert 0 < page.evaluate(drawn) < 700
+    assert shown.count() < 700
+    hits = page.get_by_role("searchbox", name="Search nodes")
+    hits.fill("x7")
+    hits.press("Enter")
+    assert card(page, "x7").is_visible()
+    assert numbers_on(page, "x7")[0] == "0.07"  # drawn just now, with the numbers of the step
+    around, found = page.locator("#canvas").bounding_box(), card(page, "x7").bounding_box()
+    assert around["x"] <= found["x"] < around["x"] + around["width"]
+    hits.press("Escape")
+    page.locator("#canvas .card[data-key='n3']").evaluate("(e) => e.focus()")  # out of sight or not
+    press(page, "ArrowDown")
+    key, visible = page.evaluate("[document.activeElement.dataset.key, document.activeElement.checkVisibility()]")
+    assert key
+    assert visible
+    press(page, "f")  # everything is in sight, and is drawn
+    assert page.evaluate(drawn) > 1990
+    assert page.locator("#canvas path.edge").count() > 2000
+
+
+def test_a_minimap_goes_to_any_part_of_a_large_graph(show: Show) -> None:
+    page = show(large())
+    minimap = page.locator("#minimap")
+    minimap.wait_for()
+    before = transform(page)
+    box = minimap.bounding_box()
+    assert box["width"] <= 170
+    page.mouse.click(box["x"] + 3, box["y"] + 3)
+    left, top, scale = transform(page)
+    assert [left, top] != before[:2]
+    width = page.locator("#canvas").bounding_box()["width"]
+    origin = page.locator("#canvas .scene").evaluate("(e) => { const {x, y} = e.getBBox(); return [x, y]; }")
+    assert origin[0] <= (width / 2 - left) / scale < origin[0] + 2000
+    assert scale == before[2]
+    inked = page.evaluate("""() => {
+      const canvas = document.getElementById("minimap");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((_, k) => k % 4 === 3).some((alpha) => alpha > 0);
+    }""")
+    assert inked
+    press(page, "f")
+    minimap.wait_for(state="hidden")
+
+
+def test_a_small_graph_has_no_minimap(show: Show) -> None:
+    root, _ = neuron()
+    page = show(root)
+    for _ in range(5):
+        press(page, "+")
+    page.wait_for_timeout(50)
+    assert page.locator("#minimap").is_hidden()
 
 
 def test_2000_nodes_are_all_there(show: Show) -> None:

@@ -60,6 +60,7 @@ _SCRIPTS = (
     "model.js",
     "aids/expression.js",
     "aids/found.js",
+    "aids/minimap.js",
     "scene.js",
     "cards.js",
     "picture.js",

@@ -30,7 +30,9 @@ class Camera {
   }
 
   size() {
-    return { width: this.canvas.clientWidth || 800, height: this.canvas.clientHeight || 500 };
+    // Asking for it makes the browser lay out everything: it is known until it changes.
+    this.known ??= { width: this.canvas.clientWidth || 800, height: this.canvas.clientHeight || 500 };
+    return this.known;
   }
 
   apply() {
@@ -41,6 +43,7 @@ class Camera {
     this.canvas.classList.toggle("far", this.scale < NUMBERS_READABLE);
     this.canvas.classList.toggle("farther", this.scale < LARGE_NUMBERS_READABLE);
     this.canvas.classList.toggle("farthest", this.scale < NAMES_READABLE);
+    this.changed?.();
   }
 
   /** How high the part of the canvas is over which nothing stands, and where its middle is. */
@@ -71,8 +74,10 @@ class Camera {
 
   /** Shows everything, or, where names could not be read then, what is around a card. */
   begin(card) {
-    this.fit();
-    if (this.scale >= NAMES_READABLE) return;
+    if (this.fittingScale() >= NAMES_READABLE) {
+      this.fit();
+      return;
+    }
     const { width, height } = this.size();
     this.scale = 0.6;
     this.x = (width < NARROW ? 0.5 : 0.75) * width - this.scale * (card.left + card.width / 2);
@@ -91,6 +96,23 @@ class Camera {
     this.scale = scale;
     this.fitted = false;
     this.apply();
+  }
+
+  /** The part of the drawing that is seen, in the drawing's own lengths. */
+  view() {
+    const { width, height } = this.size();
+    return {
+      x: -this.x / this.scale,
+      y: -this.y / this.scale,
+      width: width / this.scale,
+      height: height / this.scale,
+    };
+  }
+
+  /** Brings a place of the drawing into the middle. */
+  lookAt(x, y) {
+    const { width, height } = this.size();
+    this.pan(width / 2 - this.scale * x - this.x, height / 2 - this.scale * y - this.y);
   }
 
   pan(dx, dy) {
@@ -205,7 +227,10 @@ class Camera {
       },
       { capture: true },
     );
-    new ResizeObserver(() => this.resized?.()).observe(canvas);
+    new ResizeObserver(() => {
+      this.known = null;
+      this.resized?.();
+    }).observe(canvas);
   }
 
   move(event) {

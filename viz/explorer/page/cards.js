@@ -19,35 +19,42 @@ function sizeOfModule(module) {
   return { width: Math.max(LEAST_WIDTH, measure(module.name, TITLE_FONT) + 52), height: HEIGHT.module };
 }
 
-/** Draws a card, whose `group` is then in no document yet, and whose `text` says where its numbers go. */
-function drawCard(model, item, { x, y }) {
+/** A card, whose `group` is then in no document yet, and empty until it is filled. */
+function emptyCard(model, item, { x, y }) {
   const { width, height } = item;
   const left = x - width / 2;
   const top = y - height / 2;
   const kind = item.module !== undefined ? "module" : model.isConstant(item.node) ? "constant" : "node";
+  const classes = ["card", kind];
+  if (kind === "node" && item.node === model.root) classes.push("output");
+  if (kind === "node" && !model.record(item.node)) classes.push("leaf");
   const group = svg("g", {
+    class: classes.join(" "),
     transform: `translate(${left.toFixed(1)} ${top.toFixed(1)})`,
     tabindex: "-1",
     role: "button",
     "data-key": item.key,
     "aria-expanded": kind === "module" ? "false" : undefined,
   });
+  return { ...item, kind, x, y, left, top, group, classes: classes.join(" "), text: {}, filled: false, seen: false };
+}
+
+/** Draws what is in a card; its `text` then says where its numbers go. */
+function fillCard(model, card) {
+  const { kind, group, width, height } = card;
+  card.filled = true;
   if (kind === "module") group.append(svg("rect", { class: "behind", x: 4, y: 4, width, height, rx: 9 }));
   group.append(
     svg("rect", { class: "ring", x: -4, y: -4, width: width + 8, height: height + 8, rx: 12 }),
     svg("rect", { class: "face", width, height, rx: 9 }),
   );
-  const card = { ...item, x, y, left, top, group, classes: `card ${kind}`, text: {} };
   ({ node: fillNode, constant: fillConstant, module: fillModule })[kind](model, card);
-  return card;
 }
 
 function fillNode(model, card) {
   const i = card.node;
   const record = model.record(i);
   const right = { x: card.width - 9, "text-anchor": "end" };
-  if (i === model.root) card.classes += " output";
-  if (!record) card.classes += " leaf";
   const symbol = record ? measure(record.symbol, SYMBOL_FONT) + 14 : 0;
   const name = shortenedTo(model.name(i), card.width - 22 - symbol, TITLE_FONT);
   card.group.append(heading(name, 19, card.width - 1.3 * symbol));

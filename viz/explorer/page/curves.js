@@ -66,6 +66,7 @@ function curveThrough(start, spans, end, direction) {
       .map((u) => u.toFixed(1))
       .join(" ");
   let path = `M${at(start)}`;
+  const corners = [start, end, ...spans.flatMap((span) => [{ ...span, along: span.from }, { ...span, along: span.to }])];
   let from = start;
   let longest = { length: -1 };
   const curve = (to) => {
@@ -87,5 +88,12 @@ function curveThrough(start, spans, end, direction) {
   curve(end);
   const [a, b] = [longest.from, longest.to];
   const [x, y] = turned({ along: (a.along + b.along) / 2, across: (a.across + b.across) / 2 });
-  return { path, spot: { x, y } };
+  return { path, spot: { x, y }, box: boxAround(corners.map(turned)) };
+}
+
+/** A rectangle that holds points, with room for what curves reach beyond them, and for labels. */
+function boxAround(points) {
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  const [x, y] = [Math.min(...xs) - 70, Math.min(...ys) - 70];
+  return { x, y, width: Math.max(...xs) + 70 - x, height: Math.max(...ys) + 70 - y };
 }

@@ -13,6 +13,11 @@ class Explorer extends Stepper {
     this.main = new Model(graph.main);
     this.camera = new Camera(byId("canvas"), { embedded });
     this.picture = new Picture(this.camera);
+    this.minimap = new Minimap(this.camera, this.picture);
+    this.camera.changed = () => {
+      this.picture.cull();
+      this.minimap.drawSoon();
+    };
     this.panel = new Panel({
       select: (i) => this.select(i, { reveal: true }),
       go: (step) => this.go(step),
@@ -45,13 +50,13 @@ class Explorer extends Stepper {
     this.isExample = isExample;
     this.selected = null;
     this.found = null;
+    this.bar.load(model);
+    showFound(model, null);
     this.collapsed = new Set([...model.modules.keys()].filter((k) => model.modules[k].collapsed));
     if (!graph.expanded && this.camera.size().width < NARROW) this.collapsed = closedAtFirst(model, ON_A_PHONE);
     byId("modules").hidden = !model.modules.length;
     this.walk = new Walk(model, this.sweep());
     this.step = this.walk.last;
-    this.bar.load(model);
-    showFound(model, null);
     this.drawAnew();
     this.camera.begin(this.picture.cardOf(model.root));
     if (isExample) this.step = 0;
@@ -155,6 +160,7 @@ class Explorer extends Stepper {
     const mistaken = this.order === "depth-first" ? new Set(this.model.mistakes(walk.sweep)) : null;
     this.picture.show({ walk, step, selected: this.selected, found: this.found, mistaken });
     this.bar.show(walk, step);
+    this.minimap.drawSoon();
     byId("opening").hidden = !this.opening;
     refreshHint(this);
     const spoken = this.panel.show(walk, step);

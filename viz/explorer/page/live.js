@@ -157,6 +157,7 @@ class Live {
   /** One request at a time: of what a slider says in the meantime, the last is sent when the answer is there. */
   async send() {
     this.wanted = true;
+    clearTimeout(this.resting);
     if (this.busy) return;
     this.busy = true;
     try {

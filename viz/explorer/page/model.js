@@ -78,6 +78,11 @@ class Model {
 
   /** The leaves that get gradients, by name. */
   leaves() {
+    this.sortedLeaves ??= this.sortLeaves();
+    return this.sortedLeaves;
+  }
+
+  sortLeaves() {
     const found = [...this.nodes.keys()].filter((i) => this.isLeaf(i) && !this.isConstant(i));
     const collator = new Intl.Collator("en", { numeric: true });
     const names = new Map(found.map((i) => [i, withPlainDigits(this.fullName(i))]));

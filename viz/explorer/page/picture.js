@@ -3,6 +3,9 @@
 const THINNEST = 1.2;
 const THICKEST = 4;
 const MANY = 400;
+/** Of more cards than this only those are drawn that are in sight, or so far beside it as a share of it. */
+const ALL_DRAWN = 300;
+const BESIDE = 0.3;
 
 class Picture {
   constructor(camera) {
@@ -27,11 +30,14 @@ class Picture {
       this.frames.set(group.key, drawFrame(model, group, layout.groups.get(group.key)));
     }
     this.cards = new Map();
-    for (const item of items.values()) this.cards.set(item.key, drawCard(model, item, layout.items.get(item.key)));
-    this.edges = curves(edges, items, layout, direction).map((edge) => this.drawEdge(edge));
+    for (const item of items.values()) this.cards.set(item.key, emptyCard(model, item, layout.items.get(item.key)));
+    this.edges = curves(edges, items, layout, direction).map((edge) => ({ ...edge, line: null, label: null, seen: false }));
+    this.view = null;
+    this.culls = this.cards.size > ALL_DRAWN;
+    for (const name of ["edges", "labels"]) this.layers[name].replaceChildren();
+    if (this.culls) for (const { group } of this.cards.values()) group.setAttribute("display", "none");
+    else this.seeAll();
     this.layers.frames.replaceChildren(...this.frames.values());
-    this.layers.edges.replaceChildren(...this.edges.map((edge) => edge.line));
-    this.layers.labels.replaceChildren(...this.edges.map((edge) => edge.label).filter(Boolean));
     this.layers.cards.replaceChildren(...[...this.cards.values()].map((card) => card.group));
     this.camera.extent = extentOf(items, layout);
     // Dashed lines take browsers long to draw.
@@ -39,10 +45,62 @@ class Picture {
   }
 
   drawEdge(edge) {
-    const constant = edge.uses.every((use) => this.model.isConstant(use.operand));
     const { x, y } = edge.spot;
     const place = { x: x.toFixed(1), y: (y + 4).toFixed(1), "text-anchor": "middle" };
-    return { ...edge, constant, line: svg("path", { d: edge.path }), label: constant ? null : svg("text", place) };
+    edge.constant = edge.uses.every((use) => this.model.isConstant(use.operand));
+    edge.line = svg("path", { d: edge.path });
+    edge.label = edge.constant ? null : svg("text", place);
+  }
+
+  // ---------------------------------------------------------------------------------------------- what is in sight
+
+  seeAll() {
+    for (const card of this.cards.values()) this.seeCard(card, true);
+    for (const edge of this.edges) this.seeEdge(edge, true);
+  }
+
+  /** Draws what has come into sight, and takes away what has left it, where there is much to draw. */
+  cull() {
+    if (!this.culls) return;
+    const sight = this.camera.view();
+    const [dx, dy] = [BESIDE * sight.width, BESIDE * sight.height];
+    const within = ({ x, y, width, height }) =>
+      x < sight.x + sight.width + dx && x + width > sight.x - dx && y < sight.y + sight.height + dy && y + height > sight.y - dy;
+    const fresh = [];
+    for (const card of this.cards.values()) {
+      const { left, top, width, height, group } = card;
+      const seen = within({ x: left, y: top, width, height }) || group.getAttribute("tabindex") === "0";
+      if (seen !== card.seen) this.seeCard(card, seen);
+      else continue;
+      if (seen) fresh.push(card);
+    }
+    for (const edge of this.edges) {
+      const seen = within(edge.box);
+      if (seen !== edge.seen) this.seeEdge(edge, seen);
+      else continue;
+      if (seen) fresh.push(edge);
+    }
+    if (!this.view) return;
+    for (const thing of fresh) {
+      if (thing.group) this.showCard(thing, this.view, this.marked);
+      else this.showEdge(thing, this.view, this.marked);
+    }
+  }
+
+  seeCard(card, seen) {
+    card.seen = seen;
+    if (seen && !card.filled) fillCard(this.model, card);
+    if (seen) card.group.removeAttribute("display");
+    else card.group.setAttribute("display", "none");
+  }
+
+  seeEdge(edge, seen) {
+    edge.seen = seen;
+    if (!edge.line) this.drawEdge(edge);
+    if (seen) this.layers.edges.append(edge.line);
+    else edge.line.remove();
+    if (seen && edge.label) this.layers.labels.append(edge.label);
+    else edge.label?.remove();
   }
 
   /** The card of a node, or of the closed module that it is in. */
@@ -63,14 +121,18 @@ class Picture {
    */
   show(view) {
     const marks = this.marks(view);
+    this.view = view;
+    this.marked = marks;
     this.camera.canvas.classList.toggle("forward", view.step <= view.walk.forwardSteps);
-    for (const card of this.cards.values()) {
-      const classes = [card.classes, ...marks.of(card.key)];
-      if (card.node === undefined) this.showModule(card, classes, view);
-      else this.showNode(card, classes, view);
-      setAttribute(card.group, "class", classes.join(" "));
-    }
-    for (const edge of this.edges) this.showEdge(edge, view, marks);
+    for (const card of this.cards.values()) if (card.seen) this.showCard(card, view, marks);
+    for (const edge of this.edges) if (edge.seen) this.showEdge(edge, view, marks);
+  }
+
+  showCard(card, view, marks) {
+    const classes = [card.classes, ...marks.of(card.key)];
+    if (card.node === undefined) this.showModule(card, classes, view);
+    else this.showNode(card, classes, view);
+    setAttribute(card.group, "class", classes.join(" "));
   }
 
   /** Which cards are marked as what: the active one, the selected one and its kin, those found. */

@@ -64,10 +64,9 @@ class Stepper {
   /** One card can be tabbed to; the others are reached from it with the arrow keys. */
   focusable(key) {
     const wanted = key ?? this.homeKey();
-    byId("canvas")
-      .querySelectorAll('[tabindex="0"]')
-      .forEach((element) => element.setAttribute("tabindex", "-1"));
-    this.picture.target(wanted)?.setAttribute("tabindex", "0");
+    this.tabbable?.setAttribute("tabindex", "-1");
+    this.tabbable = this.picture.target(wanted);
+    this.tabbable?.setAttribute("tabindex", "0");
   }
 
   moveFocus(by) {
@@ -75,10 +74,12 @@ class Stepper {
     const here = document.activeElement?.closest?.("[data-key]")?.dataset.key;
     const place = here ? keys.indexOf(here) + by : keys.length - 1;
     const key = keys[(place + keys.length) % keys.length];
-    this.focusable(key);
-    this.picture.target(key).focus();
     const card = this.picture.cards.get(key);
+    this.focusable(key);
+    // What is out of sight may not be drawn, and could not take the focus.
     if (card) this.camera.reveal(card, { near: true });
+    this.picture.cull?.();
+    this.picture.target(key).focus();
   }
 
   // ---------------------------------------------------------------------------------------------- search

@@ -101,7 +101,9 @@ class ExpressionBar {
     const whole = html("span", { class: "part" }, ...built(pieces));
     this.parts.get(i).push(whole);
     this.element.replaceChildren(title, " = ", whole);
-    this.fit();
+    // Not now: the browser would have to lay out the page before it is finished.
+    if (this.whole) requestAnimationFrame(() => this.fit());
+    else this.scrolls = false;
   }
 
   built(piece, built) {
