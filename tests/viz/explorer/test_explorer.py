@@ -340,7 +340,7 @@ def test_save_writes_the_page_and_refuses_other_names(tmp_path: Path) -> None:
 
 def test_a_notebook_shows_the_page_in_a_frame_of_its_own() -> None:
     explorer = explore(Value(1.0, "</iframe><script>"))
-    frame, script = Tags(explorer._repr_html_()).tags
+    frame, script, *_ = Tags(explorer._repr_html_()).tags
     assert script[0] == "script"  # our own, which tells the frame the notebook's theme
     assert frame[0] == "iframe"
     assert frame[1]["srcdoc"] == explorer.html
