@@ -10,17 +10,17 @@ from typing import Any, Final, cast
 
 from mypy_extensions import i16
 
-from tinygrad_lite.node.codes import DOT, EDGED, FORWARD, UNARY_RULE
-from tinygrad_lite.node.dot import evaluate_dot
+from tinygrad_lite.node.codes import DOT, EDGED, FORWARD, LEAF, UNARY_RULE
+from tinygrad_lite.node.dot import sum_products
 from tinygrad_lite.node.evaluation import evaluate
 from tinygrad_lite.node.fields import Details, to_float
-from tinygrad_lite.node.state import STATE
+from tinygrad_lite.node.state import NO_GRAD, STATE
 from tinygrad_lite.operations import numerics
 from tinygrad_lite.operations.arithmetic import interpreter, products_without_each
 from tinygrad_lite.operations.operation import NARY, Interval, Op
 from tinygrad_lite.operations.ops import BY_CODE, DEFINED, TABLE
 from tinygrad_lite.trace_mode import Demand, demanded, is_tracing
-from tinygrad_lite.value import Value, operand, record
+from tinygrad_lite.value import Value, make_node, mode_here, operand, record
 
 
 def apply(op: Op, operands: Iterable[Any]) -> Any:
@@ -64,8 +64,10 @@ def nary(code: i16, first: tuple[Value, ...], last: Value | None = None) -> Valu
 
 def dot_node(ws: tuple[Value, ...], xs: tuple[Value, ...], bias: Value) -> Value:
     """Record bias + w₁x₁ + … + wₙxₙ, added from the left."""
-    details = Details("", ws, xs)
-    return record(DOT, evaluate_dot(details, bias), bias, None, details)
+    number = sum_products(ws, xs, bias)
+    if STATE.modes != 0 and STATE.tracing == 0 and mode_here() == NO_GRAD:  # what remembers the operands is not made
+        return make_node(LEAF, number, None, None, None)
+    return record(DOT, number, bias, None, Details("", ws, xs))
 
 
 def _demand_an_index(size: int, index: Value) -> None:

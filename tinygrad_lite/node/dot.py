@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mypy_extensions import i64
 
 from tinygrad_lite.node.codes import CONSTANT
@@ -9,9 +11,12 @@ from tinygrad_lite.node.fields import Details, Node
 
 
 def evaluate_dot(details: Details, bias: Node) -> float:
+    """Give the number of a dot node: :func:`sum_products` of its operands."""
+    return sum_products(details.first, details.second, bias)
+
+
+def sum_products(ws: tuple[Any, ...], xs: tuple[Any, ...], bias: Node) -> float:
     """Give the number bias + w₁x₁ + … + wₙxₙ, added from the left."""
-    ws = details.first
-    xs = details.second
     total = bias._number
     i: i64 = 0
     n: i64 = len(ws)
