@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from typing import Any, ClassVar, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.base import state
@@ -55,6 +56,13 @@ class Module:
     #: Whether it is one of many that are alike, as the neurons of a layer: a summary leaves it out, and the parameters
     #: of a list of such are one array in the state.
     is_unit: ClassVar[bool] = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make an instance, and remember that it is there."""
+        new = super().__new__
+        self = new(cls) if new is object.__new__ else new(cls, *args, **kwargs)
+        _alive[id(self)] = self
+        return self
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; ``module(x)`` calls it.
@@ -316,6 +324,20 @@ class Module:
         for name, child in self.named_children():
             lines += [("  " if i else f"  ({name}) ") + line for i, line in enumerate(repr(child).splitlines())]
         return "\n".join(lines) if len(lines) > 1 else first
+
+
+#: Every module that there is, the oldest first: by its id, as a subclass may have an equality of its own.
+_alive: Final[WeakValueDictionary[int, Module]] = WeakValueDictionary()
+
+
+def modules_alive() -> list[Module]:
+    """Return every module that there is, the oldest first: a model stands before what it is made of.
+
+    >>> model = Module()
+    >>> modules_alive()[-1] is model
+    True
+    """
+    return list(_alive.values())
 
 
 def name_parameters(model: Module) -> None:

@@ -66,4 +66,4 @@ def sweep_steps(order: Sequence[Value], names: Sequence[str], precision: int) ->
 
 def _signed(x: float, precision: int) -> str:
     written = number(x, precision)
-    return f"({written})" if written.startswith("-") else written
+    return f"({written})" if written.startswith("−") else written

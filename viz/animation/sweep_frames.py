@@ -186,5 +186,5 @@ def _gradient_text(group: ET.Element) -> tuple[ET.Element, ET.Element] | None:
 
 
 def _width(text: str, size: float) -> float:
-    """About how wide a number is in Helvetica: digits are 0.556 em, a point 0.278, a minus sign 0.333."""
-    return size * sum({".": 0.278, "-": 0.333, "+": 0.584, "f": 0.278, "i": 0.222}.get(c, 0.556) for c in text)
+    """About how wide a number is in Helvetica: digits are 0.556 em, a point 0.278, a minus sign 0.584."""
+    return size * sum({".": 0.278, "−": 0.584, "+": 0.584, "f": 0.278, "i": 0.222}.get(c, 0.556) for c in text)

@@ -86,7 +86,7 @@ def card(node: Value, style: Style, mark: Mark) -> str:
 
 
 def edge_label(low: float, high: float, style: Style) -> str:
-    """Return what is drawn beside an edge: the local derivative, with room around it.
+    """Return what is drawn beside an edge: the local derivative, on a ground that no line is seen through.
 
     Args:
         low: The local derivative, or the least of several.
@@ -96,7 +96,9 @@ def edge_label(low: float, high: float, style: Style) -> str:
     Returns:
         An HTML-like label, in its angle brackets.
     """
-    return f'<<TABLE BORDER="0" CELLPADDING="2"><TR><TD>{between(low, high, style.precision)}</TD></TR></TABLE>>'
+    page = "" if style.theme.page == "transparent" else f' BGCOLOR="{style.theme.page}"'
+    text = between(low, high, style.precision)
+    return f'<<TABLE BORDER="0" CELLSPACING="3" CELLPADDING="0"><TR><TD{page}>{text}</TD></TR></TABLE>>'
 
 
 def details(node: Value, style: Style, mark: Mark) -> str:
@@ -146,10 +148,10 @@ def number(x: float, precision: int) -> str:
         x: The number.
         precision: How many.
 
-    >>> number(0.70710678, 4)
-    '0.7071'
+    >>> number(0.70710678, 4), number(-2.0, 4)
+    ('0.7071', '−2')
     """
-    return f"{x:.{precision}g}"
+    return f"{x:.{precision}g}".replace("-", "−")
 
 
 def between(low: float, high: float, precision: int) -> str:
@@ -175,7 +177,7 @@ def title(name: str, sign: str, theme: Theme) -> str:
         sign: The symbol of the operation; may be empty.
         theme: The colours.
     """
-    drawn = in_label(sign)
+    drawn = in_label(sign.replace("-", "−"))
     if sign and len(sign) <= 2:  # · and ** are hard to see among words
         drawn = f'<FONT POINT-SIZE="16">{drawn}</FONT>'
     if not name:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tinygrad_lite.plotting.themes import FONT, all_faded
 from tinygrad_lite.viz.drawing import palette
+from tinygrad_lite.viz.drawing.arrangement import is_crowded, rows
 from tinygrad_lite.viz.drawing.cards import Mark, Style, called, card, cell, details, edge_label, font, table
 from tinygrad_lite.viz.drawing.group_cards import group_card, group_details, module_card, module_details
 from tinygrad_lite.viz.drawing.legend import legend
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 
+#: Between ranks: many edges are told apart where they have some way to go.
+_ROOM: Final = "1.3"
+_LESS_ROOM: Final = "0.6"
 #: Above this many boxes dot takes long for smooth lines and for few crossings.
 _MANY: Final = 200
 _HASTE: Final = {"splines": "line", "nslimit": "1", "nslimit1": "1", "mclimit": "0.1"}
@@ -43,11 +48,14 @@ class Drawing(NamedTuple):
         theme = self.style.theme
         explained = legend(self.picture.links, theme) if with_legend else ""
         haste = _HASTE if len(self.picture.boxes) > _MANY else {}
-        figure = new_figure(theme, direction, explained, ranksep="0.6", **haste)
+        figure = new_figure(
+            theme, direction, explained, ranksep=_ROOM if is_crowded(self.picture.links) else _LESS_ROOM, **haste
+        )
         # Operands first: what is declared first, dot lays out further up.
         for i in reversed(range(len(self.picture.boxes))):
             self._draw_box(figure, i)
         self._draw_frames(figure)
+        self._draw_rows(figure)
         strongest = self.picture.strongest
         links = self.picture.links
         far = far_links(len(self.picture.boxes), links) if len(self.picture.boxes) > _MANY else ()
@@ -106,6 +114,13 @@ class Drawing(NamedTuple):
                 frames[box.frame].node(f"n{i}")
         for path in reversed(frames):
             frames.get(self.picture.frames[path], figure).subgraph(frames[path])
+
+    def _draw_rows(self, figure: Digraph) -> None:
+        """Keep the parts of a module in the order of their numbers."""
+        for row in rows(self.picture):
+            with figure.subgraph(graph_attr={"rank": "same"}) as level:
+                for i, after in pairwise(row):
+                    level.edge(f"n{i}", f"n{after}", style="invis")
 
     def _draw_reference(self, figure: Digraph, name: str, link: Link) -> None:
         operand = self.picture.boxes[link.tail].nodes[0]

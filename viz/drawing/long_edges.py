@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tinygrad_lite.viz.drawing.arrangement import ranks
 from tinygrad_lite.viz.drawing.picture import Link
 
 #: How many ranks an edge may pass over.
@@ -32,11 +33,7 @@ def far_links(count: int, links: Sequence[Link]) -> frozenset[int]:
     >>> len(far_links(len(picture.boxes), picture.links))
     14
     """
-    rank = [0] * count
-    # Backwards: the links into a box come after those into all boxes that it is an operand of.
-    for link in reversed(links):
-        if link.tail > link.head:  # a loop may lead back
-            rank[link.head] = max(rank[link.head], rank[link.tail] + 1)
+    rank = ranks(count, links)
     nearest: dict[int, int] = {}
     inner = {link.head for link in links}
     for link in links:

@@ -10,7 +10,7 @@ from tinygrad_lite.value import Value
 from tinygrad_lite.viz.reading.collapse import Box, boxes, wishes
 from tinygrad_lite.viz.reading.module_attribution import owners_in_order
 from tinygrad_lite.viz.reading.modules import ModuleTree
-from tinygrad_lite.viz.reading.names import Names, find_names
+from tinygrad_lite.viz.reading.names import Names, find_names, find_names_of_models
 from tinygrad_lite.viz.reading.selection import select
 from tinygrad_lite.viz.reading.staleness import Staleness, staleness
 
@@ -83,11 +83,11 @@ def compose(
     >>> len(picture.boxes), [(link.tail, link.head, link.low) for link in picture.links]
     (2, [(1, 0, 2.0), (1, 0, 2.0)])
     """
-    found = Names({}, {}, {}) if names is None else find_names(names)
-    tree = ModuleTree(found.modules) if found.modules else None
     roots = frozenset([id(root)] if isinstance(root, Value) else map(id, root))
-    wished = wishes(collapse, expand, tree)
     part = select(root, start, depth)
+    found = find_names_of_models(part.order) if names is None else find_names(names)
+    tree = ModuleTree(found.modules) if found.modules else None
+    wished = wishes(collapse, expand, tree)
     whole = part.order if start is None and depth is None else select(root).order
     state = Staleness(dict.fromkeys(roots, failure), roots) if failure else staleness(whole)
     owner = owners_in_order(whole, tree) if tree is not None else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.plotting.themes import Theme
 from tinygrad_lite.value import Value
+from tinygrad_lite.viz.drawing.arrangement import fitting_direction, is_crowded
 from tinygrad_lite.viz.drawing.cards import SHOWN, Style
 from tinygrad_lite.viz.drawing.drawing import Drawing
 from tinygrad_lite.viz.drawing.highlighting import highlighted
@@ -68,12 +69,14 @@ def draw(
     Args:
         root: The node at the end of the graph, or a list of several, such as the outputs of a network, whose graphs are
             drawn as one; or a lifted program.
-        direction: Where the output lies: ``"LR"`` puts it to the right, as if not given, ``"TB"`` below, ``"RL"``,
-            ``"BT"``.
+        direction: Where the output lies: ``"LR"`` puts it to the right, ``"TB"`` below, ``"RL"``, ``"BT"``. If not
+            given, to the right, and below in a picture that would be far wider than high.
         precision: Significant digits of the numbers; the tooltips have all of them.
-        show: Any of ``"data"``, ``"grad"`` and ``"local"`` (derivatives, on the edges).
+        show: Any of ``"data"``, ``"grad"`` and ``"local"`` (derivatives, on the edges). If not given, all; but where
+            more than 24 edges have a derivative, only the tooltips do.
         names: Where nodes without a label get their name from: ``locals()`` or any mapping from names to Values,
-            lists, dicts, arrays and modules; or a module, which is then called ``model``.
+            lists, dicts, arrays and modules; or a module, which is then called ``model``. If not given, the parameters
+            of a model of ``nn`` are called by where they are in it.
         highlight: A node, a list of nodes, or a tuple of two nodes for all paths between them; the rest fades.
         start: Only what lies between this node (or these) and ``root``; other operands are drawn, but not what is
             below them.
@@ -113,8 +116,7 @@ def draw(
     }
     nodes = outputs_of(root)
     if nodes is not None:
-        lies = "LR" if direction is None else direction
-        return draw_node(nodes, "", direction=lies, expand=expand, theme=theme, legend=legend, **options)
+        return draw_node(nodes, "", direction=direction, expand=expand, theme=theme, legend=legend, **options)
     from tinygrad_lite.viz.programs.program_picture import draw_program, is_program
 
     program: Any = root
@@ -129,7 +131,7 @@ def draw_node(
     failure: str,
     *,
     lost: frozenset[int] = frozenset(),
-    direction: str = "LR",
+    direction: str | None = None,
     precision: int = 4,
     show: Iterable[str] = SHOWN,
     theme: str | Theme | None = None,
@@ -153,11 +155,14 @@ def draw_node(
     _check_options(direction, max_nodes)
     picture = compose(root, failure=failure, lost=lost, max_nodes=max_nodes, **part)
     quantities = shown(show) - ({"grad"} if picture.staleness.failures else set())
+    if show is SHOWN and is_crowded(picture.links):
+        quantities -= {"local"}
     ids = highlighted([node for box in picture.boxes for node in box.nodes], highlight)
+    lies = direction or fitting_direction(picture)
 
     def drawn(colours: Theme) -> Digraph:
         style = Style(colours, precision, quantities, picture.names.values)
-        return Drawing(picture, style, ids).figure(direction, legend)
+        return Drawing(picture, style, ids).figure(lies, legend)
 
     return in_themes(theme, drawn)
 
@@ -173,8 +178,8 @@ def _check_not_given(options: Mapping[str, Any]) -> None:
         )
 
 
-def _check_options(direction: str, max_nodes: int) -> None:
-    if direction not in DIRECTIONS:
+def _check_options(direction: str | None, max_nodes: int) -> None:
+    if direction is not None and direction not in DIRECTIONS:
         raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
     if not isinstance(max_nodes, int) or max_nodes < 1:
         raise ValueError(f"max_nodes is a number of nodes, at least 1, not {max_nodes!r}")

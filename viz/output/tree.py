@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from tinygrad_lite.value import Value, topological_order
-from tinygrad_lite.viz.drawing.cards import SHOWN, number
+from tinygrad_lite.viz.drawing.cards import SHOWN
 from tinygrad_lite.viz.drawing.options import check_precision, check_root, shown
 from tinygrad_lite.viz.reading.labels import shortened, visible
 from tinygrad_lite.viz.reading.names import find_names
@@ -192,7 +192,7 @@ class _Writer:
             last = i + 1 == len(operands) and not left_out
             local = ""
             if partials and not operand.is_constant:
-                local = f"[{number(partials[i], self.precision)}]─"
+                local = f"[{_number(partials[i], self.precision)}]─"
             found.append((operand, f"{indent}{'└─' if last else '├─'}{local} ", indent + ("   " if last else "│  ")))
         if left_out:
             found.append((f"⋯ {left_out:,} more operands", f"{indent}└─ ", ""))
@@ -201,7 +201,7 @@ class _Writer:
     def _line(self, node: Value, branch: str, again: bool) -> _Line:
         name = self._name(node)
         if node.is_constant:
-            return _Line(f"{branch}{f'{name} = ' if name else ''}{number(node.data, self.precision)}")
+            return _Line(f"{branch}{f'{name} = ' if name else ''}{_number(node.data, self.precision)}")
         tag = f"#{self.numbers[id(node)]}" if id(node) in self.numbers else ""
         if again:
             return _Line(f"{branch}↑ {name or tag}")
@@ -213,7 +213,7 @@ class _Writer:
             return _Line(f"{text}  ✗ {visible(self.state.failures[id(node)])}")
         if id(node) in self.state.stale:
             return _Line(f"{text}  not evaluated")
-        return _Line(text, number(node.data, self.precision), number(node.grad, self.precision))
+        return _Line(text, _number(node.data, self.precision), _number(node.grad, self.precision))
 
     def _name(self, node: Value) -> str:
         name = shortened(visible(node.label or self.names.get(id(node), "")))
@@ -239,3 +239,8 @@ def _width(text: str) -> int:
         0 if unicodedata.category(character) in ("Mn", "Me", "Cf") else 2 if wide else 1
         for character, wide in ((c, unicodedata.east_asian_width(c) in "WF") for c in text)
     )
+
+
+def _number(x: float, precision: int) -> str:
+    """Return a number as a terminal shows it, and as Python reads it."""
+    return f"{x:.{precision}g}"

@@ -8,8 +8,9 @@ expression that gives the Value.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 from tinygrad_lite.pytree import is_array
@@ -18,6 +19,9 @@ from tinygrad_lite.value import Value
 
 #: What a notebook adds to the variables of its cells.
 _OF_NOTEBOOKS = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
+
+#: By so many of its parameters a model is found.
+_FIRST = 64
 
 
 class Names(NamedTuple):
@@ -70,6 +74,55 @@ def find_names(names: Mapping[str, Any] | Any) -> Names:
     for name, thing in entries:
         _collect(name, thing, found, seen, keep)
     return found
+
+
+def find_names_of_models(nodes: Iterable[Value]) -> Names:
+    """Return the names of those nodes that are parameters of a model, by where they are in it.
+
+    A model is called ``model``; where there are several, each is called after its class.
+
+    Args:
+        nodes: Of a graph.
+
+    Returns:
+        The names of Values; no modules.
+
+    >>> from tinygrad_lite.nn.layers.layers import MLP
+    >>> model = MLP(1, [1])
+    >>> list(find_names_of_models(model(2.0).parents).values.values())
+    ['model.layers[0].neurons[0].w[0]', 'model.layers[0].neurons[0].b']
+    """
+    there = {id(node): node for node in nodes if node.is_leaf and not node.is_constant}
+    models = _models_with(there) if there else []
+    kinds = Counter(type(model).__name__.lower() for model in models)
+    numbers: Counter[str] = Counter()
+    called = {}
+    for model in models:
+        kind = type(model).__name__.lower()
+        numbers[kind] += 1
+        called["model" if len(models) == 1 else f"{kind}{numbers[kind] if kinds[kind] > 1 else ''}"] = model
+    found = find_names(called).values
+    return Names({key: found[key] for key in there if key in found}, {}, there)
+
+
+def _models_with(leaves: Mapping[int, Value]) -> list[Any]:
+    """Return the modules that hold some of the leaves and are in no other such module."""
+    module = sys.modules.get("tinygrad_lite.nn.base.module")
+    alive = module.modules_alive() if module is not None else []
+    for candidates in ([one for one in alive if not one.is_unit], alive):
+        # The first parameters will do: a model of millions, which is not in the picture, is not walked through.
+        holding = [one for one in candidates if _holds(one, leaves)]
+        inner = {id(part) for one in holding for part in one.modules() if part is not one}
+        if holding:
+            return [one for one in holding if id(one) not in inner]
+    return []
+
+
+def _holds(module: Any, leaves: Mapping[int, Value]) -> bool:
+    try:
+        return any(id(parameter) in leaves for _, parameter in islice(module.named_parameters(), _FIRST))
+    except Exception:  # one that is half made, or has a named_parameters of its own, must not spoil other pictures
+        return False
 
 
 def enclosing(path: str, modules: Mapping[str, Any]) -> str:

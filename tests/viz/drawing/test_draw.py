@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 import re
 import subprocess
@@ -16,7 +18,8 @@ from hypothesis import strategies as st
 from tinygrad_lite import StaleGraphError, Value, dot, sqrt, tanh, topological_order
 from tinygrad_lite.nn import MLP
 from tinygrad_lite.plotting.themes import LIGHT
-from tinygrad_lite.viz import draw, explore, save, structure, tree
+from tinygrad_lite.viz import draw, explore, render, save, structure, tree
+from tinygrad_lite.viz.drawing import renderers
 
 EDGE = re.compile(r"^\t(n\d+) -> (n\d+) \[(.*)\]$", re.MULTILINE)
 NODE = re.compile(r"^\t(n\d+) \[(.*)\]$", re.MULTILINE)
@@ -62,13 +65,13 @@ def test_edges_carry_the_local_derivatives_and_the_sign_of_the_share(root: Value
         for node in order
         for x, partial in zip(node.parents, node.partials, strict=True)
     ]
-    drawn = [attributes for _, _, attributes in EDGE.findall(draw(root, precision=17).source)]
+    drawn = [attributes for _, _, attributes in EDGE.findall(draw(root, precision=17, show=["local"]).source)]
     for (is_constant, partial, share), attributes in zip(expected, drawn, strict=True):
         if is_constant:
             assert "<TD>" not in attributes
             assert LIGHT.faint in attributes
         else:
-            assert f"<TD>{partial:.17g}</TD>" in attributes
+            assert ">" + f"{partial + 0.0:.17g}".replace("-", "−") + "</TD>" in attributes
             colour = LIGHT.faint if share == 0.0 else LIGHT.positive if share > 0.0 else LIGHT.negative
             assert colour in attributes
 
@@ -79,7 +82,7 @@ def test_cards_say_label_operation_data_and_grad() -> None:
     assert all(text in cards["n0"] for text in ("<B>out</B>", "tanh", ">0.4621<", ">1<", LIGHT.output))
     assert ">+<" in cards["n1"]
     leaf = next(card for card in cards.values() if "<B>b</B>" in card)
-    assert ">-3<" in leaf
+    assert ">−3<" in leaf
     assert f">{output.partials[0] * 2.0:.4g}<" in leaf
 
 
@@ -104,7 +107,7 @@ def test_not_finite_gradients_are_drawn() -> None:
     y = sqrt(x)
     y.backward()
     source = draw(y).source
-    assert "<TD>inf</TD>" in source
+    assert ">inf</TD>" in source
     assert LIGHT.not_finite in source
 
 
@@ -132,7 +135,8 @@ def test_same_graph_same_text_whatever_the_hash_seed() -> None:
     program = """
 from tinygrad_lite import Value, dot, tanh
 from tinygrad_lite.nn import MLP
-from tinygrad_lite.viz import draw, explore, save, structure, tree
+from tinygrad_lite.viz import draw, explore, render, save, structure, tree
+from tinygrad_lite.viz.drawing import renderers
 ws, xs = [Value(0.1 * i, f"w{i}") for i in range(8)], [Value(1.0 - 0.3 * i, f"x{i}") for i in range(8)]
 hidden = [tanh(dot(ws, xs, w) * 2 + x) for w, x in zip(ws, xs)]
 root = dot(hidden, hidden, ws[0])
@@ -351,3 +355,67 @@ def test_what_shows_one_graph_says_so_of_several(tmp_path: Any) -> None:
     ):
         with pytest.raises(TypeError, match="list"):
             show(roots)
+
+
+def test_neurons_stand_in_the_order_of_their_numbers() -> None:
+    pytest.importorskip("graphviz")
+    if not renderers.installed():
+        pytest.skip("neither dot nor pygraphviz is installed")
+    model = MLP(3, [8, 8, 1], activation="tanh", seed=0)
+    loss = model([0.5, -1.0, 2.0]).tanh()
+    loss.backward()
+    picture = render(loss, "svg", names={"model": model}).decode()
+    places = re.findall(r">model\.layers\[(\d)\]\.neurons\[(\d)\]</text>", picture)
+    heights = re.findall(r'y="([-\d.]+)"[^>]*>model\.layers\[\d\]\.neurons\[\d\]</text>', picture)
+    assert len(places) == len(heights) == 17
+    found = sorted(
+        (int(layer), float(height), int(neuron)) for (layer, neuron), height in zip(places, heights, strict=True)
+    )
+    assert [(layer, neuron) for layer, _, neuron in found] == sorted((layer, neuron) for layer, _, neuron in found)
+    width, height = (float(x) for x in re.findall(r'(?:width|height)="(\d+)pt"', picture))
+    assert height < 1.2 * width  # it was 2463 by 1118
+
+
+def test_numbers_beside_edges_are_left_to_the_tooltips_where_there_are_many() -> None:
+    def labels(count: int, **options: Any) -> int:
+        xs = [Value(1.0, f"x{i}") for i in range(count)]
+        source = draw(functools.reduce(operator.add, xs), collapse=False, **options).source
+        assert source.count("∂(") == 4 * 2 * (count - 1)
+        return len(re.findall(r"n\d+ -> n\d+ \[label=", source))
+
+    assert labels(13) == 24
+    assert labels(14) == 0
+    assert labels(14, show=("data", "local")) == 26
+
+
+def test_a_long_narrow_picture_grows_downwards_unless_it_is_told_otherwise() -> None:
+    y = Value(1.0)
+    for _ in range(15):
+        y = y.tanh()
+    assert "rankdir=TB" in draw(y).source
+    assert "rankdir=LR" in draw(y, direction="LR").source
+    assert "rankdir=LR" in draw(y, depth=5).source
+
+
+def test_parameters_of_a_model_are_named_without_being_told() -> None:
+    model = MLP(3, [8, 8, 1], activation="tanh", seed=0)
+    loss = model([0.5, -1.0, 2.0]).tanh()
+    source = draw(loss).source
+    assert "model.layers[1].neurons[0–7].w[0–7]" in source
+    assert not re.findall(r'<TD COLSPAN="2"><FONT COLOR="#5F6B76">×', source)  # a box without a name
+    other = MLP(1, [1])
+    both = draw(loss * other(2.0), collapse=False).source
+    assert "mlp1.layers[0].neurons[0].w[0]<" in both
+    assert "mlp2.layers[0].neurons[0].b<" in both
+    assert "neurons" not in draw(loss, names={}).source
+
+
+def test_a_broken_model_elsewhere_spoils_no_picture() -> None:
+    class Broken(MLP):
+        def named_parameters(self) -> Any:
+            raise RuntimeError
+
+    kept = Broken(1, [1])
+    model = MLP(1, [1])
+    assert "model.layers[0]" in draw(model(1.0)).source
+    del kept

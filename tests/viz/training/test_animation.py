@@ -200,7 +200,7 @@ def test_captions_say_what_is_multiplied_and_added() -> None:
         "step 1 of 4:  y  passes on  1 · 2 = 2  to tanh,  1 · 0.4621 = 0.4621  to a",
         "step 2 of 4:  tanh  passes on  2 · 0.7864 = 1.573  to add",
         "step 3 of 4:  add  passes on  1.573 · 1 = 1.573  to mul",
-        "step 4 of 4:  mul  passes on  1.573 · (-3) = -4.719  to a (now -4.257),  1.573 · 2 = 3.146  to b",
+        "step 4 of 4:  mul  passes on  1.573 · (−3) = −4.719  to a (now −4.257),  1.573 · 2 = 3.146  to b",
         "every node has its gradient",
     ]
 
@@ -264,8 +264,9 @@ def test_each_still_shows_the_gradients_of_its_step() -> None:
     for k, step in enumerate(animation.steps):
         texts = visible_texts(animation._frames.still(k))
         shown = sorted(texts[i + 1] for i, text in enumerate(texts) if text == "grad")
-        expected = [f"{g:.4g}" for g, node in zip(step.grads, topological_order(y, leaves=True), strict=True)
-                    if not node.is_constant]  # fmt: skip
+        order = topological_order(y, leaves=True)
+        grads = [grad for grad, node in zip(step.grads, order, strict=True) if not node.is_constant]
+        expected = [f"{grad:.4g}".replace("-", "−") for grad in grads]
         assert shown == sorted(expected)
         assert texts[-1] == step.caption
 
