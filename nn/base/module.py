@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from tinygrad_lite.modes import no_grad
 from tinygrad_lite.nn.base import state
-from tinygrad_lite.nn.base.summary import describe_shape, format_summary
+from tinygrad_lite.nn.base.summary import describe_shape, format_summary, summary_as_html
 from tinygrad_lite.nn.base.twins import Twins
 from tinygrad_lite.pytree import is_array
 from tinygrad_lite.pytree.keys import simple_key
@@ -297,7 +297,7 @@ class Module:
         layers.0  Layer  (3,)             9        9
         layers.1  Layer  ()               4        4
         """
-        parts = [(name, part) for name, part in self.named_modules() if not (name and part.is_unit)]
+        parts = self._listed()
         shapes: dict[int, str] = {}
 
         def observe(module: Module, output: Any) -> None:
@@ -310,6 +310,16 @@ class Module:
             [(name, type(part).__name__, part.parameters()) for name, part in parts],
             {name: shapes.get(id(part), "") for name, part in parts} if inputs else None,
         )
+
+    def _listed(self) -> list[tuple[str, Module]]:
+        """Return what has a row in a summary."""
+        return [(name, part) for name, part in self.named_modules() if not (name and part.is_unit)]
+
+    def _repr_html_(self) -> str:
+        """Show a table of its modules in a notebook; ``summary(x)`` adds the shapes of their outputs."""
+        # A subclass may have a parameters() of its own, which yields them.
+        rows = [(name, type(part).__name__, list(part.parameters())) for name, part in self._listed()]
+        return summary_as_html(f"{head(self)}: {_count(self)}", rows)
 
     def extra_repr(self) -> str:
         """Return what stands between the parentheses of the ``repr``: the modules in its attributes, unless

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tinygrad_lite.nn.base.shapes import shape_of
 from tinygrad_lite.value import Value
+
+#: A notebook shows so many modules.
+_MOST_ROWS: Final = 60
 
 
 def format_summary(parts: Iterable[tuple[str, str, list[Value]]], shapes: Mapping[str, str] | None) -> str:
@@ -20,13 +24,45 @@ def format_summary(parts: Iterable[tuple[str, str, list[Value]]], shapes: Mappin
     module  type    parameters  trained
             Linear           1        1
     """
+    rows = _rows(parts, shapes)
+    return align(rows, len(rows[0]) - 2)
+
+
+def summary_as_html(caption: str, parts: Iterable[tuple[str, str, list[Value]]]) -> str:
+    """Return the table as a notebook shows it; whatever stands in it is text, never markup.
+
+    Args:
+        caption: What stands above it.
+        parts: As for :func:`format_summary`.
+
+    >>> page = summary_as_html("<b>", [("", "Linear", [Value(1.0)])])
+    >>> "&lt;b&gt;" in page, page.count("<tr>")
+    (True, 2)
+    """
+    first, *rows = _rows(parts, None)
+    left_out = len(rows) - _MOST_ROWS
+    if left_out > 0:
+        rows = [*rows[:_MOST_ROWS], [f"… and {left_out:,} more", "", "", ""]]
+    lines = [_row_as_html("th", first), *(_row_as_html("td", row) for row in rows)]
+    return f'<table><caption style="text-align: left">{html.escape(caption)}</caption>{"".join(lines)}</table>'
+
+
+def _row_as_html(kind: str, cells: Sequence[str]) -> str:
+    made = [
+        f'<{kind} style="text-align: {"left" if k < 2 else "right"}">{html.escape(cell)}</{kind}>'
+        for k, cell in enumerate(cells)
+    ]
+    return f"<tr>{''.join(made)}</tr>"
+
+
+def _rows(parts: Iterable[tuple[str, str, list[Value]]], shapes: Mapping[str, str] | None) -> list[list[str]]:
     output = [] if shapes is None else ["output"]
     rows = [["module", "type", *output, "parameters", "trained"]]
     for name, kind, parameters in parts:
         shape = [] if shapes is None else [shapes.get(name, "")]
         trained = sum(parameter.requires_grad for parameter in parameters)
         rows.append([name, kind, *shape, f"{len(parameters):,}", f"{trained:,}"])
-    return align(rows, 2 + len(output))
+    return rows
 
 
 def align(rows: Sequence[Sequence[str]], texts: int) -> str:
