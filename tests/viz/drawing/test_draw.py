@@ -135,8 +135,7 @@ def test_same_graph_same_text_whatever_the_hash_seed() -> None:
     program = """
 from tinygrad_lite import Value, dot, tanh
 from tinygrad_lite.nn import MLP
-from tinygrad_lite.viz import draw, explore, render, save, structure, tree
-from tinygrad_lite.viz.drawing import renderers
+from tinygrad_lite.viz import draw, explore, save, structure, tree
 ws, xs = [Value(0.1 * i, f"w{i}") for i in range(8)], [Value(1.0 - 0.3 * i, f"x{i}") for i in range(8)]
 hidden = [tanh(dot(ws, xs, w) * 2 + x) for w, x in zip(ws, xs)]
 root = dot(hidden, hidden, ws[0])
