@@ -57,7 +57,7 @@ def drawn(label: str, renderer: str) -> ET.Element:
     y = a * a
     y.label = label
     y.backward()
-    return ET.fromstring(renderers._RENDERERS[renderer](draw(y), "svg"))
+    return ET.fromstring(renderers._RENDERERS[renderer](draw(y).source, "svg"))
 
 
 def plain(text: str) -> str:
