@@ -137,7 +137,7 @@ def test_control_characters_of_direction_cannot_reorder_what_stands_beside_them(
     """Each label with one is within an element of its own direction, or between isolates."""
     a, w = Value(2.0, "\u202eevil"), Value(3.0, "w")
     h = a * w
-    h.label = "\u202ehidden"
+    h.label = "\u202ehidden\u2069"
     page = show(h + h * h, "#step=2")
     card(page, "w").hover()
     press(page, "o", "ArrowRight", "ArrowRight", "ArrowRight", "/")

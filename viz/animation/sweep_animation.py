@@ -19,7 +19,7 @@ from tinygrad_lite.viz.drawing.cards import called
 from tinygrad_lite.viz.drawing.embedding import HTML, SVG, embedded, wanted
 from tinygrad_lite.viz.output.draw import draw
 from tinygrad_lite.viz.output.rendering import render
-from tinygrad_lite.viz.reading.labels import shortened, visible
+from tinygrad_lite.viz.reading.labels import apart, shortened, visible
 from tinygrad_lite.viz.reading.names import find_names
 from tinygrad_lite.viz.training.animation import Animation, save_as
 
@@ -159,4 +159,4 @@ class SweepAnimation:
 
 
 def _called(node: Value, found: dict[int, str]) -> str:
-    return visible(shortened(node.label or found.get(id(node), "") or called(node), 24))
+    return apart(visible(shortened(node.label or found.get(id(node), "") or called(node), 24)))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from tinygrad_lite.plotting.themes import LIGHT, Theme
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.drawing.palette import text_colour_of
-from tinygrad_lite.viz.reading.labels import in_label, in_tooltip, shortened
+from tinygrad_lite.viz.reading.labels import apart, in_label, in_tooltip, shortened
 from tinygrad_lite.viz.reading.node_operations import operation_of, symbol
 
 #: What a picture can show besides names and operations.
@@ -138,7 +138,7 @@ def called(node: Value, style: Style = _PLAIN) -> str:
     >>> called(Value(2.0, label="a")), called(-Value(2.0)), called(Value(2.0))
     ('a', 'neg', '2')
     """
-    return shortened(style.name_of(node)) or symbol(node) or number(node.data, 4)
+    return apart(shortened(style.name_of(node))) or symbol(node) or number(node.data, 4)
 
 
 def number(x: float, precision: int) -> str:

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 
 #: What XML forbids, or what would break a line that is one line.
 _UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+#: Classes of characters (bidi) that change in which order a line is read.
+_REORDERING = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "RLI", "LRI", "FSI", "PDI"}
+_ISOLATES = re.compile("[\u2066-\u2069]")
 _LINE_BREAKS = "\x85\u2028\u2029"
 
 #: How many characters of a label are drawn; the tooltip has the rest.
@@ -45,6 +49,22 @@ def shortened(text: str, width: int = WIDTH) -> str:
     'grad…'
     """
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def apart(text: str) -> str:
+    r"""Return a name for the middle of a line, whose order it cannot change: one that runs from right to left, or has
+    control characters that make it run so, is isolated (Unicode Standard Annex 9).
+
+    Args:
+        text: Any text in one line.
+
+    >>> apart("loss"), apart("\u202eevil")
+    ('loss', '\u2068\u202eevil\u2069')
+    """
+    if not any(unicodedata.bidirectional(character) in _REORDERING for character in text):
+        return text
+    # What is in the name must not end the isolation.
+    return f"\u2068{_ISOLATES.sub('', text)}\u2069"
 
 
 def in_label(text: str) -> str:

@@ -198,3 +198,20 @@ def test_trees_have_one_line_a_node_whatever_the_labels_say(label: str) -> None:
     assert len(lines) == 4
     assert len("\n".join(lines).splitlines()) == 4
     assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for line in lines for c in line)
+
+
+def test_a_name_cannot_reorder_the_line_that_it_stands_in() -> None:
+    """Each line of a picture's tooltips with such a name has nothing else in it, or has the name isolated."""
+    a, b = Value(2.0, label="\u2069\u202eevil"), Value(3.0, label="b")
+    product = a * b
+    product.label = "\u202eproduct"
+    root = product + a
+    root.backward()
+    tooltips = re.findall(r'tooltip="?([^">]*)', draw(root).source)
+    lines = [line for tooltip in tooltips for line in tooltip.split("&#10;") if "\u202e" in line]
+    assert len(lines) > 4
+    for line in lines:
+        alone = line in (a.label, product.label)
+        assert alone or re.fullmatch(
+            "[^\u2066-\u2069\u202e]*(\u2068[^\u2066-\u2069]*\u2069[^\u2066-\u2069\u202e]*)+", line
+        )

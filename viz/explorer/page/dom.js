@@ -43,7 +43,8 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1
 
 /** A label for the middle of a plain text, whose order it cannot change. */
 function apart(text) {
-  return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
+  // What is in the label must not end the isolation.
+  return RIGHT_TO_LEFT.test(text) ? `\u2068${text.replace(/[\u2066-\u2069]/g, "")}\u2069` : text;
 }
 
 /** The same, where a long path may be broken into lines, after each dot. */

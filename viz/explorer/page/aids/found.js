@@ -1,6 +1,7 @@
 // What a search has found, on top of the panel.
 
 const FOUND = 8;
+const FOUND_ON_A_PHONE = 3;
 
 /** Lists hits, from the one that is looked at on; `select` looks at one of them. */
 function showFound(model, hits, current, select) {
@@ -9,8 +10,9 @@ function showFound(model, hits, current, select) {
   placeSelected(hits !== null);
   if (hits === null) return;
   setText(byId("found-title"), hits.length ? `Found: ${plural(hits.length, "node")}` : "Nothing found");
-  const start = Math.max(0, Math.min((current ?? 0) - 1, hits.length - FOUND));
-  const rows = hits.slice(start, start + FOUND).map((i, k) => {
+  const most = innerWidth < NARROW ? FOUND_ON_A_PHONE : FOUND;
+  const start = Math.max(0, Math.min((current ?? 0) - 1, hits.length - most));
+  const rows = hits.slice(start, start + most).map((i, k) => {
     const facts = [model.nodes[i].op || "leaf", format(model.data[i])].filter((fact) => fact !== model.name(i));
     const link = button(isolated(model.name(i)), () => select(start + k), { class: "link" });
     if (start + k === current) link.setAttribute("aria-current", "true");
