@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # what is compiled, and what an editable installation cannot read where it lies; all other files it can
 SOURCES := setup.cfg setup.py pyproject.toml $(wildcard _tinygrad_lite_*.py tools/building/*.py) $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h) \
 	$(foreach room,foreign jacobians limits node operations tape,$(foreach kind,py c h,$(wildcard tinygrad_lite/$(room)/*.$(kind))))
-PACKAGES := $(wildcard tinygrad_lite/*/*.py tinygrad_lite/*/*/*.py nn/*.py nn/*/*.py viz/*.py viz/*/*.py viz/explorer/page/* viz/programs/page/*)
+PACKAGES := $(wildcard tinygrad_lite/*/*.py tinygrad_lite/*/*/*.py nn/*.py nn/*/*.py viz/*.py viz/*/*.py viz/explorer/page/* viz/programs/page/* viz/playground/page/*)
 # tests of the engine, and of what lift and nn need of it; pages, notebooks and most docstrings are about all the rest
 ENGINE_TESTS := tests/engine $(filter-out tests/test_docs.py tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
 	$(wildcard tests/lift/tracing/test_trac*.py) tests/lift/engines/test_op_lowerings.py tests/nn/base/test_module_transforms.py \
@@ -21,7 +21,7 @@ PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 # more options for pytest
 OPTIONS ?=
 
-.PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs lift-expressions notebooks docs operations \
+.PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs lift-expressions notebooks docs playground operations \
 	pure-test engine-test coverage engine-coverage mutants clean
 
 # What is imported again and again, by tests that start processes of their own, is not compiled to bytecode again.
@@ -84,8 +84,12 @@ lift-programs: $(VENV)/.test ## 10,000 random programs, lifted and compared with
 lift-expressions: $(VENV)/.test ## 10,000 ordinary expressions, lifted on every engine and compared with their functions: an hour
 	$(BIN)/python benchmarks/lift_expressions.py --count 10000
 
-docs: $(VENV)/.docs ## the documentation site, in build/site; whatever is missing in it is an error
+docs: $(VENV)/.docs ## the documentation site, in build/site; whatever is missing in it is an error, but for npm: then it has no playground
+	$(BIN)/python tools/playground.py --build --if-possible
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+playground: $(VENV)/.package ## the playground in a browser, served to this machine alone; built with npm
+	$(BIN)/python tools/playground.py
 
 operations: $(VENV)/.test ## docs/operations.md, from the operation table; its errors measured: tools/operation_reference.py --measure
 	$(BIN)/python tools/operation_reference.py

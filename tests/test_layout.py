@@ -32,7 +32,7 @@ nn.architectures
 viz.reading
 viz.drawing viz.formulas
 viz.explorer viz.derivation
-viz.programs
+viz.programs viz.playground
 viz.output
 viz.training
 viz.animation

@@ -51,6 +51,10 @@ _SHOWN: Final = 72
 class ExpressionError(ValueError):
     """The text is not an expression that can be read or evaluated; the message points at the place and says why.
 
+    Attributes:
+        start: Where in the text, without the space around it, what is wrong begins; ``None`` if it is the whole.
+        stop: Where it ends.
+
     >>> parse("tanh(a) + foo(b)")
     Traceback (most recent call last):
     ...
@@ -58,6 +62,11 @@ class ExpressionError(ValueError):
       tanh(a) + foo(b)
                 ^^^
     """
+
+    def __init__(self, message: str, start: int | None = None, stop: int | None = None) -> None:
+        super().__init__(message)
+        self.start = start
+        self.stop = stop
 
 
 class Step(NamedTuple):
@@ -324,4 +333,4 @@ def _error_at(text: str, start: int, stop: int, why: str) -> ExpressionError:
     before, after = "…" if left else "", "…" if right < len(text) else ""
     indent = " " * (len(before) + start - left)
     carets = "^" * max(1, min(stop, right) - start)
-    return ExpressionError(f"{why}\n  {before}{printable[left:right]}{after}\n  {indent}{carets}")
+    return ExpressionError(f"{why}\n  {before}{printable[left:right]}{after}\n  {indent}{carets}", start, stop)

@@ -36,6 +36,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOG = logging.getLogger("mkdocs.hooks.docs_site")
 #: The package as it is installed, but its sources only: what mkdocstrings reads.
 SOURCES = ROOT / "build" / "docs" / "sources"
+#: What ``tools/playground.py`` builds; a site that is built without it has no page of it.
+PLAYGROUND = ROOT / "build" / "playground"
 FOLDERS = {"tinygrad_lite": "tinygrad_lite", "nn": "tinygrad_lite/nn", "viz": "tinygrad_lite/viz"}
 
 #: Files of the repository that are pages of the site under another name.
@@ -65,6 +67,9 @@ def on_config(config: Any) -> Any:
     for section in config.nav:
         if "Notebooks" in section:
             section["Notebooks"] += [{title(path): _site_path(path)} for path in notebooks()]
+    if not PLAYGROUND.exists():
+        LOG.info("The site has no playground: tools/playground.py builds it.")
+        config.nav = [section for section in config.nav if "Playground" not in section]
     _origins.clear()
     _shown.clear()
     return config
@@ -72,6 +77,8 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Any, config: Any) -> Any:
     """Add what the pages of ``docs/`` link to outside of it."""
+    if not PLAYGROUND.exists():
+        files.remove(files.get_file_from_path("playground.md"))
     wanted = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
     wanted += [str(path.relative_to(ROOT)) for path in notebooks()]
     wanted += list(RENAMED)[1:]
@@ -108,8 +115,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         markdown = _outside_fences(markdown, lambda text: _with_links_of_the_site(text, origin, here))
         markdown = _outside_fences(markdown, lambda text: PICTURE.sub(_two_pictures, text))
         markdown = _outside_fences(markdown, lambda text: text.replace("<details>", '<details markdown="1">'))
+    markdown = markdown.replace("<!-- playground -->", _PLAYGROUND_FRAME)
     markdown = re.sub(r"```python\n(?=>>> )", "```pycon\n", markdown)
     return API.sub(lambda match: reference(match["package"], match["modules"].split()), markdown)
+
+
+_PLAYGROUND_FRAME = """\
+<p><a href="playground/index.html">On a page of its own</a></p>
+<iframe class="playground" title="Playground" src="playground/index.html" allow="clipboard-write"></iframe>"""
 
 
 def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
@@ -128,7 +141,9 @@ def _inline(latex: str, where: str) -> str:
 
 
 def on_post_build(config: Any) -> None:
-    """Look everything up that the built site refers to."""
+    """Add the playground, and look everything up that the built site refers to."""
+    if PLAYGROUND.exists():
+        shutil.copytree(PLAYGROUND, Path(config.site_dir) / "playground", dirs_exist_ok=True)
     for package, names in _shown.items():
         missing = sorted(set(exports(package)) - names)
         if missing:

@@ -34,6 +34,9 @@ class Session:
         root: The node at the end of the graph.
         max_nodes: How many nodes the graph may have.
 
+    Attributes:
+        order: The nodes, by their numbers: leaves first, each after its operands, the output last.
+
     Raises:
         TypeError, ValueError: As :func:`tinygrad_lite.viz.explore`.
 
@@ -46,7 +49,7 @@ class Session:
 
     def __init__(self, root: Value, max_nodes: int = 5000) -> None:
         self.root = root
-        self._order = evaluation_order(root, max_nodes)
+        self.order = evaluation_order(root, max_nodes)
         self._one_at_a_time = threading.Lock()
 
     def answer(self, request: object) -> dict[str, Any]:
@@ -117,9 +120,9 @@ class Session:
 
     def _leaf(self, place: object) -> Value:
         text = str(place) if type(place) in (int, str) else ""
-        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < len(self._order)):
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < len(self.order)):
             raise RequestError(f"there is no node {place!r:.40}")
-        node = self._order[int(text)]
+        node = self.order[int(text)]
         if not node.is_leaf or node.is_constant:
             raise RequestError(f"node {text} is no leaf that can be set")
         return node
@@ -145,10 +148,10 @@ class Session:
         self.root.forward()  # a leaf may have been set elsewhere too
         self.root.zero_grad()
         self.root.backward()
-        return numbers(self._order)
+        return numbers(self.order)
 
     def _difference(self, place: int, step: float) -> dict[str, Any]:
-        leaf = self._order[place]
+        leaf = self.order[place]
         x = leaf.data
         try:
             quotient = self._quotient(leaf, x, step)
@@ -169,9 +172,9 @@ class Session:
 
     def _curve(self, place: int, low: float, high: float) -> dict[str, Any]:
         """Return the output against a leaf, and how far finite differences are from the gradient, by their steps."""
-        leaf = self._order[place]
+        leaf = self.order[place]
         x, gradient = leaf.data, leaf.grad
-        count = max(_FEWEST, min(_POINTS, _NODES // len(self._order)))
+        count = max(_FEWEST, min(_POINTS, _NODES // len(self.order)))
         places = [low + (high - low) * k / (count - 1) for k in range(count)]
         try:
             values = [self._attempt(partial(self._evaluate, {leaf: at})) for at in places]

@@ -32,7 +32,7 @@ def formula(a: Any, b: Any, c: Any) -> Any:
 def session() -> tuple[Session, list[Value]]:
     leaves = [Value(2.0, "a"), Value(-3.0, "b"), Value(6.5, "c")]
     found = Session(formula(*leaves))
-    assert [node for node in found._order if node.is_leaf] == leaves
+    assert [node for node in found.order if node.is_leaf] == leaves
     return found, leaves
 
 
@@ -79,7 +79,7 @@ def test_a_difference_that_leaves_the_domain_says_so() -> None:
 
 def test_a_step_below_the_distance_of_floats_is_told() -> None:
     found = Session(Value(1e6, "a") * 2.0)
-    place = next(k for k, node in enumerate(found._order) if node.label == "a")
+    place = next(k for k, node in enumerate(found.order) if node.label == "a")
     assert "too small" in found.answer({"difference": {"node": place, "step": 1e-14}})["difference"]["error"]
 
 
@@ -139,7 +139,7 @@ def test_what_no_page_of_ours_sends_is_refused(request_: Any, message: str) -> N
 
 def test_constants_cannot_be_set() -> None:
     found = Session(2.0 * Value(3.0, "a"))
-    place = next(k for k, node in enumerate(found._order) if node.is_constant)
+    place = next(k for k, node in enumerate(found.order) if node.is_constant)
     with pytest.raises(RequestError, match="no leaf that can be set"):
         found.answer({"set": {str(place): 1.0}})
 

@@ -336,4 +336,4 @@ function matches(model, i, query) {
   return texts.some((text) => text !== undefined && normal(text).includes(wanted));
 }
 
-new Explorer();
+const explorer = new Explorer();

@@ -1,0 +1,1 @@
+"""The playground: a page on which one writes a formula or a program, and sees its graph as one types."""
