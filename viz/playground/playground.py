@@ -31,9 +31,9 @@ class Playground:
     """Answers the page's requests, one at a time.
 
     A request is a dict. ``do`` says what to do: ``"formula"`` and ``"program"`` read ``text``, with the numbers
-    ``values`` by name; the others are about the graph that was read last: ``"live"`` passes ``request`` on to
-    :class:`~tinygrad_lite.viz.explorer.live_graph.Session`, ``"apply"`` writes the operation ``name`` on ``operands`` into the program, ``"page"`` and ``"program text"`` are
-    for saving.
+    ``values`` by name. The others are about the graph that was read last. ``"live"``, with that graph's ``number``,
+    passes ``request`` on to :class:`~tinygrad_lite.viz.explorer.live_graph.Session`; ``"apply"`` writes the operation
+    ``name`` on ``operands`` into the program; ``"page"`` and ``"program text"`` are for saving.
 
     >>> playground = Playground()
     >>> answer = playground.answer({"do": "formula", "text": "a*b", "values": {"b": 5.0}})
@@ -49,6 +49,7 @@ class Playground:
         self.is_program = False
         self.names: Mapping[str, Any] = {}
         self.called: list[str] = []
+        self.number = 0
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a request asks for.
@@ -106,9 +107,10 @@ class Playground:
             )
             graph = graph_data(root, names=names)
         self.session = Session(root)
+        self.number += 1
         self.names, self.text, self.is_program = names, text, is_program
         self.called = [node.get("name", "") for node in graph["nodes"]]
-        return {"graph": graph, "notes": notes, "variables": self._variables()}
+        return {"graph": graph, "number": self.number, "notes": notes, "variables": self._variables()}
 
     def _variables(self) -> list[dict[str, Any]]:
         """Return what a click may mean: the program's variables that are Values, with their places in the graph."""
@@ -136,8 +138,8 @@ class Playground:
     # ------------------------------------------------------------------------------------------------ the graph
 
     def _live(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        if self.session is None:
-            return {"answer": {}}
+        if self.session is None or request["number"] != self.number:
+            return {"answer": {}}  # of a graph that is no longer there: its leaves are others
         session = self.session
         try:
             answer = session.answer(request["request"])

@@ -151,12 +151,21 @@ def test_a_programs_leaves_take_the_numbers_of_a_link() -> None:
 
 def test_leaves_can_be_set_and_their_numbers_are_told() -> None:
     playground = Playground()
-    assert playground.answer({"do": "live", "request": {}}) == {"answer": {}}
-    playground.answer({"do": "formula", "text": "a*b"})
-    answer = playground.answer({"do": "live", "request": {"set": {"0": 4.0}}})
+    assert playground.answer({"do": "live", "number": 0, "request": {}}) == {"answer": {}}
+    number = playground.answer({"do": "formula", "text": "a*b"})["number"]
+    answer = playground.answer({"do": "live", "number": number, "request": {"set": {"0": 4.0}}})
     assert answer["values"] == {"a": 4.0, "b": -3.0}
     assert answer["answer"]["numbers"]["data"][-1] == -12.0
-    assert "error" in playground.answer({"do": "live", "request": {"set": {"2": 1.0}}})["answer"]
+    assert "error" in playground.answer({"do": "live", "number": number, "request": {"set": {"2": 1.0}}})["answer"]
+
+
+def test_what_is_asked_about_a_graph_that_is_gone_sets_no_leaf_of_another() -> None:
+    playground = Playground()
+    old = playground.answer({"do": "formula", "text": "a*b"})["number"]
+    playground.answer({"do": "formula", "text": "c + 1"})
+    assert playground.answer({"do": "live", "number": old, "request": {"set": {"0": 4.0}}}) == {"answer": {}}
+    assert playground.session is not None
+    assert playground.session.order[0].data == 2.0
 
 
 @pytest.mark.parametrize("do", ["apply", "page", "program text"])

@@ -4,13 +4,14 @@ const tell = (message) => parent.postMessage({ playground: true, ...message }, "
 
 addEventListener("message", ({ source, data }) => {
   if (source !== parent) return;
-  if (data?.graph) showGraph(data.graph);
+  if (data?.graph) showGraph(data.graph, data.number);
   if (data?.theme) document.documentElement.dataset.theme = data.theme;
   if (data?.svg) tell({ svg: pictureAsFile() });
 });
 
 /** Another graph, seen from its end; the numbers of the leaves are then the live ones. */
-function showGraph(graph) {
+function showGraph(graph, number) {
+  shown = number;
   const model = new Model(graph);
   explorer.main = model;
   explorer.load(model, false);
@@ -18,6 +19,7 @@ function showGraph(graph) {
   live.model = model;
   live.leaves = model.leaves();
   live.difference = null;
+  live.curve = null;
   live.current = null;
   live.editing = null;
   live.pending.clear();
@@ -27,6 +29,15 @@ function showGraph(graph) {
   live.complain("");
   if (live.leaves.length) live.consider(live.leaves[0]);
 }
+
+/** Which graph is shown: what is asked about another is not answered, and an answer about another not taken. */
+let shown = 0;
+const ask = explorer.live.ask;
+explorer.live.ask = async (request) => {
+  const number = shown;
+  const answer = await ask({ number, request });
+  return number === shown ? answer : {};
+};
 
 const select = explorer.select.bind(explorer);
 explorer.select = (i, options) => {

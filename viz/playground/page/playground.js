@@ -137,7 +137,8 @@ class Playground {
     this.graph = answer.graph;
     this.variables = answer.variables;
     this.chosen = this.chosen.filter((name) => this.variables.some((variable) => variable.name === name));
-    this.send({ graph: answer.graph });
+    this.number = answer.number;
+    this.send({ graph: this.graph, number: this.number });
     this.showClicking();
     return undefined;
   }
@@ -175,14 +176,14 @@ class Playground {
   async heard(data) {
     if (data.ready) {
       this.send({ theme: this.theme() });
-      if (this.graph) this.send({ graph: this.graph });
+      if (this.graph) this.send({ graph: this.graph, number: this.number });
     }
     if (data.svg) this.pictured?.(data.svg);
     if (data.selected !== undefined && data.selected !== null) this.choose(this.nameOf(data.selected));
     if (!data.explorer) return;
-    const answer = this.isHeld ? { answer: {} } : await this.engine.ask({ do: "live", request: data.request });
+    const answer = this.isHeld ? { answer: {} } : await this.engine.ask({ do: "live", number: data.request.number, request: data.request.request });
     this.send({ number: data.number, answer: answer?.answer ?? {} });
-    if (!answer?.values || !Object.keys(data.request.set ?? {}).length) return;
+    if (!answer?.values || !Object.keys(data.request.request?.set ?? {}).length) return;
     this.state = { ...this.state, values: { ...this.state.values, ...answer.values } };
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
