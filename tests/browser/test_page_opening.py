@@ -71,6 +71,16 @@ def test_of_a_large_graph_the_bar_has_what_the_step_is_about(show: Show) -> None
     assert page.locator("#expression .part.now").first.text_content() == name
 
 
+def test_a_large_expression_is_written_in_the_names_that_the_code_has(show: Show) -> None:
+    x, w = Value(0.5, "x"), Value(2.0, "w")
+    h = x * w
+    for _ in range(12):
+        h = tg.tanh(h + w * x)
+    h.label = "h"
+    page = show(h * h + h)
+    assert page.locator("#expression").text_content() == "L = h·h + h"
+
+
 def test_a_numbered_node_says_what_it_stands_for(show: Show) -> None:
     page = show(unlabelled(), "#step=2")
     assert "v₂ stands for a·b + c" in page.locator("#explanation").text_content()

@@ -1,7 +1,7 @@
 // What nodes stand for, written as the code has it: tanh(a·b + c). Every part knows the node that it is.
 
 /** The whole expression is written if it has no more parts than this; of a larger one what a step is about. */
-const WHOLE = 60;
+const WHOLE = 30;
 const STATEMENT = 14;
 /** Of more operands than this the first ones and the last are written. */
 const OPERANDS = 6;
@@ -126,7 +126,8 @@ class ExpressionBar {
     const { node, phase } = walk.at(step);
     const about = node ?? this.model.root;
     if (!this.whole && this.at !== about) {
-      this.write(about, expressionOf(this.model, about, STATEMENT).top);
+      const { top } = expressionOf(this.model, about, STATEMENT, (j) => !isNumbered(this.model, j));
+      this.write(about, top);
     }
     this.at = about;
     for (const [i, parts] of this.parts) {
