@@ -76,6 +76,9 @@ class Sheet:
         self.page.goto(self.address + fragment)
         self.page.wait_for_selector("html[data-ready]")
         self.page.frame_locator("#graph").locator("html[data-ready]").wait_for()
+        if "program=" not in fragment:  # which is not run yet, and the page says so
+            self.page.frame_locator("#graph").locator(".chart").first.wait_for()  # a leaf's curve comes last
+            assert self.page.locator("#message").inner_text() == ""
         return self.page
 
     @property

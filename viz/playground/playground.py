@@ -138,7 +138,7 @@ class Playground:
     # ------------------------------------------------------------------------------------------------ the graph
 
     def _live(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        if self.session is None or request["number"] != self.number:
+        if self.session is None or request.get("number") != self.number:
             return {"answer": {}}  # of a graph that is no longer there: its leaves are others
         session = self.session
         try:

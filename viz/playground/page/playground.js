@@ -181,9 +181,11 @@ class Playground {
     if (data.svg) this.pictured?.(data.svg);
     if (data.selected !== undefined && data.selected !== null) this.choose(this.nameOf(data.selected));
     if (!data.explorer) return;
-    const answer = this.isHeld ? { answer: {} } : await this.engine.ask({ do: "live", number: data.request.number, request: data.request.request });
+    // The first question comes before the graph is known by its number.
+    const isAbout = data.request?.number !== undefined && !this.isHeld;
+    const answer = !isAbout ? { answer: {} } : await this.engine.ask({ do: "live", number: data.request.number, request: data.request.request });
     this.send({ number: data.number, answer: answer?.answer ?? {} });
-    if (!answer?.values || !Object.keys(data.request.request?.set ?? {}).length) return;
+    if (!answer?.values || !Object.keys(data.request?.request?.set ?? {}).length) return;
     this.state = { ...this.state, values: { ...this.state.values, ...answer.values } };
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {

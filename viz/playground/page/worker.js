@@ -6,8 +6,17 @@ let answer = null;
 
 self.onmessage = ({ data }) => {
   if (data.start) start(data.start).catch((error) => postMessage({ failed: String(error?.message ?? error) }));
-  else if (answer) postMessage({ id: data.id, answer: answer(data.request) });
+  else if (answer) postMessage({ id: data.id, answer: answered(data.request) });
 };
+
+/** What Python answers; an exception that it did not turn into an answer is told too. */
+function answered(request) {
+  try {
+    return answer(request);
+  } catch (error) {
+    return JSON.stringify({ error: { message: `This is a mistake of the playground's own: ${error.message}` } });
+  }
+}
 
 /** Loads Python and the engine; files are kept by the browser under the version's name. */
 async function start({ version, files }) {
