@@ -180,3 +180,11 @@ def test_the_scrubber_goes_to_a_step(show: Show) -> None:
     scrubber.focus()
     press(page, "ArrowRight")
     assert page.locator("#position").text_content() == "7 / 12"
+
+
+def test_each_of_many_operands_has_its_own_local_derivative(show: Show) -> None:
+    root = tg.dot([Value(0.5, "u"), Value(-1.0, "v"), Value(2.0, "q")], [3.0, 4.0, Value(5.0, "p")])
+    page = show(root, "#step=2")
+    told = [row.text_content() or "" for row in page.locator("#explanation tr").all()]
+    assert [text.partition("=")[0][-2:] for text in told[1:]] == ["x0", "x1", "qp", "pq"]
+    assert [text.partition("=")[2] for text in told[1:]] == ["33", "44", "55", "22"]

@@ -1,6 +1,7 @@
 """The colours of the explorer's page: those of the pictures' themes, and a few that only the page needs.
 
-Ancestors and descendants have the two colours of Okabe & Ito (2008) that no sign has: bluish green, reddish purple.
+Ancestors and descendants have the two colours of Okabe & Ito (2008) that no sign has: bluish green, reddish purple. The
+current step is violet, as yellow is the output, and what a wrong order spoils is crimson, as orange is a sign.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ _ONLY_HERE: Final = {
         "stage": "#F6F7F9",
         "dots": "#DFE3E8",
         "line": "#E1E5EA",
-        "active-ring": "#E69F00",
+        "active-ring": "#6F4CC3",
+        "wrong": "#B3123C",
+        "wrong-text": "#A30F36",
         "ancestor": "#009E73",
         "ancestor-face": "#E0F4EE",
         "ancestor-text": "#00785A",
@@ -26,7 +29,9 @@ _ONLY_HERE: Final = {
         "stage": "#0C1116",
         "dots": "#252E38",
         "line": "#2A343F",
-        "active-ring": "#F0E442",
+        "active-ring": "#B79CFF",
+        "wrong": "#FF6B81",
+        "wrong-text": "#FF8C9D",
         "ancestor": "#2FC79B",
         "ancestor-face": "#0F352B",
         "ancestor-text": "#2FC79B",

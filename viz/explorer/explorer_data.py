@@ -13,7 +13,7 @@ from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import find
 from tinygrad_lite.value import Value, topological_order
 from tinygrad_lite.viz.explorer.explorer_names import short_names
-from tinygrad_lite.viz.formulas.local_formulas import infix, layout, template
+from tinygrad_lite.viz.formulas.local_formulas import infix, layout, letters, template
 from tinygrad_lite.viz.formulas.mathml import mathml
 from tinygrad_lite.viz.reading.labels import visible
 from tinygrad_lite.viz.reading.module_attribution import owners
@@ -177,6 +177,7 @@ def _operation(op: Op) -> dict[str, Any]:
         record["convention"] = op.convention
     if op.arity == NARY:
         record["sequences"], _, record["singles"] = layout(op, 0)
+        record["letters"], record["index"] = letters(op)
     return record
 
 

@@ -148,6 +148,20 @@ def layout(op: Op, operands: int) -> Layout:
     return Layout(sequences, (operands - singles) // sequences, singles)
 
 
+def letters(op: Op) -> tuple[list[str], str]:
+    """Return what the operands of each sequence are called in the formulas of :func:`template`, and the index of one.
+
+    Args:
+        op: An operation of any number of operands.
+
+    >>> from tinygrad_lite.operations.ops import find
+    >>> letters(find("dot"))
+    (['w', 'x'], 'i')
+    """
+    names = [_letter(op, k) for k in range(layout(op, 0).sequences)]
+    return names, "j" if op.operands[-1] == "index" else "i"
+
+
 class Template(NamedTuple):
     """The formulas of an operation on any operands."""
 
@@ -175,12 +189,11 @@ def template(op: Op) -> Template:
     sequences, _, singles = layout(op, 0)
     has_index = op.operands[-1] == "index"
     single = (Operand("i" if has_index else "b", 1),) * singles
-    letters = [_letter(op, k) for k in range(sequences)]
-    operands = tuple(Indexed(letter, str(k)) for letter in letters for k in range(_COUNT)) + single
+    operands = tuple(Indexed(letter, str(k)) for letter in letters(op)[0] for k in range(_COUNT)) + single
     application = Application(op, operands, result)
     places = [k * _COUNT + _PLACE for k in range(sequences)] + [sequences * _COUNT] * (singles and not has_index)
     formula = _of_any_number(application.formula(), 0, single[0] if has_index else INDEX, "k" if has_index else INDEX)
-    by = "j" if has_index else "i"
+    by = letters(op)[1]
     return Template(formula, tuple(_of_any_number(application.partial(k), _PLACE, by, "k") for k in places))
 
 

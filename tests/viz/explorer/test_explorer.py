@@ -408,3 +408,12 @@ def test_html_of_the_page_is_well_formed() -> None:
     assert not stack
     identifiers = re.findall(r'\bid="([\w-]+)"', html.unescape(explorer_page(neuron())))
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_the_page_knows_what_the_formulas_call_one_of_many_operands() -> None:
+    operations = graph_data(dot([Value(1.0, "w0"), Value(2.0, "w1")], [Value(3.0, "x0"), Value(4.0, "x1")]))[
+        "operations"
+    ]
+    assert operations["dot"]["letters"] == ["w", "x"]
+    assert operations["dot"]["index"] == "i"
+    assert operations["dot"]["partials"][0] == ["msub", ["mi", "x"], ["mi", "i"]]

@@ -172,12 +172,28 @@ class Model {
       place < length * record.sequences
         ? Math.floor(place / length)
         : record.sequences + place - length * record.sequences;
-    return record.partials[group] ?? null;
+    const tree = record.partials[group] ?? null;
+    return tree && place < length * record.sequences ? this.atIndex(i, tree, place % length, length) : tree;
+  }
+
+  /** A formula of one of many operands, with the number of that one for its index, and names where operands have one. */
+  atIndex(i, tree, k, length) {
+    if (!Array.isArray(tree)) return tree;
+    const { letters, index } = this.record(i);
+    const isIndex = (part) => Array.isArray(part) && part[0] === "mi" && part[1] === index;
+    if (isIndex(tree)) return ["mn", String(k)];
+    const sequence = tree[0] === "msub" && isIndex(tree[2]) ? letters.indexOf(tree[1][1]) : -1;
+    if (sequence >= 0) {
+      const position = sequence * length + k;
+      if (this.nodes[this.operands[i][position]].name !== undefined) return -2 - position;
+    }
+    return tree.map((part) => this.atIndex(i, part, k, length));
   }
 
   /** The operand that stands at a place of a formula; in one of many operands the second place is the last operand. */
   operandAt(i, place) {
     const operands = this.operands[i];
+    if (place < -1) return operands[-2 - place]; // see atIndex
     if (place < 0) return i;
     return this.record(i).arity >= 0 ? operands[place] : operands[place ? operands.length - 1 : 0];
   }
