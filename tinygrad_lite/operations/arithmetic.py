@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tinygrad_lite.operations import numerics
 from tinygrad_lite.operations.operation import NARY, Op
-from tinygrad_lite.operations.ops import BY_CODE, TABLE
+from tinygrad_lite.operations.ops import BY_CODE, DEFINED, TABLE
 
 FLOAT: Final = SimpleNamespace(
     **{op.name: op.forward for op in TABLE.values()},
@@ -122,8 +122,20 @@ def failed(code: int, operands: Sequence[Any], error: Exception) -> float:
         with numpy.errstate(all="ignore"):
             return float(getattr(numpy, op.numpy)(*numbers))
     shown = ", ".join(repr(x) for x in operands[:4]) + (", ..." if len(operands) > 4 else "")
-    message = f"{op.name}({shown}): {error}. {_remedy(op, error)}"
+    message = f"{op.name}({shown}): {reason(op, error)}. {_remedy(op, error)}"
     raise type(error)(message) from error
+
+
+def reason(op: Op, error: Exception) -> str:
+    """Return why an operation raised, in the same words on every version of Python, whose own have changed."""
+    said = str(error)
+    if op.name in DEFINED or said.startswith("cannot"):
+        return said
+    if isinstance(error, ZeroDivisionError):
+        return "0.0 cannot be raised to a negative power" if op.name == "pow" else "float division by zero"
+    if isinstance(error, OverflowError):
+        return "math range error"
+    return "math domain error" if isinstance(error, ValueError) and op.name != "pow" else said
 
 
 def _remedy(op: Op, error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tinygrad_lite.errors import StaleGraphError
 from tinygrad_lite.node.freshness import check_fresh
+from tinygrad_lite.operations.arithmetic import reason
 from tinygrad_lite.value import Value
 from tinygrad_lite.viz.reading.node_operations import operation_of
 
@@ -58,18 +59,18 @@ def _failures(order: Sequence[Value]) -> Staleness:
             stale.add(id(node))
         elif any(operand._stamp > node._stamp for operand in node.parents):
             stale.add(id(node))
-            error = _error(node)
-            if error is not None:
-                failures[id(node)] = f"{type(error).__name__}: {error}"
+            failure = _failure(node)
+            if failure:
+                failures[id(node)] = failure
     return Staleness(failures, frozenset(stale))
 
 
-def _error(node: Value) -> Exception | None:
-    """Return what the operation raises on its operands' numbers."""
+def _failure(node: Value) -> str:
+    """Return what the operation raises on its operands' numbers, in words; empty if nothing."""
     operation = operation_of(node)
     numbers = [operand.data for operand in node.parents]
     try:
         operation.value(numbers)
     except (ArithmeticError, ValueError, TypeError, IndexError) as error:  # as the engine's forward() may
-        return error
-    return None
+        return f"{type(error).__name__}: {reason(operation, error)}"
+    return ""
