@@ -12,6 +12,8 @@ ENGINE_TESTS := tests/engine $(filter-out tests/test_docs.py tests/test_notebook
 	$(wildcard tests/lift/tracing/test_trac*.py) tests/lift/engines/test_op_lowerings.py tests/nn/base/test_module_transforms.py \
 	--deselect tests/test_docstrings.py::test_examples_on_page \
 	-k "not (tinygrad_lite.lift or tinygrad_lite.nn or tinygrad_lite.viz or tinygrad_lite.testing)"
+# those that make, copy and free graphs of all shapes
+MEMORY_TESTS := tests/engine/test_walking.py tests/engine/test_serialization.py tests/engine/test_state_machine.py
 OUT ?= out
 # extras and dependency groups of the development environment; CI has all
 EXTRAS ?= nn,notebook,testing
@@ -22,7 +24,7 @@ PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 OPTIONS ?=
 
 .PHONY: demo test lint bench features seeds testers generate picture gallery lift-pictures lift-programs lift-expressions notebooks docs playground operations \
-	pure-test engine-test coverage engine-coverage mutants clean
+	pure-test engine-test coverage engine-coverage mutants sanitize soak pythons clean
 
 # What is imported again and again, by tests that start processes of their own, is not compiled to bytecode again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -127,6 +129,16 @@ mutants: $(VENV)-pure/.package ## mutation testing of the engine: a night; fails
 			cr-filter-operators session.sqlite tools/mutants.toml; }; } && \
 		cosmic-ray exec tools/mutants.toml session.sqlite && cr-report session.sqlite --surviving-only && \
 		cr-rate --fail-over 5 session.sqlite
+
+sanitize: $(VENV)/.dev ## the engine's tests with AddressSanitizer, and those of its memory under valgrind: half an hour
+	$(BIN)/python tools/sanitize.py address -- $(OPTIONS) $(ENGINE_TESTS)
+	$(BIN)/python tools/sanitize.py valgrind -- $(OPTIONS) $(MEMORY_TESTS)
+
+soak: $(VENV)/.test ## an hour of random use, with what must hold checked after each step
+	$(BIN)/python tools/soak --minutes 60
+
+pythons: ## the engine's tests on each Python that is on PATH, or that Debian has (as root, with debootstrap)
+	$(PYTHON) tools/pythons.py -- -m "not slow" $(OPTIONS) $(ENGINE_TESTS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-pure build dist *.egg-info *.so $(OUT)

@@ -3,9 +3,9 @@
     python tools/pythons.py 3.13 3.14 --build pure -- tests/engine -m "not slow"
 
 A Python is ``python3.13`` on PATH; or, for root on Debian, that of the suite of Debian that has it, which
-``debootstrap`` unpacks into a folder under build/, from the mirror that this machine's own apt sources name. What can be
-had neither way is said to be missing, and so is a build that cannot be installed. A version with a t, ``3.14t``, is
-the free-threaded one, which has to be on PATH and runs the interpreted build alone.
+``debootstrap`` unpacks into a folder under build/, from the mirror that this machine's own apt sources name. Of what
+can be had neither way, or does not install, the table says so. A version with a t, ``3.14t``, is the free-threaded one,
+which has to be on PATH and runs the interpreted build alone.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def install(python: Python, build: str) -> tuple[Path, Path]:
     """
     base = (FOLDER if python.root == Path("/") else python.root / "tests") / f"{python.version}-{build}"
     shutil.rmtree(base, ignore_errors=True)
-    _copy_sources(base / "sources")
+    copy_sources(base / "sources")
     made = python.call(*python.command, "-m", "venv", python.inside(base / "environment"))
     if made.returncode:
         raise MissingError(f"no environment: {_last_line(made.stdout)}")
@@ -160,7 +160,7 @@ def install(python: Python, build: str) -> tuple[Path, Path]:
     return base / "sources", base / "environment"
 
 
-def _copy_sources(to: Path) -> None:
+def copy_sources(to: Path) -> None:
     """Copy what git knows, or will: no build of another Python is among it."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -194,7 +194,7 @@ def test(python: Python, sources: Path, environment: Path, arguments: Sequence[s
         python.inside(sources / part) if (sources / part.partition("::")[0]).exists() else part for part in arguments
     ]
     done = python.call(
-        python.inside(environment / "bin" / "python"), "-m", "pytest", "--rootdir", python.inside(sources), "-c",
+        python.inside(environment / "bin" / "python"), "-P", "-m", "pytest", "--rootdir", python.inside(sources), "-c",
         python.inside(sources / "setup.cfg"), f"--junit-xml={python.inside(report)}", *inside,
         OMP_NUM_THREADS="1",
         HYPOTHESIS_PROFILE=os.environ.get("HYPOTHESIS_PROFILE", "quick"),

@@ -23,7 +23,7 @@ import tinygrad_lite as tg
 from tinygrad_lite.dispatch import VALUE, record_operation
 from tinygrad_lite.node import codes
 from tinygrad_lite.operations import numerics
-from tinygrad_lite.operations.arithmetic import FLOAT, array, evaluate_rule
+from tinygrad_lite.operations.arithmetic import FLOAT, array, evaluate_rule, reason
 from tinygrad_lite.operations.operation import NARY, Op
 from tinygrad_lite.operations.ops import BY_CODE, TABLE, find
 from tinygrad_lite.testing.oracles import exact as reference
@@ -565,3 +565,53 @@ def test_powers_that_overflow_have_infinite_derivatives() -> None:
     assert numerics.power_by_base(0.0, -1.0) == -math.inf
     assert numerics.power_by_base(1e-300, -2.0) == -math.inf
     assert numerics.power_by_base(-1e-300, -2.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("log", ValueError("expected a positive input, got -1.0"), "math domain error"),
+        ("asin", ValueError("math domain error"), "math domain error"),
+        ("truediv", ZeroDivisionError("division by zero"), "float division by zero"),
+        ("pow", ZeroDivisionError("zero to a negative power"), "0.0 cannot be raised to a negative power"),
+        ("pow", OverflowError("(34, 'Numerical result out of range')"), "math range error"),
+        ("pow", ValueError("a negative number to a fractional power is complex"), "a negative number to a fractional"),
+        (
+            "floor",
+            OverflowError("cannot convert float infinity to integer"),
+            "cannot convert float infinity to integer",
+        ),
+        ("lookup", IndexError("index 3 is out of range for 3 items"), "index 3 is out of range for 3 items"),
+    ],
+)
+def test_errors_have_the_words_of_the_package_on_every_version_of_python(
+    name: str, error: Exception, words: str
+) -> None:
+    assert reason(TABLE[name], error).startswith(words)
+
+
+def test_the_words_of_an_operation_of_the_users_own_are_kept() -> None:
+    def forward(x: float) -> float:
+        raise ValueError("expected a prime, got 4.0")
+
+    primes = tg.define("of_primes_only", forward, lambda m, x, z: 1.0)
+    with pytest.raises(ValueError, match=r"^of_primes_only\(.*\): expected a prime, got 4\.0\. "):
+        primes(Value(4.0))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: tg.log(Value(-1.0)), "math domain error"),
+        (lambda: tg.exp(Value(1e4)), "math range error"),
+        (lambda: 1.0 / Value(0.0), "float division by zero"),
+        (lambda: Value(1.0) // 0.0, "float division by zero"),
+        (lambda: Value(1.0) % 0.0, "float division by zero"),
+        (lambda: Value(0.0) ** -1.0, "0.0 cannot be raised to a negative power"),
+        (lambda: Value(1e200) ** 2.0, "math range error"),
+    ],
+)
+def test_what_raises_says_so_in_these_words(call: Any, words: str) -> None:
+    with pytest.raises((ArithmeticError, ValueError)) as caught:
+        call()
+    assert f"): {words}. " in str(caught.value)

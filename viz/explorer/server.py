@@ -146,6 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "tinygrad-lite"
     sys_version = ""
     protocol_version = "HTTP/1.1"
+    #: of a request that does not say: it is answered with a status line too, which Python does from 3.14 on
+    default_request_version = "HTTP/1.0"
     timeout = TIMEOUT
     deadline = 0.0
 
