@@ -25,7 +25,7 @@ from pythons import ROOT, copy_sources
 
 FOLDER = ROOT / "build" / "sanitize"
 #: What the compiler is asked for besides; later than the options of setup.py, which they replace.
-FLAGS = "-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+FLAGS = "-O0 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 _COMPILER = FOLDER / "cc"
 
 

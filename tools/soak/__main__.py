@@ -2,7 +2,7 @@
 
     python tools/soak --minutes 60
 
-An episode is 40 drawn steps on graphs, models and files of its own; what is drawn depends on the seed and the number
+An episode is some drawn steps on graphs, models and files of its own; what is drawn depends on the seed and the number
 of the episode alone, apart from the instants of kills and interruptions. After each step modes, threads and a graph
 are checked, and each action checks what it did: numbers against the operation itself, gradients against forward mode,
 finite differences and 60 digits, files and copies to the bit, engines against the eager graph. After each episode
@@ -66,8 +66,9 @@ _ACTIONS = {
 class Soak:
     """The episodes so far: what was done, what was wrong, and what memory there was."""
 
-    def __init__(self, seed: int, verbose: bool) -> None:
+    def __init__(self, seed: int, steps: int = _STEPS, verbose: bool = False) -> None:
         self.seed = seed
+        self.steps = steps
         self.verbose = verbose
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
@@ -87,7 +88,7 @@ class Soak:
         with tempfile.TemporaryDirectory(prefix="soak") as folder:
             world = World(rng, Path(folder), self.counts)
             try:
-                for world.step in range(_STEPS):
+                for world.step in range(self.steps):
                     action = rng.choices(list(_ACTIONS), list(_ACTIONS.values()))[0]
                     name = action.__name__
                     if self.verbose:
@@ -101,7 +102,8 @@ class Soak:
                 print(f"\nFAULT in step {world.step} ({name}) of episode {episode}:")
                 print(traceback.format_exc())
                 print(
-                    f"again: python tools/soak --seed {self.seed} --first {episode} --episodes 1 --verbose", flush=True
+                    f"again: python tools/soak --seed {self.seed} --first {episode} --episodes 1 --steps {self.steps}",
+                    flush=True,
                 )
             finally:
                 faulthandler.cancel_dump_traceback_later()
@@ -131,11 +133,13 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, default=sys.maxsize, help="how many at most")
     parser.add_argument("--seed", type=int, default=0, help="what is drawn (default: 0)")
     parser.add_argument("--first", type=int, default=0, help="the number of the first episode (default: 0)")
+    parser.add_argument("--steps", type=int, default=_STEPS, help=f"of an episode (default: {_STEPS})")
     parser.add_argument("--verbose", action="store_true", help="print each step before it is taken")
     given = parser.parse_args()
     warnings.simplefilter("error")
+    warnings.simplefilter("ignore", ResourceWarning)  # a file is open where its writer is interrupted
     faulthandler.enable()
-    soak = Soak(given.seed, given.verbose)
+    soak = Soak(given.seed, given.steps, given.verbose)
     start = shown = time.monotonic()
     for episode in range(given.first, given.first + given.episodes):
         if time.monotonic() - start > 60.0 * given.minutes:

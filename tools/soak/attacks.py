@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import threading
@@ -27,7 +28,7 @@ def kill_while_saving(world: World) -> None:
     other, _ = one.make(world.rng.randrange(1000, 2000))
     path = world.folder / "killed.safetensors"
     nn.save(one.model, path)
-    child = os.fork()
+    child = _fork()
     if child == 0:
         try:
             while True:
@@ -46,6 +47,11 @@ def kill_while_saving(world: World) -> None:
     require(not list(world.folder.glob("killed*.tmp")), "what a kill left stayed")
 
 
+def _fork() -> int:
+    faulthandler.cancel_dump_traceback_later()  # it waits in a thread, beside which Python warns of forks
+    return os.fork()
+
+
 def kill_while_fitting(world: World) -> None:
     """Kill a training run: resumed, it gives the bits of one that was not killed."""
     one = models.any_model(world)
@@ -62,7 +68,7 @@ def kill_while_fitting(world: World) -> None:
         return bits(model), list(history["loss"])
 
     seed = world.rng.randrange(1000)
-    child = os.fork()
+    child = _fork()
     if child == 0:
         try:
             run(seed, checkpoint=True)
