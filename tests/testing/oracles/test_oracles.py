@@ -22,7 +22,7 @@ from tinygrad_lite.testing.oracles.oracles import (
     mpmath_derivative,
     taylor_slope,
 )
-from tinygrad_lite.testing.oracles.verdicts import Verdict
+from tinygrad_lite.testing.oracles.verdicts import Estimate, Finding, Verdict
 from tinygrad_lite.value import Value
 
 Oracle = Callable[..., Any]
@@ -168,3 +168,16 @@ def test_the_taylor_test_takes_structures_and_edges() -> None:
     assert taylor_slope(f, df, *point).passes
     assert not taylor_slope(f, lambda v, w: (2 * v * w["a"], {"a": v.sum()}), *point).passes
     assert taylor_slope(lambda x: math.log(x), lambda x: 1.0 / x, 1e-3).passes
+
+
+def test_estimates_and_findings_are_equal_where_they_show_the_same_and_nan_is_nan() -> None:
+    def made(left: float, reason: str = "") -> list[Any]:
+        estimate = Estimate(1.5, 0.0, "differences", left=left)
+        return [estimate, Finding("x", "", 1, left, 1.0, 1.0, 0.0, "60 digits", Verdict.WRONG, reason, (estimate,))]
+
+    first, again, other = made(float("nan")), made(float("nan")), made(2.0)
+    assert first == again
+    assert [hash(x) for x in first] == [hash(x) for x in again]
+    assert all(a != b for a, b in zip(first, other, strict=True))
+    assert first[1] != made(float("nan"), "why")[1]
+    assert first[0] != first[1]

@@ -179,7 +179,7 @@ def _report(
     return whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Located(Finding):
     """A finding that knows its place."""
 

@@ -39,8 +39,18 @@ class Verdict(StrEnum):
 GRAVITY = tuple(Verdict)
 
 
-@dataclass(frozen=True)
-class Estimate:
+class _ToTheBit:
+    """Equality of records by what they show: nan is nan on every Python, as in dataclasses until 3.12."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and repr(other) == repr(self)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate(_ToTheBit):
     """What one oracle says about a derivative at a point.
 
     Attributes:
@@ -75,8 +85,8 @@ class Estimate:
         return f"{self.value:.17g}{bound}"
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, eq=False)
+class Finding(_ToTheBit):
     """One derivative, held against what it should be.
 
     Attributes:
