@@ -24,11 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from pythons import ROOT, copy_sources
 
 FOLDER = ROOT / "build" / "sanitize"
-#: What the compiler is asked for besides; later than the options of setup.py, which they replace. mypyc's runtime shifts
-#: negative numbers, which the compilers that Python is built with define.
-FLAGS = (
-    "-O0 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize=shift -fno-sanitize-recover=undefined"
-)
+#: What the compiler is asked for besides; later than the options of setup.py, which they replace. mypyc shifts negative
+#: numbers, which the compilers that Python is built with define.
+FLAGS = "-O0 -g1 -fsanitize=address,undefined -fno-sanitize=shift -fno-sanitize-recover=undefined"
 _COMPILER = FOLDER / "cc"
 
 
