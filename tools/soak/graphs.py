@@ -153,7 +153,7 @@ def compare_expressions(world: World) -> None:
     if rng.random() < 0.3:
         check_gradients(expressions[0].function(), *points[0], order=1)
         world.counts["derivatives against 60 digits"] += 1
-    engine = rng.choices(("numpy", "tape", "numba"), (4, 4, 1))[0]
+    engine = world.engine(4, 4, 1)
     lifted = tg.lift(function, engine=engine)
     lifted(*points[0])
     ordinary_expressions.compare(lifted, lifted.last, function, points)

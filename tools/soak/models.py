@@ -11,8 +11,6 @@ from world import Trained, World, bits, require
 from tinygrad_lite import lift, nn, value_and_grad
 from tinygrad_lite.errors import LiftError
 
-_ENGINES = ("eager", "numpy", "tape", "numba")
-
 
 class Last(nn.Module):
     """A recurrent layer, and a number from its last state."""
@@ -100,7 +98,7 @@ def fit(world: World) -> None:
     """Train on another engine: it gives what eager training gives, from the same state."""
     one = any_model(world)
     rng = world.rng
-    engine = rng.choices(_ENGINES, (3, 3, 2, 1))[0]
+    engine = world.engine(3, 2, 1, eager=3)
     twin, its_optimizer = one.make(0)
     path = world.path(".safetensors")
     nn.save(one.model, path, one.optimizer)
@@ -172,7 +170,7 @@ def lift_model(world: World) -> None:
     one = any_model(world)
     if not one.smooth:
         return
-    engine = world.rng.choices(("numpy", "tape", "numba"), (3, 3, 1))[0]
+    engine = world.engine(3, 3, 1)
     before = bits(one.model)
     xs, ys = one.data
 

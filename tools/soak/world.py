@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class World:
     def path(self, suffix: str) -> Path:
         """Return one of a few names, so that files are replaced."""
         return self.folder / f"{self.rng.randrange(3)}{suffix}"
+
+    def engine(self, numpy: int, tape: int, numba: int, eager: int = 0) -> str:
+        """Return one of the engines, as often as is asked for; without llvmlite there is one less."""
+        drawn = self.rng.choices(("numpy", "tape", "numba", "eager"), (numpy, tape, numba, eager))[0]
+        return "numpy" if drawn == "numba" and find_spec("llvmlite") is None else drawn
 
     def keep(self, kept: list[Any], item: Any) -> None:
         """Add what lives on; of what there is too much, any goes."""
