@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import functools
 import hashlib
 import http.server
@@ -26,6 +27,7 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -173,6 +175,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is logged."""
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        """Send a file, as far as the browser wants it: it leaves when the page does."""
+        with contextlib.suppress(ConnectionError):
+            super().copyfile(source, outputfile)
 
 
 def serve(folder: Path, port: int = 0) -> http.server.ThreadingHTTPServer:
