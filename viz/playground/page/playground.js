@@ -397,4 +397,10 @@ async function asPng({ text, width, height }) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
-new Playground();
+if (location.protocol === "file:") {
+  byId("loading").hidden = true;
+  setText(
+    byId("message"),
+    "Opened as a file, a page may not start Python. Serve it: make playground, or python -m http.server in the site's folder.",
+  );
+} else new Playground();
