@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, final
 
-from tinygrad_lite.plotting.themes import Theme, find_theme
+from tinygrad_lite.plotting.themes import DARK, LIGHT, Theme, find_theme
 from tinygrad_lite.viz.animation.svg_picture import SVG, file_of, view_box
+from tinygrad_lite.viz.drawing.two_themes import merge, styled
 from tinygrad_lite.viz.networks.columns import Column, columns_of, number_of, values_of
 from tinygrad_lite.viz.networks.layout import place_columns
 from tinygrad_lite.viz.networks.network_svg import NetworkSvg, State
@@ -29,7 +30,7 @@ def network(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     max_neurons: int = 16,
-    theme: str | Theme = "light",
+    theme: str | Theme | None = None,
 ) -> NetworkPicture:
     """Draw a network as it is drawn on blackboards: a column of circles for each layer, and a line for each weight.
 
@@ -46,7 +47,8 @@ def network(
         output_names: What the outputs are called; ŷ, or ŷ₁, ŷ₂, …
         max_neurons: At most so many neurons are drawn of a layer, the first and the last ones, with ``… ×112`` between
             them for the others; from 2 on.
-        theme: ``"light"``, ``"dark"`` or ``"print"``, or a theme of one's own.
+        theme: ``"light"``, ``"dark"`` or ``"print"``, or a theme of one's own. If not given, light in a file, and in a
+            notebook the notebook's own.
 
     Returns:
         What a notebook shows; :func:`save`, or its own ``save``, writes it as SVG, PNG or PDF.
@@ -64,21 +66,24 @@ def network(
     """
     if edges not in WHAT:
         raise ValueError(f"edges is one of {', '.join(map(repr, WHAT))}, not {edges!r}")
-    drawn = NetworkDrawing(model, input_names, output_names, max_neurons, theme)
+    drawn = NetworkDrawing(model, input_names, output_names, max_neurons, LIGHT if theme is None else theme)
     state = state_of(model, drawn.columns, x, edges)
     sizes = "-".join(str(column.size) for column in drawn.columns)
-    return NetworkPicture(
-        drawn.svg([state], edges, f"A network of {sizes} neurons and its {edges}s").still(0), drawn.theme
-    )
+
+    def still(colours: Theme) -> ET.Element:
+        return drawn.svg([state], edges, f"A network of {sizes} neurons and its {edges}s", colours).still(0)
+
+    return NetworkPicture(still(drawn.theme), drawn.theme, still(DARK) if theme is None else None)
 
 
 @final
 class NetworkPicture:
     """The picture of a network, as :func:`network` makes it."""
 
-    def __init__(self, root: ET.Element, theme: Theme) -> None:
+    def __init__(self, root: ET.Element, theme: Theme, dark: ET.Element | None = None) -> None:
         self._root = root
         self._theme = theme
+        self._dark = dark
 
     def svg(self) -> str:
         """As SVG, with every number in the tooltips; no Graphviz is needed."""
@@ -134,7 +139,7 @@ class NetworkPicture:
         return save_as(path, forms, "the picture of a network")
 
     def _repr_html_(self) -> str:
-        return shown(self._root)
+        return shown(self._root, self._dark)
 
     def __repr__(self) -> str:
         return '<picture of a network: in a notebook it shows itself; .save("network.svg") writes it>'
@@ -169,9 +174,9 @@ class NetworkDrawing:
         sizes = [column.size for column in self.columns]
         self.layout: Final = place_columns(sizes, max_neurons, *self.names)
 
-    def svg(self, states: Sequence[State], what: str, title: str) -> NetworkSvg:
-        """Return what draws it in these states."""
-        return NetworkSvg(self.columns, self.layout, states, what, self.names, title, self.theme)
+    def svg(self, states: Sequence[State], what: str, title: str, theme: Theme | None = None) -> NetworkSvg:
+        """Return what draws it in these states, in its own theme or another."""
+        return NetworkSvg(self.columns, self.layout, states, what, self.names, title, theme or self.theme)
 
 
 def state_of(model: Any, columns: Sequence[Column], x: Any, what: str, caption: str = "") -> State:
@@ -195,9 +200,14 @@ def written(root: ET.Element) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def shown(root: ET.Element) -> str:
-    """Return what a notebook shows, be it trusted or not: an image, which fits the cell."""
-    source = base64.b64encode(written(root).encode()).decode()
+def shown(root: ET.Element, dark: ET.Element | None = None) -> str:
+    """Return what a notebook shows, be it trusted or not: an image, which fits the cell; with its dark twin in either
+    theme."""
+    text = written(root)
+    if dark is not None:
+        merged, colours = merge(text, written(dark))
+        text = styled(merged, colours)
+    source = base64.b64encode(text.encode()).decode()
     title = html.escape(root.findtext(f"{SVG}title") or "", quote=True)
     box = view_box(root)
     return (

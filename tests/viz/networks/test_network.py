@@ -212,7 +212,11 @@ def test_it_is_saved_and_shown_as_other_pictures(tmp_path: Path) -> None:
     shown = picture._repr_html_()
     source = re.search(r"base64,([^\"]+)", shown)
     assert source is not None
-    assert base64.b64decode(source[1]).decode() == picture.svg()
+    both = base64.b64decode(source[1]).decode()
+    assert re.sub(r"<style>@media.*</style>", "", both).count("<") == picture.svg().count("<")
+    assert "prefers-color-scheme" in both
+    light = viz.network(nn.MLP(2, [3, 1], seed=0), theme="light")
+    assert base64.b64encode(light.svg().encode()).decode() in light._repr_html_()
     for name in ("a.dot", "a.json"):
         with pytest.raises(ValueError, match="made as svg, png or pdf"):
             viz.save(picture, tmp_path / name)
