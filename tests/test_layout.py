@@ -42,6 +42,7 @@ testing.oracles
 testing.strategies
 testing.checks testing.accuracy
 testing
+lessons
 __init__
 command_line
 """

@@ -20,7 +20,7 @@ from tinygrad_lite.operations.ops import TABLE
 from tinygrad_lite.testing.strategies import sampling
 
 
-@pytest.mark.parametrize("name", ["lift", "nn", "testing", "viz"])
+@pytest.mark.parametrize("name", ["lessons", "lift", "nn", "testing", "viz"])
 def test_a_submodule_is_imported_when_it_is_asked_for(name: str) -> None:
     assert tinygrad_lite.__getattr__(name) is sys.modules[f"tinygrad_lite.{name}"]
     assert name in dir(tinygrad_lite)

@@ -101,7 +101,7 @@ __all__.remove("abs")
 __all__.remove("pow")
 __all__.remove("sum")
 
-_SUBMODULES = ("lift", "nn", "testing", "viz")
+_SUBMODULES = ("lessons", "lift", "nn", "testing", "viz")
 #: Names of PyTorch and JAX, and what does here what people look for when they write them.
 _ELSEWHERE = {
     "Tensor": "Value, a number; arrays of them are NumPy's",
