@@ -39,7 +39,8 @@ def pytest_collection_finish() -> None:
     had before, for these differ from run to run.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
-        for name in ("tinygrad_lite", *(f"tinygrad_lite.{part}" for part in ("lessons", "lift", "nn", "testing", "viz"))):
+        parts = ("lessons", "lift", "nn", "testing", "viz")
+        for name in ("tinygrad_lite", *(f"tinygrad_lite.{part}" for part in parts)):
             for module in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
                 with contextlib.suppress(ImportError):  # an extra is not installed
                     importlib.import_module(module.name)
