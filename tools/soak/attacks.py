@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import signal
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 
 import graphs
 import models
-from world import World, bits, require
+from world import LEFT_OPEN, World, bits, open_files, require
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value, nn
@@ -86,6 +87,7 @@ def interrupt(world: World) -> None:
     kept = [(bits(one.model), one.model) for one in world.models] if action is models.lift_model else []
     graphs_before, models_before = list(world.graphs), list(world.models)
 
+    files_before = open_files()
     running = True
 
     def press(*_: Any) -> None:
@@ -107,6 +109,12 @@ def interrupt(world: World) -> None:
         signal.signal(signal.SIGALRM, before)
     if world.interrupted:
         world.counts[f"interrupted: {action.__name__}"] += 1
+        # In C, or between two lines of Python's own open and Popen, a file is open that nobody has yet.
+        gc.collect()
+        for number, target in open_files().items():
+            if files_before.get(number) != target:
+                world.counts[LEFT_OPEN] += 1
+                print(f"Ctrl-C within {action.__name__} left {target} open", flush=True)
     world.interrupted = False
     for weights, model in kept:
         require(bits(model) == weights, "an interrupted lift changed weights")
