@@ -4,7 +4,7 @@ The pages of ``docs/`` are written for the repository first, where they read wel
 site,
 
 - links that leave ``docs/`` stay on the site: notebooks, CONTRIBUTING.md and source files become pages of it;
-- pictures in a light and a dark variant follow the switch of the site;
+- pictures in a light and a dark variant follow the switch of the site; the explorer's picture is the explorer itself;
 - a comment ``<!-- api: PACKAGE MODULE ... -->`` becomes the reference of the public names of these modules;
 - LaTeX becomes MathML, which browsers typeset by themselves;
 - at the end every link, every anchor and every picture of the built site is looked up, and nothing may be asked of
@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import ast
 import base64
+import doctest
 import html
 import json
 import logging
 import os
 import re
+import runpy
 import shutil
+import tempfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
@@ -47,6 +50,10 @@ LINK = re.compile(r"(?<=\]\()([^)\s]+)(?=\))|(?<=href=\")([^\"]+)(?=\")")
 FENCE = re.compile(r"^(?P<indent> *)(?P<mark>```+)[^\n]*\n.*?^(?P=indent)(?P=mark)\n?", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"<picture>\s*<source[^>]*srcset=\"(?P<dark>[^\"]+)\">\s*(?P<image><img[^>]*>)\s*</picture>")
 API = re.compile(r"^<!-- api: (?P<package>[\w.]+)(?P<modules>[^>]*) -->$", re.MULTILINE)
+
+#: The picture of the explorer, in whose place the site has the page that it is of.
+EXPLORER = "gallery/explorer-light.png"
+LIVE = "live/xor.html"
 
 #: Where each page stands in the repository, by its path on the site; pages of ``docs/`` are not in it.
 _origins: dict[str, str] = {}
@@ -79,6 +86,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Add what the pages of ``docs/`` link to outside of it."""
     if not PLAYGROUND.exists():
         files.remove(files.get_file_from_path("playground.md"))
+    files.append(File.generated(config, LIVE, content=explorer_page()))
     wanted = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
     wanted += [str(path.relative_to(ROOT)) for path in notebooks()]
     wanted += list(RENAMED)[1:]
@@ -205,10 +213,33 @@ def _with_links_of_the_site(text: str, origin: str, here: str) -> str:
 
 
 def _two_pictures(match: re.Match[str]) -> str:
-    """Two images, of which the site's style shows one."""
+    """Two images, of which the site's style shows one; for the explorer's picture the explorer itself."""
     light = match["image"]
+    if EXPLORER in light:
+        from tinygrad_lite.viz.explorer.graph_page import follow_themes
+
+        above = light.partition('src="')[2].partition(EXPLORER)[0]
+        frame = f'<iframe class="output tall" data-explorer title="The explorer" src="{above}{LIVE}"></iframe>'
+        return f"{frame}<script>{follow_themes()}</script>"
     dark = re.sub(r"src=\"[^\"]*\"", f'src="{match["dark"]}#only-dark"', light)
     return re.sub(r"(src=\"[^\"]*)\"", r'\1#only-light"', light) + dark
+
+
+def explorer_page() -> str:
+    """Return the explorer of the graph with which the gallery begins."""
+    parts = runpy.run_path(str(ROOT / "tools" / "gallery.py"))["PARTS"]
+    names: dict[str, Any] = {}
+    pages = [part.code for part in parts if part.title == "The explorer"]
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            for code in (parts[0].code, *pages):
+                for example in doctest.DocTestParser().get_examples(code):
+                    exec(example.source, names)
+            return Path("xor.html").read_text(encoding="utf-8")
+        finally:
+            os.chdir(here)
 
 
 # ------------------------------------------------------------------------------------------- pages of other files

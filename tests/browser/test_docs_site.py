@@ -113,6 +113,23 @@ def test_a_picture_is_enlarged_by_a_click(site: Path, tabs: Callable[..., Any]) 
     page.keyboard.press("Escape")
 
 
+def test_the_explorer_on_a_page_is_alive_and_has_the_theme_of_the_site(site: Path, tabs: Callable[..., Any]) -> None:
+    page = tabs(color_scheme="light").page
+    for name in ("index.html", "guide_viz.html", "gallery.html"):
+        page.goto((site / name).as_uri())
+        assert page.locator("iframe[src$='live/xor.html']").count() == 1
+    explorer = page.frame_locator("iframe[src$='live/xor.html']")
+    page.locator("iframe[src$='live/xor.html']").scroll_into_view_if_needed()
+    theme = "getComputedStyle(document.body).backgroundColor"
+    explorer.locator("html[data-ready]").wait_for()
+    light = explorer.locator("body").evaluate(theme)
+    page.locator("label[for^=__palette_]:visible").click()
+    page.wait_for_timeout(500)
+    assert explorer.locator("body").evaluate(theme) != light
+    explorer.get_by_role("button", name="Watch backpropagation").click()
+    explorer.get_by_text("step", exact=False).first.wait_for()
+
+
 def test_notebooks_can_be_downloaded(site: Path, tabs: Callable[..., Any]) -> None:
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()

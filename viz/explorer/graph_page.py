@@ -28,6 +28,15 @@ _FOLLOW = """(() => {
 })();"""
 
 
+def follow_themes() -> str:
+    """Return a script that tells each page in a frame ``<iframe data-explorer>`` the theme of the page around it.
+
+    >>> follow_themes().splitlines()[0]
+    '(() => {'
+    """
+    return _FOLLOW % notebook_theme()
+
+
 class Explorer:
     """The page of :func:`explore`.
 
@@ -60,7 +69,7 @@ class Explorer:
             f'<iframe data-explorer srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
             f'title="{html.escape(self._title)}" width="100%" height="640" '
             'style="border: 1px solid #8888; border-radius: 8px"></iframe>'
-            f"<script>{_FOLLOW % notebook_theme()}</script>"
+            f"<script>{follow_themes()}</script>"
         )
         still = self._still()
         if not still:
