@@ -373,7 +373,10 @@ def test_a_notebook_becomes_a_page_with_its_pictures(tmp_path: Path) -> None:
     path = tmp_path / "07_name.ipynb"
     path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
     text, files = tool("docs_site").notebook_page(path)
-    assert text.startswith("# Title\n\ntext\n\n```python\n1 + 1\n```\n\n```{ .text .output }\nred\n```\n")
+    head, _, text = text.partition("</a>\n\n")
+    assert head == "# Title\n\n<a class='md-button' href='07_name.ipynb' download>Download 07_name.ipynb"
+    assert files.pop("notebooks/07_name.ipynb") == path.read_bytes()
+    assert text.startswith("text\n\n```python\n1 + 1\n```\n\n```{ .text .output }\nred\n```\n")
     assert files == {"notebooks/07_name/1.png": b"hi", "notebooks/07_name/2.html": "<p>"}
     assert 'src="07_name/1.png"' in text
     assert tool("docs_site").title(path) == "7. Title"

@@ -296,7 +296,7 @@ def notebook_page(path: Path) -> tuple[str, dict[str, str | bytes]]:
         if source.strip():
             parts.append(f"```python\n{source}\n```")
         for output in cell["outputs"]:
-            name = f"notebooks/{path.stem}/{len(attached) + 1}"
+            name = f"notebooks/{path.stem}/{len(attached)}"
             text, files = _output(output, name)
             attached |= files
             parts.append(text)
