@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # what is compiled, and what an editable installation cannot read where it lies; all other files it can
 SOURCES := setup.cfg setup.py pyproject.toml $(wildcard _tinygrad_lite_*.py tools/building/*.py) $(wildcard tinygrad_lite/*.py tinygrad_lite/*.h) \
 	$(foreach room,foreign jacobians limits node operations tape,$(foreach kind,py c h,$(wildcard tinygrad_lite/$(room)/*.$(kind))))
-PACKAGES := $(wildcard tinygrad_lite/*/*.py tinygrad_lite/*/*/*.py nn/*.py nn/*/*.py viz/*.py viz/*/*.py viz/explorer/page/* viz/programs/page/* viz/playground/page/*)
+PACKAGES := $(wildcard tinygrad_lite/*/*.py tinygrad_lite/*/*/*.py nn/*.py nn/*/*.py viz/*.py viz/*/*.py viz/explorer/page/* viz/explorer/page/*/* viz/programs/page/* viz/playground/page/*)
 # tests of the engine, and of what lift and nn need of it; pages, notebooks and most docstrings are about all the rest
 ENGINE_TESTS := tests/engine $(filter-out tests/test_docs.py tests/test_notebooks.py,$(wildcard tests/test_*.py)) \
 	$(wildcard tests/lift/tracing/test_trac*.py) tests/lift/engines/test_op_lowerings.py tests/nn/base/test_module_transforms.py \

@@ -86,6 +86,7 @@ def test_where_the_graph_is_not_defined_the_page_says_so_and_goes_back(tabs: Tab
     box(page, "a").fill("-1")
     box(page, "a").press("Enter")
     wait_for_text(page, "#live-error", "math domain error")
+    page.wait_for_timeout(600)  # answers about the curve come meanwhile
     assert page.get_by_role("alert").is_visible()
     assert a.data == 2.0
     box(page, "a").fill("5")
@@ -102,7 +103,12 @@ def test_what_is_no_number_is_told_and_not_sent(tabs: Tabs, served: Any, text: s
     box(page, "a").press("Enter")
     wait_for_text(page, "#live-error", "is no number")
     assert box(page, "a").get_attribute("aria-invalid") == "true"
+    page.wait_for_timeout(600)  # answers about the curve come meanwhile
+    assert "is no number" in page.locator("#live-error").inner_text()
     assert a.data == 2.0
+    box(page, "b").focus()  # what was typed goes, and so does what was said of it
+    page.wait_for_function("() => document.getElementById('live-error').hidden")
+    assert box(page, "a").get_attribute("aria-invalid") == "false"
 
 
 def test_steps_work_on_the_new_numbers(tabs: Tabs, served: Any) -> None:

@@ -49,6 +49,17 @@ def test_the_expression_is_written_on_top_as_the_code_has_it(show: Show, build: 
     assert show(build(*leaves)).locator("#expression").text_content() == text  # type: ignore[operator]
 
 
+def test_an_expression_that_is_too_wide_is_scrolled_by_keys(show: Show) -> None:
+    leaves = [Value(float(k), f"a_rather_long_name_{k}") for k in range(12)]
+    page = show(tg.tanh(sum(leaves[1:], leaves[0])), tab={"viewport": {"width": 700, "height": 600}})
+    bar = page.locator("#expression")
+    bar.focus()
+    step = page.locator("#phase").inner_text()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.getElementById('expression').scrollLeft > 0")
+    assert page.locator("#phase").inner_text() == step
+
+
 def test_the_part_that_a_step_is_about_is_marked_in_it(show: Show) -> None:
     page = show(unlabelled())
     marked = page.locator("#expression .part.now")

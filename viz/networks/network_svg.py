@@ -348,6 +348,9 @@ def _animation(styles: list[str], looks: Sequence[Mapping[str, str]], seconds: f
     count = len(looks) - 1
     moving = seconds * count
     period = moving + _END
+    # A property that a frame does not name would be that of the shape itself, which has the last look.
+    usual = {key: "none" for look in looks for key in look if key == "stroke-dasharray"}
+    looks = [{**usual, **look} for look in looks]
     frames = []
     for i, look in enumerate(looks):
         if 0 < i < count and look == looks[i - 1] == looks[i + 1]:

@@ -266,6 +266,14 @@ def test_an_animation_goes_through_what_was_taken_down() -> None:
     assert "base64" in animation._repr_html_()
 
 
+def test_a_weight_that_changes_its_sign_changes_its_dashes_in_print() -> None:
+    svg = viz.animate_network(trained(), theme="print").svg()
+    (edge,) = (path for path in ET.fromstring(svg).iter(f"{SVG}path") if path.get("class"))
+    (rule,) = re.findall(rf"@keyframes {edge.get('class')} {{ (.*) }}", svg)
+    assert re.findall(r"stroke-dasharray: ([\w,]+)", rule) == ["5,3", "none", "none"]
+    assert edge.get("stroke-dasharray") is None
+
+
 def test_an_animation_is_saved(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     animation = viz.animate_network(trained(), frames=2)

@@ -96,9 +96,9 @@ function isTypedInto(target) {
   return target.id !== "scrubber" && Boolean(target.matches?.("input[type=range]"));
 }
 
-/** Whether a key scrolls what has the focus: the explanation, or an equation that is wider than it. */
+/** Whether a key scrolls what has the focus: the explanation, or an equation or expression that is wider than it. */
 function scrolls(target, key) {
   if (["ArrowUp", "ArrowDown"].includes(key)) return Boolean(target.closest?.("aside"));
-  const equation = target.closest?.(".equation");
+  const equation = target.closest?.(".equation, #expression");
   return ["ArrowLeft", "ArrowRight"].includes(key) && Boolean(equation) && equation.scrollWidth > equation.clientWidth;
 }

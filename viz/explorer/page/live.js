@@ -136,7 +136,7 @@ class Live {
     const good = box.value.trim() !== "" && Number.isFinite(number);
     box.setAttribute("aria-invalid", String(!good));
     if (!good) return this.complain(`${box.value || "nothing"} is no number: write one such as -0.5 or 1e-3`);
-    if (number === this.model.data[i] && !this.pending.size) return undefined;
+    if (number === this.model.data[i] && !this.pending.size) return this.complain("");
     return this.set(i, number, box);
   }
 
@@ -167,7 +167,7 @@ class Live {
         this.pending.clear();
         const curve = this.wantsCurve && this.pending.size === 0 ? { curve: this.span(this.current) } : {};
         const answer = await this.ask({ set, difference: { node: this.current, step: this.size }, ...curve });
-        this.take(answer);
+        this.take(answer, Object.keys(set).length > 0);
       }
     } catch (error) {
       this.complain(`No answer from Python (${error.message}): is it still running?`);
@@ -176,13 +176,16 @@ class Live {
     }
   }
 
-  take(answer) {
+  /** Shows an answer. What was complained of stays until something else was set, and is what the text in a box says. */
+  take(answer, wasSet = true) {
     if (answer.numbers) this.model.update(answer.numbers);
     this.difference = answer.difference ?? null;
     if (answer.curve) this.wantsCurve = false;
     if (answer.curve) this.curve = answer.curve;
     else this.askForCurve();
-    this.complain(answer.error ? `${answer.error} The leaves keep the values that they had.` : "");
+    const mistyped = [...this.rows.values()].some(({ box }) => box.getAttribute("aria-invalid") === "true");
+    if (answer.error) this.complain(`${answer.error} The leaves keep the values that they had.`);
+    else if (wasSet && !mistyped) this.complain("");
     this.show();
     if (answer.numbers) this.changed();
   }
@@ -218,7 +221,11 @@ class Live {
         slider.step = range(x) / 500;
       }
       if (!(this.editing === slider && document.activeElement === slider)) slider.value = x;
-      if (!(document.activeElement === box && this.editing !== slider)) box.value = format(x, 6).replace(MINUS, "-");
+      if (!(document.activeElement === box && this.editing !== slider)) {
+        box.value = format(x, 6).replace(MINUS, "-");
+        if (box.getAttribute("aria-invalid") === "true") this.complain("");
+        box.setAttribute("aria-invalid", "false");
+      }
       const right = model.right.adjoint[i];
       setText(gradient, format(right));
       gradient.className = `leaf-gradient ${signOf(right)}`;

@@ -15,12 +15,20 @@
     const scheme = body.dataset.mdColorScheme; // the pages of MkDocs and Zensical
     return scheme === undefined ? null : scheme === "slate" ? "dark" : "light";
   };
-  const tell = () => frame.contentWindow?.postMessage({ explorer: true, theme: theme() }, "*");
+  const attributeFilter = ["class", "theme", "data-theme", "data-jp-theme-light", "data-md-color-scheme"];
+  const tell = () => {
+    // A cell that was run again has another frame. One that is put back into the document loads anew.
+    if (frame.isConnected) frame.contentWindow?.postMessage({ explorer: true, theme: theme() }, "*");
+    else watching.disconnect();
+  };
   const watching = new MutationObserver(tell);
-  for (const element of [document.documentElement, document.body]) {
-    watching.observe(element, { attributes: true, attributeFilter: ["class", "theme", "data-theme", "data-jp-theme-light", "data-md-color-scheme"] });
-  }
-  frame.addEventListener("load", tell);
-  tell();
+  const watch = () => {
+    for (const element of [document.documentElement, document.body]) {
+      watching.observe(element, { attributes: true, attributeFilter });
+    }
+    tell();
+  };
+  frame.addEventListener("load", watch);
+  watch();
   return () => watching.disconnect();
 };
