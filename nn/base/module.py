@@ -450,6 +450,8 @@ def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
     for kind in reversed(type(module).__mro__):
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
+            if name.startswith("__") and not name.endswith("__"):
+                name = f"_{kind.__name__.lstrip('_')}{name}"  # as Python calls it
             if not name.startswith("__") and hasattr(module, name):
                 public = name.removeprefix("_")
                 behind_property = isinstance(getattr(type(module), public, None), property)

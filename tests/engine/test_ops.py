@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import itertools
+import json
 import math
 import operator
 import random
@@ -597,6 +598,13 @@ def test_the_words_of_an_operation_of_the_users_own_are_kept() -> None:
     primes = tg.define("of_primes_only", forward, lambda m, x, z: 1.0)
     with pytest.raises(ValueError, match=r"^of_primes_only\(.*\): expected a prime, got 4\.0\. "):
         primes(Value(4.0))
+
+
+def test_an_error_that_is_made_of_more_than_a_message_is_raised_as_it_is_with_a_note() -> None:
+    parsed = tg.define("parsed", lambda x: json.loads("{bad"), lambda m, x, z: 1.0)
+    with pytest.raises(json.JSONDecodeError, match="property name") as raised:
+        parsed(Value(1.0))
+    assert raised.value.__notes__[0].startswith("parsed(Value(data=1.0, grad=0.0)): ")
 
 
 @pytest.mark.parametrize(

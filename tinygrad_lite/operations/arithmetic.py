@@ -123,7 +123,12 @@ def failed(code: int, operands: Sequence[Any], error: Exception) -> float:
             return float(getattr(numpy, op.numpy)(*numbers))
     shown = ", ".join(repr(x) for x in operands[:4]) + (", ..." if len(operands) > 4 else "")
     message = f"{op.name}({shown}): {reason(op, error)}. {_remedy(op, error)}"
-    raise type(error)(message) from error
+    try:
+        again = type(error)(message)
+    except Exception:  # one that is made of other things than a message, as json's and codecs' are
+        error.add_note(message)
+        raise error from None
+    raise again from error
 
 
 def reason(op: Op, error: Exception) -> str:

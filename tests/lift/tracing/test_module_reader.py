@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
+from array import array
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 
 from tinygrad_lite import Value, nn, value_and_grad
 from tinygrad_lite.lift import lift
+from tinygrad_lite.lift.tracing import module_reader
 from tinygrad_lite.lift.tracing.module_reader import ModuleReader, UnreadableError, describe_parameters
 from tinygrad_lite.nn.layers.layers import Neuron
 
@@ -203,3 +207,166 @@ def test_slots_are_watched_also_those_whose_names_python_changes_and_those_that_
     assert lifted(model, 3.0) == 13.0
     del model.later
     assert lifted(model, 3.0) == 12.0
+
+
+class Holding(nn.Module):
+    """Holds something, which its result reads."""
+
+    def __init__(self, held: Any, read: Callable[[Any], Any]) -> None:
+        self.weight = Value(2.0)
+        self.held = held
+        self.read = read
+
+    def forward(self, x: Any) -> Any:
+        return self.weight * x + self.read(self.held)
+
+
+class Foreign:
+    """An array of another library."""
+
+    def __init__(self) -> None:
+        self.numbers = [1.0, 2.0]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array(self.numbers, dtype)
+
+
+VIEWED = {"a": 1.0}
+A, B = Value(3.0), Value(4.0)
+#: What a module may hold, what is changed in it, and how it is read.
+HELD: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "a number behind a parameter": (lambda: [Value(2.0), 5.0], lambda h: h.__setitem__(1, 7.0), lambda h: h[0] + h[1]),
+    "a tuple with a parameter first": (
+        lambda: [(Value(2.0), 2)],
+        lambda h: h.__setitem__(0, (h[0][0], 3)),
+        lambda h: h[0][0] ** h[0][1],
+    ),
+    "a number in an array of objects": (
+        lambda: np.array([Value(2.0), 5.0], dtype=object),
+        lambda h: h.__setitem__(1, 7.0),
+        lambda h: h[0] + h[1],
+    ),
+    "numbers in an array of objects": (
+        lambda: np.array([2.0, 5.0], dtype=object),
+        lambda h: h.__setitem__(1, 7.0),
+        lambda h: h[0] + h[1],
+    ),
+    "a deque": (lambda: deque([1.0, 2.0]), lambda h: h.__setitem__(0, 50.0), lambda h: h[0]),
+    "a view of a dict": (
+        lambda: (MappingProxyType(VIEWED), VIEWED),
+        lambda h: h[1].update(a=9.0),
+        lambda h: h[0]["a"],
+    ),
+    "an array of Python": (lambda: array("d", [1.0]), lambda h: h.__setitem__(0, 5.0), lambda h: h[0]),
+    "bytes": (lambda: bytearray(b"a"), lambda h: h.__setitem__(0, 5), lambda h: float(h[0])),
+    "a masked array": (
+        lambda: np.ma.masked_array([1.0, 2.0], [False, False]),
+        lambda h: h.mask.__setitem__(0, True),
+        lambda h: float(h.sum()),
+    ),
+    "another library's array": (Foreign, lambda h: h.numbers.__setitem__(0, 5.0), lambda h: float(np.asarray(h)[0])),
+    "the sign of a zero": (
+        lambda: [np.float32(0.0)],
+        lambda h: h.__setitem__(0, np.float32(-0.0)),
+        lambda h: math.copysign(1.0, h[0]),
+    ),
+    "what was computed": (lambda: [A * B], lambda h: h.__setitem__(0, A + B), lambda h: h[0] * 1.0),
+    "what was computed, again": (
+        lambda: [A * B],
+        lambda h: (setattr(A, "data", A.data + 1.0), h[0].forward()),
+        lambda h: h[0] * 1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_whatever_a_module_holds_a_call_sees_what_was_changed_in_it(name: str) -> None:
+    make, change, read = HELD[name]
+    model = Holding(make(), read)
+    lifted = lift(lambda m, x: m(x))
+    for changed in (False, False, True, False):
+        if changed:
+            change(model.held)
+        expected = model(3.0)
+        assert lifted(model, 3.0) == pytest.approx(float(getattr(expected, "data", expected)), rel=1e-12)
+
+
+class Mangled(nn.Module):
+    """Has a parameter and a setting under names that Python changes."""
+
+    __slots__ = ("__gain", "__power")
+
+    def __init__(self) -> None:
+        self.__gain = Value(2.0)
+        self.__power = 1
+
+    def change(self) -> None:
+        self.__gain = Value(5.0)
+
+    def forward(self, x: Any) -> Any:
+        return self.__gain * x**self.__power
+
+
+def test_a_parameter_in_a_slot_whose_name_python_changes_is_one() -> None:
+    model = Mangled()
+    assert [name for name, _ in model.named_parameters()] == ["_Mangled__gain"]
+    lifted = lift(lambda m, x: m(x))
+    for expected in (6.0, 6.0, 15.0):
+        if expected == 15.0:
+            model.change()
+        assert lifted(model, 3.0) == expected
+    loaded = Mangled()
+    loaded.load_state_dict(model.state_dict())
+    assert loaded(3.0).data == 15.0
+
+
+def test_of_two_slots_with_one_name_the_one_that_is_read_counts() -> None:
+    class Neuron(nn.Neuron):
+        __slots__ = ("activation",)
+
+    Neuron.__qualname__ = nn.Neuron.__qualname__
+    model = Neuron(1, None, 0)
+    nn.Neuron.activation.__set__(model, None)
+    lifted = lift(lambda m, x: m([x]))
+    before = lifted(model, 3.0)
+    assert lifted(model, 3.0) == before
+    model.activation = lambda z: z * z
+    assert lifted(model, 3.0) == pytest.approx(before**2)
+
+
+class Proxy:
+    """Stands for a module, and has no dict."""
+
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "inner"), name)
+
+    def __parameter_tree__(self) -> Any:
+        return self.inner.__parameter_tree__()
+
+    def __call__(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+def test_a_stand_in_without_a_dict_is_taken_apart_each_time() -> None:
+    model = nn.MLP(2, [3, 1], generator=0)
+    proxy = Proxy(model)
+    lifted = lift(lambda m, x: m(x))
+    for number in (1.0, 2.0, 3.0):
+        model.layers[0].neurons[0].b.data = number
+        assert lifted(proxy, X) == pytest.approx(model(X).data, rel=1e-12)
+
+
+def test_a_dict_that_grows_while_it_is_looked_at_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = reader_of(nn.Linear(2, 1))
+
+    def raises(*_: Any) -> bool:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(module_reader, "hold_the_same", raises)
+    assert reader.read() is None
+    assert reader.is_stale

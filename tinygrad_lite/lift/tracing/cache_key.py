@@ -7,9 +7,12 @@ and kept alive, as Python gives the address of a thing that is gone to another.
 
 from __future__ import annotations
 
+import array
 import enum
+import operator
+from collections import deque
 from contextlib import suppress
-from types import MemberDescriptorType
+from types import MappingProxyType, MemberDescriptorType
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +23,7 @@ from tinygrad_lite.value import Value
 
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 _BY_VALUE: Final = (*_PLAIN, range, slice, enum.Enum, np.dtype, np.generic)
+_IS_LEAF: Final = operator.attrgetter("is_leaf")
 
 
 class Identity:
@@ -57,9 +61,9 @@ def make_module_key(module: Any) -> Identity:
 def _attributes_of(part: Any) -> dict[str, Any]:
     """Return all attributes of an object, those in slots too, as the activation of a neuron is."""
     found = dict(getattr(part, "__dict__", {}))
-    for slot in find_slots(type(part)):
+    for place, slot in enumerate(find_slots(type(part))):  # two of them may have one name
         with suppress(AttributeError):  # nothing stands in it
-            found[slot.__qualname__] = slot.__get__(part)
+            found[f"{place} {slot.__name__}"] = slot.__get__(part)
     return found
 
 
@@ -115,24 +119,41 @@ def make_metadata_key(settings: Any) -> Any:
 def _make_state_key(tree: Any) -> Any:
     """Make what is hashable, and equal where the function would see no difference but in the numbers of Values."""
     if isinstance(tree, Value):
-        return "value"
+        # A leaf is a parameter. What was computed is a part of the program, with its graph.
+        return "value" if tree.is_leaf else Identity(tree)
     if isinstance(tree, _PLAIN):
         return type(tree).__name__, repr(tree) if isinstance(tree, (float, complex)) else tree
+    if isinstance(tree, np.generic):
+        return type(tree).__name__, repr(tree.item())  # apart from 0.0 is -0.0, and nan is nan
     if isinstance(tree, _BY_VALUE) and not isinstance(tree, slice):
         return type(tree).__name__, tree
     if isinstance(tree, slice):
         return "slice", tree.start, tree.stop, tree.step
-    if isinstance(tree, dict):
+    if isinstance(tree, (dict, MappingProxyType)):
         return type(tree).__name__, tuple([(_make_state_key(key), _make_state_key(item)) for key, item in tree.items()])
-    if isinstance(tree, (list, tuple)):
-        if tree and isinstance(tree[0], Value):
+    if isinstance(tree, (list, tuple, deque)):
+        if set(map(type, tree)) == {Value} and all(map(_IS_LEAF, tree)):
             return type(tree).__name__, len(tree)
         return type(tree).__name__, tuple([_make_state_key(item) for item in tree])
     if isinstance(tree, (set, frozenset)):
         return type(tree).__name__, frozenset(map(_make_state_key, tree))
-    if isinstance(tree, np.ndarray) and tree.dtype != object:
-        return "array", tree.shape, tree.dtype.str, tree.tobytes()
+    if isinstance(tree, (bytearray, array.array)):
+        return type(tree).__name__, getattr(tree, "typecode", ""), bytes(tree)
+    if isinstance(tree, np.ndarray) or hasattr(type(tree), "__array__"):
+        return _make_array_key(tree)
     parts = parts_of(tree)
     if parts is None:
         return Identity(tree)
     return type(tree), tuple(map(_make_state_key, parts.items)), make_metadata_key(parts.aux)
+
+
+def _make_array_key(tree: Any) -> Any:
+    """Make the key of an array of NumPy or of another library: what is in it, for it may be changed in place."""
+    try:
+        found = np.asarray(tree)
+    except Exception:  # one that is on a device, or has a gradient of its own
+        return Identity(tree)
+    if found.dtype == object:
+        return type(tree).__name__, "objects", found.shape, tuple(map(_make_state_key, found.ravel().tolist()))
+    mask = tree.mask.tobytes() if isinstance(tree, np.ma.MaskedArray) else b""
+    return type(tree).__name__, "array", found.shape, found.dtype.str, found.tobytes(), mask

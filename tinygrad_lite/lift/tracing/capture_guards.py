@@ -19,7 +19,7 @@ ABSENT: Final = object()
 #: Up to so many things are looked at by a line of code each.
 _FEW: Final = 40
 #: What is raised where something was deleted.
-_GONE: Final = (KeyError, ValueError, AttributeError, RuntimeError)
+GONE: Final = (KeyError, ValueError, AttributeError, RuntimeError)
 _contents: Final = operator.attrgetter("cell_contents")
 _parts_of_functions: Final = [operator.attrgetter(name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
 
@@ -118,7 +118,7 @@ def _combine(checks: list[Callable[[], bool]]) -> Callable[[], bool]:
     def is_current() -> bool:
         try:
             return all(check() for check in checks)
-        except _GONE:
+        except GONE:
             return False
 
     return is_current
@@ -134,7 +134,7 @@ def _write_guard(cells: int, entries: int, missing: int, functions: int, sized: 
     for kind, attribute in zip("xyz", ("__code__", "__defaults__", "__kwdefaults__"), strict=True):
         lines += [f"f{number}.{attribute} is {kind}{number}" for number in range(functions)]
     lines += ["all(check() for check in others)"] if others else []
-    gone = ", ".join(error.__name__ for error in _GONE)
+    gone = ", ".join(error.__name__ for error in GONE)
     text = f"def is_current():\n try:\n  return {' and '.join(lines) or 'True'}\n except ({gone}):\n  return False"
     return compile(text, "<what a function reads>", "exec")
 

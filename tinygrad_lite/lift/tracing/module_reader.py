@@ -12,18 +12,20 @@ The arrays are for programs, which do not write into what they are given.
 
 from __future__ import annotations
 
+import array
 import math
 import operator
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
-from types import MemberDescriptorType
+from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.lift.tracing.cache_key import find_slots
-from tinygrad_lite.lift.tracing.capture_guards import ABSENT
+from tinygrad_lite.lift.tracing.capture_guards import ABSENT, GONE
 from tinygrad_lite.node.sameness import are_of_the_same, codes_of, hold_the_same, read_numbers, slots_hold_the_same
 from tinygrad_lite.node.state import STATE
 from tinygrad_lite.pytree.registry import container_of
@@ -33,7 +35,11 @@ Floats = NDArray[np.float64]
 #: What cannot be changed in place, and has no parts.
 _ATOMS = (bool, int, float, complex, str, bytes, type(None), Value)
 
+#: What can be changed in place, and is no container that has a branch of its own.
+_IN_PLACE = (set, frozenset, list, tuple, dict, deque, MappingProxyType, bytearray, array.array)
+
 _REQUIRES_GRAD = operator.attrgetter("requires_grad")
+_IS_LEAF = operator.attrgetter("is_leaf")
 
 
 class UnreadableError(Exception):
@@ -125,12 +131,15 @@ class _Watched:
 
     def is_as_it_was(self) -> bool:
         """Look at all of it."""
-        return (
-            are_of_the_same(self._modules, self._kinds, self._names)
-            and hold_the_same(self._containers, self._contents)
-            and slots_hold_the_same(self._owners, self._slots, self._found, ABSENT)
-            and (not self._arrays or all(_is_same_array(tree, kept) for tree, kept in self._arrays))
-        )
+        try:
+            return (
+                are_of_the_same(self._modules, self._kinds, self._names)
+                and hold_the_same(self._containers, self._contents)
+                and slots_hold_the_same(self._owners, self._slots, self._found, ABSENT)
+                and (not self._arrays or all(_is_same_array(tree, kept) for tree, kept in self._arrays))
+            )
+        except GONE:  # changed meanwhile by another thread, where the loops are interpreted
+            return False
 
     def visit(self, tree: Any) -> None:
         """Watch all that can be changed in a module or what its attributes hold.
@@ -139,13 +148,15 @@ class _Watched:
             UnreadableError: Of something in it that cannot be said.
         """
         kind = type(tree)
+        if kind is Value and not tree.is_leaf:
+            raise UnreadableError  # its graph is a part of the program
         if kind in _ATOMS or id(tree) in self._seen:
             return
         self._seen[id(tree)] = tree
         if hasattr(kind, "__parameter_tree__"):
             self._visit_module(tree)
         elif kind is tuple:
-            if set(map(type, tree)) != {Value}:
+            if set(map(type, tree)) != {Value} or not all(map(_IS_LEAF, tree)):
                 self._visit_all(tree)
         elif kind is list:
             self._watch(tree, list(tree))
@@ -153,11 +164,13 @@ class _Watched:
         elif kind is dict:
             self._visit_dict(tree)
         elif isinstance(tree, np.ndarray):
-            if tree.dtype == object:
+            if tree.dtype == object or isinstance(tree, np.ma.MaskedArray):
                 raise UnreadableError
             self._arrays.append((tree, tree.copy()))
-        elif container_of(kind) is not None or isinstance(tree, (set, frozenset)):
+        elif container_of(kind) is not None or isinstance(tree, _IN_PLACE):
             raise UnreadableError
+        elif hasattr(kind, "__array__") and not isinstance(tree, np.generic):
+            raise UnreadableError  # another library's, which may be changed in place
 
     def _visit_all(self, items: Iterable[Any]) -> None:
         for item in items:
@@ -173,7 +186,7 @@ class _Watched:
 
     def _visit_module(self, module: Any) -> None:
         kind = type(module)
-        if "__getattribute__" in vars(kind) or not hasattr(module, "__dict__") or "__parameter_tree__" in vars(module):
+        if "__getattribute__" in vars(kind) or not _has_dict(kind) or "__parameter_tree__" in vars(module):
             raise UnreadableError
         self._modules.append(module)
         self._kinds.append(kind)
@@ -192,6 +205,12 @@ def _read_slot(slot: MemberDescriptorType, module: Any) -> Any:
         return slot.__get__(module)
     except AttributeError:
         return ABSENT
+
+
+def _has_dict(kind: type) -> bool:
+    """Whether instances have a ``__dict__`` of their own, and no property of that name."""
+    found = next((vars(each)["__dict__"] for each in kind.__mro__ if "__dict__" in vars(each)), None)
+    return isinstance(found, GetSetDescriptorType)
 
 
 def _is_same_array(tree: NDArray[Any], kept: NDArray[Any]) -> bool:
