@@ -26,6 +26,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def fetch(package: str) -> Path:
 
 def state() -> str:
     """Return a digest of all that the playground is made of."""
-    digest = hashlib.sha256(repr(PACKAGES).encode())
+    digest = hashlib.sha256(repr([PACKAGES, [metadata.version(name) for name in REQUIRED]]).encode())
     for name in SOURCES:
         top = ROOT / name
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:

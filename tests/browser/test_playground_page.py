@@ -265,6 +265,45 @@ def test_a_link_leads_back_to_text_and_numbers(browser: Any, address: str) -> No
     one.context.close()
 
 
+def test_a_program_of_a_link_in_an_open_tab_waits_for_run_whatever_else_is_done(sheet: Sheet) -> None:
+    page = sheet.page
+    fragment = urlencode({"program": "q = Value(2.0, label='q')\nprint('ran')\nL = q * q"})
+    page.evaluate("(fragment) => { location.hash = fragment; }", fragment)
+    sheet.says("press Run")
+    page.locator("#text").press("End")
+    page.locator("#text").press_sequentially(" ")
+    page.wait_for_timeout(900)
+    page.locator(".example").first.click()
+    sheet.wait_for_leaves(["b", "w1", "w2", "x1", "x2"])
+    page.locator("#undo").click()
+    sheet.says("press Run")
+    page.wait_for_timeout(400)
+    assert page.locator("#printed").is_hidden()
+    page.locator("#run").click()
+    sheet.wait_for_leaves(["q"])
+    assert page.locator("#printed").inner_text() == "ran\n"
+    box = sheet.frame.get_by_label("q, number")
+    box.fill("3")
+    box.press("Enter")
+    sheet.frame.locator("#leaves output").filter(has_text=re.compile("^6$")).wait_for()
+
+
+def test_a_formula_becomes_python_and_a_program_is_kept(browser: Any, address: str) -> None:
+    one = Sheet(browser, address)
+    page = one.open()
+    one.write("e1 * e1")
+    one.wait_for_leaves(["e1"])
+    page.locator("#kind-program").click()
+    one.expect("() => document.getElementById('text').value.includes('L = e1 * e1')")
+    page.locator("#text").fill("e2 = Value(2.0, label='e2')\nL = e2 * e2")
+    one.wait_for_leaves(["e2"])
+    page.locator("#kind-formula").click()
+    one.wait_for_leaves(["e1"])
+    page.locator("#kind-program").click()
+    one.wait_for_leaves(["e2"])
+    one.context.close()
+
+
 def test_a_program_reaches_no_other_host(browser: Any, address: str) -> None:
     one = Sheet(browser, address)
     one.open()

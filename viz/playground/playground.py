@@ -126,11 +126,15 @@ class Playground:
 
     def _set_by_name(self, values: Mapping[str, float], answer: dict[str, Any]) -> None:
         """Set the leaves that a link has other numbers for than the program."""
-        places = {name: k for k, name in enumerate(self.called)}
+        places = dict(reversed(self._leaves()))
         wanted = {str(places[name]): number for name, number in values.items() if name in places}
         if not wanted:
             return
-        found = self._shown().answer({"set": wanted})
+        try:
+            found = self._shown().answer({"set": wanted})
+        except RequestError as error:
+            answer["notes"].append(str(error))
+            return
         answer["notes"] += [found["error"]] if "error" in found else []
         if "numbers" in found:
             answer["graph"]["numbers"] = found["numbers"]
@@ -145,8 +149,15 @@ class Playground:
             answer = session.answer(request["request"])
         except RequestError as error:
             return {"answer": {"error": str(error)}}
-        leaves = [(name, node) for name, node in zip(self.called, session.order, strict=True) if node.is_leaf]
-        return {"answer": answer, "values": {name: node.data for name, node in leaves if not node.is_constant}}
+        return {"answer": answer, "values": {name: session.order[k].data for name, k in reversed(self._leaves())}}
+
+    def _leaves(self) -> list[tuple[str, int]]:
+        """Return the leaves that can be set, by name and place; of several with one name, the first is meant."""
+        nodes = zip(self.called, self._shown().order, strict=True)
+        return [(name, k) for k, (name, node) in enumerate(nodes) if name and node.is_leaf and not node.is_constant]
+
+    def _as_program(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"text": program_of(self._shown().order)}
 
     def _apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
         text, names = self.text, self.names
@@ -178,6 +189,7 @@ class Playground:
     _answers: ClassVar = {
         "formula": _formula, "program": _program, "live": _live, "apply": _apply,
         "operations": _operations, "page": _page, "program text": _program_text,
+        "as program": _as_program,
     }  # fmt: skip
 
 

@@ -146,6 +146,15 @@ def test_a_programs_leaves_take_the_numbers_of_a_link() -> None:
     assert "log" in refused["notes"][0]
 
 
+@pytest.mark.parametrize("number", [5.0, math.inf])
+def test_a_number_is_given_to_the_leaf_of_that_name_and_never_to_another_node(number: float) -> None:
+    text = "print('ran')\na = Value(2.0)\nb = Value(3.0, label='c')\nc = a*b\nL = c*c"
+    answer = program(text, values={"c": number})
+    assert answer["printed"] == "ran\n"
+    assert answer["graph"]["numbers"]["data"][-1] == ((2 * number) ** 2 if number == 5.0 else 36.0)
+    assert bool(answer["notes"]) == (number != 5.0)
+
+
 # --------------------------------------------------------------------------------------------------- the graph shown
 
 

@@ -182,7 +182,7 @@ class Live {
     this.difference = answer.difference ?? null;
     if (answer.curve) this.wantsCurve = false;
     if (answer.curve) this.curve = answer.curve;
-    else this.askForCurve();
+    else if (answer.numbers && this.current !== null) this.askForCurve();
     const mistyped = [...this.rows.values()].some(({ box }) => box.getAttribute("aria-invalid") === "true");
     if (answer.error) this.complain(`${answer.error} The leaves keep the values that they had.`);
     else if (wasSet && !mistyped) this.complain("");

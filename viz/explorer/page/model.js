@@ -83,7 +83,7 @@ class Model {
   }
 
   sortLeaves() {
-    const found = [...this.nodes.keys()].filter((i) => this.isLeaf(i) && !this.isConstant(i));
+    const found = [...this.nodes.keys()].filter((i) => this.isLeaf(i) && !this.nodes[i].constant);
     const collator = new Intl.Collator("en", { numeric: true });
     const names = new Map(found.map((i) => [i, withPlainDigits(this.fullName(i))]));
     return found.sort((a, b) => collator.compare(names.get(a), names.get(b)) || a - b);

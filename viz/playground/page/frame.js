@@ -16,6 +16,8 @@ function showGraph(graph, number) {
   explorer.main = model;
   explorer.load(model, false);
   const { live } = explorer;
+  clearTimeout(live.resting);
+  live.wantsCurve = false;
   live.model = model;
   live.leaves = model.leaves();
   live.difference = null;

@@ -16,6 +16,12 @@ class History {
     this.place = this.states.length - 1;
   }
 
+  /** The same text, now let run: no step of its own to undo. */
+  replace(state) {
+    if (state.text === this.now.text && state.kind === this.now.kind) this.states[this.place] = state;
+    else this.add(state);
+  }
+
   move(by) {
     this.place = Math.max(0, Math.min(this.states.length - 1, this.place + by));
     return this.now;

@@ -7,7 +7,7 @@ function linkOf({ kind, text, values }) {
   return `${location.href.split("#")[0]}#${parameters}`;
 }
 
-/** The state that an address holds; null if it holds none. What is not a number is left out. */
+/** The state that an address holds; null if it holds none. A program is held; what is not a number is left out. */
 function stateOf(fragment) {
   const parameters = new URLSearchParams(fragment.slice(1));
   const kind = ["formula", "program"].find((name) => parameters.has(name));
@@ -19,5 +19,5 @@ function stateOf(fragment) {
   } catch {
     // a link that was cut: the formula alone
   }
-  return { kind, text: parameters.get(kind).slice(0, LONGEST_TEXT), values };
+  return { kind, text: parameters.get(kind).slice(0, LONGEST_TEXT), values, held: kind === "program" };
 }

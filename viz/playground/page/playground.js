@@ -19,8 +19,6 @@ class Playground {
     this.variables = [];
     this.chosen = [];
     this.waiting = null;
-    /** A program that came with a link is run when the reader says so. */
-    this.isHeld = linked?.kind === "program";
     const first = setup.examples[0];
     this.state = linked ?? { kind: first.kind, text: first.text, values: { ...first.values } };
     this.history = new History(this.state);
@@ -61,10 +59,14 @@ class Playground {
 
   // ---------------------------------------------------------------------------------------------- what is written
 
+  /** A program that came with a link, changed since or not, is run when the reader says so. */
+  get isHeld() {
+    return Boolean(this.state.held);
+  }
+
   /** Another state, from the history, an example or a click. */
   become(state, { remember = true } = {}) {
     this.state = state;
-    this.isHeld = false;
     if (remember) this.history.add(state);
     this.showText();
     this.evaluate();
@@ -73,8 +75,8 @@ class Playground {
   typed() {
     const { kind } = this.state;
     const text = byId("text").value.slice(0, LONGEST_TEXT);
-    this.state = { kind, text, values: kind === "formula" ? this.state.values : {} };
-    this.isHeld = false;
+    // What came with a link is not run because a letter of it was changed: Run alone says so.
+    this.state = { ...this.state, text, values: kind === "formula" ? this.state.values : {} };
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
       this.history.add(this.state);
@@ -82,10 +84,19 @@ class Playground {
     }, REST[kind]);
   }
 
-  switchKind(kind) {
-    if (kind === this.state.kind) return;
-    const other = kind === "program" && this.program ? this.program : null;
-    this.become({ kind, text: other ?? (kind === "program" ? this.state.text : this.lastFormula ?? "tanh(a*b + c)"), values: {} });
+  /** The program that was left, held if it was; from a formula alone, the program that makes its graph. */
+  async switchKind(kind) {
+    const before = this.state;
+    if (kind === before.kind) return;
+    if (before.kind === "program") {
+      this.program = before;
+      this.become({ kind, text: this.lastFormula ?? "tanh(a*b + c)", values: {} });
+    } else if (this.program) this.become(this.program);
+    else {
+      const answer = await this.engine.ask({ do: "as program" });
+      if (this.state.kind === kind) return;
+      this.become({ kind, text: answer?.text ?? "a = Value(2.0)\nL = a * a", values: {} });
+    }
     byId("text").focus();
   }
 
@@ -102,13 +113,14 @@ class Playground {
       return;
     }
     this.isBusy = true;
-    const { kind, text, values } = this.state;
+    const asked = this.state;
+    const { kind, text, values } = asked;
     const patience = setTimeout(() => this.showRunning(true), PATIENCE);
     const answer = await this.engine.ask({ do: kind, text, values });
     clearTimeout(patience);
     this.showRunning(false);
     this.isBusy = false;
-    if (answer) this.take(answer, text);
+    if (answer) this.take(answer, asked);
     if (this.isWanted) {
       this.isWanted = false;
       this.evaluate();
@@ -122,18 +134,19 @@ class Playground {
     this.complain({ message: "Stopped. Python starts again; the text is as it was. Change it, or press Run." });
   }
 
-  take(answer, text) {
-    this.answerText = text;
+  take(answer, asked) {
+    const { text } = asked;
     const { printed, error } = answer;
     byId("printed").hidden = !printed;
     setText(byId("printed"), printed ?? "");
     if (error) return this.complain(error);
     this.complain({ message: (answer.notes ?? []).join("\n"), kind: "note" });
-    if (this.state.kind === "formula" && answer.values) {
+    if (this.state === asked && answer.values) {
       this.state = { ...this.state, values: { ...this.state.values, ...answer.values } };
       this.history.states[this.history.place] = this.state;
-      this.lastFormula = text;
     }
+    if (asked.kind === "formula") this.lastFormula = text;
+    this.shownText = text;
     this.graph = answer.graph;
     this.variables = answer.variables;
     this.chosen = this.chosen.filter((name) => this.variables.some((variable) => variable.name === name));
@@ -182,14 +195,18 @@ class Playground {
     if (data.selected !== undefined && data.selected !== null) this.choose(this.nameOf(data.selected));
     if (!data.explorer) return;
     // The first question comes before the graph is known by its number.
+    const asked = this.state;
     const isAbout = data.request?.number !== undefined && !this.isHeld;
     const answer = !isAbout ? { answer: {} } : await this.engine.ask({ do: "live", number: data.request.number, request: data.request.request });
     this.send({ number: data.number, answer: answer?.answer ?? {} });
     if (!answer?.values || !Object.keys(data.request?.request?.set ?? {}).length) return;
-    this.state = { ...this.state, values: { ...this.state.values, ...answer.values } };
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      this.history.add(this.state);
+    // The numbers are those of the text that is shown: what was written since has its own.
+    if (this.state !== asked || asked.text !== this.shownText) return;
+    this.state = { ...asked, values: { ...asked.values, ...answer.values } };
+    const moved = this.state;
+    clearTimeout(this.moving);
+    this.moving = setTimeout(() => {
+      if (this.state === moved) this.history.add(moved);
       this.showButtons();
     }, 400);
   }
@@ -349,17 +366,16 @@ class Playground {
     });
     addEventListener("hashchange", () => {
       const linked = stateOf(location.hash);
-      if (!linked || JSON.stringify(linked) === JSON.stringify(this.state)) return;
+      if (!linked || linkOf(linked) === linkOf(this.state)) return;
       this.become(linked);
-      this.isHeld = linked.kind === "program";
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.send({ theme: this.theme() }));
     addEventListener("keydown", (event) => this.pressed(event));
   }
 
   runNow() {
-    this.isHeld = false;
-    this.history.add(this.state);
+    this.state = { ...this.state, held: false };
+    this.history.replace(this.state);
     this.evaluate();
   }
 

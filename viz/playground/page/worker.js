@@ -33,7 +33,7 @@ async function start({ version, files }) {
       progress(name, files[name]);
       return found;
     }
-    const response = await download(url);
+    const response = await download(url, { cache: "no-cache" }); // another version has the same address
     if (!response.ok) throw new Error(`${name} could not be loaded: the server answered ${response.status}`);
     if (kept) kept.put(url, response.clone()).catch(() => {});
     return new Response(counted(response.body, (bytes) => progress(name, bytes)), { headers: response.headers });
