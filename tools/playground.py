@@ -126,10 +126,10 @@ def build(out: Path = OUT) -> Path:
         for name in PYTHON:
             shutil.copy(python / name, made / "pyodide" / name)
         (made / "engine.zip").write_bytes(_engine())
-        sizes = {path.relative_to(made).as_posix(): path.stat().st_size for path in sorted(made.rglob("*.*"))}
+        needed = {path.relative_to(made).as_posix(): path.read_bytes() for path in sorted(made.rglob("*.*"))}
         from tinygrad_lite.viz.playground.site import files
 
-        for name, text in files(sizes, now).items():
+        for name, text in files(needed, now).items():
             (made / name).write_text(text, encoding="utf-8")
         (made / stamp.name).write_text(now)
         shutil.rmtree(out, ignore_errors=True)

@@ -304,6 +304,28 @@ def test_a_formula_becomes_python_and_a_program_is_kept(browser: Any, address: s
     one.context.close()
 
 
+def test_what_a_program_put_into_the_browsers_store_is_not_run(browser: Any, address: str) -> None:
+    sheet = Sheet(browser, address)
+    page = sheet.open()
+    poisoned = """async () => {
+      const names = (await caches.keys()).filter((name) => name.startsWith("tinygrad-lite-playground-"));
+      const store = await caches.open(names[0]);
+      const kept = (await store.keys()).map(({ url }) => url).find((url) => url.endsWith("engine.zip"));
+      await store.put(kept, new Response("no archive"));
+      return kept;
+    }"""
+    assert page.evaluate(poisoned).endswith("engine.zip")
+    sheet.open()  # loads the engine anew; with the other one nothing would come
+    again = """async () => {
+      const names = (await caches.keys()).filter((name) => name.startsWith("tinygrad-lite-playground-"));
+      const store = await caches.open(names[0]);
+      const kept = (await store.keys()).map(({ url }) => url).find((url) => url.endsWith("engine.zip"));
+      return (await (await store.match(kept)).arrayBuffer()).byteLength;
+    }"""
+    assert page.evaluate(again) > 100_000
+    sheet.context.close()
+
+
 def test_a_program_reaches_no_other_host(browser: Any, address: str) -> None:
     one = Sheet(browser, address)
     one.open()

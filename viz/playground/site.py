@@ -23,11 +23,11 @@ FRAME = Parts(EXPLORER.texts, (*EXPLORER.styles, _FOLDER / "frame.css"), (*EXPLO
 _SCRIPTS = ("engine.js", "history.js", "links.js", "playground.js")
 
 
-def files(engine: Mapping[str, int], salt: str = "") -> dict[str, str]:
+def files(engine: Mapping[str, bytes], salt: str = "") -> dict[str, str]:
     """Return the texts of the playground's files, by name.
 
     Args:
-        engine: The sizes in bytes of the files that Python needs, by their names in the folder.
+        engine: The files that Python needs, by their names in the folder.
         salt: What else the version depends on: what changes the files of ``engine``.
 
     Returns:
@@ -52,7 +52,11 @@ def files(engine: Mapping[str, int], salt: str = "") -> dict[str, str]:
     version = hashlib.sha256("".join([salt, index, *texts.values()]).encode()).hexdigest()[:12]
     setup = {
         "version": version,
-        "files": dict(engine),
+        # What the browser has kept is taken only if it is this: a program could have put something else there.
+        "files": {
+            name: {"size": len(content), "digest": hashlib.sha256(content).hexdigest()}
+            for name, content in engine.items()
+        },
         "examples": [example._asdict() for example in EXAMPLES],
         "operations": operations(),
     }

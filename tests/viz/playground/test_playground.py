@@ -273,7 +273,7 @@ def test_examples_are_shown_and_saved(example: Any) -> None:
 
 
 def test_the_page_admits_its_own_files_alone() -> None:
-    made = files({"engine.zip": 3}, "salt")
+    made = files({"engine.zip": b"abc"}, "salt")
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', made["index.html"])
     policy = html.unescape(policy)
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
@@ -282,5 +282,5 @@ def test_the_page_admits_its_own_files_alone() -> None:
     assert "http" not in policy
     assert "unsafe-inline" not in policy
     assert "'unsafe-eval" not in policy
-    assert made["index.html"] != files({"engine.zip": 3}, "pepper")["index.html"]
+    assert made["index.html"] != files({"engine.zip": b"abc"}, "pepper")["index.html"]
     assert not [name for name, text in made.items() if "://" in text.replace("http://www.w3.org", "")]

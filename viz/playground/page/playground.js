@@ -93,8 +93,10 @@ class Playground {
       this.become({ kind, text: this.lastFormula ?? "tanh(a*b + c)", values: {} });
     } else if (this.program) this.become(this.program);
     else {
+      byId("text").disabled = true; // what is written meanwhile would be lost
       const answer = await this.engine.ask({ do: "as program" });
-      if (this.state.kind === kind) return;
+      byId("text").disabled = false;
+      if (this.state !== before) return; // an example was chosen
       this.become({ kind, text: answer?.text ?? "a = Value(2.0)\nL = a * a", values: {} });
     }
     byId("text").focus();

@@ -21,7 +21,7 @@ function answered(request) {
 /** Loads Python and the engine; files are kept by the browser under the version's name. */
 async function start({ version, files }) {
   const kept = await keep(version);
-  const total = Object.values(files).reduce((sum, size) => sum + size, 0);
+  const total = Object.values(files).reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   const progress = (what, size) => postMessage({ progress: { what, done: (done += size), total } });
   self.fetch = async (address, options) => {
@@ -30,8 +30,13 @@ async function start({ version, files }) {
     if (!(name in files)) return download(address, options);
     const found = await kept?.match(url);
     if (found) {
-      progress(name, files[name]);
-      return found;
+      // A program that was run can write into the store, and what is in there runs without being asked for.
+      const content = await found.arrayBuffer();
+      if ((await digest(content)) === files[name].digest) {
+        progress(name, files[name].size);
+        return new Response(content, { headers: found.headers });
+      }
+      await kept.delete(url);
     }
     const response = await download(url, { cache: "no-cache" }); // another version has the same address
     if (!response.ok) throw new Error(`${name} could not be loaded: the server answered ${response.status}`);
@@ -66,8 +71,14 @@ function counted(body, count) {
   );
 }
 
-/** The browser's store for this version; those of others are removed. Where there is none: null. */
+async function digest(content) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The browser's store for this version; those of others are removed. Where there is none, or no digests: null. */
 async function keep(version) {
+  if (!crypto.subtle) return null;
   try {
     const name = `tinygrad-lite-playground-${version}`;
     for (const other of await caches.keys()) {
