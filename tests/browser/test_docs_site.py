@@ -127,7 +127,7 @@ def test_the_explorer_on_a_page_is_alive_and_has_the_theme_of_the_site(site: Pat
     page.wait_for_timeout(500)
     assert explorer.locator("body").evaluate(theme) != light
     explorer.get_by_role("button", name="Watch backpropagation").click()
-    explorer.get_by_text("step", exact=False).first.wait_for()
+    explorer.locator("#phase", has_text="Backward").wait_for()
 
 
 def test_notebooks_can_be_downloaded(site: Path, tabs: Callable[..., Any]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -11,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from tinygrad_lite.plotting.themes import DARK, LIGHT, Theme, find_theme
-from tinygrad_lite.viz.animation.svg_picture import SVG, file_of, view_box
+from tinygrad_lite.viz.animation.svg_picture import SVG, file_of
+from tinygrad_lite.viz.drawing.embedding import embedded
 from tinygrad_lite.viz.drawing.two_themes import merge, styled
 from tinygrad_lite.viz.networks.columns import Column, columns_of, number_of, values_of
 from tinygrad_lite.viz.networks.layout import place_columns
@@ -207,13 +206,7 @@ def shown(root: ET.Element, dark: ET.Element | None = None) -> str:
     if dark is not None:
         merged, colours = merge(text, written(dark))
         text = styled(merged, colours)
-    source = base64.b64encode(text.encode()).decode()
-    title = html.escape(root.findtext(f"{SVG}title") or "", quote=True)
-    box = view_box(root)
-    return (
-        f'<img src="data:image/svg+xml;base64,{source}" alt="{title}" width="{box.right - box.left:.0f}" '
-        'style="max-width: 100%; height: auto">'
-    )
+    return embedded(text, root.findtext(f"{SVG}title") or "")
 
 
 def _names(given: Sequence[str] | None, count: int, letter: str, what: str) -> Sequence[str]:
